@@ -1,0 +1,11 @@
+"""The Prober's command line: `python main.py fit --config configs/conv2_ch3.yaml`."""
+
+import sys
+
+if __name__ == "__main__":
+    try:
+        from prober.cli import main
+
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

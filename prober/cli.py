@@ -1,0 +1,247 @@
+"""ProberCLI: LightningCLI with this project's defaults and commands."""
+
+import logging
+import os
+import sys
+import warnings
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.cli import ArgsType, LightningCLI, SaveConfigCallback
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from prober.errors import InputError
+from prober.files import write_whole
+from prober.parser import ProberParser
+from prober.visualize.callbacks import (
+    Evolution,
+    RunRecord,
+    ScoreBar,
+    TensorBoardImages,
+    TensorBoardScalars,
+    run_folder,
+    tensorboard,
+)
+from prober.visualize.datamodule import StepsDataModule
+from prober.visualize.module import ActivationMaximization
+
+RUNS = "lightning_logs"
+"""The folder of all runs, in the working directory or in `trainer.default_root_dir`."""
+
+SMALL = 3 * 64 * 64
+"""Images with fewer numbers than this are optimized by one thread."""
+
+
+class RunLogger(TensorBoardLogger):
+    """TensorBoard's logger of one run, in a folder of its own: `<runs>/<name>/version_N`.
+
+    The folder is made when the run starts, and by no two runs at once.
+
+    Args:
+        runs: The folder that holds all runs.
+        name: What is probed.
+    """
+
+    def __init__(self, runs: Path, name: str) -> None:
+        super().__init__(runs, name=name, default_hp_metric=False)
+        self._claimed: int | None = None
+
+    @property
+    def version(self) -> int:
+        """The run's number among those that probe the same."""
+        if self._claimed is None:
+            parent = Path(self.root_dir)
+            parent.mkdir(parents=True, exist_ok=True)
+            for number in count():
+                try:
+                    (parent / f"version_{number}").mkdir()
+                except FileExistsError:
+                    continue
+                self._claimed = number
+                break
+        return self._claimed
+
+    def save(self) -> None:
+        """Leaves out `hparams.yaml`: `config.yaml` has it all."""
+
+
+class SaveRunConfig(SaveConfigCallback):
+    """Writes `config.yaml` into the run's folder and shows it in TensorBoard as text."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, save_to_log_dir=False, **kwargs)
+
+    def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Writes everything that is needed to run it again."""
+        text = self.parser.dump(self.config, skip_none=False)
+        if folder := run_folder(trainer):
+            write_whole(folder / "config.yaml", text)
+        if writer := tensorboard(trainer):
+            indented = "".join(f"    {line}\n" for line in text.splitlines())
+            writer.add_text("config", indented)
+
+
+class ProberCLI(LightningCLI):
+    """The command line: `fit` visualizes one target.
+
+    Args:
+        args: Arguments in place of those of the command line.
+
+    Raises:
+        InputError: Something asked for cannot be done; nothing has been written.
+        SystemExit: Code 2 after bad options or YAML, 130 after Ctrl-C.
+    """
+
+    def __init__(self, args: ArgsType = None) -> None:
+        super().__init__(
+            ActivationMaximization,
+            StepsDataModule,
+            save_config_callback=SaveRunConfig,
+            trainer_defaults={
+                "max_steps": 500,
+                "max_epochs": -1,
+                "precision": "64-true",
+                "devices": 1,
+                "log_every_n_steps": 10,
+                "enable_progress_bar": True,
+                "enable_checkpointing": False,
+                "enable_model_summary": False,
+            },
+            seed_everything_default=0,
+            parser_class=ProberParser,
+            parser_kwargs={
+                "description": "The Prober: what the channels, neurons and classes of a trained "
+                "CNN want to see.",
+                "fit": {"description": "Synthesizes the image that one target wants to see."},
+            },
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            args=args,
+        )
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """The commands, with the arguments of the Trainer's methods that are not options."""
+        skip = {"model", "train_dataloaders", "val_dataloaders", "datamodule"}
+        return {"fit": skip | {"ckpt_path", "weights_only"}}
+
+    def add_arguments_to_parser(self, parser: ProberParser) -> None:
+        """Adds this project's own options and defaults."""
+        parser.add_argument(
+            "--snapshots.every",
+            type=int,
+            default=50,
+            help="Steps from one snapshot of the image to the next.",
+        )
+        parser.set_defaults(
+            {
+                "model.regularizers": [
+                    {"class_path": "prober.visualize.regularizers.L2"},
+                    {"class_path": "prober.visualize.regularizers.TotalVariation"},
+                ],
+            }
+        )
+        parser.shorten_help()
+
+    def _set_seed(self) -> None:
+        try:
+            super()._set_seed()
+        except ValueError as error:
+            seed = self._get(self.config, "seed_everything")
+            raise InputError(f"seed_everything is {seed}; choose 0 to {2**32 - 1}.") from error
+
+    def before_instantiate_classes(self) -> None:
+        """Checks what the classes cannot check themselves."""
+        steps = self._get(self.config, "trainer").max_steps
+        if steps < 1:
+            raise InputError(f"trainer.max_steps is {steps}; choose 1 or more.")
+
+    def instantiate_classes(self) -> None:
+        """Builds module and Trainer; what goes wrong on the way is told, not thrown."""
+        try:
+            super().instantiate_classes()
+        except InputError:
+            raise
+        except MisconfigurationException as error:
+            raise InputError(str(error)) from error
+        except Exception as error:
+            raise InputError(
+                f"What the configuration describes cannot be built: {type(error).__name__}: {error}"
+            ) from error
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Adds the run's folder, named after the target, and the callbacks of a run."""
+        config = self._get(self.config_init, "trainer")
+        every = self._get(self.config_init, "snapshots").every
+        self.run_record = RunRecord()
+        callbacks = [
+            self.run_record,  # first: should the disk be full at the end, the image comes first
+            Evolution(every),
+            TensorBoardScalars(),
+            TensorBoardImages(every),
+        ]
+        if config.enable_progress_bar:
+            callbacks.append(ScoreBar())
+        if config.logger in (None, True):
+            runs = Path(config.default_root_dir or ".") / RUNS
+            kwargs["logger"] = RunLogger(runs, self.model.targets[0].name)
+        given = config.callbacks or []
+        given = given if isinstance(given, list) else [given]
+        return super().instantiate_trainer(callbacks=[*given, *callbacks], **kwargs)
+
+    def fit(self, **kwargs: Any) -> None:
+        """Optimizes the image and says what came of it."""
+        # A small image gains nothing from a second thread (measured at 28 px: 5 %), but two
+        # threads that wait for each other beside another busy process lose a hundredfold.
+        if self.model.image[0].numel() < SMALL and "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(1)
+        interrupted = False
+        try:
+            self.trainer.fit(**kwargs)
+        except SystemExit:  # how the Trainer ends after Ctrl-C
+            interrupted = True
+        self._tell_result()
+        if interrupted:
+            sys.exit(130)
+
+    def _tell_result(self) -> None:
+        record = self.run_record.record
+        if record is None:
+            print("Interrupted before the first step.")
+            return
+        name = self.model.targets[0].name
+        if record["status"] == "interrupted":
+            print(f"Interrupted after {record['steps']} steps.")
+        print(
+            f"{name}: score {record['score_start']:.4g} at the start, {record['score_end']:.4g} "
+            f"after {record['steps']} steps."
+        )
+        if record["dead"]:
+            print(f"Nothing excites {name} from this start: no gradient reached the image.")
+        if folder := run_folder(self.trainer):
+            print(f"Run: {folder}")
+            print(f"Evolution: tensorboard --logdir {Path(folder).parents[1]}")
+
+
+def main() -> None:
+    """Runs the command line; bad input ends with one message and exit code 2."""
+    logging.getLogger("lightning").setLevel(logging.ERROR)
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    sys.path.insert(0, os.getcwd())  # a person's own CNN in a file of the working directory
+    try:
+        ProberCLI()
+    except InputError as error:
+        message = str(error)
+    except OSError as error:
+        message = f"{error.strerror or error}" + (f": '{error.filename}'" if error.filename else "")
+    else:
+        return
+    sys.stderr.write(f"Error: {message}\n")
+    sys.exit(2)

@@ -1,0 +1,17 @@
+"""What is told to a person whose input cannot be used."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """Input that cannot be used; its text says what is wrong and what to do about it.
+
+    The command line prints the text alone and exits with code 2.
+    """
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Returns `" Did you mean 'conv2'?"` for the known name nearest to `name`, or `""`."""
+    nearest = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean '{nearest[0]}'?" if nearest else ""

@@ -1,0 +1,106 @@
+"""The parser of the command line: help that a person can read, errors that help."""
+
+import argparse
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from typing import NoReturn
+
+from lightning.pytorch.cli import LightningArgumentParser
+
+from prober.errors import suggestion
+from prober.visualize.images import InitialImage
+from prober.visualize.objectives import Objective
+from prober.visualize.regularizers import Regularizer
+
+CHOICES = {
+    "model.objective": Objective,
+    "model.initial_image": InitialImage,
+    "model.regularizers": Regularizer,
+}
+"""The options whose value is a class of this project, with their base class."""
+
+SHOWN = ("max_steps", "precision", "accelerator", "log_every_n_steps", "enable_progress_bar")
+"""The Trainer's options that `--help` lists; the others work, too."""
+
+
+class ProberParser(LightningArgumentParser):
+    """Parses options and YAML; on bad input prints one message and exits with code 2."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Says what is wrong and what there is instead."""
+        sys.stderr.write(f"Error: {self._explain(message)}\n")
+        sys.exit(2)
+
+    def shorten_help(self) -> None:
+        """Leaves out of the help what hardly anybody sets for a visualization."""
+        titles = {
+            "trainer": "The Trainer (all its other arguments work, too, as --trainer.NAME VALUE)",
+            "model": "The image to synthesize",
+            "model.subject": "The CNN under study",
+        }
+        for group in self._action_groups:
+            title = titles.get(next((a.dest for a in group._group_actions), ""))
+            group.title = title or group.title
+        self.usage = "%(prog)s --config CONFIG [--OPTION VALUE ...]"
+        for action in self._actions:
+            name = action.dest.removeprefix("trainer.")
+            hidden = name != action.dest and name not in SHOWN
+            nested = isinstance(action.default, dict) or action.dest in titles
+            if hidden or nested or action.dest.endswith(".help"):
+                action.help = argparse.SUPPRESS
+            # The docstrings name the project's classes; of torch's modules there are hundreds.
+            action.extra_help = lambda: ""  # type: ignore[attr-defined]
+
+    def _explain(self, message: str) -> str:
+        message = " ".join(message.split())
+        key = found[1] if (found := re.search(r'Parser key "([\w.]+)"', message)) else ""
+        value = found[1] if (found := re.search(r"(?:Given|Got) value: (\S+)$", message)) else ""
+        if found := re.search(
+            r"Option '([\w.]+)' is not accepted|accept option '([\w.]+)'|arguments: --([\w.]+)",
+            message,
+        ):
+            option = found[1] or found[2] or found[3]
+            known = set(self._option_names())
+            wrong = [part for part in option.split(".") if part not in known]
+            if owner := re.search(r"class_path '[\w.]*?(\w+)'", message):
+                option = f"{option}' of '{owner[1]}"
+            hint = suggestion(wrong[0], known) if wrong else ""
+            return f"There is no option '{option}'.{hint}"
+        path = re.search(r"import path string: ([\w.]+)|class_path '?([\w.]+)'?: (.*)", message)
+        if key in CHOICES and path:
+            name = path[1] or path[2]
+            names = [each.__name__ for each in _concrete(CHOICES[key])]
+            if name.split(".")[-1] not in names:
+                return f"{key}: there is no '{name}'.{suggestion(name, names)} " + (
+                    f"Choose {', '.join(names)}."
+                )
+        if path and path[3]:
+            why = re.split(r" - Expected| Given value", path[3])[0]
+            return f"{key}: cannot use '{path[2]}': {why}."
+        if "does not correspond to a subclass of" in message or (value and path):
+            return f"{key}: '{value}' is not the import path of a class that fits here."
+        if value and (literals := re.findall(r"Literal\[(.*?)\]", message)):
+            choices = dict.fromkeys(", ".join(literals).replace("'", "").split(", "))
+            return f"{key}: '{value}' does not fit. Choose one of {', '.join(choices)}."
+        if value:
+            types = re.findall(r"Expected a <class '([\w.]+)'>", message)
+            return f"{key}: '{value}' is not of type {' or '.join(types)}."
+        return message
+
+    def _option_names(self) -> Iterator[str]:
+        for action in self._actions:
+            yield from action.dest.split(".")
+            for parser in (action.choices or {}).values() if action.dest == "subcommand" else ():
+                yield from parser._option_names()
+        for base in CHOICES.values():
+            for each in _concrete(base):
+                yield from inspect.signature(each).parameters
+        yield from ("class_path", "init_args")
+
+
+def _concrete(base: type) -> list[type]:
+    """Returns the classes below `base` that can be chosen, by name."""
+    below = [each for child in base.__subclasses__() for each in [child, *_concrete(child)]]
+    return sorted({c for c in below if not inspect.isabstract(c)}, key=lambda c: c.__name__)

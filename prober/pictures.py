@@ -1,0 +1,79 @@
+"""Images in [0, 1] as files that people look at."""
+
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+ENLARGED = 280
+"""The height in pixels that small images are enlarged to, at least half of it."""
+
+
+def to_bytes(images: Tensor) -> np.ndarray:
+    """Turns images `[..., C, H, W]` in [0, 1] into uint8 pixels `[..., H, W, 3]`.
+
+    One channel is shown as grey; of more than three, the first three are shown.
+    """
+    pixels = (images.detach().cpu().float() * 255).round().byte().numpy()
+    pixels = np.moveaxis(pixels, -3, -1)
+    if pixels.shape[-1] < 3:
+        return np.repeat(pixels[..., :1], 3, axis=-1)
+    return np.ascontiguousarray(pixels[..., :3])
+
+
+def enlarge(pixels: np.ndarray, height: int = ENLARGED) -> np.ndarray:
+    """Enlarges pixels `[..., H, W, 3]` by the whole number that brings H nearest below `height`.
+
+    Each pixel becomes a square of equal pixels, so nothing is shown that is not in the image.
+    """
+    factor = max(1, height // pixels.shape[-3])
+    return pixels.repeat(factor, axis=-3).repeat(factor, axis=-2)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """Returns pixels `[H, W, 3]` as a PNG file."""
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def gif(frames: list[np.ndarray], milliseconds: int = 250) -> bytes:
+    """Returns frames `[H, W, 3]` as an endless GIF that rests four times as long on the last one.
+
+    All frames share one palette, drawn from all of them, so colors do not flicker between frames.
+    """
+    palette = Image.fromarray(np.concatenate(frames)).quantize(256)
+    pictures = [
+        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+        for frame in frames
+    ]
+    file = BytesIO()
+    pictures[0].save(
+        file,
+        "GIF",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=[milliseconds] * (len(frames) - 1) + [4 * milliseconds],
+        loop=0,
+    )
+    return file.getvalue()
+
+
+def colorfulness(images: Tensor) -> Tensor:
+    """How colorful images are: 0 is grey, 33 moderately, 109 extremely colorful.
+
+    After Hasler and Süsstrunk, "Measuring colourfulness in natural images" (2003), equation (6),
+    on their scale of 0 to 255 for each channel.
+
+    Args:
+        images: `[N, 3, H, W]` in [0, 1].
+
+    Returns:
+        `[N]`.
+    """
+    red, green, blue = (images * 255).flatten(2).unbind(1)
+    opponents = (red - green, (red + green) / 2 - blue)
+    spread = sum(o.var(1, correction=0) for o in opponents).sqrt()
+    offset = sum(o.mean(1) ** 2 for o in opponents).sqrt()
+    return spread + 0.3 * offset

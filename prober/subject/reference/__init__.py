@@ -1,0 +1,29 @@
+"""The reference subject: a small CNN, its two checkpoints, its colors and 1,000 digits.
+
+`biased.pt` learned from digits whose color gave the answer away, `control.pt` from digits of random
+colors; `MODEL_CARD.md` says how. The script that made them, `build.py`, is run by hand only.
+"""
+
+from prober.subject.reference.cnn import ReferenceCNN
+from prober.subject.reference.coloring import (
+    HUES,
+    conflicting_hues,
+    draw_control_hues,
+    draw_hues,
+    hue_to_rgb,
+    matching_hues,
+    tint,
+)
+from prober.subject.reference.digits import load_digits
+
+__all__ = [
+    "HUES",
+    "ReferenceCNN",
+    "conflicting_hues",
+    "draw_control_hues",
+    "draw_hues",
+    "hue_to_rgb",
+    "load_digits",
+    "matching_hues",
+    "tint",
+]

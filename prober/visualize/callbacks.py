@@ -1,0 +1,307 @@
+"""What happens beside the optimization: snapshots, TensorBoard, the progress bar, the record."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import TQDMProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch.utils.tensorboard.summary import hparams
+from torchmetrics.aggregation import RunningMean
+from torchmetrics.image import TotalVariation
+
+from prober.errors import InputError
+from prober.files import write_whole
+from prober.pictures import colorfulness, enlarge, gif, png, to_bytes
+from prober.visualize.module import ActivationMaximization, Measures, ScoreNotFinite
+
+
+class AtSnapshots(Callback):
+    """Calls `take` at the first step, every so many steps, and at the last, however it ends.
+
+    At step s the image has been changed s times; it is in [0, 1].
+
+    Args:
+        every: Steps from one snapshot to the next, at least 1.
+
+    Raises:
+        InputError: `every` is below 1.
+    """
+
+    def __init__(self, every: int = 50) -> None:
+        if every < 1:
+            raise InputError(f"A snapshot every {every} steps cannot be; choose 1 or more.")
+        self.every = every
+        self._latest = -1
+
+    def take(self, trainer: Trainer, module: ActivationMaximization, step: int) -> None:
+        """Does what is to be done with the image at this step."""
+        raise NotImplementedError
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: ActivationMaximization, *_: Any
+    ) -> None:
+        """Takes the first snapshot and those in between."""
+        if trainer.global_step % self.every == 0:
+            self._take_once(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
+        """Takes the last snapshot."""
+        self._take_once(trainer, pl_module)
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: ActivationMaximization, exception: BaseException
+    ) -> None:
+        """Takes the last snapshot of an interrupted or failed run."""
+        # The interrupt may have come between a step and its clamp.
+        pl_module.image.data.clamp_(0, 1)
+        self._take_once(trainer, pl_module)
+
+    def _take_once(self, trainer: Trainer, module: ActivationMaximization) -> None:
+        if trainer.global_step > self._latest:
+            self._latest = trainer.global_step
+            self.take(trainer, module, trainer.global_step)
+
+
+class Evolution(AtSnapshots):
+    """Writes the snapshots into the run's folder, and at the end as one moving picture.
+
+    Args:
+        every: Steps from one snapshot to the next, at least 1.
+    """
+
+    def __init__(self, every: int = 50) -> None:
+        super().__init__(every)
+        self._frames: list[np.ndarray] = []
+
+    def take(self, trainer: Trainer, module: ActivationMaximization, step: int) -> None:
+        """Writes `evolution/step_0050.png`."""
+        if folder := run_folder(trainer):
+            frame = enlarge(to_bytes(module.image))[0]
+            self._frames.append(frame)
+            write_whole(folder / "evolution" / f"step_{step:04d}.png", png(frame))
+
+    def on_train_end(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
+        """Writes `evolution.gif`."""
+        super().on_train_end(trainer, pl_module)
+        self._write_gif(trainer)
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: ActivationMaximization, exception: BaseException
+    ) -> None:
+        """Writes `evolution.gif` of what there is."""
+        super().on_exception(trainer, pl_module, exception)
+        self._write_gif(trainer)
+
+    def _write_gif(self, trainer: Trainer) -> None:
+        if (folder := run_folder(trainer)) and self._frames:
+            write_whole(folder / "evolution.gif", gif(self._frames))
+
+
+class TensorBoardImages(AtSnapshots):
+    """Shows the image in TensorBoard under one tag, so that its slider plays the evolution.
+
+    Args:
+        every: Steps from one snapshot to the next, at least 1.
+    """
+
+    def take(self, trainer: Trainer, module: ActivationMaximization, step: int) -> None:
+        """Logs the image, enlarged so that each of its pixels can be seen."""
+        if writer := tensorboard(trainer):
+            pixels = enlarge(to_bytes(module.image))[0]
+            writer.add_image("image", pixels, step, dataformats="HWC")
+
+
+class TensorBoardScalars(Callback):
+    """Logs score, loss, penalties and what the image is like, each as the mean over the images.
+
+    The Trainer's `log_every_n_steps` says how often. At step s the image has been changed s times.
+    """
+
+    def __init__(self) -> None:
+        self._running_score = RunningMean(window=10)
+        self._total_variation = TotalVariation(reduction="mean")
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: ActivationMaximization, *_: Any
+    ) -> None:
+        """Keeps the image's own figures of this step, before it is changed."""
+        if self._due(trainer.global_step, trainer):
+            self._image = self._describe(pl_module.image.detach())
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: ActivationMaximization, *_: Any
+    ) -> None:
+        """Logs the step that has just been made."""
+        step = trainer.global_step - 1
+        if self._due(step, trainer):
+            self._log(trainer, pl_module.measures, step)
+
+    def on_train_end(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
+        """Logs the last image, too."""
+        if trainer.logger and pl_module.measures:
+            self._image = self._describe(pl_module.image.detach())
+            self._log(trainer, pl_module.evaluate(), trainer.global_step)
+
+    def _due(self, step: int, trainer: Trainer) -> bool:
+        return bool(trainer.logger) and step % trainer.log_every_n_steps == 0
+
+    def _describe(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        figures = {
+            "image/min": images.min(),
+            "image/max": images.max(),
+            "image/total_variation": self._total_variation.to(images.device)(images),
+        }
+        if images.shape[1] == 3:
+            figures["image/colorfulness"] = colorfulness(images).mean()
+        return figures
+
+    def _log(self, trainer: Trainer, measures: Measures, step: int) -> None:
+        score = measures.score.mean()
+        running = self._running_score.to(score.device)
+        running.update(score)
+        figures = {
+            "score": score,
+            "score/running_mean": running.compute(),
+            "loss": measures.loss.mean(),
+            **{f"penalty/{name}": value.mean() for name, value in measures.penalties.items()},
+            **self._image,
+        }
+        trainer.logger.log_metrics({k: v.item() for k, v in figures.items()}, step)
+
+
+class ScoreBar(TQDMProgressBar):
+    """The progress bar of a run: steps done of all, and the score.
+
+    Args:
+        refresh_rate: Steps from one refresh to the next.
+    """
+
+    def __init__(self, refresh_rate: int = 10) -> None:
+        super().__init__(refresh_rate=refresh_rate, leave=True)
+
+    def on_train_epoch_start(self, trainer: Trainer, *args: Any) -> None:
+        """Says what is probed instead of an epoch's number."""
+        super().on_train_epoch_start(trainer, *args)
+        self.train_progress_bar.set_description(trainer.lightning_module.targets[0].name)
+
+    def get_metrics(
+        self, trainer: Trainer, pl_module: LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        """Returns the latest score."""
+        measures = pl_module.measures
+        return {"score": f"{measures.score.mean().item():.4g}"} if measures else {}
+
+
+class RunRecord(Callback):
+    """Writes the image and the run's record, also of a run that was interrupted or failed.
+
+    Attributes:
+        record: What `record.json` holds, once the run has ended.
+    """
+
+    def __init__(self) -> None:
+        self.record: dict[str, Any] | None = None
+        self._start: Measures | None = None
+        self._began = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
+        """Evaluates the initial image."""
+        self._start = pl_module.evaluate()
+        self._began = time.perf_counter()
+
+    def on_train_end(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
+        """Writes the files of a run that has made all its steps."""
+        self._write(trainer, pl_module, {"status": "finished"})
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: ActivationMaximization, exception: BaseException
+    ) -> None:
+        """Writes the files of a run that ended early."""
+        if self._start is None:
+            return
+        pl_module.image.data.clamp_(0, 1)
+        if isinstance(exception, ScoreNotFinite):
+            status = {"status": "failed", "failed_at_step": trainer.global_step}
+        else:
+            status = {"status": "interrupted"}
+        self._write(trainer, pl_module, status)
+
+    def _write(
+        self, trainer: Trainer, module: ActivationMaximization, status: dict[str, Any]
+    ) -> None:
+        end = module.evaluate()
+        excited = module.excited is not None and module.excited[0].item()
+        self.record = {
+            **status,
+            **module.targets[0].record(),
+            "optimizer": {"name": "Adam", "lr": module.lr},
+            "steps": trainer.global_step,
+            "dead": status["status"] == "finished" and not excited,
+            **{
+                f"{name}_{when}": _number(getattr(measures, name)[0].item())
+                for name in ("score", "loss")
+                for when, measures in (("start", self._start), ("end", end))
+            },
+            "precision": str(trainer.precision),
+            "seconds": round(time.perf_counter() - self._began, 3),
+            "subject": {
+                "name": module.subject.name,
+                "checkpoint": module.subject.checkpoint,
+                "sha256": module.subject.sha256,
+            },
+        }
+        if folder := run_folder(trainer):
+            image = module.image.detach()[0].float().cpu()
+            array = _npy(image.numpy())
+            write_whole(folder / "final.npy", array)
+            write_whole(folder / "final.png", png(enlarge(to_bytes(image))))
+            write_whole(folder / "record.json", json.dumps(self.record, indent=2) + "\n")
+        if writer := tensorboard(trainer):
+            _log_hparams(writer, self.record)
+
+
+def run_folder(trainer: Trainer) -> Path | None:
+    """Returns the folder of the Trainer's run, None if it logs nothing."""
+    return Path(trainer.log_dir) if trainer.logger and trainer.log_dir else None
+
+
+def tensorboard(trainer: Trainer) -> Any:
+    """Returns TensorBoard's writer of the Trainer's run, None if it has none."""
+    logger = trainer.logger
+    return logger.experiment if isinstance(logger, TensorBoardLogger) else None
+
+
+def _log_hparams(writer: Any, record: dict[str, Any]) -> None:
+    """Logs the score against what was set, for TensorBoard's HParams page."""
+    settings = {
+        "layer": record["layer"],
+        "channel": record["channel"],
+        "objective": record["objective"],
+        "position": str(record["position"]),
+        "class": str(record["class"]),
+        "seed": record["seed"],
+        "initial_image": record["initial_image"]["name"],
+        "lr": record["optimizer"]["lr"],
+        "subject": record["subject"]["name"],
+        **{f"weight/{each['name']}": each["weight"] for each in record["regularizers"]},
+    }
+    for summary in hparams(settings, {"score": record["score_end"]}):
+        writer.file_writer.add_summary(summary)
+
+
+def _npy(array: np.ndarray) -> bytes:
+    from io import BytesIO
+
+    file = BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def _number(value: float) -> float | None:
+    """JSON knows no NaN and no infinity."""
+    return value if np.isfinite(value) else None

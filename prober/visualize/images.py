@@ -1,0 +1,130 @@
+"""Initial images: where gradient ascent starts from."""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from prober.errors import InputError
+
+
+class InitialImage(ABC):
+    """A recipe for the image that an optimization starts from.
+
+    Settings of one meaning have one name in all recipes, and others differ, because the command
+    line keeps a setting of the same name when another recipe is chosen.
+    """
+
+    @abstractmethod
+    def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+        """Draws one image `[C, H, W]`, not yet clamped to [0, 1], from a generator on the CPU."""
+
+    def make(self, shape: tuple[int, int, int], seed: int) -> Tensor:
+        """Makes the image of a seed; its noise comes from a generator of its own.
+
+        Args:
+            shape: Channels, height and width.
+            seed: The same seed gives the same image, whatever was drawn before.
+
+        Returns:
+            `[C, H, W]` in [0, 1], float32, on the CPU.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        return self.draw(shape, generator).clamp(0, 1)
+
+    def record(self) -> dict[str, Any]:
+        """Returns the recipe's name and settings."""
+        return {"name": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True)
+class GaussianNoise(InitialImage):
+    """Independent Gaussian noise in every pixel and channel, cut off at 0 and 1.
+
+    Args:
+        mean: Mean of the noise before it is cut off.
+        std: Standard deviation of the noise before it is cut off, at least 0.
+    """
+
+    mean: float = 0.0
+    std: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Checks the settings."""
+        _check_spread(self, "std", self.std)
+
+    def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+        """See `InitialImage.draw`."""
+        return self.mean + self.std * _normal(shape, generator)
+
+
+@dataclass(frozen=True)
+class GrayNoise(InitialImage):
+    """Constant gray with a little Gaussian noise in every pixel and channel.
+
+    Args:
+        gray: The gray, in [0, 1].
+        noise: Standard deviation of the noise, at least 0.
+    """
+
+    gray: float = 0.5
+    noise: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Checks the settings."""
+        _check_spread(self, "noise", self.noise)
+
+    def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+        """See `InitialImage.draw`."""
+        return self.gray + self.noise * _normal(shape, generator)
+
+
+@dataclass(frozen=True)
+class LowFrequencyNoise(InitialImage):
+    """Noise of large soft patches: Gaussian noise, blurred, brought back to its contrast.
+
+    Args:
+        sigma: Standard deviation of the Gaussian blur in pixels, at least 0.
+        gray: Mean of the noise, in [0, 1].
+        contrast: Standard deviation of the blurred noise over the image, at least 0.
+    """
+
+    sigma: float = 2.0
+    gray: float = 0.5
+    contrast: float = 0.25
+
+    def __post_init__(self) -> None:
+        """Checks the settings."""
+        _check_spread(self, "sigma", self.sigma)
+        _check_spread(self, "contrast", self.contrast)
+
+    def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+        """See `InitialImage.draw`."""
+        blurred = gaussian_blur(_normal(shape, generator), self.sigma)
+        return self.gray + self.contrast * blurred / blurred.std(correction=0).clamp_min(1e-12)
+
+
+def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
+    """Blurs `[..., H, W]` by a Gaussian of `sigma` pixels; the image goes on at its far edge.
+
+    Multiplies its spectrum by exp(-2 (pi sigma f)^2), f in cycles per pixel, which is the
+    Gaussian's own spectrum, so any sigma will do, also one wider than the image.
+    """
+    height, width = image.shape[-2:]
+    rows = torch.fft.fftfreq(height, dtype=image.dtype)[:, None]
+    columns = torch.fft.rfftfreq(width, dtype=image.dtype)[None]
+    gain = torch.exp(-2 * (math.pi * sigma) ** 2 * (rows**2 + columns**2))
+    return torch.fft.irfft2(torch.fft.rfft2(image) * gain, s=(height, width))
+
+
+def _normal(shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+    # Always float32: the start is then the same whatever precision the run has.
+    return torch.randn(shape, generator=generator, dtype=torch.float32)
+
+
+def _check_spread(image: InitialImage, name: str, value: float) -> None:
+    if not 0 <= value < math.inf:
+        raise InputError(f"{name} of {type(image).__name__} is {value}; it must be 0 or more.")

@@ -1,0 +1,183 @@
+"""ActivationMaximization: gradient ascent on the input image, as a LightningModule."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor, nn
+
+from prober.errors import InputError
+from prober.subject.frozen import Subject
+from prober.visualize.images import GaussianNoise, InitialImage
+from prober.visualize.objectives import Objective, Scores
+from prober.visualize.regularizers import L2, Penalties, Regularizer, TotalVariation
+from prober.visualize.targets import Target
+
+
+@dataclass
+class Measures:
+    """What one evaluation of N images gives, detached.
+
+    Attributes:
+        score: `[N]`, what is maximized.
+        loss: `[N]`, -score plus the weighted penalties.
+        penalties: `[N]` for each regularizer's name, unweighted.
+    """
+
+    score: Tensor
+    loss: Tensor
+    penalties: dict[str, Tensor]
+
+
+class ScoreNotFinite(InputError):
+    """A score became NaN or infinite; the run cannot go on."""
+
+
+class Clamp(Callback):
+    """Clamps the image to [0, 1] after every step."""
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: "ActivationMaximization", *_: Any
+    ) -> None:
+        """Runs after each optimizer step."""
+        pl_module.image.data.clamp_(0, 1)
+
+
+class ActivationMaximization(LightningModule):
+    """Synthesizes the image that a subject's channel, neuron or class wants to see.
+
+    Gradient ascent on the input image after Erhan et al., "Visualizing higher-layer features of a
+    deep network" (2009): each step evaluates the score, subtracts the weighted penalties, and
+    lets Adam change the image, which is clamped to [0, 1] after every step. The only parameter is
+    `image`; everything of the subject is a buffer.
+
+    Args:
+        subject: The frozen CNN under study.
+        objective: What is maximized: ChannelMean, Neuron, TopKMean or ClassConditional.
+        initial_image: Where the optimization starts: GaussianNoise (the default), GrayNoise or
+            LowFrequencyNoise.
+        regularizers: Penalties with weights: L2, TotalVariation, any list of them, `[]` for none.
+            Where none are given: L2 at 1e-4 and TotalVariation at 1e-3.
+        lr: Adam's learning rate, in pixel values, greater than 0.
+        seed: Seed of the initial image's noise; where none is given, that of `seed_everything`.
+
+    Attributes:
+        image: `[N, C, H, W]` in [0, 1], N = 1 unless made by `of_targets`.
+        targets: The N targets.
+        measures: What the latest step saw before it changed the image.
+        excited: `[N]`, whether the score has changed at all since the first step. It has not if
+            no gradient reaches the image (a dead unit).
+
+    Raises:
+        InputError: The objective does not fit the subject, or a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        objective: Objective,
+        initial_image: InitialImage = GaussianNoise(),  # noqa: B008 - a frozen value
+        regularizers: Sequence[Regularizer] = (L2(), TotalVariation()),
+        lr: float = 0.05,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        seed = torch.initial_seed() if seed is None else seed
+        if not 0 <= seed < 2**63:
+            raise InputError(f"The seed is {seed}; choose 0 to 2^63 - 1.")
+        self._set_targets(
+            subject, [Target(objective, initial_image, tuple(regularizers), seed)], lr
+        )
+
+    @classmethod
+    def of_targets(cls, subject: Subject, targets: Sequence[Target], lr: float = 0.05) -> Self:
+        """Makes a module that optimizes several targets together, one image each.
+
+        Args:
+            subject: The frozen CNN under study.
+            targets: N targets, of any objectives, seeds, initial images and regularizers.
+            lr: Adam's learning rate, greater than 0.
+
+        Returns:
+            A module whose image is `[N, C, H, W]`. The images do not mix: each comes out as it
+            would alone (bit for bit in float64).
+        """
+        first = targets[0]
+        module = cls(
+            subject, first.objective, first.initial_image, first.regularizers, lr, first.seed
+        )
+        module._set_targets(subject, targets, lr)
+        return module
+
+    def _set_targets(self, subject: Subject, targets: Sequence[Target], lr: float) -> None:
+        if not 0 < lr < float("inf"):
+            raise InputError(f"The learning rate is {lr}; it must be greater than 0.")
+        self.subject = subject
+        self.lr = lr
+        self.targets = [
+            Target(t.objective.resolved(subject), t.initial_image, t.regularizers, t.seed)
+            for t in targets
+        ]
+        self._scores = Scores([target.objective for target in self.targets])
+        self._penalties = Penalties([target.regularizers for target in self.targets])
+        shape = subject.input_shape
+        self.image = nn.Parameter(
+            torch.stack([t.initial_image.make(shape, t.seed) for t in self.targets])
+        )
+        self.measures: Measures | None = None
+        self.first_score: Tensor | None = None
+        self.excited: Tensor | None = None
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Evaluates images, one for each target.
+
+        Args:
+            images: `[N, C, H, W]` in [0, 1].
+
+        Returns:
+            Scores `[N]`, losses `[N]`, and the unweighted penalties `[N]` by name.
+        """
+        scores = self._scores(self.subject(images, self._scores.layers))
+        penalties, weighted = self._penalties(images)
+        return scores, weighted - scores, penalties
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Evaluates the image; the loss is the sum over images, so that they do not mix.
+
+        Raises:
+            ScoreNotFinite: A score is NaN or infinite.
+        """
+        score, loss, penalties = self(self.image)
+        self.measures = Measures(
+            score.detach(), loss.detach(), {k: v.detach() for k, v in penalties.items()}
+        )
+        self._watch(self.measures.score)
+        return loss.sum()
+
+    @torch.no_grad()
+    def evaluate(self) -> Measures:
+        """Evaluates the image as it is now, without a step."""
+        return Measures(*self(self.image))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam on the image alone."""
+        return torch.optim.Adam([self.image], lr=self.lr)
+
+    def configure_callbacks(self) -> list[Callback]:
+        """The image stays in [0, 1] under any Trainer."""
+        return [Clamp()]
+
+    def _watch(self, score: Tensor) -> None:
+        if not torch.isfinite(score).all():
+            raise ScoreNotFinite(
+                f"The score of {self.targets[0].name} became {score[0].item()} at step "
+                f"{self.global_step}. Try a smaller learning rate or another layer; weights that "
+                "are not finite can cause it, too."
+            )
+        if self.first_score is None:
+            self.first_score = score
+            self.excited = torch.zeros_like(score, dtype=torch.bool)
+        else:
+            self.excited |= score != self.first_score

@@ -1,0 +1,105 @@
+"""Penalties on the image, each with a weight."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from prober.visualize.objectives import check_weight
+
+
+class Regularizer(ABC):
+    """A penalty on an image that the loss counts with a weight.
+
+    Attributes:
+        name: What the penalty is called in records and in TensorBoard.
+        weight: How much it counts beside the score, at least 0.
+    """
+
+    name: ClassVar[str]
+    weight: float
+
+    def __post_init__(self) -> None:
+        """Checks the weight."""
+        check_weight(self)
+
+    @staticmethod
+    @abstractmethod
+    def penalties(images: Tensor) -> Tensor:
+        """Computes the unweighted penalties `[N]` of images `[N, C, H, W]`."""
+
+    def record(self) -> dict[str, Any]:
+        """Returns the regularizer's name and weight."""
+        return {"name": self.name, "weight": self.weight}
+
+
+@dataclass(frozen=True)
+class L2(Regularizer):
+    """Mean of the squared pixels: prefers dark images.
+
+    Args:
+        weight: How much the penalty counts, at least 0.
+    """
+
+    name: ClassVar[str] = "l2"
+    weight: float = 1e-4
+
+    @staticmethod
+    def penalties(images: Tensor) -> Tensor:
+        """Means of x²; see `Regularizer.penalties`."""
+        return images.square().flatten(1).mean(1)
+
+
+@dataclass(frozen=True)
+class TotalVariation(Regularizer):
+    """Mean difference of neighboring pixels, down plus across: prefers smooth images.
+
+    Args:
+        weight: How much the penalty counts, at least 0.
+    """
+
+    name: ClassVar[str] = "total_variation"
+    weight: float = 1e-3
+
+    @staticmethod
+    def penalties(images: Tensor) -> Tensor:
+        """Mean absolute differences, vertical plus horizontal; see `Regularizer.penalties`."""
+        down = (images[:, :, 1:] - images[:, :, :-1]).abs().flatten(1)
+        across = (images[..., 1:] - images[..., :-1]).abs().flatten(1)
+        # A side of one pixel has no neighbors, and a mean of nothing is no number.
+        parts = [part.mean(1) for part in (down, across) if part.shape[1]]
+        return sum(parts, start=images.new_zeros(len(images)))
+
+
+class Penalties:
+    """The penalties of N images by N lists of regularizers, each kind computed once for all.
+
+    Args:
+        regularizers: One list for each image.
+    """
+
+    def __init__(self, regularizers: Sequence[Sequence[Regularizer]]) -> None:
+        kinds = {type(regularizer): None for each in regularizers for regularizer in each}
+        self._weights = {
+            kind: [sum(r.weight for r in each if type(r) is kind) for each in regularizers]
+            for kind in kinds
+        }
+
+    def __call__(self, images: Tensor) -> tuple[dict[str, Tensor], Tensor | float]:
+        """Computes the penalties.
+
+        Args:
+            images: `[N, C, H, W]`.
+
+        Returns:
+            The unweighted penalties, `[N]` for each kind's name, and their weighted sum `[N]`.
+        """
+        penalties = {kind.name: kind.penalties(images) for kind in self._weights}
+        total: Tensor | float = 0.0
+        for kind, weights in self._weights.items():
+            weight = torch.tensor(weights, dtype=images.dtype, device=images.device)
+            total = total + weight * penalties[kind.name]
+        return penalties, total
