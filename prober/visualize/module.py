@@ -120,7 +120,9 @@ class ActivationMaximization(LightningModule):
             Target(t.objective.resolved(subject), t.initial_image, t.regularizers, t.seed)
             for t in targets
         ]
-        self._scores = Scores([target.objective for target in self.targets])
+        objectives = [target.objective for target in self.targets]
+        self._scores = Scores(objectives)
+        self._scores_alone = [Scores([objective]) for objective in objectives]
         self._penalties = Penalties([target.regularizers for target in self.targets])
         shape = subject.input_shape
         self.image = nn.Parameter(
@@ -139,7 +141,10 @@ class ActivationMaximization(LightningModule):
         Returns:
             Scores `[N]`, losses `[N]`, and the unweighted penalties `[N]` by name.
         """
-        scores = self._scores(self.subject(images, self._scores.layers))
+        if images.dtype == torch.float64:
+            scores = self._exact_scores(images)
+        else:
+            scores = self._scores(self.subject(images, self._scores.layers))
         penalties, weighted = self._penalties(images)
         return scores, weighted - scores, penalties
 
@@ -168,6 +173,17 @@ class ActivationMaximization(LightningModule):
     def configure_callbacks(self) -> list[Callback]:
         """The image stays in [0, 1] under any Trainer."""
         return [Clamp()]
+
+    def _exact_scores(self, images: Tensor) -> Tensor:
+        # The kernels of a batch round otherwise than those of one image (matrix products, the
+        # ends of vectorized loops, memory alignment), so in float64, the exact precision, each
+        # image goes through the subject alone and in memory of its own: bit for bit as in `fit`.
+        return torch.cat(
+            [
+                scores(self.subject(image[None].clone(), scores.layers))
+                for image, scores in zip(images, self._scores_alone, strict=True)
+            ]
+        )
 
     def _watch(self, score: Tensor) -> None:
         if not torch.isfinite(score).all():
