@@ -1,10 +1,10 @@
 """ProberCLI: LightningCLI with this project's defaults and commands."""
 
 import logging
+import math
 import os
 import sys
 import warnings
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,12 @@ from lightning.pytorch.cli import ArgsType, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from prober.errors import InputError
-from prober.files import write_whole
+from prober.files import claim_version, write_whole
 from prober.parser import ProberParser
+from prober.subject.frozen import Subject
+from prober.sweep.command import Sweep
+from prober.sweep.grid import Grid
+from prober.sweep.interpolate import Interpolation
 from prober.visualize.callbacks import (
     Evolution,
     RunRecord,
@@ -54,15 +58,7 @@ class RunLogger(TensorBoardLogger):
     def version(self) -> int:
         """The run's number among those that probe the same."""
         if self._claimed is None:
-            parent = Path(self.root_dir)
-            parent.mkdir(parents=True, exist_ok=True)
-            for number in count():
-                try:
-                    (parent / f"version_{number}").mkdir()
-                except FileExistsError:
-                    continue
-                self._claimed = number
-                break
+            self._claimed = int(claim_version(Path(self.root_dir)).name.removeprefix("version_"))
         return self._claimed
 
     def save(self) -> None:
@@ -86,7 +82,7 @@ class SaveRunConfig(SaveConfigCallback):
 
 
 class ProberCLI(LightningCLI):
-    """The command line: `fit` visualizes one target.
+    """The command line: `fit` visualizes one target, `sweep` a grid of them.
 
     Args:
         args: Arguments in place of those of the command line.
@@ -125,18 +121,47 @@ class ProberCLI(LightningCLI):
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
-        """The commands, with the arguments of the Trainer's methods that are not options."""
+        """The Trainer's methods that are commands, with those arguments that are not options."""
         skip = {"model", "train_dataloaders", "val_dataloaders", "datamodule"}
         return {"fit": skip | {"ckpt_path", "weights_only"}}
 
-    def add_arguments_to_parser(self, parser: ProberParser) -> None:
-        """Adds this project's own options and defaults."""
+    def _add_subcommands(self, parser: ProberParser, **kwargs: Any) -> None:
+        super()._add_subcommands(parser, **kwargs)
+        sweep = self.init_parser(description="Synthesizes the images of a grid of targets.")
+        self._add_sweep_arguments(sweep)
+        self._subcommand_parsers["sweep"] = sweep
+        commands = next(a for a in parser._actions if a.dest == "subcommand")
+        commands.add_subcommand("sweep", sweep, help=sweep.description)
+
+    def _add_sweep_arguments(self, parser: ProberParser) -> None:
+        self.add_default_arguments_to_parser(parser)
+        parser.add_lightning_class_args(self.trainer_class, "trainer")
+        defaults = self.trainer_defaults | {"precision": "32-true", "devices": "auto"}
+        parser.set_defaults({f"trainer.{key}": value for key, value in defaults.items()})
+        parser.add_class_arguments(Subject, "model.subject")
+        parser.add_argument(
+            "--model.lr", type=float, default=0.05, help="Adam's learning rate, in pixel values."
+        )
+        parser.add_class_arguments(Grid, "grid")
+        add = parser.add_argument
+        add("--chunk_size", type=int | None, help="Images in a chunk; a good number if not given.")
+        add("--interpolate", type=Interpolation | None, help="Interpolate between optima, too.")
+        add("--resume", type=str | None, help="The folder of a sweep to go on with.")
+        add("--yes", type=bool, default=False, help="Go on with a very large grid.")
+        self._add_snapshot_arguments(parser)
+        parser.shorten_help()
+
+    def _add_snapshot_arguments(self, parser: ProberParser) -> None:
         parser.add_argument(
             "--snapshots.every",
             type=int,
             default=50,
             help="Steps from one snapshot of the image to the next.",
         )
+
+    def add_arguments_to_parser(self, parser: ProberParser) -> None:
+        """Adds this project's own options and defaults."""
+        self._add_snapshot_arguments(parser)
         parser.set_defaults(
             {
                 "model.regularizers": [
@@ -163,7 +188,10 @@ class ProberCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         """Builds module and Trainer; what goes wrong on the way is told, not thrown."""
         try:
-            super().instantiate_classes()
+            if self.subcommand == "sweep":
+                self.config_init = self.parser.instantiate_classes(self.config)
+            else:
+                super().instantiate_classes()
         except InputError:
             raise
         except MisconfigurationException as error:
@@ -192,6 +220,34 @@ class ProberCLI(LightningCLI):
         given = config.callbacks or []
         given = given if isinstance(given, list) else [given]
         return super().instantiate_trainer(callbacks=[*given, *callbacks], **kwargs)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        if subcommand == "sweep":
+            self.sweep()
+        else:
+            super()._run_subcommand(subcommand)
+
+    def sweep(self) -> None:
+        """Optimizes the targets of a grid, or what is missing of them."""
+        settings = self.config_init.sweep
+        subject = settings.model.subject
+        sys.exit(
+            Sweep(
+                subject=subject,
+                grid=settings.grid,
+                seed=settings.seed_everything or 0,
+                lr=settings.model.lr,
+                every=settings.snapshots.every,
+                trainer=vars(settings.trainer),
+                chunk_size=settings.chunk_size,
+                interpolation=settings.interpolate,
+                resume=settings.resume,
+                yes=settings.yes,
+                runs=Path(settings.trainer.default_root_dir or ".") / RUNS,
+                config=self._parser("sweep").dump(self.config.sweep, skip_none=False),
+                small=math.prod(subject.input_shape) < SMALL,
+            ).run()
+        )
 
     def fit(self, **kwargs: Any) -> None:
         """Optimizes the image and says what came of it."""

@@ -1,7 +1,11 @@
 """Files that appear whole or not at all."""
 
 import os
+from io import BytesIO
+from itertools import count
 from pathlib import Path
+
+import numpy as np
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -25,3 +29,27 @@ def write_whole(path: Path, content: bytes | str) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def claim_version(parent: Path) -> Path:
+    """Makes the first `version_N` that is free in a folder; no two processes get the same.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    for number in count():
+        folder = parent / f"version_{number}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError("numbers do not end")
+
+
+def npy(array: np.ndarray) -> bytes:
+    """Returns an array as a `.npy` file."""
+    file = BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getvalue()

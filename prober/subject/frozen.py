@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import math
 from collections.abc import Collection, Sequence
 from typing import Any, Self, final
 
@@ -77,7 +78,7 @@ class Subject(nn.Module):
         for key, values, default in (("mean", mean, 0.0), ("std", std, 1.0)):
             statistic = _per_channel(key, values, default, self.input_shape[0])
             self.register_buffer(key, statistic, persistent=False)
-        if (self.std <= 0).any():
+        if not (self.std > 0).all():
             raise InputError(f"std {std} has a value that is not greater than 0.")
         self.normalizes = mean is not None or std is not None
         stem = checkpoint and checkpoint.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
@@ -159,6 +160,29 @@ class Subject(nn.Module):
             f"Its layers: {', '.join(self.shapes)}."
         )
 
+    def computing_layers(self) -> list[str]:
+        """Returns the convolutional and linear layers; the others only pass their channels on.
+
+        The layer that gives the logits is left out: its units are the classes.
+        """
+        kinds = (nn.modules.conv._ConvNd, nn.Linear)
+        return [
+            name
+            for name in self.shapes
+            if name in self._calls
+            and name != self._gives_logits
+            and isinstance(self.cnn.get_submodule(name), kinds)
+        ]
+
+    def bytes_to(self, layer: str) -> int:
+        """Returns the bytes of one image's float32 outputs of all layers up to this one."""
+        numbers = math.prod(self.input_shape)
+        for name, shape in self.shapes.items():
+            numbers += math.prod(shape)
+            if name == layer:
+                break
+        return 4 * numbers
+
     def hash_weights(self) -> str:
         """Returns the SHA-256 of the CNN's weights and statistics as they are now.
 
@@ -201,6 +225,7 @@ class Subject(nn.Module):
         finally:
             for handle in handles:
                 handle.remove()
+        self._gives_logits = next((name for name, output in outputs if output is logits), None)
         for name, _ in outputs:
             self._calls[name] = self._calls.get(name, 0) + 1
         if LOGITS not in names.values():

@@ -3,7 +3,6 @@
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
 import torch
 from torch import Tensor, nn
@@ -59,12 +58,15 @@ def read_state_dict(checkpoint: str) -> dict[str, Tensor]:
             f"Checkpoint '{path}' holds more than weights, or is damaged, and nothing in it is "
             "run. Save its state dict instead: torch.save(model.state_dict(), 'weights.pt')."
         ) from error
-    except (RuntimeError, EOFError, BadZipFile, ValueError, KeyError, AttributeError) as error:
+    except PermissionError:
+        raise
+    except Exception as error:  # a damaged file can raise almost anything, even an OSError
         raise InputError(
             f"Checkpoint '{path}' cannot be read; it is truncated or no PyTorch file. Save it "
             "again: torch.save(model.state_dict(), 'weights.pt')."
         ) from error
-    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+    named = isinstance(state, Mapping) and all(isinstance(name, str) for name in state)
+    if not named or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(
             f"Checkpoint '{path}' is no state dict (names with tensors). Save one: "
             "torch.save(model.state_dict(), 'weights.pt')."

@@ -15,9 +15,9 @@ from torchmetrics.aggregation import RunningMean
 from torchmetrics.image import TotalVariation
 
 from prober.errors import InputError
-from prober.files import write_whole
+from prober.files import npy, write_whole
 from prober.pictures import colorfulness, enlarge, gif, png, to_bytes
-from prober.visualize.module import ActivationMaximization, Measures, ScoreNotFinite
+from prober.visualize.module import ActivationMaximization, Measures
 
 
 class AtSnapshots(Callback):
@@ -206,63 +206,78 @@ class RunRecord(Callback):
 
     def __init__(self) -> None:
         self.record: dict[str, Any] | None = None
-        self._start: Measures | None = None
         self._began = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
-        """Evaluates the initial image."""
-        self._start = pl_module.evaluate()
+        """Starts the clock."""
         self._began = time.perf_counter()
 
     def on_train_end(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
         """Writes the files of a run that has made all its steps."""
-        self._write(trainer, pl_module, {"status": "finished"})
+        self._write(trainer, pl_module)
 
     def on_exception(
         self, trainer: Trainer, pl_module: ActivationMaximization, exception: BaseException
     ) -> None:
         """Writes the files of a run that ended early."""
-        if self._start is None:
-            return
-        pl_module.image.data.clamp_(0, 1)
-        if isinstance(exception, ScoreNotFinite):
-            status = {"status": "failed", "failed_at_step": trainer.global_step}
-        else:
-            status = {"status": "interrupted"}
-        self._write(trainer, pl_module, status)
+        if pl_module.start is not None:
+            pl_module.image.data.clamp_(0, 1)
+            self._write(trainer, pl_module)
 
-    def _write(
-        self, trainer: Trainer, module: ActivationMaximization, status: dict[str, Any]
-    ) -> None:
-        end = module.evaluate()
-        excited = module.excited is not None and module.excited[0].item()
-        self.record = {
-            **status,
-            **module.targets[0].record(),
-            "optimizer": {"name": "Adam", "lr": module.lr},
-            "steps": trainer.global_step,
-            "dead": status["status"] == "finished" and not excited,
-            **{
-                f"{name}_{when}": _number(getattr(measures, name)[0].item())
-                for name in ("score", "loss")
-                for when, measures in (("start", self._start), ("end", end))
-            },
-            "precision": str(trainer.precision),
-            "seconds": round(time.perf_counter() - self._began, 3),
-            "subject": {
-                "name": module.subject.name,
-                "checkpoint": module.subject.checkpoint,
-                "sha256": module.subject.sha256,
-            },
-        }
+    def _write(self, trainer: Trainer, module: ActivationMaximization) -> None:
+        seconds = time.perf_counter() - self._began
+        self.record = target_records(module, module.evaluate(), trainer, seconds)[0]
         if folder := run_folder(trainer):
             image = module.image.detach()[0].float().cpu()
-            array = _npy(image.numpy())
-            write_whole(folder / "final.npy", array)
+            write_whole(folder / "final.npy", npy(image.numpy()))
             write_whole(folder / "final.png", png(enlarge(to_bytes(image))))
             write_whole(folder / "record.json", json.dumps(self.record, indent=2) + "\n")
         if writer := tensorboard(trainer):
-            _log_hparams(writer, self.record)
+            for summary in hparams(*hyperparameters(self.record)):
+                writer.file_writer.add_summary(summary)
+
+
+def target_records(
+    module: ActivationMaximization, end: Measures, trainer: Trainer, seconds: float
+) -> list[dict[str, Any]]:
+    """Returns for each target what its record holds.
+
+    Args:
+        module: The module, after its steps.
+        end: What its image gives now.
+        trainer: The Trainer that made the steps.
+        seconds: How long it took.
+    """
+    records = []
+    for i, target in enumerate(module.targets):
+        failed_at = module.failed_at[i].item()
+        if failed_at >= 0:
+            status = {"status": "failed", "failed_at_step": failed_at}
+        else:
+            finished = trainer.global_step >= trainer.max_steps
+            status = {"status": "finished" if finished else "interrupted"}
+        records.append(
+            {
+                **status,
+                **target.record(),
+                "optimizer": {"name": "Adam", "lr": module.lr},
+                "steps": trainer.global_step,
+                "dead": status["status"] == "finished" and not module.excited[i].item(),
+                **{
+                    f"{name}_{when}": _number(getattr(measures, name)[i].item())
+                    for name in ("score", "loss")
+                    for when, measures in (("start", module.start), ("end", end))
+                },
+                "precision": str(trainer.precision),
+                "seconds": round(seconds, 3),
+                "subject": {
+                    "name": module.subject.name,
+                    "checkpoint": module.subject.checkpoint,
+                    "sha256": module.subject.sha256,
+                },
+            }
+        )
+    return records
 
 
 def run_folder(trainer: Trainer) -> Path | None:
@@ -276,8 +291,8 @@ def tensorboard(trainer: Trainer) -> Any:
     return logger.experiment if isinstance(logger, TensorBoardLogger) else None
 
 
-def _log_hparams(writer: Any, record: dict[str, Any]) -> None:
-    """Logs the score against what was set, for TensorBoard's HParams page."""
+def hyperparameters(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
+    """Returns what was set and the score that came of it, for TensorBoard's HParams page."""
     settings = {
         "layer": record["layer"],
         "channel": record["channel"],
@@ -290,16 +305,8 @@ def _log_hparams(writer: Any, record: dict[str, Any]) -> None:
         "subject": record["subject"]["name"],
         **{f"weight/{each['name']}": each["weight"] for each in record["regularizers"]},
     }
-    for summary in hparams(settings, {"score": record["score_end"]}):
-        writer.file_writer.add_summary(summary)
-
-
-def _npy(array: np.ndarray) -> bytes:
-    from io import BytesIO
-
-    file = BytesIO()
-    np.save(file, array)
-    return file.getvalue()
+    score = record["score_end"]
+    return settings, {"score": float("nan") if score is None else score}
 
 
 def _number(value: float) -> float | None:

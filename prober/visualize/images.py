@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -105,6 +106,40 @@ class LowFrequencyNoise(InitialImage):
         """See `InitialImage.draw`."""
         blurred = gaussian_blur(_normal(shape, generator), self.sigma)
         return self.gray + self.contrast * blurred / blurred.std(correction=0).clamp_min(1e-12)
+
+
+@dataclass(frozen=True)
+class Blend(InitialImage):
+    """A blend of two finished images; it has no noise, so the seed does not matter.
+
+    Args:
+        first: Path of the first image's array, `.npy`, float `[C, H, W]` in [0, 1].
+        second: Path of the second image's array.
+        share: How much of the second there is in the blend, 0 to 1.
+    """
+
+    first: str
+    second: str
+    share: float = 0.5
+
+    def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+        """See `InitialImage.draw`.
+
+        Raises:
+            InputError: A file is missing, is no array, or has another shape.
+        """
+        first, second = (_read_image(path, shape) for path in (self.first, self.second))
+        return torch.lerp(first, second, self.share)
+
+
+def _read_image(path: str, shape: tuple[int, int, int]) -> Tensor:
+    try:
+        image = torch.from_numpy(np.load(path, allow_pickle=False)).float()
+    except (OSError, ValueError) as error:
+        raise InputError(f"'{path}' is not an image's array (.npy): {error}") from error
+    if image.shape != tuple(shape):
+        raise InputError(f"'{path}' is {list(image.shape)}; the subject takes {list(shape)}.")
+    return image
 
 
 def gaussian_blur(image: Tensor, sigma: float) -> Tensor:

@@ -32,7 +32,7 @@ class Measures:
 
 
 class ScoreNotFinite(InputError):
-    """A score became NaN or infinite; the run cannot go on."""
+    """Every score became NaN or infinite; the run cannot go on."""
 
 
 class Clamp(Callback):
@@ -66,9 +66,11 @@ class ActivationMaximization(LightningModule):
     Attributes:
         image: `[N, C, H, W]` in [0, 1], N = 1 unless made by `of_targets`.
         targets: The N targets.
-        measures: What the latest step saw before it changed the image.
+        start: What the first step saw, None before it.
+        measures: What the latest step saw before it changed the image, None before the first.
         excited: `[N]`, whether the score has changed at all since the first step. It has not if
             no gradient reaches the image (a dead unit).
+        failed_at: `[N]`, the step at which the score became NaN or infinite, -1 if it did not.
 
     Raises:
         InputError: The objective does not fit the subject, or a number is out of its range.
@@ -129,8 +131,9 @@ class ActivationMaximization(LightningModule):
             torch.stack([t.initial_image.make(shape, t.seed) for t in self.targets])
         )
         self.measures: Measures | None = None
-        self.first_score: Tensor | None = None
-        self.excited: Tensor | None = None
+        self.start: Measures | None = None
+        self.excited = torch.zeros(len(self.targets), dtype=torch.bool)
+        self.failed_at = torch.full((len(self.targets),), -1)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Evaluates images, one for each target.
@@ -151,15 +154,31 @@ class ActivationMaximization(LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Evaluates the image; the loss is the sum over images, so that they do not mix.
 
+        A target whose score is NaN or infinite no longer counts; the others go on.
+
         Raises:
-            ScoreNotFinite: A score is NaN or infinite.
+            ScoreNotFinite: No target is left.
         """
         score, loss, penalties = self(self.image)
         self.measures = Measures(
             score.detach(), loss.detach(), {k: v.detach() for k, v in penalties.items()}
         )
-        self._watch(self.measures.score)
+        self.start = self.start or self.measures
+        self.excited |= (self.measures.score != self.start.score).cpu()
+        finite = torch.isfinite(self.measures.score)
+        if not finite.all():
+            self._note_failures(finite.cpu())
+            loss = loss[finite]
+        if not loss.requires_grad:
+            # Nothing leads back to the image, which is no error: it stays as it is.
+            return loss.sum() + 0 * self.image.sum()
         return loss.sum()
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Keeps the images of failed targets as free of NaN as they were."""
+        failed = self.failed_at >= 0
+        if failed.any():
+            self.image.grad[failed] = 0
 
     @torch.no_grad()
     def evaluate(self) -> Measures:
@@ -168,7 +187,10 @@ class ActivationMaximization(LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam on the image alone."""
-        return torch.optim.Adam([self.image], lr=self.lr)
+        # Fused Adam is faster, but rounds the last few numbers of an array otherwise than the
+        # rest, so an image's bits would depend on its place in the batch: not for exact runs.
+        exact = self.image.dtype == torch.float64
+        return torch.optim.Adam([self.image], lr=self.lr, fused=not exact)
 
     def configure_callbacks(self) -> list[Callback]:
         """The image stays in [0, 1] under any Trainer."""
@@ -185,15 +207,11 @@ class ActivationMaximization(LightningModule):
             ]
         )
 
-    def _watch(self, score: Tensor) -> None:
-        if not torch.isfinite(score).all():
+    def _note_failures(self, finite: Tensor) -> None:
+        self.failed_at[~finite & (self.failed_at < 0)] = self.global_step
+        if (self.failed_at >= 0).all():
             raise ScoreNotFinite(
-                f"The score of {self.targets[0].name} became {score[0].item()} at step "
-                f"{self.global_step}. Try a smaller learning rate or another layer; weights that "
-                "are not finite can cause it, too."
+                f"The score of {self.targets[0].name} became {self.measures.score[0].item()} at "
+                f"step {self.failed_at[0].item()}. Try a smaller learning rate or another layer; "
+                "weights that are not finite can cause it, too."
             )
-        if self.first_score is None:
-            self.first_score = score
-            self.excited = torch.zeros_like(score, dtype=torch.bool)
-        else:
-            self.excited |= score != self.first_score

@@ -1,0 +1,1 @@
+"""Many targets: the grid, its chunks, resuming, several processes."""

@@ -1,0 +1,323 @@
+"""The command `sweep`: from a grid to a folder of visualizations."""
+
+import json
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed
+import yaml
+from lightning.fabric import Fabric
+from torch.multiprocessing import ProcessExitedException
+
+from prober.errors import InputError
+from prober.files import claim_version, write_whole
+from prober.subject.frozen import Subject
+from prober.sweep.chunks import automatic_size, cut
+from prober.sweep.grid import Grid, Planned
+from prober.sweep.interpolate import Interpolation, interpolate, pair_of_records, pairs_of_grid
+from prober.sweep.run import Settings, launcher, run_chunks
+from prober.sweep.sheets import write_sheets, write_tensorboard
+from prober.sweep.store import Store
+
+MANY = 20_000
+"""More targets than this need `--yes`."""
+
+FREE_TO_CHANGE = {
+    "resume",
+    "yes",
+    "config",
+    "chunk_size",
+    "trainer.accelerator",
+    "trainer.default_root_dir",
+    "trainer.devices",
+    "trainer.enable_progress_bar",
+    "trainer.num_nodes",
+}
+"""Settings that change nothing in the pictures: a sweep may be resumed with others."""
+
+HANDLED = {
+    "callbacks",
+    "devices",
+    "enable_progress_bar",
+    "logger",
+    "num_nodes",
+    "plugins",
+    "strategy",
+}
+"""Arguments of the Trainer that the sweep settles itself."""
+
+
+@dataclass
+class Sweep:
+    """A sweep as the command line describes it.
+
+    Attributes:
+        subject: The CNN under study.
+        grid: What to look at.
+        seed: The first seed, where the grid gives only a number of seeds.
+        lr: Adam's learning rate.
+        every: Steps from one snapshot to the next.
+        trainer: Arguments of the Trainer.
+        chunk_size: Images in a chunk at the most, None for a good number.
+        interpolation: What to interpolate after it, if anything.
+        resume: The folder of a sweep that was interrupted, None for a new one.
+        yes: Whether to go on with a very large grid.
+        runs: The folder of all runs.
+        config: Everything that was set, as YAML.
+        small: Whether its images are so small that one thread each is best.
+    """
+
+    subject: Subject
+    grid: Grid
+    seed: int
+    lr: float
+    every: int
+    trainer: dict[str, Any]
+    chunk_size: int | None
+    interpolation: Interpolation | None
+    resume: str | None
+    yes: bool
+    runs: Path
+    config: str
+    small: bool
+
+    def run(self) -> int:
+        """Runs the sweep, or what is missing of it, and says what came of it.
+
+        Returns:
+            The exit code: 0, 130 after Ctrl-C, 2 if something is missing.
+
+        Raises:
+            InputError: Something asked for cannot be done; nothing has been written.
+            OSError: The folder cannot be written.
+        """
+        accelerator = self._accelerator()
+        planned = self._plan()
+        if self.interpolation and self.interpolation.records:
+            pair_of_records(self.interpolation.records, self.subject)
+        sizes = self._saved()["sizes"] if self.resume else self._sizes(planned, accelerator)
+        chunks = cut(planned, sizes)
+        devices = self.trainer["devices"]
+        if accelerator == "cpu" and devices in ("auto", -1, "-1"):
+            devices = max(1, min(len(os.sched_getaffinity(0)), len(chunks)))
+        # Before anything is computed: forked processes cannot use the threads of their parent.
+        threads = 1 if self.small and "OMP_NUM_THREADS" not in os.environ else None
+        fabric, decides = launcher(accelerator, devices, self.trainer["num_nodes"])
+        settings = Settings(
+            lr=self.lr,
+            every=self.every,
+            trainer={k: v for k, v in self.trainer.items() if k not in HANDLED}
+            | {"accelerator": accelerator},
+            threads=threads,
+            progress=self.trainer["enable_progress_bar"] is not False,
+        )
+
+        def job(fabric: Fabric, folder: Path) -> int:
+            return self._work(fabric, Store(folder, chunks), planned, settings)
+
+        if not decides:
+            fabric.launch()
+            folder = self._folder(planned, chunks, sizes) if fabric.global_rank == 0 else None
+            return job(fabric, fabric.broadcast(folder))
+        return self._launch(fabric, job, self._folder(planned, chunks, sizes))
+
+    def _launch(self, fabric: Fabric, job: Callable[[Fabric, Path], int], folder: Path) -> int:
+        # Ctrl-C reaches all processes; the one that waits for the others only waits.
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            return fabric.launch(job, folder)
+        except ProcessExitedException as error:
+            sys.stderr.write(
+                f"Error: a process of the sweep has died ({error}). What is finished is kept; go "
+                f"on with the same command and --resume {folder}\n"
+            )
+            return 2
+        finally:
+            signal.signal(signal.SIGINT, handler)
+
+    def _work(
+        self, fabric: Fabric, store: Store, planned: list[Planned], settings: Settings
+    ) -> int:
+        """What each process does; returns the exit code."""
+        began, before = time.perf_counter(), store.targets_done()
+        interrupted = failed = False
+        try:
+            interrupted = run_chunks(fabric, self.subject, store, settings)
+        except OSError as error:
+            failed = True
+            sys.stderr.write(
+                f"Error: {error.strerror}: '{error.filename}'. What is finished is kept; make room "
+                f"and go on with the same command and --resume {store.folder}\n"
+            )
+        fabric.barrier()
+        code = 130 if interrupted else 2 if failed else 0
+        if fabric.global_rank == 0 and not failed:
+            seconds = time.perf_counter() - began
+            if not interrupted:
+                self._tell_interpolation(fabric, store, planned, settings)
+            code = self._finish(store, planned, seconds, before) or code
+        if torch.distributed.is_initialized():
+            fabric.barrier()
+            torch.distributed.destroy_process_group()
+        return code
+
+    def _finish(self, store: Store, planned: list[Planned], seconds: float, before: int) -> int:
+        """Writes what shows the sweep as a whole and says what came of it."""
+        records = store.write_records()
+        sheets = write_sheets(store, planned)
+        write_tensorboard(store, planned)
+        done = store.targets_done() - before
+        dead = sum(record["dead"] for record in records)
+        lost = sum(record["status"] == "failed" for record in records)
+        if done:
+            print(f"{done} targets in {seconds:.1f} s, {seconds / done:.3f} s each.")
+        print(f"{len(records)} of {len(planned)} targets done, {dead} dead, {lost} failed.")
+        for record in records:
+            if record["status"] == "failed":
+                print(f"Failed: {record['stem']} at step {record['failed_at_step']}.")
+        if sheets:
+            print(f"Contact sheets: {', '.join(map(str, sheets))}")
+        print(f"Sweep: {store.folder}")
+        print(f"Evolution: tensorboard --logdir {store.folder}")
+        if len(records) < len(planned):
+            print(f"Go on with the same command and --resume {store.folder}")
+            return 2
+        return 0
+
+    def _tell_interpolation(
+        self, fabric: Fabric, store: Store, planned: list[Planned], settings: Settings
+    ) -> None:
+        if self.interpolation is None:
+            return
+        if self.interpolation.records:
+            pairs = [pair_of_records(self.interpolation.records, self.subject)]
+        else:
+            pairs = pairs_of_grid(store, planned)
+        folder = store.folder / "interpolation"
+        for pair in pairs:
+            if (folder / f"{pair.name}.json").exists():
+                continue
+            number = self.interpolation.blends
+            found = interpolate(pair, number, self.subject, settings, fabric, folder)
+            said = "join" if found["joined"] else "have a valley between them"
+            print(f"{pair.name}: the two optima {said}.")
+        print(f"Interpolations: {folder}")
+
+    def _accelerator(self) -> str:
+        accelerator = self.trainer["accelerator"]
+        if accelerator in ("auto", "gpu", "cuda"):
+            if torch.cuda.is_available():
+                return "cuda"
+            if accelerator != "auto":
+                raise InputError("There is no GPU here; leave trainer.accelerator out.")
+            return "cpu"
+        return accelerator
+
+    def _plan(self) -> list[Planned]:
+        records = self.interpolation and self.interpolation.records
+        if records and not self.grid.layers and self.grid.classes is None:
+            return []
+        number = self.grid.count(self.subject)
+        if number > MANY and not self.yes:
+            raise InputError(self._estimate(number))
+        return self.grid.plan(self.subject, self.seed)
+
+    def _sizes(self, planned: list[Planned], accelerator: str) -> dict[str, int]:
+        layers = dict.fromkeys(each.layer for each in planned)
+        if self.chunk_size is not None:
+            if self.chunk_size < 1:
+                raise InputError(f"chunk_size is {self.chunk_size}; choose 1 or more.")
+            return dict.fromkeys(layers, self.chunk_size)
+        memory = None
+        if accelerator == "cuda":
+            memory = torch.cuda.get_device_properties(0).total_memory
+        return {layer: automatic_size(self.subject, layer, memory) for layer in layers}
+
+    def _estimate(self, number: int) -> str:
+        """Says how much a very large grid is, from a few steps of its deepest layer."""
+        layers = [layer for layer, _ in self.grid.looks(self.subject)]
+        deepest = max(layers, key=list(self.subject.shapes).index)
+        images = torch.rand(16, *self.subject.input_shape, requires_grad=True)
+        seconds = []
+        for _ in range(4):
+            began = time.perf_counter()
+            self.subject(images, [deepest])[deepest].sum().backward()
+            seconds.append((time.perf_counter() - began) / len(images))
+        cores = len(os.sched_getaffinity(0))
+        hours = min(seconds) * self.trainer["max_steps"] * number / cores / 3600
+        pixels = math.prod(self.subject.input_shape)
+        snapshots = self.trainer["max_steps"] // self.every + 2
+        gigabytes = number * (4 * pixels + 4000 + snapshots * pixels / 3) / 1e9
+        return (
+            f"The grid has {number:,} targets: about {hours:,.1f} hours on {cores} cores and "
+            f"{gigabytes:,.1f} GB on disk. Give --yes to go on, or make the grid smaller."
+        )
+
+    def _folder(self, planned: list[Planned], chunks: list, sizes: dict[str, int]) -> Path:
+        """Makes the sweep's folder, or looks through the one that is resumed."""
+        if self.resume:
+            folder = Path(self.resume)
+            store = Store(folder, chunks)
+            for found in store.repair():
+                print(f"Repairing: {found}.")
+        else:
+            layers = list(dict.fromkeys(each.layer for each in planned))
+            name = "_".join(layers) if len(layers) <= 4 else f"{len(layers)}_layers"
+            folder = claim_version(self.runs / ("sweep_" + (name or "interpolation")))
+            store = Store(folder, chunks)
+            saved = {"sizes": sizes, "sha256": self.subject.sha256}
+            write_whole(folder / "sweep.json", json.dumps(saved, indent=2) + "\n")
+            write_whole(folder / "config.yaml", self.config)
+        store.clear_claims()
+        missing = len(planned) - store.targets_done()
+        print(f"{missing} targets in {len(chunks) - len(store.finished())} chunks: {folder}")
+        return folder
+
+    def _saved(self) -> dict[str, Any]:
+        """Reads what a resumed sweep was started with.
+
+        Raises:
+            InputError: It is no sweep, or it was started with other settings.
+        """
+        folder = Path(self.resume)
+        try:
+            saved = json.loads((folder / "sweep.json").read_text())
+            old = yaml.safe_load((folder / "config.yaml").read_text())
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise InputError(
+                f"'{folder}' is not the folder of a sweep (it has no readable sweep.json and "
+                "config.yaml). Give the folder that the sweep named at its start."
+            ) from error
+        old, new = _flat(old), _flat(yaml.safe_load(self.config))
+        changed = [
+            f"{key} was {old.get(key)} and is {new.get(key)}"
+            for key in sorted({*old, *new})
+            if old.get(key) != new.get(key) and not key.startswith(tuple(FREE_TO_CHANGE))
+        ]
+        if saved["sha256"] != self.subject.sha256:
+            changed.append("the subject has other weights")
+        if changed:
+            raise InputError(
+                f"The sweep in '{folder}' was started with other settings: {'; '.join(changed)}. "
+                "Resume it with its own, or start a new sweep without --resume."
+            )
+        return saved
+
+
+def _flat(settings: Any, prefix: str = "") -> dict[str, Any]:
+    """Flattens nested settings to dotted names."""
+    if not isinstance(settings, dict):
+        return {prefix: settings}
+    return {
+        key: value
+        for name, each in settings.items()
+        for key, value in _flat(each, f"{prefix}.{name}" if prefix else str(name)).items()
+    }

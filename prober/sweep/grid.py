@@ -1,0 +1,224 @@
+"""The grid of a sweep: layers, channels, what to look at, seeds, initial images, regularizers."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Literal
+
+from torch.quasirandom import SobolEngine
+
+from prober.errors import InputError, suggestion
+from prober.subject.frozen import LOGITS, Subject
+from prober.visualize.images import GaussianNoise, InitialImage
+from prober.visualize.objectives import ChannelMean, Neuron, Objective, TopKMean
+from prober.visualize.regularizers import L2, Regularizer, TotalVariation
+from prober.visualize.targets import Target
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A target of a sweep and where its files lie.
+
+    Attributes:
+        target: The target, resolved against the subject.
+        stem: Path of its files in the sweep's folder, without their suffix:
+            `conv2/ch003/mean_seed0`.
+        look: Which of the channel's targets it is, but for the seed: `mean`, `h07_w03_init1`.
+    """
+
+    target: Target
+    stem: str
+    look: str
+
+    @property
+    def layer(self) -> str:
+        """The layer that is probed."""
+        return self.target.objective.layer
+
+
+@dataclass
+class Grid:
+    """What a sweep looks at: every combination of the settings below is one target.
+
+    Args:
+        layers: Layers by name; `all` for every convolutional and linear layer.
+        channels: Channels of each layer: a number, a list, a range such as `0-4` (both ends
+            count), or `all`.
+        objectives: What to look at in each channel: ChannelMean, TopKMean, Neuron, any list.
+        k: How many values TopKMean counts.
+        positions: Where Neuron looks: how many positions (the first is the map's middle, the
+            others are spread over the map), or a list of `[h, w]`.
+        classes: Classes whose logits are targets, too: a number, a list, a range, or `all`.
+        seeds: How many seeds, from `seed_everything` on, or a list of seeds.
+        initial_images: The initial images.
+        regularizers: Sets of regularizers, each a list.
+    """
+
+    layers: list[str] | str = field(default_factory=list)
+    channels: int | list[int] | str = ALL
+    objectives: list[Literal["ChannelMean", "TopKMean", "Neuron"]] = field(
+        default_factory=lambda: ["ChannelMean"]
+    )
+    k: int = 20
+    positions: int | list[list[int]] = 3
+    classes: int | list[int] | str | None = None
+    seeds: int | list[int] = 1
+    initial_images: list[InitialImage] = field(default_factory=lambda: [GaussianNoise()])
+    regularizers: list[list[Regularizer]] = field(
+        default_factory=lambda: [[L2(), TotalVariation()]]
+    )
+
+    def plan(self, subject: Subject, seed: int) -> list[Planned]:
+        """Expands the grid into its targets, layer by layer in the order of the forward pass.
+
+        Args:
+            subject: The CNN under study.
+            seed: The first seed, where the grid gives only a number of seeds.
+
+        Returns:
+            The targets, those of one channel next to each other.
+
+        Raises:
+            InputError: The grid is empty, or a part of it does not exist in the subject.
+        """
+        seeds = self._seeds(seed)
+        images = _labelled(self.initial_images, "init")
+        regularizers = _labelled(self.regularizers, "reg")
+        planned = []
+        for look, objective in self._objectives(subject):
+            objective = objective.resolved(subject)
+            folder = f"{objective.layer}/ch{objective.channel:03d}"
+            for (image_label, image), (set_label, each) in product(images, regularizers):
+                full = "_".join(filter(None, (look, image_label, set_label)))
+                planned += [
+                    Planned(
+                        Target(objective, image, tuple(each), number),
+                        f"{folder}/{full}_seed{number}",
+                        full,
+                    )
+                    for number in seeds
+                ]
+        stems = {each.stem for each in planned}
+        if not planned:
+            raise InputError(
+                "The grid is empty: give it layers and channels, or classes, and at least one "
+                "objective, seed, initial image and set of regularizers ([] is a set)."
+            )
+        if len(stems) < len(planned):
+            raise InputError("The grid names a layer, channel, position or seed twice.")
+        return planned
+
+    def count(self, subject: Subject) -> int:
+        """Counts the targets without expanding the seeds; raises as `plan` does."""
+        seeds = self.seeds if isinstance(self.seeds, int) else len(self.seeds)
+        looks = len(self.looks(subject))
+        return looks * max(0, seeds) * len(self.initial_images) * len(self.regularizers)
+
+    def looks(self, subject: Subject) -> list[tuple[str, str]]:
+        """Returns for each objective its layer and what it looks at; raises as `plan` does."""
+        return [(objective.layer, look) for look, objective in self._objectives(subject)]
+
+    def _objectives(self, subject: Subject) -> Iterator[tuple[str, Objective]]:
+        for layer in self._layers(subject):
+            shape = subject.check_layer(layer)
+            channels = numbers("grid.channels", self.channels, shape[0], f"of '{layer}'")
+            for channel in channels:
+                for name in self.objectives:
+                    yield from self._looks(name, layer, channel, shape)
+        if self.classes is not None:
+            classes = subject.check_layer(LOGITS)[0]
+            for channel in numbers("grid.classes", self.classes, classes, f"of {subject.name}"):
+                yield "mean", ChannelMean(LOGITS, channel)
+
+    def _looks(
+        self, name: str, layer: str, channel: int, shape: Sequence[int]
+    ) -> Iterator[tuple[str, Objective]]:
+        if name == "ChannelMean":
+            yield "mean", ChannelMean(layer, channel)
+        elif name == "TopKMean":
+            yield f"top{self.k}", TopKMean(layer, channel, self.k)
+        else:
+            for h, w in self._positions(layer, shape):
+                yield f"h{h:02d}_w{w:02d}", Neuron(layer, channel, h, w)
+
+    def _layers(self, subject: Subject) -> list[str]:
+        layers = [self.layers] if isinstance(self.layers, str) else self.layers
+        if layers == [ALL]:
+            layers = subject.computing_layers()
+        for layer in layers:
+            subject.check_layer(layer)
+        depth = list(subject.shapes)
+        return sorted(layers, key=depth.index)
+
+    def _seeds(self, first: int) -> list[int]:
+        if isinstance(self.seeds, int):
+            return [first + i for i in range(self.seeds)]
+        return self.seeds
+
+    def _positions(self, layer: str, shape: Sequence[int]) -> list[tuple[int, int]]:
+        rows, columns = (*shape[1:], 1, 1)[:2]
+        if not isinstance(self.positions, int):
+            wrong = [p for p in self.positions if len(p) != 2]
+            if wrong:
+                raise InputError(f"grid.positions: {wrong[0]} is not a position [h, w].")
+            return [(h, w) for h, w in self.positions]
+        if self.positions > rows * columns:
+            raise InputError(
+                f"grid.positions: {self.positions} positions are more than the map of '{layer}' "
+                f"has, which is {rows} x {columns}: choose up to {rows * columns}."
+            )
+        return spread_positions(self.positions, rows, columns)
+
+
+def numbers(name: str, given: int | list[int] | str, size: int, where: str) -> list[int]:
+    """Reads channels or classes: a number, a list, a range `0-4`, or `all`.
+
+    Args:
+        name: The option, for messages.
+        given: What the grid says.
+        size: How many there are.
+        where: Of what, for messages.
+
+    Raises:
+        InputError: It cannot be read, or a number in it is out of range.
+    """
+    if given == ALL:
+        return list(range(size))
+    if isinstance(given, str):
+        ends = re.fullmatch(r"(\d+)-(\d+)", given.strip())
+        if not ends:
+            raise InputError(
+                f"{name}: '{given}' is no number, list, range such as 0-4, or 'all'."
+                f"{suggestion(given, [ALL])}"
+            )
+        given = list(range(int(ends[1]), int(ends[2]) + 1))
+    found = [given] if isinstance(given, int) else list(given)
+    wrong = [n for n in found if not 0 <= n < size]
+    if wrong:
+        raise InputError(
+            f"{name}: {', '.join(map(str, wrong))} is out of range: choose 0 to {size - 1} {where}."
+        )
+    return found
+
+
+def spread_positions(number: int, rows: int, columns: int) -> list[tuple[int, int]]:
+    """Spreads positions over a map: its middle, then the middles of its quarters, and so on.
+
+    Follows Sobol's sequence (1967), whose first points cover the square evenly for every number
+    of them; a position that is already taken is passed over.
+    """
+    points = SobolEngine(2)
+    points.fast_forward(1)  # past the corner
+    positions: dict[tuple[int, int], None] = {}
+    while len(positions) < number:
+        y, x = points.draw()[0].tolist()
+        positions[int(y * rows), int(x * columns)] = None
+    return list(positions)
+
+
+def _labelled(items: Sequence, label: str) -> list[tuple[str, object]]:
+    """Labels items by their number, or not at all if there is only one."""
+    return [(f"{label}{i}" if len(items) > 1 else "", item) for i, item in enumerate(items)]

@@ -1,0 +1,219 @@
+"""Interpolation: do two optima of one unit join, or is there a valley between them?"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from lightning.fabric import Fabric
+from PIL import Image, ImageDraw, ImageFont
+
+from prober.errors import InputError
+from prober.files import write_whole
+from prober.pictures import png, to_bytes
+from prober.subject.frozen import Subject
+from prober.sweep.grid import Planned
+from prober.sweep.run import ChunkResult, Settings, optimize
+from prober.sweep.sheets import GAP, THUMB, thumb
+from prober.sweep.store import Store
+from prober.visualize.images import Blend
+from prober.visualize.objectives import ChannelMean, ClassConditional, Neuron, Objective, TopKMean
+from prober.visualize.regularizers import L2, TotalVariation
+from prober.visualize.targets import Target
+
+VALLEY = 0.05
+"""Optima join if no blend, optimized again, stays further than this below the lower optimum's
+score, as a share of it."""
+
+
+@dataclass
+class Interpolation:
+    """Blends between two finished visualizations, each optimized again for the same unit.
+
+    Args:
+        blends: How many, the two themselves among them, at least 3.
+        records: Two finished runs of `fit` (their folders or their `record.json`); where none are
+            given, the first two seeds of everything in the grid.
+    """
+
+    blends: int = 9
+    records: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the settings."""
+        if self.blends < 3:
+            raise InputError(f"interpolate.blends is {self.blends}; choose 3 or more.")
+        if self.records is not None and len(self.records) != 2:
+            raise InputError(f"interpolate.records names {len(self.records)} runs; give two.")
+
+
+@dataclass
+class Pair:
+    """Two finished visualizations of one unit.
+
+    Attributes:
+        name: What the files of the interpolation are called.
+        target: The first one's target.
+        arrays: The paths of their images.
+        labels: What the two are called in the picture.
+    """
+
+    name: str
+    target: Target
+    arrays: tuple[str, str]
+    labels: tuple[str, str]
+
+
+def pairs_of_grid(store: Store, planned: Sequence[Planned]) -> list[Pair]:
+    """Pairs the first two seeds of everything in a grid that finished well.
+
+    Raises:
+        InputError: The grid has only one seed.
+    """
+    finished = {
+        record["stem"]
+        for index in store.finished()
+        for record in store.read(index)["records"]
+        if record["status"] == "finished"
+    }
+    pairs = []
+    for _, group in groupby(planned, key=lambda p: (p.layer, p.target.objective.channel, p.look)):
+        seeds = list(group)
+        if len(seeds) < 2:
+            raise InputError("An interpolation needs two seeds: set grid.seeds to 2 or more.")
+        first, second = seeds[:2]
+        if {first.stem, second.stem} <= finished:
+            arrays = tuple(str(store.target_files(each)[1]) for each in (first, second))
+            labels = tuple(f"seed {each.target.seed}" for each in (first, second))
+            name = f"{first.stem.replace('/', '_')}_to_seed{second.target.seed}"
+            pairs.append(Pair(name, first.target, arrays, labels))
+    return pairs
+
+
+def pair_of_records(paths: Sequence[str], subject: Subject) -> Pair:
+    """Pairs two runs of `fit`.
+
+    Raises:
+        InputError: A record cannot be read, or they are not of one unit of this subject.
+    """
+    files = [Path(p) / "record.json" if Path(p).is_dir() else Path(p) for p in paths]
+    records = []
+    for file in files:
+        try:
+            record = json.loads(file.read_text())
+            objective_of(record)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"'{file}' is not the record of a finished run: {error}") from error
+        if record["subject"]["sha256"] != subject.sha256:
+            raise InputError(f"'{file}' is of another subject: {record['subject']['name']}.")
+        records.append(record)
+    first, second = (objective_of(record).resolved(subject) for record in records)
+    if first != second:
+        raise InputError(f"The records are of two units: {first} and {second}.")
+    kinds = {kind.name: kind for kind in (L2, TotalVariation)}
+    regularizers = tuple(kinds[r["name"]](r["weight"]) for r in records[0]["regularizers"])
+    return Pair(
+        name=first.name,
+        target=Target(first, Blend("", ""), regularizers, 0),
+        arrays=tuple(str(file.with_name("final.npy")) for file in files),
+        labels=tuple(file.parent.name for file in files),
+    )
+
+
+def objective_of(record: dict) -> Objective:
+    """Returns the objective that a record tells of."""
+    kinds = {kind.__name__: kind for kind in (ChannelMean, Neuron, TopKMean)}
+    kind = kinds[record.get("unit_objective", record["objective"])]
+    extra = {Neuron: record["position"], TopKMean: [record.get("k")]}.get(kind, [])
+    unit = kind(record["layer"], record["channel"], *extra)
+    if record["class"] is None:
+        return unit
+    return ClassConditional(unit, record["class"], record["class_weight"])
+
+
+def interpolate(
+    pair: Pair, number: int, subject: Subject, settings: Settings, fabric: Fabric, folder: Path
+) -> dict:
+    """Optimizes the blends between a pair and writes them as a picture and as data.
+
+    Args:
+        pair: Two finished visualizations.
+        number: How many blends.
+        subject: The CNN under study.
+        settings: How to optimize.
+        fabric: Whose device is used.
+        folder: Where `<name>.png` and `<name>.json` go.
+
+    Returns:
+        What the JSON file holds: the shares, the scores before and after, the distance between
+        neighboring results, and `joined`: whether every result reaches the lower optimum.
+    """
+    shares = np.linspace(0, 1, number).tolist()
+    target = pair.target
+    chunk = [
+        Planned(
+            Target(target.objective, Blend(*pair.arrays, share), target.regularizers, target.seed),
+            stem=f"{pair.name}/{i}",
+            look="blend",
+        )
+        for i, share in enumerate(shares)
+    ]
+    result = optimize(subject, chunk, settings, fabric)
+    before, after = result.scores[:, 0], result.scores[:, -1]
+    lower = min(after[0], after[-1])
+    images = result.images.flatten(1)
+    data = {
+        "unit": target.record(),
+        "between": dict(zip(("first", "second"), pair.arrays, strict=True)),
+        "shares": shares,
+        "score_before": before.tolist(),
+        "score_after": after.tolist(),
+        "rmse_to_next": (images[1:] - images[:-1]).square().mean(1).sqrt().tolist(),
+        "joined": bool((after >= lower - VALLEY * abs(lower)).all()),
+    }
+    write_whole(folder / f"{pair.name}.json", json.dumps(data, indent=2) + "\n")
+    write_whole(folder / f"{pair.name}.png", png(_picture(pair, result, shares, data["joined"])))
+    return data
+
+
+def _picture(pair: Pair, result: ChunkResult, shares: Sequence[float], joined: bool) -> np.ndarray:
+    """Draws the row of starts, the row of results, and the scores before and after."""
+    font = ImageFont.load_default(13)
+    left, cell, line, plot = 110, THUMB + GAP, 20, 170
+    width = left + len(shares) * cell + 70
+    sheet = Image.new("RGB", (width, 3 * line + 2 * cell + plot + 3 * line), "white")
+    draw = ImageDraw.Draw(sheet)
+    said = "the two optima join" if joined else "there is a valley between them"
+    draw.text((GAP, GAP), f"{pair.name}: {said}", "black", font)
+    rows = (("start", result.evolution[:, 0]), ("result", to_bytes(result.images)))
+    for i, (label, pixels) in enumerate(rows):
+        top = 2 * line + i * cell
+        draw.text((GAP, top + THUMB // 2 - 8), label, "black", font)
+        for j, image in enumerate(pixels):
+            sheet.paste(Image.fromarray(thumb(image)), (left + j * cell, top))
+    for j, share in enumerate(shares):
+        label = pair.labels[round(share)] if share in (0, 1) else f"{share:.2f}"
+        draw.text((left + j * cell, line + GAP), label, "black", font)
+    top = 2 * line + 2 * cell + line
+    low, high = float(np.nanmin(result.scores[:, [0, -1]])), float(np.nanmax(result.scores))
+    for scores, color, label in (
+        (result.scores[:, 0], "#c0504d", "before"),
+        (result.scores[:, -1], "#1f4e9c", "after"),
+    ):
+        points = [
+            (left + j * cell + THUMB / 2, top + plot * (1 - (s - low) / max(high - low, 1e-12)))
+            for j, s in enumerate(scores)
+            if np.isfinite(s)
+        ]
+        draw.line(points, fill=color, width=2)
+        for x, y in points:
+            draw.ellipse((x - 3, y - 3, x + 3, y + 3), fill=color)
+        if points:
+            draw.text((points[-1][0] + 10, points[-1][1] - 8), label, color, font)
+    draw.line((left - 6, top, left - 6, top + plot), fill="gray")
+    for value, y in ((high, top), (low, top + plot)):
+        draw.text((left - 12, y - 8), f"{value:.3g}", "gray", font, anchor="ra")
+    draw.text((GAP, top + plot // 2 - 8), "score", "black", font)
+    return np.asarray(sheet)

@@ -1,0 +1,169 @@
+"""What a sweep shows as a whole: contact sheets and TensorBoard."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+from prober.files import write_whole
+from prober.pictures import enlarge, png, to_bytes
+from prober.sweep.grid import Planned
+from prober.sweep.store import Store
+from prober.visualize.callbacks import hyperparameters
+
+THUMB = 84
+"""The height in pixels of an image on a sheet: three pixels for one at 28 px."""
+
+GAP = 4
+ROWS = 40
+"""Rows on one sheet; a layer with more gets several sheets."""
+
+SESSIONS = 1000
+"""Targets on TensorBoard's HParams page at the most, each is a run of its own there."""
+
+
+def write_sheets(store: Store, planned: Sequence[Planned]) -> list[Path]:
+    """Writes for each layer its contact sheets: channels down, seeds across, labelled.
+
+    A channel that is looked at in several ways (positions, initial images, regularizers) has a
+    row for each. A target that failed or is missing leaves its place empty.
+
+    Returns:
+        The files, `sheets/conv2.png`, or `sheets/conv2_1.png` … where one is not enough.
+    """
+    records = {r["stem"]: r for i in store.finished() for r in store.read(i)["records"]}
+    files = []
+    for layer, of_layer in groupby(planned, key=lambda each: each.layer):
+        rows = [list(row) for _, row in groupby(of_layer, key=_row)]
+        pages = [rows[i : i + ROWS] for i in range(0, len(rows), ROWS)]
+        for number, page in enumerate(pages, 1):
+            name = layer if len(pages) == 1 else f"{layer}_{number}"
+            file = store.folder / "sheets" / f"{name}.png"
+            title = f"{layer}: channels down, seeds across; below each image its score"
+            write_whole(file, png(_sheet(store, page, records, title)))
+            files.append(file)
+    return files
+
+
+def write_tensorboard(store: Store, planned: Sequence[Planned]) -> None:
+    """Writes for each layer its evolving image and score curves, and HParams over the targets.
+
+    The image has all channels of the layer side by side, each as its first target has it.
+    """
+    for old in store.folder.rglob("events.out.tfevents.*"):
+        old.unlink()
+    writer = SummaryWriter(str(store.folder))
+    layers = {each.layer: [] for each in planned}
+    for index in store.finished():
+        layers[store.chunks[index][0].layer].append(index)
+    for layer, chunks in layers.items():
+        _write_evolution(writer, store, layer, chunks)
+        _write_curves(writer, store, layer, chunks)
+    writer.close()
+    _write_hparams(store)
+
+
+def _write_evolution(writer: SummaryWriter, store: Store, layer: str, chunks: list[int]) -> None:
+    first: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    for index in chunks:
+        chunk = store.read(index)
+        for planned, evolution in zip(store.chunks[index], chunk["evolution"], strict=True):
+            first.setdefault(planned.target.objective.channel, (chunk["steps"], evolution))
+    steps = max((steps.tolist() for steps, _ in first.values()), key=len, default=[])
+    for i, step in enumerate(steps):
+        frames = [evolution[min(i, len(evolution) - 1)] for _, evolution in first.values()]
+        writer.add_image(layer, _side_by_side(frames), step, dataformats="HWC")
+
+
+def _write_curves(writer: SummaryWriter, store: Store, layer: str, chunks: list[int]) -> None:
+    curves: dict[int, list[np.ndarray]] = {}
+    for index in chunks:
+        chunk = store.read(index)
+        for step, scores in zip(chunk["score_steps"], chunk["scores"].T, strict=True):
+            curves.setdefault(int(step), []).append(scores[np.isfinite(scores)])
+    for step, parts in sorted(curves.items()):
+        scores = np.concatenate(parts)
+        if len(scores):
+            writer.add_histogram(f"score/{layer}", scores, step)
+            spread = zip(("lowest", "median", "highest"), (0, 50, 100), strict=True)
+            for name, percent in spread:
+                writer.add_scalar(f"score_{name}/{layer}", np.percentile(scores, percent), step)
+
+
+def _write_hparams(store: Store) -> None:
+    records = [record for i in store.finished() for record in store.read(i)["records"]]
+    for record in records[:SESSIONS]:
+        writer = SummaryWriter(str(store.folder / "hparams" / record["stem"].replace("/", "_")))
+        settings, metrics = hyperparameters(record)
+        for summary in hparams(settings, metrics):
+            writer.file_writer.add_summary(summary)
+        writer.add_scalar("score", metrics["score"], record["steps"])
+        writer.close()
+
+
+def _sheet(
+    store: Store, rows: list[list[Planned]], records: dict[str, dict[str, Any]], title: str
+) -> np.ndarray:
+    """Draws one sheet, uint8 `[H, W, 3]`."""
+    font = ImageFont.load_default(13)
+    seeds = list(dict.fromkeys(each.target.seed for row in rows for each in row))
+    names = [_row_name(row[0]) for row in rows]
+    left = int(max(font.getlength(name) for name in names)) + 3 * GAP
+    line = 18
+    cell = THUMB + line + GAP
+    width = max(left + len(seeds) * (THUMB + GAP) + GAP, int(font.getlength(title)) + 2 * GAP)
+    sheet = Image.new("RGB", (width, 2 * line + 2 * GAP + len(rows) * cell), "white")
+    draw = ImageDraw.Draw(sheet)
+    draw.text((GAP, GAP), title, "black", font)
+    for column, seed in enumerate(seeds):
+        draw.text((left + column * (THUMB + GAP), line + GAP), f"seed {seed}", "black", font)
+    for i, row in enumerate(rows):
+        top = 2 * line + GAP + i * cell
+        draw.text((GAP, top + THUMB // 2 - 8), names[i], "black", font)
+        for each in row:
+            place = (left + seeds.index(each.target.seed) * (THUMB + GAP), top)
+            record = records.get(each.stem)
+            if record is None or record["status"] != "finished":
+                said = "missing" if record is None else record["status"]
+                draw.rectangle((*place, place[0] + THUMB, top + THUMB), outline="gray")
+                draw.text((place[0] + GAP, top + GAP), said, "gray", font)
+                continue
+            _, array = store.target_files(each)
+            sheet.paste(Image.fromarray(thumb(to_bytes(torch.from_numpy(np.load(array))))), place)
+            score = "dead" if record["dead"] else f"{record['score_end']:.3g}"
+            draw.text((place[0], top + THUMB), score, "dimgray", font)
+    return np.asarray(sheet)
+
+
+def thumb(pixels: np.ndarray) -> np.ndarray:
+    """Brings pixels `[H, W, 3]` to a height of at most `THUMB`, small ones by a whole number."""
+    height, width = pixels.shape[:2]
+    if max(height, width) <= THUMB:
+        return enlarge(pixels, THUMB)
+    shrink = THUMB / max(height, width)
+    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
+
+
+def _side_by_side(frames: list[np.ndarray]) -> np.ndarray:
+    """Lays images `[H, W, 3]` out in a near-square grid with white lines between them."""
+    border = ((0, GAP), (0, GAP), (0, 0))
+    frames = [np.pad(thumb(frame), border, constant_values=255) for frame in frames]
+    columns = int(np.ceil(np.sqrt(len(frames))))
+    frames += [np.full_like(frames[0], 255)] * (-len(frames) % columns)
+    rows = [np.concatenate(frames[i : i + columns], 1) for i in range(0, len(frames), columns)]
+    return np.concatenate(rows)
+
+
+def _row(planned: Planned) -> tuple[int, str]:
+    return planned.target.objective.channel, planned.look
+
+
+def _row_name(planned: Planned) -> str:
+    return f"ch{planned.target.objective.channel:03d} {planned.look}"

@@ -1,0 +1,189 @@
+"""The folder of a sweep: what lies where, what is finished, what is damaged.
+
+For every target there is a picture and its raw array in a tree to browse, `conv2/ch003/…`. What
+a chunk's targets have beside them, their evolution, score curves and records, is one file,
+`chunks/00012.npz`; it is written last, so where it is, its chunk is finished. An atlas of 10,000
+targets is so 20,000 files in 2,000 folders (5 seeds a channel) and a few hundred chunk files.
+"""
+
+import fcntl
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from prober.files import npy, write_whole
+from prober.pictures import enlarge, png, to_bytes
+from prober.sweep.grid import Planned
+
+PNG_END = b"IEND\xaeB`\x82"
+
+
+@dataclass
+class ChunkResult:
+    """What has become of the targets of a chunk.
+
+    Attributes:
+        images: float32 `[N, C, H, W]` in [0, 1].
+        evolution: uint8 `[N, S, H, W, 3]`, the images at each snapshot.
+        steps: `[S]`, the steps of the snapshots.
+        scores: float32 `[N, T]`, the score curves.
+        score_steps: `[T]`, the steps of the score curves.
+        records: One for each target.
+    """
+
+    images: Tensor
+    evolution: np.ndarray
+    steps: np.ndarray
+    scores: np.ndarray
+    score_steps: np.ndarray
+    records: list[dict[str, Any]]
+
+
+class Store:
+    """Reads and writes the folder of a sweep.
+
+    Args:
+        folder: The folder.
+        chunks: The targets of the sweep, chunk by chunk.
+    """
+
+    def __init__(self, folder: Path, chunks: Sequence[Sequence[Planned]]) -> None:
+        self.folder = folder
+        self.chunks = chunks
+
+    def claim(self, index: int) -> bool:
+        """Takes a chunk for this process; False if it is finished or another process has it."""
+        if self.chunk_file(index).exists():
+            return False
+        try:
+            os.close(os.open(self._claim_file(index), os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        except FileExistsError:
+            return False
+        return True
+
+    def clear_claims(self) -> None:
+        """Frees the chunks that processes had in hand which are no more."""
+        (self.folder / "chunks").mkdir(parents=True, exist_ok=True)
+        for claim in (self.folder / "chunks").glob("*.claim"):
+            claim.unlink(missing_ok=True)
+
+    def write(self, index: int, result: ChunkResult) -> None:
+        """Writes a chunk's targets, then the chunk's own file, then its lines of the records.
+
+        Raises:
+            OSError: The disk is full or the folder cannot be written; the chunk stays unfinished.
+        """
+        for planned, image in zip(self.chunks[index], result.images, strict=True):
+            picture, array = self.target_files(planned)
+            write_whole(array, npy(image.numpy()))
+            write_whole(picture, png(enlarge(to_bytes(image))))
+        file = BytesIO()
+        np.savez_compressed(
+            file,
+            evolution=result.evolution,
+            steps=result.steps,
+            scores=result.scores,
+            score_steps=result.score_steps,
+            records=np.array(json.dumps(result.records)),
+        )
+        write_whole(self.chunk_file(index), file.getvalue())
+        self._claim_file(index).unlink(missing_ok=True)
+        with self.records_file.open("a") as records:
+            fcntl.flock(records, fcntl.LOCK_EX)
+            records.write("".join(json.dumps(record) + "\n" for record in result.records))
+
+    def read(self, index: int) -> dict[str, Any]:
+        """Reads a finished chunk: `evolution`, `steps`, `scores`, `score_steps`, `records`."""
+        with np.load(self.chunk_file(index), allow_pickle=False) as file:
+            return {**file, "records": json.loads(str(file["records"]))}
+
+    def finished(self) -> list[int]:
+        """Returns the numbers of the chunks that are finished."""
+        return sorted(int(file.stem) for file in (self.folder / "chunks").glob("*.npz"))
+
+    def targets_done(self) -> int:
+        """Counts the targets of the chunks that are finished."""
+        return sum(len(self.chunks[index]) for index in self.finished())
+
+    def repair(self) -> list[str]:
+        """Looks through what is finished and forgets the chunks of which something is damaged.
+
+        Returns:
+            What was found, a sentence for each file.
+        """
+        found = []
+        for index in self.finished():
+            wrong = [self.chunk_file(index)] if self._is_broken(self.chunk_file(index)) else []
+            for planned in self.chunks[index]:
+                wrong += [file for file in self.target_files(planned) if self._is_broken(file)]
+            if wrong:
+                self.chunk_file(index).unlink()
+                found += [
+                    f"{file.relative_to(self.folder)} is "
+                    + ("damaged" if file.exists() and file != self.chunk_file(index) else "missing")
+                    for file in wrong
+                ]
+        broken = sum(1 for line in self._lines() if not _is_json(line))
+        if broken:
+            found.append(f"records.jsonl has {broken} damaged line{'s' * (broken > 1)}")
+        return found
+
+    def write_records(self) -> list[dict[str, Any]]:
+        """Writes `records.jsonl` anew, in the order of the targets, and returns the records."""
+        records = [record for index in self.finished() for record in self.read(index)["records"]]
+        write_whole(self.records_file, "".join(json.dumps(record) + "\n" for record in records))
+        return records
+
+    def target_files(self, planned: Planned) -> tuple[Path, Path]:
+        """Returns the paths of a target's picture and raw array."""
+        stem = self.folder / planned.stem
+        return stem.with_name(stem.name + ".png"), stem.with_name(stem.name + ".npy")
+
+    @property
+    def records_file(self) -> Path:
+        """One line of JSON for each target."""
+        return self.folder / "records.jsonl"
+
+    def chunk_file(self, index: int) -> Path:
+        """Evolution, score curves and records of a chunk."""
+        return self.folder / "chunks" / f"{index:05d}.npz"
+
+    def _claim_file(self, index: int) -> Path:
+        return self.chunk_file(index).with_suffix(".claim")
+
+    def _lines(self) -> list[str]:
+        return self.records_file.read_text().splitlines() if self.records_file.exists() else []
+
+    def _is_broken(self, file: Path) -> bool:
+        """Tells whether a file is missing or cut off, without reading it through."""
+        if not file.is_file():
+            return True
+        if file.suffix == ".npz":
+            return not zipfile.is_zipfile(file)
+        with file.open("rb") as content:
+            if file.suffix == ".png":
+                content.seek(-min(len(PNG_END), file.stat().st_size), os.SEEK_END)
+                return content.read() != PNG_END
+            try:
+                np.lib.format.read_magic(content)
+                shape, _, dtype = np.lib.format.read_array_header_1_0(content)
+            except ValueError:
+                return True
+            expected = content.tell() + int(np.prod(shape)) * dtype.itemsize
+            return file.stat().st_size != expected
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
