@@ -7,8 +7,12 @@ from difflib import get_close_matches
 class InputError(ValueError):
     """Input that cannot be used; its text says what is wrong and what to do about it.
 
-    The command line prints the text alone and exits with code 2.
+    The command line prints the text alone, on one line, and exits with code 2.
     """
+
+    def __str__(self) -> str:
+        """Returns the text on one line, also where it quotes an error of several lines."""
+        return " ".join(line.strip() for line in super().__str__().splitlines())
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

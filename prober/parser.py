@@ -5,8 +5,9 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 
 from prober.errors import suggestion
@@ -27,6 +28,18 @@ SHOWN = ("max_steps", "precision", "accelerator", "log_every_n_steps", "enable_p
 
 class ProberParser(LightningArgumentParser):
     """Parses options and YAML; on bad input prints one message and exits with code 2."""
+
+    _reading = ""
+
+    def parse_path(self, path: str, *args: Any, **kwargs: Any) -> Namespace:
+        """Parses a YAML file; see `LightningArgumentParser`."""
+        self._reading = path
+        try:
+            return super().parse_path(path, *args, **kwargs)
+        except UnicodeDecodeError as error:
+            self.error(f"Problems parsing config: {error}")
+        finally:
+            self._reading = ""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Says what is wrong and what there is instead."""
@@ -55,6 +68,10 @@ class ProberParser(LightningArgumentParser):
 
     def _explain(self, message: str) -> str:
         message = " ".join(message.split())
+        if message.startswith("Problems parsing config: "):
+            return f"'{self._reading}' is not valid YAML: {message.split(': ', 1)[1]}"
+        if message.startswith("Unexpected config:"):
+            return f"'{self._reading}' holds no settings (keys with values)."
         key = found[1] if (found := re.search(r'Parser key "([\w.]+)"', message)) else ""
         value = found[1] if (found := re.search(r"(?:Given|Got) value: (\S+)$", message)) else ""
         if found := re.search(
@@ -62,16 +79,15 @@ class ProberParser(LightningArgumentParser):
             message,
         ):
             option = found[1] or found[2] or found[3]
-            known = set(self._option_names())
-            wrong = [part for part in option.split(".") if part not in known]
+            hint = self._suggest(option.split("."))
             if owner := re.search(r"class_path '[\w.]*?(\w+)'", message):
                 option = f"{option}' of '{owner[1]}"
-            hint = suggestion(wrong[0], known) if wrong else ""
             return f"There is no option '{option}'.{hint}"
         path = re.search(r"import path string: ([\w.]+)|class_path '?([\w.]+)'?: (.*)", message)
-        if key in CHOICES and path:
+        base = CHOICES.get(key) or CHOICES.get(f"model.{key}")  # the latter within another class
+        if base and path:
             name = path[1] or path[2]
-            names = [each.__name__ for each in _concrete(CHOICES[key])]
+            names = [each.__name__ for each in _concrete(base)]
             if name.split(".")[-1] not in names:
                 return f"{key}: there is no '{name}'.{suggestion(name, names)} " + (
                     f"Choose {', '.join(names)}."
@@ -89,15 +105,28 @@ class ProberParser(LightningArgumentParser):
             return f"{key}: '{value}' is not of type {' or '.join(types)}."
         return message
 
-    def _option_names(self) -> Iterator[str]:
+    def _suggest(self, option: list[str]) -> str:
+        """Suggests a name in place of the first part of an option that does not exist."""
+        options = list(self._options())
+        for i, part in enumerate(option):
+            siblings = {each[i] for each in options if each[:i] == option[:i] and len(each) > i}
+            if part not in siblings:
+                break
+        if len(option) == 1 or not siblings:  # perhaps an argument of a class
+            siblings = {part for each in options for part in each}
+            siblings |= {
+                name
+                for base in CHOICES.values()
+                for each in _concrete(base)
+                for name in inspect.signature(each).parameters
+            }
+        return suggestion(part, siblings)
+
+    def _options(self) -> Iterator[list[str]]:
         for action in self._actions:
-            yield from action.dest.split(".")
+            yield action.dest.split(".")
             for parser in (action.choices or {}).values() if action.dest == "subcommand" else ():
-                yield from parser._option_names()
-        for base in CHOICES.values():
-            for each in _concrete(base):
-                yield from inspect.signature(each).parameters
-        yield from ("class_path", "init_args")
+                yield from parser._options()
 
 
 def _concrete(base: type) -> list[type]:

@@ -95,13 +95,17 @@ class Subject(nn.Module):
         """Stays in eval mode, whatever is asked for."""
         return super().train(False)
 
-    def forward(self, images: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+    def forward(
+        self, images: Tensor, layers: Collection[str], channels: Sequence[int] | None = None
+    ) -> dict[str, Tensor]:
         """Runs the CNN as far as the deepest of the layers and returns their outputs.
 
         Args:
             images: `[N, C, H, W]` in [0, 1].
             layers: Names out of `shapes`. The whole CNN runs only for `"logits"`. A layer that
                 the CNN calls several times gives the output of its last call.
+            channels: If only one layer is asked for, those of its channels that are needed. A
+                layer for which `gives_channels` is true then computes no others.
 
         Returns:
             For each name the output, `[N, channels, h, w]` or `[N, units]`, on the graph of
@@ -127,8 +131,19 @@ class Subject(nn.Module):
             # The CNN may go on to change the output in place (an in-place ReLU, say).
             outputs[name] = output.clone()
 
+        def keep_channels(name: str, convolution: nn.Conv2d, inputs: tuple[Tensor]) -> None:
+            bias = convolution.bias
+            outputs[name] = convolution._conv_forward(
+                inputs[0], convolution.weight[channels], None if bias is None else bias[channels]
+            )
+            raise _Reached
+
         try:
             for name in list(waiting):
+                if channels is not None and self.gives_channels(name):
+                    before = lambda *hooked, name=name: keep_channels(name, *hooked)  # noqa: E731
+                    handles.append(self.cnn.get_submodule(name).register_forward_pre_hook(before))
+                    continue
                 hook = lambda _module, _inputs, output, name=name: keep(name, output)  # noqa: E731
                 handles.append(self.cnn.get_submodule(name).register_forward_hook(hook))
             logits = self.cnn(self._normalized(images))
@@ -140,6 +155,18 @@ class Subject(nn.Module):
             for handle in handles:
                 handle.remove()
         return outputs
+
+    def gives_channels(self, layer: str) -> bool:
+        """Tells whether a layer can compute some of its channels alone.
+
+        A plain convolution can: each of its channels has weights of its own. In the deepest layer
+        that is needed this saves most of the layer's work.
+        """
+        if self._calls.get(layer) != 1 or layer in self._called_by_keyword:
+            return False
+        module = self.cnn.get_submodule(layer)
+        hooked = module._forward_hooks or module._forward_pre_hooks
+        return type(module) is nn.Conv2d and module.groups == 1 and not hooked
 
     def check_layer(self, layer: str) -> tuple[int, ...]:
         """Returns the shape of a layer's output for one image.
@@ -206,12 +233,14 @@ class Subject(nn.Module):
     def _list_layers(self) -> None:
         outputs: list[tuple[str, Any]] = []
         names = {module: name for name, module in self.cnn.named_modules() if name}
-        handles = [
-            module.register_forward_hook(
-                lambda module, _inputs, output: outputs.append((names[module], output))
-            )
-            for module in names
-        ]
+        self._called_by_keyword: set[str] = set()
+
+        def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+            outputs.append((names[module], output))
+            if not inputs:
+                self._called_by_keyword.add(names[module])
+
+        handles = [module.register_forward_hook(note) for module in names]
         reference = self.mean
         images = torch.zeros(1, *self.input_shape, dtype=reference.dtype, device=reference.device)
         try:

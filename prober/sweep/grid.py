@@ -26,7 +26,7 @@ class Planned:
         target: The target, resolved against the subject.
         stem: Path of its files in the sweep's folder, without their suffix:
             `conv2/ch003/mean_seed0`.
-        look: Which of the channel's targets it is, but for the seed: `mean`, `h07_w03_init1`.
+        look: Which of its channel's targets it is, but for the seed: `mean`, `h07_w03_reg1`.
     """
 
     target: Target
@@ -85,8 +85,8 @@ class Grid:
             InputError: The grid is empty, or a part of it does not exist in the subject.
         """
         seeds = self._seeds(seed)
-        images = _labelled(self.initial_images, "init")
-        regularizers = _labelled(self.regularizers, "reg")
+        images = _labelled(self.initial_images, [type(i).__name__ for i in self.initial_images])
+        regularizers = _labelled(self.regularizers, ["reg"] * len(self.regularizers))
         planned = []
         for look, objective in self._objectives(subject):
             objective = objective.resolved(subject)
@@ -219,6 +219,9 @@ def spread_positions(number: int, rows: int, columns: int) -> list[tuple[int, in
     return list(positions)
 
 
-def _labelled(items: Sequence, label: str) -> list[tuple[str, object]]:
-    """Labels items by their number, or not at all if there is only one."""
-    return [(f"{label}{i}" if len(items) > 1 else "", item) for i, item in enumerate(items)]
+def _labelled(items: Sequence, names: list[str]) -> list[tuple[str, object]]:
+    """Labels items by their names, numbered if they share one, or not at all if there is one."""
+    if len(items) == 1:
+        return [("", items[0])]
+    labels = [name if names.count(name) == 1 else f"{name}{i}" for i, name in enumerate(names)]
+    return list(zip(labels, items, strict=True))

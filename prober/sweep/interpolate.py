@@ -180,40 +180,37 @@ def interpolate(
 
 def _picture(pair: Pair, result: ChunkResult, shares: Sequence[float], joined: bool) -> np.ndarray:
     """Draws the row of starts, the row of results, and the scores before and after."""
-    font = ImageFont.load_default(13)
-    left, cell, line, plot = 110, THUMB + GAP, 20, 170
-    width = left + len(shares) * cell + 70
-    sheet = Image.new("RGB", (width, 3 * line + 2 * cell + plot + 3 * line), "white")
+    font = ImageFont.load_default(14)
+    left, cell, line, plot = 90, THUMB + GAP, 22, 170
+    width = max(left + len(shares) * cell + 20, 620)
+    rows_top, plot_top = 2 * line, 2 * line + 2 * cell + 2 * line
+    sheet = Image.new("RGB", (width, plot_top + plot + line), "white")
     draw = ImageDraw.Draw(sheet)
     said = "the two optima join" if joined else "there is a valley between them"
     draw.text((GAP, GAP), f"{pair.name}: {said}", "black", font)
     rows = (("start", result.evolution[:, 0]), ("result", to_bytes(result.images)))
     for i, (label, pixels) in enumerate(rows):
-        top = 2 * line + i * cell
+        top = rows_top + i * cell
         draw.text((GAP, top + THUMB // 2 - 8), label, "black", font)
         for j, image in enumerate(pixels):
             sheet.paste(Image.fromarray(thumb(image)), (left + j * cell, top))
     for j, share in enumerate(shares):
-        label = pair.labels[round(share)] if share in (0, 1) else f"{share:.2f}"
+        label = pair.labels[round(share)] if share in (0, 1) else f"{share:.0%}"
         draw.text((left + j * cell, line + GAP), label, "black", font)
-    top = 2 * line + 2 * cell + line
-    low, high = float(np.nanmin(result.scores[:, [0, -1]])), float(np.nanmax(result.scores))
-    for scores, color, label in (
-        (result.scores[:, 0], "#c0504d", "before"),
-        (result.scores[:, -1], "#1f4e9c", "after"),
-    ):
+    before, after = result.scores[:, 0], result.scores[:, -1]
+    low, high = float(np.nanmin([before, after])), float(np.nanmax([before, after]))
+    legend = (("score of the start", "#c0504d", before), ("score of the result", "#1f4e9c", after))
+    for i, (label, color, scores) in enumerate(legend):
+        draw.text((left + i * 200, plot_top - line - GAP), label, color, font)
         points = [
-            (left + j * cell + THUMB / 2, top + plot * (1 - (s - low) / max(high - low, 1e-12)))
+            (left + j * cell + THUMB / 2, plot_top + plot * (high - s) / max(high - low, 1e-12))
             for j, s in enumerate(scores)
             if np.isfinite(s)
         ]
         draw.line(points, fill=color, width=2)
         for x, y in points:
             draw.ellipse((x - 3, y - 3, x + 3, y + 3), fill=color)
-        if points:
-            draw.text((points[-1][0] + 10, points[-1][1] - 8), label, color, font)
-    draw.line((left - 6, top, left - 6, top + plot), fill="gray")
-    for value, y in ((high, top), (low, top + plot)):
+    draw.line((left - 6, plot_top, left - 6, plot_top + plot), fill="gray")
+    for value, y in ((high, plot_top), (low, plot_top + plot)):
         draw.text((left - 12, y - 8), f"{value:.3g}", "gray", font, anchor="ra")
-    draw.text((GAP, top + plot // 2 - 8), "score", "black", font)
     return np.asarray(sheet)

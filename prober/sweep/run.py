@@ -1,5 +1,6 @@
 """A sweep: chunk after chunk, on as many processes as there are."""
 
+import ctypes
 import os
 import signal
 import time
@@ -89,6 +90,7 @@ def run_chunks(fabric: Fabric, subject: Subject, store: Store, settings: Setting
         OSError: The disk is full or the folder cannot be written.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    _keep_freed_memory()
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     shown = settings.progress and fabric.global_rank == 0
@@ -102,6 +104,18 @@ def run_chunks(fabric: Fabric, subject: Subject, store: Store, settings: Setting
         except (KeyboardInterrupt, SystemExit):  # SystemExit is how a Trainer ends after Ctrl-C
             interrupted = True
     return interrupted
+
+
+def _keep_freed_memory() -> None:
+    """Keeps glibc from giving every activation's memory back to the system after each step.
+
+    Measured on chunks of 64: 2,500 page faults a step, a third of its time, without it.
+    """
+    with suppress(OSError, AttributeError):  # another C library
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        m_trim_threshold, m_mmap_threshold = -1, -3  # from malloc.h
+        mallopt(m_mmap_threshold, 2**30)
+        mallopt(m_trim_threshold, 2**30)
 
 
 def optimize(

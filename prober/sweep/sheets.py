@@ -21,8 +21,14 @@ THUMB = 84
 """The height in pixels of an image on a sheet: three pixels for one at 28 px."""
 
 GAP = 4
-ROWS = 40
-"""Rows on one sheet; a layer with more gets several sheets."""
+ROWS = 22
+"""Rows below each other on a sheet; more go into blocks beside them."""
+
+WIDTH = 1600
+"""Pixels that the blocks of a sheet may take; a layer with more gets several sheets."""
+
+COLUMNS = 20
+"""Images beside each other at the most, before what is looked at goes into rows of its own."""
 
 SESSIONS = 1000
 """Targets on TensorBoard's HParams page at the most, each is a run of its own there."""
@@ -31,8 +37,9 @@ SESSIONS = 1000
 def write_sheets(store: Store, planned: Sequence[Planned]) -> list[Path]:
     """Writes for each layer its contact sheets: channels down, seeds across, labelled.
 
-    A channel that is looked at in several ways (positions, initial images, regularizers) has a
-    row for each. A target that failed or is missing leaves its place empty.
+    A channel that is looked at in several ways (positions, initial images, regularizers) has them
+    across, too, or, where these are many, a row for each. A target that failed or is missing
+    leaves its place empty.
 
     Returns:
         The files, `sheets/conv2.png`, or `sheets/conv2_1.png` … where one is not enough.
@@ -40,15 +47,27 @@ def write_sheets(store: Store, planned: Sequence[Planned]) -> list[Path]:
     records = {r["stem"]: r for i in store.finished() for r in store.read(i)["records"]}
     files = []
     for layer, of_layer in groupby(planned, key=lambda each: each.layer):
-        rows = [list(row) for _, row in groupby(of_layer, key=_row)]
-        pages = [rows[i : i + ROWS] for i in range(0, len(rows), ROWS)]
+        rows = _rows(list(of_layer))
+        blocks = [_block(store, rows[i : i + ROWS], records) for i in range(0, len(rows), ROWS)]
+        beside = max(1, WIDTH // max(block.shape[1] for block in blocks))
+        pages = [blocks[i : i + beside] for i in range(0, len(blocks), beside)]
         for number, page in enumerate(pages, 1):
             name = layer if len(pages) == 1 else f"{layer}_{number}"
             file = store.folder / "sheets" / f"{name}.png"
-            title = f"{layer}: channels down, seeds across; below each image its score"
-            write_whole(file, png(_sheet(store, page, records, title)))
+            write_whole(file, png(_sheet(page, _title(layer, planned))))
             files.append(file)
     return files
+
+
+def _title(layer: str, planned: Sequence[Planned]) -> str:
+    """Says what a sheet shows, and what its sets of regularizers are."""
+    lines = [f"{layer}: channels down, seeds across; below each image its score"]
+    sets = dict.fromkeys(each.target.regularizers for each in planned)
+    if len(sets) > 1:
+        for i, each in enumerate(sets):
+            said = " + ".join(f"{r.weight:g} {r.name}" for r in each) or "no regularizer"
+            lines.append(f"reg{i}: {said}")
+    return "\n".join(lines)
 
 
 def write_tensorboard(store: Store, planned: Sequence[Planned]) -> None:
@@ -107,27 +126,58 @@ def _write_hparams(store: Store) -> None:
         writer.close()
 
 
-def _sheet(
-    store: Store, rows: list[list[Planned]], records: dict[str, dict[str, Any]], title: str
+def _rows(planned: list[Planned]) -> list[list[Planned]]:
+    """Lays the targets of a layer out in rows: one a channel, or one a channel and look."""
+    looks = {each.look for each in planned}
+    seeds = {each.target.seed for each in planned}
+    wide = len(looks) * len(seeds) > COLUMNS
+
+    def row(each: Planned) -> tuple[int, str]:
+        return each.target.objective.channel, each.look if wide else ""
+
+    return [list(group) for _, group in groupby(planned, key=row)]
+
+
+def _sheet(blocks: list[np.ndarray], title: str) -> np.ndarray:
+    """Puts blocks beside each other below a title, uint8 `[H, W, 3]`."""
+    font = ImageFont.load_default(15)
+    box = ImageDraw.Draw(Image.new("RGB", (1, 1))).textbbox((GAP, GAP), title, font)
+    width = max(sum(block.shape[1] for block in blocks), int(box[2]) + GAP)
+    height = int(box[3]) + 3 * GAP
+    sheet = Image.new("RGB", (width, height + max(len(block) for block in blocks)), "white")
+    ImageDraw.Draw(sheet).text((GAP, GAP), title, "black", font)
+    left = 0
+    for block in blocks:
+        sheet.paste(Image.fromarray(block), (left, height))
+        left += block.shape[1]
+    return np.asarray(sheet)
+
+
+def _block(
+    store: Store, rows: list[list[Planned]], records: dict[str, dict[str, Any]]
 ) -> np.ndarray:
-    """Draws one sheet, uint8 `[H, W, 3]`."""
+    """Draws some rows with what is across above them, uint8 `[H, W, 3]`."""
     font = ImageFont.load_default(13)
-    seeds = list(dict.fromkeys(each.target.seed for row in rows for each in row))
-    names = [_row_name(row[0]) for row in rows]
+    wide = len({each.look for each in rows[0]}) == 1
+    columns = list(dict.fromkeys(_column(each, wide) for row in rows for each in row))
+    names = [
+        f"ch{row[0].target.objective.channel:03d}" + (f" {row[0].look}" if wide else "")
+        for row in rows
+    ]
     left = int(max(font.getlength(name) for name in names)) + 3 * GAP
     line = 18
-    cell = THUMB + line + GAP
-    width = max(left + len(seeds) * (THUMB + GAP) + GAP, int(font.getlength(title)) + 2 * GAP)
-    sheet = Image.new("RGB", (width, 2 * line + 2 * GAP + len(rows) * cell), "white")
-    draw = ImageDraw.Draw(sheet)
-    draw.text((GAP, GAP), title, "black", font)
-    for column, seed in enumerate(seeds):
-        draw.text((left + column * (THUMB + GAP), line + GAP), f"seed {seed}", "black", font)
+    cell, step = THUMB + line + GAP, THUMB + GAP
+    head = line if wide else 2 * line
+    block = Image.new("RGB", (left + len(columns) * step + GAP, head + len(rows) * cell), "white")
+    draw = ImageDraw.Draw(block)
+    for column, (look, seed) in enumerate(columns):
+        said = f"seed {seed}" if wide else f"{look}\nseed {seed}"
+        draw.text((left + column * step, 0), said, "black", font)
     for i, row in enumerate(rows):
-        top = 2 * line + GAP + i * cell
+        top = head + i * cell
         draw.text((GAP, top + THUMB // 2 - 8), names[i], "black", font)
         for each in row:
-            place = (left + seeds.index(each.target.seed) * (THUMB + GAP), top)
+            place = (left + columns.index(_column(each, wide)) * step, top)
             record = records.get(each.stem)
             if record is None or record["status"] != "finished":
                 said = "missing" if record is None else record["status"]
@@ -135,10 +185,14 @@ def _sheet(
                 draw.text((place[0] + GAP, top + GAP), said, "gray", font)
                 continue
             _, array = store.target_files(each)
-            sheet.paste(Image.fromarray(thumb(to_bytes(torch.from_numpy(np.load(array))))), place)
+            block.paste(Image.fromarray(thumb(to_bytes(torch.from_numpy(np.load(array))))), place)
             score = "dead" if record["dead"] else f"{record['score_end']:.3g}"
             draw.text((place[0], top + THUMB), score, "dimgray", font)
-    return np.asarray(sheet)
+    return np.asarray(block)
+
+
+def _column(planned: Planned, wide: bool) -> tuple[str, int]:
+    return "" if wide else planned.look, planned.target.seed
 
 
 def thumb(pixels: np.ndarray) -> np.ndarray:
@@ -159,11 +213,3 @@ def _side_by_side(frames: list[np.ndarray]) -> np.ndarray:
     frames += [np.full_like(frames[0], 255)] * (-len(frames) % columns)
     rows = [np.concatenate(frames[i : i + columns], 1) for i in range(0, len(frames), columns)]
     return np.concatenate(rows)
-
-
-def _row(planned: Planned) -> tuple[int, str]:
-    return planned.target.objective.channel, planned.look
-
-
-def _row_name(planned: Planned) -> str:
-    return f"ch{planned.target.objective.channel:03d} {planned.look}"

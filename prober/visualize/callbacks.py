@@ -148,7 +148,8 @@ class TensorBoardScalars(Callback):
             self._log(trainer, pl_module.evaluate(), trainer.global_step)
 
     def _due(self, step: int, trainer: Trainer) -> bool:
-        return bool(trainer.logger) and step % trainer.log_every_n_steps == 0
+        every = trainer.log_every_n_steps
+        return bool(trainer.logger) and every > 0 and step % every == 0
 
     def _describe(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         figures = {
@@ -256,13 +257,15 @@ def target_records(
         else:
             finished = trainer.global_step >= trainer.max_steps
             status = {"status": "finished" if finished else "interrupted"}
+        # After a single step only the end shows that the score has changed.
+        excited = (module.excited[i] | (end.score[i] != module.start.score[i]).cpu()).item()
         records.append(
             {
                 **status,
                 **target.record(),
                 "optimizer": {"name": "Adam", "lr": module.lr},
                 "steps": trainer.global_step,
-                "dead": status["status"] == "finished" and not module.excited[i].item(),
+                "dead": status["status"] == "finished" and not excited,
                 **{
                     f"{name}_{when}": _number(getattr(measures, name)[i].item())
                     for name in ("score", "loss")

@@ -86,6 +86,9 @@ class ActivationMaximization(LightningModule):
         seed: int | None = None,
     ) -> None:
         super().__init__()
+        if initial_image is None or regularizers is None:  # what `key:` with no value is in YAML
+            empty = "initial_image" if initial_image is None else "regularizers"
+            raise InputError(f"model.{empty} is empty: give it a value, or leave out the key.")
         seed = torch.initial_seed() if seed is None else seed
         if not 0 <= seed < 2**63:
             raise InputError(f"The seed is {seed}; choose 0 to 2^63 - 1.")
@@ -147,7 +150,7 @@ class ActivationMaximization(LightningModule):
         if images.dtype == torch.float64:
             scores = self._exact_scores(images)
         else:
-            scores = self._scores(self.subject(images, self._scores.layers))
+            scores = self._scores(self.subject(images, self._scores.layers, self._scores.channels))
         penalties, weighted = self._penalties(images)
         return scores, weighted - scores, penalties
 
@@ -202,7 +205,7 @@ class ActivationMaximization(LightningModule):
         # image goes through the subject alone and in memory of its own: bit for bit as in `fit`.
         return torch.cat(
             [
-                scores(self.subject(image[None].clone(), scores.layers))
+                scores(self.subject(image[None].clone(), scores.layers, scores.channels))
                 for image, scores in zip(images, self._scores_alone, strict=True)
             ]
         )

@@ -246,6 +246,7 @@ class Scores:
 
     Attributes:
         layers: The layers whose outputs the scores need.
+        channels: If that is one layer, those of its channels that they need, in ascending order.
     """
 
     def __init__(self, objectives: Sequence[Objective]) -> None:
@@ -265,18 +266,20 @@ class Scores:
         self.layers = {objective.layer for objective in objectives}
         if self._classes:
             self.layers.add(LOGITS)
+        needed = sorted({objective.channel for objective in objectives})
+        self.channels = needed if len(self.layers) == 1 else None
 
     def __call__(self, outputs: dict[str, Tensor]) -> Tensor:
         """Computes the scores.
 
         Args:
-            outputs: What the subject gives for `layers`, N images each.
+            outputs: What the subject gives for `layers` and `channels`, N images each.
 
         Returns:
             `[N]`.
         """
         parts = [
-            (images, units[0].scores(_maps(outputs[units[0].layer], images, units), units))
+            (images, units[0].scores(self._maps(outputs[units[0].layer], images, units), units))
             for images, units in self._groups
         ]
         if self._classes:
@@ -285,6 +288,17 @@ class Scores:
             weight = torch.tensor(weights, dtype=logits.dtype, device=logits.device)
             parts.append((list(images), weight * logits[list(images), list(classes)]))
         return sum(self._spread(images, part) for images, part in parts)  # type: ignore[return-value]
+
+    def _maps(self, output: Tensor, images: list[int], units: Sequence[Objective]) -> Tensor:
+        """Picks for each image the map `[h, w]` of its own channel from `[N, channels, h, w]`."""
+        if output.dim() == 2:
+            output = output[..., None, None]
+        channels = [unit.channel for unit in units]
+        if self.channels is not None and output.shape[1] == len(self.channels):
+            channels = [self.channels.index(channel) for channel in channels]
+        if len(set(channels)) == 1 and len(images) == len(output):
+            return output[:, channels[0]]
+        return output[images, channels]
 
     def _spread(self, images: list[int], part: Tensor) -> Tensor:
         """Puts the scores of some images into their places among all N, zeros elsewhere."""
@@ -309,13 +323,3 @@ def check_weight(weighted: Any) -> None:
 
 def _map_size(subject: Subject, layer: str) -> tuple[int, int]:
     return (*subject.check_layer(layer)[1:], 1, 1)[:2]
-
-
-def _maps(output: Tensor, images: list[int], units: Sequence[Objective]) -> Tensor:
-    """Picks for each image the map `[h, w]` of its own channel out of `[N, channels, h, w]`."""
-    if output.dim() == 2:
-        output = output[..., None, None]
-    channels = {unit.channel for unit in units}
-    if len(channels) == 1 and len(images) == len(output):
-        return output[:, channels.pop()]
-    return output[images, [unit.channel for unit in units]]

@@ -82,7 +82,8 @@ class Penalties:
     """
 
     def __init__(self, regularizers: Sequence[Sequence[Regularizer]]) -> None:
-        kinds = {type(regularizer): None for each in regularizers for regularizer in each}
+        # In one order always: the order in which gradients are added up is seen in their last bit.
+        kinds = sorted({type(r) for each in regularizers for r in each}, key=lambda k: k.name)
         self._weights = {
             kind: [sum(r.weight for r in each if type(r) is kind) for each in regularizers]
             for kind in kinds

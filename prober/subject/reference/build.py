@@ -87,7 +87,7 @@ class Training(L.LightningModule):
         """Compute the loss of one batch.
 
         Args:
-            batch: Grey images `[N, 28, 28]` (uint8), hue indices `[N]` and labels `[N]`.
+            batch: Gray images `[N, 28, 28]` (uint8), hue indices `[N]` and labels `[N]`.
 
         Returns:
             The cross entropy, averaged over the batch, a scalar.

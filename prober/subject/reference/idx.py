@@ -24,7 +24,7 @@ class DigitSet:
     """Handwritten digits and what they show.
 
     Attributes:
-        images: Grey images, 0 to 255, uint8, `[N, 28, 28]`.
+        images: Gray images, 0 to 255, uint8, `[N, 28, 28]`.
         labels: Their digits, 0 to 9, int64, `[N]`.
     """
 
