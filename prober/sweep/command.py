@@ -15,6 +15,7 @@ import torch
 import torch.distributed
 import yaml
 from lightning.fabric import Fabric
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch.multiprocessing import ProcessExitedException
 
 from prober.errors import InputError
@@ -23,9 +24,10 @@ from prober.subject.frozen import Subject
 from prober.sweep.chunks import automatic_size, cut
 from prober.sweep.grid import Grid, Planned
 from prober.sweep.interpolate import Interpolation, interpolate, pair_of_records, pairs_of_grid
-from prober.sweep.run import Settings, launcher, run_chunks
+from prober.sweep.run import DONE, FAILED, ChunkEvolution, Settings, launcher, run_chunks
 from prober.sweep.sheets import write_sheets, write_tensorboard
 from prober.sweep.store import Store
+from prober.visualize.module import ActivationMaximization
 
 MANY = 20_000
 """More targets than this need `--yes`."""
@@ -101,8 +103,7 @@ class Sweep:
         """
         accelerator = self._accelerator()
         planned = self._plan()
-        if self.interpolation and self.interpolation.records:
-            pair_of_records(self.interpolation.records, self.subject)
+        self._check(planned)
         sizes = self._saved()["sizes"] if self.resume else self._sizes(planned, accelerator)
         chunks = cut(planned, sizes)
         devices = self.trainer["devices"]
@@ -110,7 +111,10 @@ class Sweep:
             devices = max(1, min(len(os.sched_getaffinity(0)), len(chunks)))
         # Before anything is computed: forked processes cannot use the threads of their parent.
         threads = 1 if self.small and "OMP_NUM_THREADS" not in os.environ else None
-        fabric, decides = launcher(accelerator, devices, self.trainer["num_nodes"])
+        try:
+            fabric, decides = launcher(accelerator, devices, self.trainer["num_nodes"])
+        except (ValueError, MisconfigurationException) as error:
+            raise InputError(f"trainer.devices is {devices}, which cannot be: {error}") from error
         settings = Settings(
             lr=self.lr,
             every=self.every,
@@ -129,6 +133,16 @@ class Sweep:
             return job(fabric, fabric.broadcast(folder))
         return self._launch(fabric, job, self._folder(planned, chunks, sizes))
 
+    def _check(self, planned: list[Planned]) -> None:
+        """Finds out before any work what would go wrong in it."""
+        ChunkEvolution(self.every)
+        if planned:
+            ActivationMaximization.of_targets(self.subject, [planned[0].target], self.lr)
+        if self.interpolation and self.interpolation.records:
+            pair_of_records(self.interpolation.records, self.subject)
+        elif self.interpolation and len({each.target.seed for each in planned}) < 2:
+            raise InputError("An interpolation needs two seeds: set grid.seeds to 2 or more.")
+
     def _launch(self, fabric: Fabric, job: Callable[[Fabric, Path], int], folder: Path) -> int:
         # Ctrl-C reaches all processes; the one that waits for the others only waits.
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -139,7 +153,7 @@ class Sweep:
                 f"Error: a process of the sweep has died ({error}). What is finished is kept; go "
                 f"on with the same command and --resume {folder}\n"
             )
-            return 2
+            return FAILED
         finally:
             signal.signal(signal.SIGINT, handler)
 
@@ -148,29 +162,20 @@ class Sweep:
     ) -> int:
         """What each process does; returns the exit code."""
         began, before = time.perf_counter(), store.targets_done()
-        interrupted = failed = False
-        try:
-            interrupted = run_chunks(fabric, self.subject, store, settings)
-        except OSError as error:
-            failed = True
-            sys.stderr.write(
-                f"Error: {error.strerror}: '{error.filename}'. What is finished is kept; make room "
-                f"and go on with the same command and --resume {store.folder}\n"
-            )
-        fabric.barrier()
-        code = 130 if interrupted else 2 if failed else 0
-        if fabric.global_rank == 0 and not failed:
+        ended = run_chunks(fabric, self.subject, store, settings)
+        if fabric.global_rank == 0 and ended != FAILED:
             seconds = time.perf_counter() - began
-            if not interrupted:
+            if ended == DONE:
                 self._tell_interpolation(fabric, store, planned, settings)
-            code = self._finish(store, planned, seconds, before) or code
+            complete = self._finish(store, planned, seconds, before)
+            ended = ended or (DONE if complete else FAILED)
         if torch.distributed.is_initialized():
             fabric.barrier()
             torch.distributed.destroy_process_group()
-        return code
+        return ended
 
-    def _finish(self, store: Store, planned: list[Planned], seconds: float, before: int) -> int:
-        """Writes what shows the sweep as a whole and says what came of it."""
+    def _finish(self, store: Store, planned: list[Planned], seconds: float, before: int) -> bool:
+        """Writes what shows the sweep as a whole and says what came of it; whether it is all."""
         records = store.write_records()
         sheets = write_sheets(store, planned)
         write_tensorboard(store, planned)
@@ -189,8 +194,7 @@ class Sweep:
         print(f"Evolution: tensorboard --logdir {store.folder}")
         if len(records) < len(planned):
             print(f"Go on with the same command and --resume {store.folder}")
-            return 2
-        return 0
+        return len(records) == len(planned)
 
     def _tell_interpolation(
         self, fabric: Fabric, store: Store, planned: list[Planned], settings: Settings

@@ -67,11 +67,7 @@ class Pair:
 
 
 def pairs_of_grid(store: Store, planned: Sequence[Planned]) -> list[Pair]:
-    """Pairs the first two seeds of everything in a grid that finished well.
-
-    Raises:
-        InputError: The grid has only one seed.
-    """
+    """Pairs the first two seeds of everything in a grid that finished well."""
     finished = {
         record["stem"]
         for index in store.finished()
@@ -80,10 +76,7 @@ def pairs_of_grid(store: Store, planned: Sequence[Planned]) -> list[Pair]:
     }
     pairs = []
     for _, group in groupby(planned, key=lambda p: (p.layer, p.target.objective.channel, p.look)):
-        seeds = list(group)
-        if len(seeds) < 2:
-            raise InputError("An interpolation needs two seeds: set grid.seeds to 2 or more.")
-        first, second = seeds[:2]
+        first, second = list(group)[:2]
         if {first.stem, second.stem} <= finished:
             arrays = tuple(str(store.target_files(each)[1]) for each in (first, second))
             labels = tuple(f"seed {each.target.seed}" for each in (first, second))

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,6 +25,9 @@ from prober.sweep.store import ChunkResult, Store
 from prober.visualize.callbacks import AtSnapshots, target_records
 from prober.visualize.datamodule import StepsDataModule
 from prober.visualize.module import ActivationMaximization, ScoreNotFinite
+
+DONE, FAILED, INTERRUPTED = 0, 2, 130
+"""How a process ends, as its exit code."""
 
 
 @dataclass
@@ -72,7 +76,7 @@ def launcher(accelerator: str, devices: Any, nodes: int) -> tuple[Fabric, bool]:
     return fabric, False
 
 
-def run_chunks(fabric: Fabric, subject: Subject, store: Store, settings: Settings) -> bool:
+def run_chunks(fabric: Fabric, subject: Subject, store: Store, settings: Settings) -> int:
     """Optimizes, in this process, the chunks that no other process has taken.
 
     No gradient is exchanged: the processes share nothing but the folder.
@@ -84,26 +88,30 @@ def run_chunks(fabric: Fabric, subject: Subject, store: Store, settings: Setting
         settings: How to optimize.
 
     Returns:
-        Whether it was interrupted by Ctrl-C.
-
-    Raises:
-        OSError: The disk is full or the folder cannot be written.
+        `DONE`, `INTERRUPTED` by Ctrl-C, or `FAILED` because nothing could be written any more,
+        which is told; when all processes have come so far.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _keep_freed_memory()
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    shown = settings.progress and fabric.global_rank == 0
-    interrupted = False
-    with Progress(store, shown) as progress:
+    ended = DONE
+    with Progress(store, settings.progress and fabric.global_rank == 0) as progress:
         try:
             for index, chunk in enumerate(store.chunks):
                 if store.claim(index):
                     store.write(index, optimize(subject, chunk, settings, fabric, progress))
                 progress.refresh()
         except (KeyboardInterrupt, SystemExit):  # SystemExit is how a Trainer ends after Ctrl-C
-            interrupted = True
-    return interrupted
+            ended = INTERRUPTED
+        except OSError as error:
+            ended = FAILED
+            sys.stderr.write(
+                f"Error: {error.strerror}: '{error.filename}'. What is finished is kept; make room "
+                f"and go on with the same command and --resume {store.folder}\n"
+            )
+        fabric.barrier()
+    return ended
 
 
 def _keep_freed_memory() -> None:

@@ -121,16 +121,14 @@ class Store:
         """
         found = []
         for index in self.finished():
-            wrong = [self.chunk_file(index)] if self._is_broken(self.chunk_file(index)) else []
-            for planned in self.chunks[index]:
-                wrong += [file for file in self.target_files(planned) if self._is_broken(file)]
+            files = [self.chunk_file(index)]
+            files += [file for each in self.chunks[index] for file in self.target_files(each)]
+            wrong = [file for file in files if _is_broken(file)]
+            for file in wrong:
+                state = "damaged" if file.exists() else "missing"
+                found.append(f"{file.relative_to(self.folder)} is {state}")
             if wrong:
                 self.chunk_file(index).unlink()
-                found += [
-                    f"{file.relative_to(self.folder)} is "
-                    + ("damaged" if file.exists() and file != self.chunk_file(index) else "missing")
-                    for file in wrong
-                ]
         broken = sum(1 for line in self._lines() if not _is_json(line))
         if broken:
             found.append(f"records.jsonl has {broken} damaged line{'s' * (broken > 1)}")
@@ -162,23 +160,24 @@ class Store:
     def _lines(self) -> list[str]:
         return self.records_file.read_text().splitlines() if self.records_file.exists() else []
 
-    def _is_broken(self, file: Path) -> bool:
-        """Tells whether a file is missing or cut off, without reading it through."""
-        if not file.is_file():
+
+def _is_broken(file: Path) -> bool:
+    """Tells whether a file is missing or cut off, without reading it through."""
+    if not file.is_file():
+        return True
+    if file.suffix == ".npz":
+        return not zipfile.is_zipfile(file)
+    with file.open("rb") as content:
+        if file.suffix == ".png":
+            content.seek(-min(len(PNG_END), file.stat().st_size), os.SEEK_END)
+            return content.read() != PNG_END
+        try:
+            np.lib.format.read_magic(content)
+            shape, _, dtype = np.lib.format.read_array_header_1_0(content)
+        except ValueError:
             return True
-        if file.suffix == ".npz":
-            return not zipfile.is_zipfile(file)
-        with file.open("rb") as content:
-            if file.suffix == ".png":
-                content.seek(-min(len(PNG_END), file.stat().st_size), os.SEEK_END)
-                return content.read() != PNG_END
-            try:
-                np.lib.format.read_magic(content)
-                shape, _, dtype = np.lib.format.read_array_header_1_0(content)
-            except ValueError:
-                return True
-            expected = content.tell() + int(np.prod(shape)) * dtype.itemsize
-            return file.stat().st_size != expected
+        expected = content.tell() + int(np.prod(shape)) * dtype.itemsize
+        return file.stat().st_size != expected
 
 
 def _is_json(line: str) -> bool:

@@ -197,6 +197,11 @@ class ScoreBar(TQDMProgressBar):
         measures = pl_module.measures
         return {"score": f"{measures.score.mean().item():.4g}"} if measures else {}
 
+    def on_exception(self, *_: Any) -> None:
+        """Ends the bar's line, so that what is told next has a line of its own."""
+        if self._train_progress_bar is not None:
+            self._train_progress_bar.close()
+
 
 class RunRecord(Callback):
     """Writes the image and the run's record, also of a run that was interrupted or failed.
@@ -215,6 +220,8 @@ class RunRecord(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
         """Writes the files of a run that has made all its steps."""
+        pl_module.evaluate()
+        pl_module.raise_if_none_is_left()  # the last step itself may have done it
         self._write(trainer, pl_module)
 
     def on_exception(

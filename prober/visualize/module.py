@@ -32,7 +32,7 @@ class Measures:
 
 
 class ScoreNotFinite(InputError):
-    """Every score became NaN or infinite; the run cannot go on."""
+    """Every score, or its gradient, became NaN or infinite; the run cannot go on."""
 
 
 class Clamp(Callback):
@@ -70,7 +70,8 @@ class ActivationMaximization(LightningModule):
         measures: What the latest step saw before it changed the image, None before the first.
         excited: `[N]`, whether the score has changed at all since the first step. It has not if
             no gradient reaches the image (a dead unit).
-        failed_at: `[N]`, the step at which the score became NaN or infinite, -1 if it did not.
+        failed_at: `[N]`, the step at which the score or its gradient became NaN or infinite, -1
+            if they did not.
 
     Raises:
         InputError: The objective does not fit the subject, or a number is out of its range.
@@ -168,9 +169,10 @@ class ActivationMaximization(LightningModule):
         )
         self.start = self.start or self.measures
         self.excited |= (self.measures.score != self.start.score).cpu()
-        finite = torch.isfinite(self.measures.score)
+        finite = self.measures.score.isfinite()
         if not finite.all():
-            self._note_failures(finite.cpu())
+            self._note_failures(finite)
+            self.raise_if_none_is_left()
             loss = loss[finite]
         if not loss.requires_grad:
             # Nothing leads back to the image, which is no error: it stays as it is.
@@ -178,15 +180,34 @@ class ActivationMaximization(LightningModule):
         return loss.sum()
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Keeps the images of failed targets as free of NaN as they were."""
+        """Keeps the images of failed targets as free of NaN as they were.
+
+        Raises:
+            ScoreNotFinite: No target is left.
+        """
+        gradient = self.image.grad
+        if not gradient.sum().isfinite():  # cheap, and rare enough to look closer
+            self._note_failures(gradient.isfinite().flatten(1).all(1))
+            self.raise_if_none_is_left()
         failed = self.failed_at >= 0
         if failed.any():
-            self.image.grad[failed] = 0
+            gradient[failed] = 0
 
     @torch.no_grad()
     def evaluate(self) -> Measures:
         """Evaluates the image as it is now, without a step."""
-        return Measures(*self(self.image))
+        measures = Measures(*self(self.image))
+        self._note_failures(measures.score.isfinite())
+        return measures
+
+    def raise_if_none_is_left(self) -> None:
+        """Raises ScoreNotFinite if every target has failed."""
+        if (self.failed_at >= 0).all():
+            raise ScoreNotFinite(
+                f"The score of {self.targets[0].name} or its gradient became NaN or infinite at "
+                f"step {self.failed_at[0].item()}. Try a smaller learning rate or another layer; "
+                "weights that are not finite can cause it, too."
+            )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam on the image alone."""
@@ -211,10 +232,4 @@ class ActivationMaximization(LightningModule):
         )
 
     def _note_failures(self, finite: Tensor) -> None:
-        self.failed_at[~finite & (self.failed_at < 0)] = self.global_step
-        if (self.failed_at >= 0).all():
-            raise ScoreNotFinite(
-                f"The score of {self.targets[0].name} became {self.measures.score[0].item()} at "
-                f"step {self.failed_at[0].item()}. Try a smaller learning rate or another layer; "
-                "weights that are not finite can cause it, too."
-            )
+        self.failed_at[~finite.cpu() & (self.failed_at < 0)] = self.global_step

@@ -1,0 +1,118 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prober.errors import InputError
+from prober.subject import Subject
+from prober.sweep.chunks import automatic_size, cut
+from prober.sweep.grid import Grid, numbers, spread_positions
+from prober.visualize.images import GaussianNoise, GrayNoise, LowFrequencyNoise
+from prober.visualize.objectives import ChannelMean, Neuron, TopKMean
+from prober.visualize.regularizers import L2
+
+
+@pytest.fixture(scope="module")
+def subject():
+    return Subject()
+
+
+def test_every_combination_is_one_target(subject):
+    grid = Grid(
+        layers=["conv2", "conv1"],
+        channels=[0, 3],
+        objectives=["ChannelMean", "TopKMean", "Neuron"],
+        k=7,
+        positions=2,
+        classes=[4],
+        seeds=[5, 9],
+        initial_images=[GaussianNoise(), GrayNoise()],
+        regularizers=[[L2()], []],
+    )
+    planned = grid.plan(subject, 0)
+    # layers x channels x (mean, top-k, 2 positions) and one class, x seeds x images x sets
+    assert len(planned) == (2 * 2 * 4 + 1) * 2 * 2 * 2 == grid.count(subject)
+    assert len({p.target for p in planned}) == len({p.stem for p in planned}) == len(planned)
+    assert [p.layer for p in planned] == sorted((p.layer for p in planned), key=str)
+    assert {type(p.target.objective) for p in planned} == {ChannelMean, TopKMean, Neuron}
+    assert {p.target.seed for p in planned} == {5, 9}
+    assert {p.target.objective.k for p in planned if "top" in p.look} == {7}
+    assert planned[-1].target.objective == ChannelMean("logits", 4)
+
+
+def test_a_number_of_seeds_counts_from_the_one_given(subject):
+    planned = Grid(layers="conv1", channels=2, seeds=3).plan(subject, 40)
+    assert [p.target.seed for p in planned] == [40, 41, 42]
+    assert planned[0].stem == "conv1/ch002/mean_seed40"
+
+
+def test_all_layers_are_those_that_compute_channels(subject):
+    planned = Grid(layers="all", classes="all").plan(subject, 0)
+    layers = [p.layer for p in planned]
+    assert {layer: layers.count(layer) for layer in layers} == {
+        "conv1": 16,
+        "conv2": 32,
+        "conv3": 64,
+        "logits": 10,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(3, [3]), ([2, 0], [2, 0]), ("1-3", [1, 2, 3]), ("0-0", [0]), ("all", list(range(6)))],
+)
+def test_channels_are_read(given, expected):
+    assert numbers("grid.channels", given, 6, "of 'x'") == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "empty"),
+        ({"layers": "conv1", "seeds": 0}, "empty"),
+        ({"layers": "conv1", "objectives": []}, "empty"),
+        ({"layers": "conv1", "channels": [0, 1, 77]}, r"77 .*0 to 15 of 'conv1'"),
+        ({"layers": "conv1", "channels": "3-99"}, "0 to 15"),
+        ({"layers": "conv1", "channels": "al"}, "Did you mean 'all'"),
+        ({"layers": "conv9"}, "no layer 'conv9'"),
+        ({"layers": "conv3", "objectives": ["Neuron"], "positions": 50}, "7 x 7: .*up to 49"),
+        ({"layers": "conv3", "objectives": ["Neuron"], "positions": [[7, 0]]}, "h = 7 .*0 to 6"),
+        ({"layers": "conv3", "objectives": ["Neuron"], "positions": [[7]]}, r"\[h, w\]"),
+        ({"layers": "conv3", "objectives": ["TopKMean"], "k": 50}, "1 to 49"),
+        ({"classes": [10]}, "0 to 9"),
+        ({"layers": "conv1", "seeds": [1, 1]}, "twice"),
+    ],
+)
+def test_a_grid_that_cannot_be_says_why(subject, settings, said):
+    with pytest.raises(InputError, match=said):
+        Grid(**settings).plan(subject, 0)
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.data())
+def test_positions_are_different_and_on_the_map(rows, columns, data):
+    number = data.draw(st.integers(1, rows * columns))
+    positions = spread_positions(number, rows, columns)
+    assert len(set(positions)) == len(positions) == number
+    assert positions[0] == (rows // 2, columns // 2)
+    assert all(0 <= h < rows and 0 <= w < columns for h, w in positions)
+
+
+def test_chunks_hold_every_target_once_and_one_layer_each(subject):
+    planned = Grid(layers="all", classes="all", seeds=2).plan(subject, 0)
+    sizes = {"conv1": 5, "conv2": 64, "conv3": 7, "logits": 3}
+    chunks = cut(planned, sizes)
+    assert [p for chunk in chunks for p in chunk] == planned
+    for chunk in chunks:
+        assert len({p.layer for p in chunk}) == 1
+        assert len(chunk) <= sizes[chunk[0].layer]
+
+
+def test_deeper_layers_and_less_memory_make_smaller_chunks(subject):
+    sizes = [automatic_size(subject, layer, None) for layer in ("conv1", "conv2", "logits")]
+    assert sizes == sorted(sizes, reverse=True)
+    assert automatic_size(subject, "conv2", 2**20) < sizes[1]
+    assert automatic_size(subject, "logits", 1) == 1
+
+
+def test_low_frequency_noise_is_a_start_like_any_other(subject):
+    grid = Grid(layers="conv1", channels=0, initial_images=[LowFrequencyNoise(), GrayNoise()])
+    assert [p.look for p in grid.plan(subject, 0)] == ["mean_LowFrequencyNoise", "mean_GrayNoise"]

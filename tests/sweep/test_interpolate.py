@@ -1,0 +1,62 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.sweep.test_sweep import places_of
+
+GRID = ["--grid.layers", "conv3", "--grid.channels", "[2]", "--grid.seeds", "2"]
+STEPS = ["--trainer.max_steps", "80", "--trainer.devices", "1"]
+
+
+def test_blends_between_two_seeds_are_optimized_again(prober, tmp_path):
+    ended = prober("sweep", *GRID, *STEPS, "--interpolate.blends", "5")
+    assert ended.code == 0
+    folder = tmp_path / "lightning_logs" / "sweep_conv3" / "version_0"
+    name = "conv3_ch002_mean_seed0_to_seed1"
+    data = json.loads((folder / "interpolation" / f"{name}.json").read_text())
+    assert data["shares"] == [0, 0.25, 0.5, 0.75, 1]
+    before, after = data["score_before"], data["score_after"]
+    ends = [json.loads(line)["score_end"] for line in (folder / "records.jsonl").open()]
+    assert [before[0], before[-1]] == pytest.approx(ends, rel=1e-4)
+    assert all(a >= b - 1e-3 for a, b in zip(after, before, strict=True))
+    lower = min(after[0], after[-1])
+    assert data["joined"] == all(a >= lower - 0.05 * abs(lower) for a in after)
+    assert data["unit"]["layer"] == "conv3" and data["unit"]["channel"] == 2
+    # The picture's row of starts has the blends themselves.
+    first, last = (np.load(folder / f"conv3/ch002/mean_seed{seed}.npy") for seed in (0, 1))
+    middle = np.moveaxis(np.rint((first + last) / 2 * 255), 0, 2)
+    thumb = np.kron(middle, np.ones((3, 3, 1)))
+    with Image.open(folder / "interpolation" / f"{name}.png") as picture:
+        pixels = np.asarray(picture).astype(int)
+    assert places_of(thumb, pixels, tolerance=1)
+
+
+def test_two_records_of_fit_are_interpolated(prober, tmp_path):
+    objective = ["--model.objective", "Neuron", "--model.objective.layer", "conv2"]
+    for seed in (3, 4):
+        fit = ["fit", *objective, "--model.objective.channel", "1", "--trainer.max_steps", "40"]
+        assert prober(*fit, "--seed_everything", seed).code == 0
+    runs = tmp_path / "lightning_logs" / "conv2_ch1_h7_w7"
+    records = f"[{runs / 'version_0'},{runs / 'version_1' / 'record.json'}]"
+    ended = prober("sweep", *STEPS, "--interpolate.records", records, "--interpolate.blends", "3")
+    assert ended.code == 0, ended.err
+    folder = tmp_path / "lightning_logs" / "sweep_interpolation" / "version_0" / "interpolation"
+    data = json.loads((folder / "conv2_ch1_h7_w7.json").read_text())
+    ends = [
+        json.loads((runs / f"version_{i}/record.json").read_text())["score_end"] for i in (0, 1)
+    ]
+    assert data["score_before"][::2] == pytest.approx(ends, rel=1e-4)
+    assert data["unit"]["position"] == [7, 7]
+
+
+def test_records_of_two_units_are_refused(prober, tmp_path):
+    for channel in (1, 2):
+        fit = ["fit", "--model.objective", "ChannelMean", "--model.objective.layer", "conv1"]
+        fit += ["--model.objective.channel", channel, "--trainer.max_steps", "2"]
+        assert prober(*fit).code == 0
+    runs = tmp_path / "lightning_logs"
+    pair = f"[{runs}/conv1_ch1/version_0,{runs}/conv1_ch2/version_0]"
+    ended = prober("sweep", "--interpolate.records", pair)
+    assert ended.code == 2 and "two units" in ended.err
