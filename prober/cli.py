@@ -29,6 +29,7 @@ from prober.visualize.callbacks import (
     TensorBoardScalars,
     run_folder,
     tensorboard,
+    tensorboard_command,
 )
 from prober.visualize.datamodule import StepsDataModule
 from prober.visualize.module import ActivationMaximization
@@ -280,7 +281,7 @@ class ProberCLI(LightningCLI):
             print(f"Nothing excites {name} from this start: no gradient reached the image.")
         if folder := run_folder(self.trainer):
             print(f"Run: {folder}")
-            print(f"Evolution: tensorboard --logdir {Path(folder).parents[1]}")
+            print(f"Evolution: {tensorboard_command(Path(folder).parents[1])}")
 
 
 def main() -> None:

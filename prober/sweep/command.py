@@ -27,6 +27,7 @@ from prober.sweep.interpolate import Interpolation, interpolate, pair_of_records
 from prober.sweep.run import DONE, FAILED, ChunkEvolution, Settings, launcher, run_chunks
 from prober.sweep.sheets import write_sheets, write_tensorboard
 from prober.sweep.store import Store
+from prober.visualize.callbacks import tensorboard_command
 from prober.visualize.module import ActivationMaximization
 
 MANY = 20_000
@@ -191,7 +192,7 @@ class Sweep:
         if sheets:
             print(f"Contact sheets: {', '.join(map(str, sheets))}")
         print(f"Sweep: {store.folder}")
-        print(f"Evolution: tensorboard --logdir {store.folder}")
+        print(f"Evolution: {tensorboard_command(store.folder)}")
         if len(records) < len(planned):
             print(f"Go on with the same command and --resume {store.folder}")
         return len(records) == len(planned)

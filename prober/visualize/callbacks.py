@@ -301,6 +301,11 @@ def tensorboard(trainer: Trainer) -> Any:
     return logger.experiment if isinstance(logger, TensorBoardLogger) else None
 
 
+def tensorboard_command(folder: Path) -> str:
+    """Returns the command that shows a folder; by default TensorBoard keeps 10 images of a run."""
+    return f"tensorboard --logdir {folder} --samples_per_plugin images=1000"
+
+
 def hyperparameters(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
     """Returns what was set and the score that came of it, for TensorBoard's HParams page."""
     settings = {

@@ -1,0 +1,164 @@
+"""What a sweep costs, as ratios to the plain loop of `plain.py`, taken in one run.
+
+    python -m tests.benchmarks.sweep [--repeats 3]
+
+The plain loop makes one target after another, 500 steps each, torch's threads as they come; a
+sweep is the whole command, its start, everything it writes and logs included. Both are measured in
+turn, so a ratio holds while the machine's speed drifts. It is a report: its exit code is always 0.
+"""
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from prober.subject import Subject
+from prober.subject.loading import PROJECT
+from tests.benchmarks.plain import load_cnn, plain_loop
+
+PLAIN_TARGETS = 6
+"""Targets of the plain loop in one measurement: their mean is the cost of one."""
+
+
+def plain(layer):
+    """Seconds a target of the plain loop."""
+    cnn = load_cnn()
+    began = time.perf_counter()
+    for channel in range(PLAIN_TARGETS):
+        plain_loop(cnn, layer, channel)
+    return (time.perf_counter() - began) / PLAIN_TARGETS
+
+
+def sweep(*options):
+    """Seconds of a whole sweep."""
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, PROJECT / "main.py", "sweep", *map(str, options)],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        _, said = process.communicate()
+        seconds = time.perf_counter() - began
+    assert process.returncode == 0, said.decode()
+    return seconds
+
+
+def peak_memory():
+    """Megabytes of the largest process that has ended so far."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+
+def against_plain(what, layer, targets, options, repeats, bound=None):
+    """Prints the ratio of a sweep's seconds a target to the plain loop's."""
+    runs = [(sweep(*options) / targets, plain(layer)) for _ in range(repeats)]
+    ratios = [other / one for one, other in runs]
+    middle = statistics.median(ratios)
+    held = "" if bound is None else "held" if middle >= bound else "NOT HELD"
+    asked = "" if bound is None else f"1/{bound}"
+    one, other = (statistics.median(side) for side in zip(*runs, strict=True))
+    print(
+        f"{what:<44} 1/{middle:<5.1f} (1/{min(ratios):.1f}-1/{max(ratios):.1f})  "
+        f"{asked:<6}{held:<9}{one:.4f} / {other:.4f} s a target",
+        flush=True,
+    )
+    return middle
+
+
+def scaling():
+    """Prints what 1,000 targets cost against 100."""
+    small = ["--grid.layers", "conv2", "--grid.channels", "0-19", "--grid.seeds"]
+    hundred, memory = sweep(*small, 5), peak_memory()
+    thousand = sweep(*small, 50)
+    grown = peak_memory() / memory
+    print(f"{'1,000 targets against 100: time':<44} {thousand / hundred:.2f}  <= 10.5")
+    print(f"{'1,000 targets against 100: peak memory':<44} {grown:.2f}  <= 1.15")
+
+
+def throughput():
+    """Prints the share of the machine's own conv2d forward throughput that a sweep reaches.
+
+    The machine's: each convolution of the subject alone, forward, at the chunk's size. The
+    sweep's: the floating-point operations of its forward and backward passes, counted by torch,
+    in the time between the start of its first step and the end of its last, in one process.
+    """
+    from lightning.fabric import Fabric
+
+    from prober.sweep.chunks import automatic_size
+    from prober.sweep.grid import Grid
+    from prober.sweep.run import Settings, _keep_freed_memory, optimize
+
+    torch.set_num_threads(1)
+    _keep_freed_memory()
+    subject = Subject()
+    number = automatic_size(subject, "conv2", None)
+    chunk = Grid(layers="conv2", seeds=5).plan(subject, 0)[:number]
+    channels = sorted({each.target.objective.channel for each in chunk})
+    images = torch.rand(number, 3, 28, 28).to(memory_format=torch.channels_last)
+    images.requires_grad_()
+    with FlopCounterMode(display=False) as counter:
+        subject(images, ["conv2"], channels)["conv2"].sum().backward()
+    flops = counter.get_total_flops()
+    best = 0.0
+    inputs = {"conv1": images.detach(), "conv2": torch.rand(number, 16, 14, 14)}
+    for layer, x in inputs.items():
+        x = x.to(memory_format=torch.channels_last)
+        convolution = subject.cnn.get_submodule(layer)
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            convolution(x)
+        for _ in range(5):
+            began = time.perf_counter()
+            with torch.no_grad():
+                for _ in range(50):
+                    convolution(x)
+            best = max(best, 50 * counter.get_total_flops() / (time.perf_counter() - began))
+    trainer = {
+        "max_steps": 300,
+        "max_epochs": -1,
+        "precision": "32-true",
+        "log_every_n_steps": 10,
+        "enable_checkpointing": False,
+        "enable_model_summary": False,
+        "accelerator": "cpu",
+    }
+    fabric = Fabric(accelerator="cpu", devices=1)
+    seconds = []
+    for _ in range(4):
+        began = time.perf_counter()
+        optimize(subject, chunk, Settings(0.05, 50, trainer, 1, False), fabric)
+        seconds.append((time.perf_counter() - began) / 300)
+    reached = flops / min(seconds)
+    print(
+        f"{'share of conv2d forward throughput, conv2':<44} {reached / best:.0%}   "
+        f"({reached / 1e9:.1f} of {best / 1e9:.1f} GFLOP/s on one core, chunks of {number})"
+    )
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--repeats", type=int, default=3, help="Measurements of each ratio.")
+    repeats = arguments.parse_args().repeats
+    print(f"torch {torch.__version__}, {os.cpu_count()} cores, {torch.get_num_threads()} threads")
+    atlas = ["--config", Path(PROJECT / "configs" / "atlas.yaml")]
+    conv2 = ["--grid.layers", "conv2", "--grid.seeds", 16]
+    conv1 = ["--grid.layers", "conv1", "--grid.seeds", 32]
+    against_plain("512 channel targets on conv2", "conv2", 512, conv2, repeats, bound=8)
+    against_plain("512 channel targets on conv1", "conv1", 512, conv1, repeats)
+    against_plain("atlas.yaml, 610 targets", "conv3", 610, atlas, repeats)
+    scaling()
+    throughput()
+
+
+if __name__ == "__main__":
+    main()
