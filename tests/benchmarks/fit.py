@@ -1,18 +1,23 @@
 """What `fit` costs, as ratios to the plain loop of `plain.py`, taken in one run.
 
-    python -m tests.benchmarks.fit [--pairs 5] [--steps 500]
+    python -m tests.benchmarks.fit [--pairs 5] [--steps 500] [--threads 1]
 
 Both sides of a ratio are measured in turn (A B A B ...); its median is the figure, its smallest
-and largest show how quiet the machine was. It is a report: its exit code is always 0.
+and largest show how quiet the machine was. Beside another busy process take `--threads 1`: torch's
+threads wait for each other, and one that has to wait for a core holds up all.
+
+It is a report: its exit code is always 0.
 """
 
 import argparse
+import logging
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -242,13 +247,20 @@ def ratios(steps: int) -> list[Ratio]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What fit costs, against a plain loop.")
+    parser.add_argument("--threads", type=int, help="torch's threads, where not its own choice")
     parser.add_argument("--pairs", type=int, default=5, help="pairs measured for each ratio")
     parser.add_argument("--steps", type=int, default=500, help="steps of each run in this process")
     arguments = parser.parse_args()
+    if arguments.threads:
+        os.environ["OMP_NUM_THREADS"] = str(arguments.threads)  # of the processes, too
+        torch.set_num_threads(arguments.threads)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")
     print(
-        f"torch {torch.__version__} ({torch.get_num_threads()} threads; single images: 1), "
-        f"lightning {lightning.__version__}, Python {sys.version.split()[0]}; "
-        f"medians of {arguments.pairs} pairs"
+        f"torch {torch.__version__}, lightning {lightning.__version__}, "
+        f"Python {sys.version.split()[0]}; threads: {torch.get_num_threads()}, single images 1 "
+        f"(as fit chooses); medians of {arguments.pairs} pairs; load {os.getloadavg()[0]:.1f}"
     )
     print(f"{'what':<58} {'ratio (min-max)':<18}  bound            medians of both sides")
     for ratio in ratios(arguments.steps):

@@ -128,7 +128,7 @@ def test_tensorboard_plays_each_layer_and_shows_the_spread_and_hparams(swept):
 
 
 def test_the_screen_says_how_many_how_long_and_where(swept):
-    folder, ended = swept
+    _, ended = swept
     said = ended.stdout
     assert "14 targets in 5 chunks" in said and "14 of 14 targets done, 0 dead, 0 failed" in said
     assert "Sweep: lightning_logs/sweep_conv1_conv2_logits/version_0" in said

@@ -1,0 +1,38 @@
+"""The project's command line as a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = ROOT / "configs"
+CONV2_CH3 = CONFIGS / "conv2_ch3.yaml"
+
+
+def start(*args, cwd):
+    environment = {key: value for key, value in os.environ.items() if key != "PL_GLOBAL_SEED"}
+    return subprocess.Popen(
+        [sys.executable, ROOT / "main.py", *map(str, args)],
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def end(process):
+    out, err = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def run(*args, cwd):
+    return end(start(*args, cwd=cwd))
+
+
+def lines(out):
+    """The lines on the screen without the progress bar, which returns to the line's start."""
+    return [
+        line for line in out.replace("\r", "\n").splitlines() if line.strip() and "it/s" not in line
+    ]

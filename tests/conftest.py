@@ -1,0 +1,47 @@
+import os
+
+# Before torch is loaded: its threads wait for each other, which beside another busy process
+# takes a hundred times as long. Commands that the tests run inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import sys
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import settings
+
+from prober import cli
+
+settings.register_profile("prober", deadline=None, database=None, derandomize=True)
+settings.load_profile("prober")
+
+
+@dataclass
+class Ended:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def prober(tmp_path, monkeypatch, capsys):
+    """Runs a command line in this process, in a working directory of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("PL_GLOBAL_SEED", "0")  # the command sets it; so it is reset afterwards
+    modules = set(sys.modules)
+
+    def run(*args):
+        monkeypatch.setattr(sys, "argv", ["main.py", *map(str, args)])
+        capsys.readouterr()
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = end.code
+        return Ended(code, *capsys.readouterr())
+
+    yield run
+    for name in set(sys.modules) - modules:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]

@@ -1,0 +1,199 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prober.errors import InputError
+from prober.visualize.images import GaussianNoise
+from prober.visualize.module import ActivationMaximization
+from prober.visualize.objectives import ChannelMean, ClassConditional, Neuron, Scores, TopKMean
+from prober.visualize.targets import Target
+
+from .. import plain
+
+
+def largest(activations, k):
+    return activations.flatten().sort(descending=True).values[:k].mean()
+
+
+# Each objective with its name and its score, written out on the layers of a plain forward pass.
+CASES = [
+    (ChannelMean("conv2", 3), "conv2_ch3", lambda a: a["conv2"][3].mean()),
+    (ChannelMean("conv2", 31), "conv2_ch31", lambda a: a["conv2"][31].mean()),
+    (ChannelMean("pool3", 63), "pool3_ch63", lambda a: a["pool3"][63].mean()),
+    (ChannelMean("classifier", 7), "classifier_ch7", lambda a: a["classifier"][7]),
+    (ChannelMean("logits", 4), "logits_ch4", lambda a: a["logits"][4]),
+    (Neuron("conv2", 5), "conv2_ch5_h7_w7", lambda a: a["conv2"][5, 7, 7]),
+    (Neuron("conv1", 0), "conv1_ch0_h14_w14", lambda a: a["conv1"][0, 14, 14]),
+    (Neuron("conv3", 10), "conv3_ch10_h3_w3", lambda a: a["conv3"][10, 3, 3]),
+    (Neuron("pool3", 1), "pool3_ch1_h1_w1", lambda a: a["pool3"][1, 1, 1]),
+    (Neuron("conv2", 5, 0, 13), "conv2_ch5_h0_w13", lambda a: a["conv2"][5, 0, 13]),
+    (Neuron("conv2", 8, h=2), "conv2_ch8_h2_w7", lambda a: a["conv2"][8, 2, 7]),
+    (Neuron("conv2", 8, w=0), "conv2_ch8_h7_w0", lambda a: a["conv2"][8, 7, 0]),
+    (Neuron("classifier", 2), "classifier_ch2_h0_w0", lambda a: a["classifier"][2]),
+    (TopKMean("conv2", 3), "conv2_ch3_top20", lambda a: largest(a["conv2"][3], 20)),
+    (TopKMean("conv2", 6), "conv2_ch6_top20", lambda a: largest(a["conv2"][6], 20)),
+    (TopKMean("conv2", 3, k=5), "conv2_ch3_top5", lambda a: largest(a["conv2"][3], 5)),
+    (TopKMean("conv3", 3, k=49), "conv3_ch3_top49", lambda a: a["conv3"][3].mean()),
+    (TopKMean("relu1", 1, k=1), "relu1_ch1_top1", lambda a: a["relu1"][1].max()),
+    (TopKMean("logits", 1, k=1), "logits_ch1_top1", lambda a: a["logits"][1]),
+    (
+        ClassConditional(ChannelMean("conv3", 10), 7),
+        "conv3_ch10_class7",
+        lambda a: a["conv3"][10].mean() + 0.1 * a["logits"][7],
+    ),
+    (
+        ClassConditional(Neuron("conv2", 1), 0, weight=0.5),
+        "conv2_ch1_h7_w7_class0",
+        lambda a: a["conv2"][1, 7, 7] + 0.5 * a["logits"][0],
+    ),
+    (
+        ClassConditional(TopKMean("conv1", 2, k=9), 9, weight=0),
+        "conv1_ch2_top9_class9",
+        lambda a: largest(a["conv1"][2], 9),
+    ),
+]
+cases = pytest.mark.parametrize(("objective", "name", "score"), CASES, ids=[c[1] for c in CASES])
+SUBJECT = plain.subject().double()
+IMAGES = torch.rand(len(CASES), 3, 28, 28, generator=torch.Generator().manual_seed(2)).double()
+LAYERS = plain.outputs(IMAGES)
+
+
+def layers_of(image):
+    return {layer: output[image] for layer, output in LAYERS.items()}
+
+
+@cases
+def test_score_is_the_formula(objective, name, score):
+    resolved = objective.resolved(SUBJECT)
+    assert resolved.name == name
+    scores = Scores([resolved])
+    actual = [scores(SUBJECT(image[None], scores.layers)).item() for image in IMAGES]
+    expected = [float(score(layers_of(i))) for i in range(len(IMAGES))]
+    assert actual == pytest.approx(expected, rel=1e-10, abs=1e-12)
+    # Were all the same, a wrong image or position would not be seen.
+    assert len(set(actual)) > 1
+
+
+@given(st.lists(st.integers(0, len(CASES) - 1), min_size=1, max_size=len(CASES)))
+def test_scores_of_any_mixed_batch_are_those_of_each_alone(picks):
+    objectives = [CASES[pick][0].resolved(SUBJECT) for pick in picks]
+    scores = Scores(objectives)
+    images = IMAGES[: len(picks)]
+    actual = scores(SUBJECT(images, scores.layers))
+    expected = [float(CASES[pick][2](layers_of(i))) for i, pick in enumerate(picks)]
+    assert actual.shape == (len(picks),)
+    assert actual.tolist() == pytest.approx(expected, rel=1e-10, abs=1e-12)
+
+
+def test_only_the_layers_that_are_needed_are_asked_for():
+    assert Scores([ChannelMean("conv1", 0)]).layers == {"conv1"}
+    both = [ChannelMean("conv1", 0), ClassConditional(ChannelMean("conv2", 0), 1)]
+    assert Scores(both).layers == {"conv1", "conv2", "logits"}
+
+
+@cases
+def test_gradient_is_that_of_the_formula(objective, name, score):
+    image = plain.noise(3).double()[None].requires_grad_()
+    layers = {layer: output[0] for layer, output in plain.outputs(image).items()}
+    expected = torch.autograd.grad(score(layers), image)[0][0]
+
+    module = ActivationMaximization(plain.subject(), objective, regularizers=[], seed=3).double()
+    module.training_step(None, 0).backward()
+    assert expected.abs().max() > 0
+    torch.testing.assert_close(-module.image.grad[0], expected, rtol=0, atol=1e-12)
+
+
+def test_float32_batch_is_within_rounding_of_the_formulas():
+    targets = [
+        Target(objective, GaussianNoise(), (), i) for i, (objective, _, _) in enumerate(CASES)
+    ]
+    module = ActivationMaximization.of_targets(plain.subject(), targets)
+    assert module.image.dtype == torch.float32
+    layers = plain.outputs(torch.stack([plain.noise(i) for i in range(len(CASES))]).double())
+    expected = [
+        float(score({layer: output[i] for layer, output in layers.items()}))
+        for i, (_, _, score) in enumerate(CASES)
+    ]
+    assert module.evaluate().score.tolist() == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+POSITION = {"position": None, "class": None}
+
+
+@pytest.mark.parametrize(
+    ("objective", "record"),
+    [
+        (
+            ChannelMean("conv2", 3),
+            {"layer": "conv2", "channel": 3, "objective": "ChannelMean", **POSITION},
+        ),
+        (
+            Neuron("conv2", 3, w=1),
+            {
+                "layer": "conv2",
+                "channel": 3,
+                "objective": "Neuron",
+                "position": [7, 1],
+                "class": None,
+            },
+        ),
+        (
+            TopKMean("conv2", 3),
+            {"layer": "conv2", "channel": 3, "objective": "TopKMean", "k": 20, **POSITION},
+        ),
+        (
+            ClassConditional(TopKMean("conv3", 3, 4), 7),
+            {
+                "layer": "conv3",
+                "channel": 3,
+                "objective": "ClassConditional",
+                "unit_objective": "TopKMean",
+                "k": 4,
+                "position": None,
+                "class": 7,
+                "class_weight": 0.1,
+            },
+        ),
+    ],
+)
+def test_record_says_what_is_probed(objective, record):
+    assert objective.resolved(SUBJECT).record() == record
+
+
+@pytest.mark.parametrize(
+    ("objective", "message"),
+    [
+        (ChannelMean("conv4", 0), "no layer 'conv4'. Did you mean 'conv"),
+        (ChannelMean("conv2", 32), "Channel 32 is out of range: choose 0 to 31 of 'conv2'"),
+        (ChannelMean("conv2", -1), "Channel -1 is out of range: choose 0 to 31"),
+        (ChannelMean("classifier", 10), "Channel 10 is out of range: choose 0 to 9"),
+        (Neuron("conv2", 0, 14, 0), "h = 14 is out of range: choose 0 to 13"),
+        (Neuron("conv2", 0, -1, 0), "h = -1 is out of range: choose 0 to 13"),
+        (Neuron("conv3", 0, 0, 7), "w = 7 is out of range: choose 0 to 6"),
+        (Neuron("classifier", 0, 1, 0), "h = 1 is out of range: choose 0 to 0"),
+        (TopKMean("conv2", 0, 197), "k = 197 .* 14 x 14: choose 1 to 196"),
+        (TopKMean("conv2", 0, 0), "k = 0 .* choose 1 to 196"),
+        (TopKMean("pool3", 0), "k = 20 .* 3 x 3: choose 1 to 9"),
+        (TopKMean("logits", 0), "k = 20 .* choose 1 to 1"),
+        (ClassConditional(ChannelMean("conv2", 0), 10), "Class 10 is out of range: choose 0 to 9"),
+        (ClassConditional(ChannelMean("conv2", 0), -1), "Class -1 is out of range: choose 0 to 9"),
+        (ClassConditional(ChannelMean("conv2", 0), 1, -0.1), "ClassConditional is -0.1"),
+        (ClassConditional(ChannelMean("conv2", 99), 1), "Channel 99 is out of range"),
+        (
+            ClassConditional(ClassConditional(ChannelMean("conv2", 0), 1), 1),
+            "cannot stand over another",
+        ),
+    ],
+)
+def test_objective_that_does_not_fit_is_told(objective, message):
+    with pytest.raises(InputError, match=message):
+        objective.resolved(SUBJECT)
+
+
+@given(st.integers(1, 196), st.integers(0, 31))
+def test_any_k_that_fits_the_map(k, channel):
+    objective = TopKMean("conv2", channel, k).resolved(SUBJECT)
+    scores = Scores([objective] * 2)(SUBJECT(IMAGES[:2], ["conv2"]))
+    expected = [largest(LAYERS["conv2"][i, channel], k).item() for i in range(2)]
+    assert scores.tolist() == pytest.approx(expected, rel=1e-10)
