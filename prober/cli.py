@@ -33,6 +33,7 @@ from prober.visualize.callbacks import (
 )
 from prober.visualize.datamodule import StepsDataModule
 from prober.visualize.module import ActivationMaximization
+from prober.visualize.profiler import NoProfiler
 
 RUNS = "lightning_logs"
 """The folder of all runs, in the working directory or in `trainer.default_root_dir`."""
@@ -103,7 +104,7 @@ class ProberCLI(LightningCLI):
                 "max_epochs": -1,
                 "precision": "64-true",
                 "devices": 1,
-                "log_every_n_steps": 10,
+                "log_every_n_steps": 25,
                 "enable_progress_bar": True,
                 "enable_checkpointing": False,
                 "enable_model_summary": False,
@@ -220,6 +221,8 @@ class ProberCLI(LightningCLI):
             kwargs["logger"] = RunLogger(runs, self.model.targets[0].name)
         given = config.callbacks or []
         given = given if isinstance(given, list) else [given]
+        if config.profiler is None:
+            kwargs["profiler"] = NoProfiler()
         return super().instantiate_trainer(callbacks=[*given, *callbacks], **kwargs)
 
     def _run_subcommand(self, subcommand: str) -> None:

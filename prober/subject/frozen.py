@@ -133,8 +133,11 @@ class Subject(nn.Module):
 
         def keep_channels(name: str, convolution: nn.Conv2d, inputs: tuple[Tensor]) -> None:
             bias = convolution.bias
+            # One channel, or several in a row, are a view; others are copied.
+            first, last = channels[0], channels[-1] + 1
+            index = slice(first, last) if last - first == len(channels) else channels
             outputs[name] = convolution._conv_forward(
-                inputs[0], convolution.weight[channels], None if bias is None else bias[channels]
+                inputs[0], convolution.weight[index], None if bias is None else bias[index]
             )
             raise _Reached
 

@@ -10,9 +10,10 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard.summary import hparams
 from torchmetrics.aggregation import RunningMean
-from torchmetrics.image import TotalVariation
+from torchmetrics.functional.image import total_variation
 
 from prober.errors import InputError
 from prober.files import npy, write_whole
@@ -63,8 +64,8 @@ class AtSnapshots(Callback):
 
     def _take_once(self, trainer: Trainer, module: ActivationMaximization) -> None:
         if trainer.global_step > self._latest:
-            self._latest = trainer.global_step
             self.take(trainer, module, trainer.global_step)
+            self._latest = trainer.global_step  # not before: Ctrl-C may have come in between
 
 
 class Evolution(AtSnapshots):
@@ -81,9 +82,9 @@ class Evolution(AtSnapshots):
     def take(self, trainer: Trainer, module: ActivationMaximization, step: int) -> None:
         """Writes `evolution/step_0050.png`."""
         if folder := run_folder(trainer):
-            frame = enlarge(to_bytes(module.image))[0]
-            self._frames.append(frame)
+            frame = enlarge(to_bytes(module.image[0]))
             write_whole(folder / "evolution" / f"step_{step:04d}.png", png(frame))
+            self._frames.append(frame)
 
     def on_train_end(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
         """Writes `evolution.gif`."""
@@ -112,8 +113,13 @@ class TensorBoardImages(AtSnapshots):
     def take(self, trainer: Trainer, module: ActivationMaximization, step: int) -> None:
         """Logs the image, enlarged so that each of its pixels can be seen."""
         if writer := tensorboard(trainer):
-            pixels = enlarge(to_bytes(module.image))[0]
-            writer.add_image("image", pixels, step, dataformats="HWC")
+            pixels = enlarge(to_bytes(module.image[0]))
+            height, width, colors = pixels.shape
+            image = Summary.Image(
+                height=height, width=width, colorspace=colors, encoded_image_string=png(pixels)
+            )
+            value = Summary.Value(tag="image", image=image)
+            writer.file_writer.add_summary(Summary(value=[value]), step)
 
 
 class TensorBoardScalars(Callback):
@@ -124,7 +130,6 @@ class TensorBoardScalars(Callback):
 
     def __init__(self) -> None:
         self._running_score = RunningMean(window=10)
-        self._total_variation = TotalVariation(reduction="mean")
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: ActivationMaximization, *_: Any
@@ -155,7 +160,7 @@ class TensorBoardScalars(Callback):
         figures = {
             "image/min": images.min(),
             "image/max": images.max(),
-            "image/total_variation": self._total_variation.to(images.device)(images),
+            "image/total_variation": total_variation(images, reduction="mean"),
         }
         if images.shape[1] == 3:
             figures["image/colorfulness"] = colorfulness(images).mean()
@@ -163,16 +168,18 @@ class TensorBoardScalars(Callback):
 
     def _log(self, trainer: Trainer, measures: Measures, step: int) -> None:
         score = measures.score.mean()
-        running = self._running_score.to(score.device)
-        running.update(score)
+        self._running_score.update(score.cpu())
         figures = {
             "score": score,
-            "score/running_mean": running.compute(),
+            "score/running_mean": self._running_score.compute(),
             "loss": measures.loss.mean(),
             **{f"penalty/{name}": value.mean() for name, value in measures.penalties.items()},
             **self._image,
         }
-        trainer.logger.log_metrics({k: v.item() for k, v in figures.items()}, step)
+        if writer := tensorboard(trainer):
+            # One event for all: each call of the writer costs more than a figure does.
+            values = [Summary.Value(tag=k, simple_value=v.item()) for k, v in figures.items()]
+            writer.file_writer.add_summary(Summary(value=values), step)
 
 
 class ScoreBar(TQDMProgressBar):

@@ -50,7 +50,7 @@ class L2(Regularizer):
     @staticmethod
     def penalties(images: Tensor) -> Tensor:
         """Means of x²; see `Regularizer.penalties`."""
-        return images.square().flatten(1).mean(1)
+        return images.square().mean((1, 2, 3))
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,10 @@ class TotalVariation(Regularizer):
     @staticmethod
     def penalties(images: Tensor) -> Tensor:
         """Mean absolute differences, vertical plus horizontal; see `Regularizer.penalties`."""
-        down = (images[:, :, 1:] - images[:, :, :-1]).abs().flatten(1)
-        across = (images[..., 1:] - images[..., :-1]).abs().flatten(1)
         # A side of one pixel has no neighbors, and a mean of nothing is no number.
-        parts = [part.mean(1) for part in (down, across) if part.shape[1]]
-        return sum(parts, start=images.new_zeros(len(images)))
+        parts = [images.diff(dim=dim) for dim in (2, 3) if images.shape[dim] > 1]
+        means = [torch.linalg.vector_norm(p, 1, (1, 2, 3)) / p[0].numel() for p in parts]
+        return sum(means[1:], start=means[0]) if means else images.new_zeros(len(images))
 
 
 class Penalties:
@@ -101,6 +100,7 @@ class Penalties:
         penalties = {kind.name: kind.penalties(images) for kind in self._weights}
         total: Tensor | float = 0.0
         for kind, weights in self._weights.items():
-            weight = torch.tensor(weights, dtype=images.dtype, device=images.device)
+            alike = len(set(weights)) == 1
+            weight = weights[0] if alike else images.new_tensor(weights)
             total = total + weight * penalties[kind.name]
         return penalties, total

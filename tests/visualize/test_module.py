@@ -120,7 +120,7 @@ def test_loss_is_the_sum_of_penalties_less_scores():
         -score[2] + 7 * l2[2],
         -score[3] + 0.4 * variation[3],
     ]
-    assert module.training_step(None, 0).item() == pytest.approx(sum(losses))
+    assert module.loss_of_step().item() == pytest.approx(sum(losses))
     for measures in (module.measures, module.evaluate()):
         assert measures.score.tolist() == pytest.approx(score)
         assert measures.loss.tolist() == pytest.approx(losses)
@@ -130,7 +130,7 @@ def test_loss_is_the_sum_of_penalties_less_scores():
 
 def test_gradient_is_that_of_the_method_and_only_the_image_has_one():
     module = one(regularizers=[L2(0.3), TotalVariation(0.2)]).double()
-    module.training_step(None, 0).backward()
+    module.loss_of_step().backward()
     image = plain.noise(0).double()[None].requires_grad_()
     down = (image[:, :, 1:] - image[:, :, :-1]).abs().mean()
     across = (image[:, :, :, 1:] - image[:, :, :, :-1]).abs().mean()
