@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def run_chunks(fabric: Fabric, subject: Subject, store: Store, settings: Setting
         which is told; when all processes have come so far.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    _keep_freed_memory()
+    _settle_memory()
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     ended = DONE
@@ -115,16 +116,27 @@ def run_chunks(fabric: Fabric, subject: Subject, store: Store, settings: Setting
     return ended
 
 
-def _keep_freed_memory() -> None:
-    """Keeps glibc from giving every activation's memory back to the system after each step.
+def _settle_memory() -> None:
+    """Lets glibc keep the memory of the activations from step to step, in pages of 2 MB.
 
-    Measured on chunks of 64: 2,500 page faults a step, a third of its time, without it.
+    It would give it back to the system after each step: measured on chunks of 64, 2,500 page
+    faults a step, a third of its time. And in pages of 4 kB, looking up the pages takes longer
+    than ReLU's backward pass takes to compute: 1.5 ms instead of 0.25.
     """
-    with suppress(OSError, AttributeError):  # another C library
-        mallopt = ctypes.CDLL("libc.so.6").mallopt
-        m_trim_threshold, m_mmap_threshold = -1, -3  # from malloc.h
-        mallopt(m_mmap_threshold, 2**30)
-        mallopt(m_trim_threshold, 2**30)
+    with suppress(OSError, AttributeError):  # another C library or system
+        libc = ctypes.CDLL("libc.so.6")
+        m_trim_threshold, m_top_pad, m_mmap_threshold = -1, -2, -3  # from malloc.h
+        libc.mallopt(m_mmap_threshold, 2**30)
+        libc.mallopt(m_trim_threshold, 2**30)
+        libc.mallopt(m_top_pad, 2**28)
+        libc.malloc.restype = ctypes.c_void_p
+        libc.free(ctypes.c_void_p(libc.malloc(2**26)))  # makes the heap grow by the pad
+        maps = Path("/proc/self/maps").read_text().splitlines()
+        heap = next(line for line in maps if line.endswith("[heap]"))
+        start, end = (int(address, 16) for address in heap.split()[0].split("-"))
+        page, madv_hugepage = 2**21, 14
+        start = -(-start // page) * page
+        libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), madv_hugepage)
 
 
 def optimize(

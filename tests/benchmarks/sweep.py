@@ -97,10 +97,10 @@ def throughput():
 
     from prober.sweep.chunks import automatic_size
     from prober.sweep.grid import Grid
-    from prober.sweep.run import Settings, _keep_freed_memory, optimize
+    from prober.sweep.run import Settings, _settle_memory, optimize
 
     torch.set_num_threads(1)
-    _keep_freed_memory()
+    _settle_memory()
     subject = Subject()
     number = automatic_size(subject, "conv2", None)
     chunk = Grid(layers="conv2", seeds=5).plan(subject, 0)[:number]
