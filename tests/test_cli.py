@@ -170,6 +170,22 @@ def test_shipped_config_says_what_it_is_named_after(prober, tmp_path, name):
     assert {key: record[key] for key in expected} == expected
 
 
+def test_help_names_what_a_person_sets(prober, tmp_path):
+    ended = prober("fit", "--help")
+    assert (ended.code, ended.err) == (0, "")
+    for word in (
+        *("--config", "--seed_everything", "--snapshots.every", "--trainer.max_steps"),
+        *("--model.objective", "ChannelMean", "Neuron", "TopKMean", "ClassConditional"),
+        *("--model.lr", "--model.initial_image", "--model.regularizers"),
+        *("--model.subject.cnn", "--model.subject.checkpoint"),
+    ):
+        assert word in ended.out
+    assert len(ended.out.splitlines()) < 120
+    for noise in ("overfit_batches", "Known subclasses", "callbacks"):
+        assert noise not in ended.out
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_print_config_is_yaml_of_all_settings(prober, tmp_path):
     ended = prober(
         "fit", "--config", CONFIGS / "class7.yaml", "--seed_everything=5", "--print_config"

@@ -130,10 +130,8 @@ def fit(*args):
 COMMANDS = {
     "conv2_ch3": fit("--config", CONV2_CH3, "--trainer.max_steps", 60),
     "interrupted": interrupted,
-    "again": fit("--config", CONV2_CH3, "--trainer.max_steps", 50, "--snapshots.every", 25),
     "own": lambda folder: run("fit", "--config", "own.yaml", cwd=own_folder(folder)),
     "fragile": lambda folder: run("fit", "--config", "fragile.yaml", cwd=own_folder(folder)),
-    "help": fit("--help"),
     "unknown layer": fit("--config", CONV2_CH3, "--model.objective.layer", "conv22"),
     "malicious": malicious,
 }
@@ -303,10 +301,12 @@ def test_evolution_of_a_run(conv2_ch3):
             assert np.abs(np.asarray(film.convert("RGB")).astype(int) - step).mean() < 20
 
 
-def test_snapshot_is_the_final_image_of_a_shorter_run(conv2_ch3, commands):
-    again = commands("again")
-    assert again.code == 0
-    shorter = again.folder / "lightning_logs/conv2_ch3/version_0"
+def test_snapshot_is_the_final_image_of_a_shorter_run_in_another_process(
+    conv2_ch3, prober, tmp_path
+):
+    steps = ("--trainer.max_steps", 50, "--snapshots.every", 25)
+    assert prober("fit", "--config", CONV2_CH3, *steps).code == 0
+    shorter = tmp_path / "lightning_logs/conv2_ch3/version_0"
     snapshot = picture(conv2_ch3.run / "evolution/step_0050.png")
     assert np.array_equal(picture(shorter / "final.png"), snapshot)
     assert sorted(path.name for path in (shorter / "evolution").iterdir()) == [
@@ -344,13 +344,13 @@ def test_tensorboard_has_the_scalars(conv2_ch3, events):
     assert set(events.Tags()["scalars"]) == set(figures)
     for tag, expected in figures.items():
         scalars = events.Scalars(tag)
-        assert [scalar.step for scalar in scalars] == [0, 10, 20, 30, 40, 50, 60], tag
+        assert [scalar.step for scalar in scalars] == [0, 25, 50, 60], tag
         assert scalars[-1].value == pytest.approx(expected, rel=1e-4), tag
     scores = [scalar.value for scalar in events.Scalars("score")]
     assert scores[0] == pytest.approx(conv2_ch3.record["score_start"], rel=1e-6)
-    for step in (20, 50):
+    for i, step in enumerate((25, 50), start=1):
         expected = plain.outputs(plain_loop(step))["conv2"][0, 3].mean().item()
-        assert scores[step // 10] == pytest.approx(expected, rel=1e-6)
+        assert scores[i] == pytest.approx(expected, rel=1e-6)
 
 
 def test_tensorboard_has_the_hyperparameters_with_the_score(events):
@@ -466,21 +466,6 @@ def test_score_that_becomes_nan_stops_the_run_with_the_step(commands):
     assert 0.8 < image[0].mean() < 0.9
     assert np.isfinite(image).all()
     assert (run / f"evolution/step_{step:04d}.png").exists()
-
-
-def test_help_names_what_a_person_sets(commands):
-    ended = commands("help")
-    assert (ended.code, ended.err) == (0, "")
-    for word in (
-        *("--config", "--seed_everything", "--snapshots.every", "--trainer.max_steps"),
-        *("--model.objective", "ChannelMean, Neuron, TopKMean or", "--model.lr"),
-        *("--model.initial_image", "--model.regularizers", "--model.subject.checkpoint"),
-    ):
-        assert word in ended.out
-    assert len(ended.out.splitlines()) < 120
-    for noise in ("trainer.overfit_batches", "Known subclasses", "prober.visualize.callbacks"):
-        assert noise not in ended.out
-    assert list(ended.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,7 @@ def test_score_rises_for_the_channels_of_all_layers(name):
             for channel in range(shape[0])
         ]
         module = ActivationMaximization.of_targets(plain.subject(name), targets)
-        plain.fit(module, 30, "32-true")
+        plain.fit(module, 20, "32-true")
 
         channels = torch.arange(shape[0])
         starts = torch.stack([plain.noise(channel) for channel in range(shape[0])])
@@ -265,7 +265,7 @@ def test_alone_and_in_a_batch_of_16_bit_for_bit_in_float64(cnn):
     make_subject, targets = CNNS[cnn]
     module = ActivationMaximization.of_targets(make_subject(), targets)
     start = module.image.detach().clone()
-    batch = final(module, 60)
+    batch = final(module, 40)
     assert batch.dtype == torch.float64
     assert ((batch - start).flatten(1).abs().mean(1) > 1e-3).all()
     for i, target in enumerate(targets):
@@ -276,7 +276,7 @@ def test_alone_and_in_a_batch_of_16_bit_for_bit_in_float64(cnn):
             target.regularizers,
             seed=target.seed,
         )
-        assert torch.equal(final(alone, 60)[0], batch[i]), f"target {i}"
+        assert torch.equal(final(alone, 40)[0], batch[i]), f"target {i}"
 
 
 @pytest.mark.parametrize("chunk", [3, 5])
@@ -296,12 +296,12 @@ def test_order_and_chunk_do_not_matter_in_float64(chunk):
 def test_alone_and_in_a_batch_of_16_score_within_1_percent_in_float32(cnn):
     make_subject, targets = CNNS[cnn]
     batch = ActivationMaximization.of_targets(make_subject(), targets)
-    plain.fit(batch, 60, "32-true")
+    plain.fit(batch, 40, "32-true")
     assert batch.image.dtype == torch.float32
     scores = []
     for target in targets:
         alone = ActivationMaximization.of_targets(make_subject(), [target])
-        plain.fit(alone, 60, "32-true")
+        plain.fit(alone, 40, "32-true")
         scores.append(alone.evaluate().score.item())
     assert batch.evaluate().score.tolist() == pytest.approx(scores, rel=0.01)
     # Rounding differs indeed, so this says something.
