@@ -1,6 +1,7 @@
 import io
 import resource
 import threading
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -28,19 +29,24 @@ def test_replaces_what_was_there(tmp_path):
     assert names(tmp_path) == ["file"]
 
 
-@pytest.fixture
+@contextmanager
 def full_disk():
-    """No file may grow beyond 1,000 bytes: writing fails halfway, as on a full disk."""
+    """No file may grow beyond 1,000 bytes: writing fails halfway, as on a full disk.
+
+    Not a fixture: pytest's own output may be a file, too.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_full_disk_keeps_the_old_file(tmp_path, full_disk):
+def test_full_disk_keeps_the_old_file(tmp_path):
     path = tmp_path / "file"
     write_whole(path, "old")
-    with pytest.raises(OSError) as raised:
+    with pytest.raises(OSError) as raised, full_disk():
         write_whole(path, b"n" * 5000)
     assert raised.value.filename == str(path)
     assert raised.value.strerror
