@@ -192,7 +192,8 @@ class Sweep:
         if sheets:
             print(f"Contact sheets: {', '.join(map(str, sheets))}")
         print(f"Sweep: {store.folder}")
-        print(f"Evolution: {tensorboard_command(store.folder)}")
+        print(f"Evolution: {tensorboard_command(store.folder / 'tensorboard')}")
+        print(f"HParams: tensorboard --logdir {store.folder / 'hparams'}")
         if len(records) < len(planned):
             print(f"Go on with the same command and --resume {store.folder}")
         return len(records) == len(planned)

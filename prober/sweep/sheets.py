@@ -31,7 +31,10 @@ COLUMNS = 20
 """Images beside each other at the most, before what is looked at goes into rows of its own."""
 
 SESSIONS = 1000
-"""Targets on TensorBoard's HParams page at the most, each is a run of its own there."""
+"""Targets on TensorBoard's HParams page at the most.
+
+Each is a run of its own there, and TensorBoard starts with none selected where there are more than
+40 runs. So they have a folder of their own, beside that of the images and curves."""
 
 
 def write_sheets(store: Store, planned: Sequence[Planned]) -> list[Path]:
@@ -77,7 +80,7 @@ def write_tensorboard(store: Store, planned: Sequence[Planned]) -> None:
     """
     for old in store.folder.rglob("events.out.tfevents.*"):
         old.unlink()
-    writer = SummaryWriter(str(store.folder))
+    writer = SummaryWriter(str(store.folder / "tensorboard"))
     layers = {each.layer: [] for each in planned}
     for index in store.finished():
         layers[store.chunks[index][0].layer].append(index)

@@ -116,7 +116,8 @@ def test_the_contact_sheet_shows_every_image_three_times_as_large(swept):
 
 def test_tensorboard_plays_each_layer_and_shows_the_spread_and_hparams(swept):
     folder, _ = swept
-    events = EventAccumulator(str(folder), size_guidance={"images": 0, "scalars": 0}).Reload()
+    path = str(folder / "tensorboard")
+    events = EventAccumulator(path, size_guidance={"images": 0, "scalars": 0}).Reload()
     assert set(events.Tags()["images"]) == {"conv1", "conv2", "logits"}
     assert [image.step for image in events.Images("conv2")] == [0, 50, 60]
     ends = [r["score_end"] for r in records_of(folder) if r["layer"] == "conv2"]
