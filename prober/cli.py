@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -186,6 +187,10 @@ class ProberCLI(LightningCLI):
         steps = self._get(self.config, "trainer").max_steps
         if steps < 1:
             raise InputError(f"trainer.max_steps is {steps}; choose 1 or more.")
+        trainer = self._get(self.config, "trainer")
+        single = trainer.devices in (1, "1", "auto", [0], "0,") and trainer.num_nodes == 1
+        if self.subcommand == "fit" and not single:
+            raise InputError("fit makes one image on one device; for several, use sweep.")
 
     def instantiate_classes(self) -> None:
         """Builds module and Trainer; what goes wrong on the way is told, not thrown."""
@@ -198,10 +203,11 @@ class ProberCLI(LightningCLI):
             raise
         except MisconfigurationException as error:
             raise InputError(str(error)) from error
-        except Exception as error:
-            raise InputError(
-                f"What the configuration describes cannot be built: {type(error).__name__}: {error}"
-            ) from error
+        except (Exception, SystemExit) as error:
+            # The parser wraps what a constructor raised into what else it had expected.
+            inner = re.search(r"Errors:\s+- (.*?)\s+- Expected", str(error), re.DOTALL)
+            said = inner[1] if inner else f"{type(error).__name__}: {error}"
+            raise InputError(f"What the configuration describes cannot be built: {said}") from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Adds the run's folder, named after the target, and the callbacks of a run."""

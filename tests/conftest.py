@@ -4,6 +4,7 @@ import os
 # takes a hundred times as long. Commands that the tests run inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import signal
 import sys
 from dataclasses import dataclass
 
@@ -11,6 +12,9 @@ import pytest
 from hypothesis import settings
 
 from prober import cli
+
+# A shell makes what it starts in the background deaf to Ctrl-C, and the commands inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("prober", deadline=None, database=None, derandomize=True)
 settings.load_profile("prober")

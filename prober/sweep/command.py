@@ -109,7 +109,9 @@ class Sweep:
         chunks = cut(planned, sizes)
         devices = self.trainer["devices"]
         if accelerator == "cpu" and devices in ("auto", -1, "-1"):
-            devices = max(1, min(len(os.sched_getaffinity(0)), len(chunks)))
+            devices = len(os.sched_getaffinity(0))
+        if isinstance(devices, int) and devices > 1:
+            devices = max(1, min(devices, len(chunks)))  # more would have nothing to do
         # Before anything is computed: forked processes cannot use the threads of their parent.
         threads = 1 if self.small and "OMP_NUM_THREADS" not in os.environ else None
         try:

@@ -27,6 +27,9 @@ ROWS = 22
 WIDTH = 1600
 """Pixels that the blocks of a sheet may take; a layer with more gets several sheets."""
 
+LABEL = 80
+"""Pixels, about, of a row's label."""
+
 COLUMNS = 20
 """Images beside each other at the most, before what is looked at goes into rows of its own."""
 
@@ -51,13 +54,15 @@ def write_sheets(store: Store, planned: Sequence[Planned]) -> list[Path]:
     files = []
     for layer, of_layer in groupby(planned, key=lambda each: each.layer):
         rows = _rows(list(of_layer))
-        blocks = [_block(store, rows[i : i + ROWS], records) for i in range(0, len(rows), ROWS)]
-        beside = max(1, WIDTH // max(block.shape[1] for block in blocks))
-        pages = [blocks[i : i + beside] for i in range(0, len(blocks), beside)]
+        parts = [rows[i : i + ROWS] for i in range(0, len(rows), ROWS)]
+        beside = max(1, WIDTH // (max(map(len, rows)) * (THUMB + GAP) + LABEL))
+        pages = [parts[i : i + beside] for i in range(0, len(parts), beside)]
         for number, page in enumerate(pages, 1):
             name = layer if len(pages) == 1 else f"{layer}_{number}"
             file = store.folder / "sheets" / f"{name}.png"
-            write_whole(file, png(_sheet(page, _title(layer, planned))))
+            # One page at a time is in memory, however many there are.
+            blocks = [_block(store, part, records) for part in page]
+            write_whole(file, png(_sheet(blocks, _title(layer, planned))))
             files.append(file)
     return files
 
@@ -138,7 +143,9 @@ def _rows(planned: list[Planned]) -> list[list[Planned]]:
     def row(each: Planned) -> tuple[int, str]:
         return each.target.objective.channel, each.look if wide else ""
 
-    return [list(group) for _, group in groupby(planned, key=row)]
+    rows = [list(group) for _, group in groupby(planned, key=row)]
+    # More seeds than fit across go on in the next row.
+    return [row[i : i + COLUMNS] for row in rows for i in range(0, len(row), COLUMNS)]
 
 
 def _sheet(blocks: list[np.ndarray], title: str) -> np.ndarray:
@@ -163,6 +170,8 @@ def _block(
     font = ImageFont.load_default(13)
     wide = len({each.look for each in rows[0]}) == 1
     columns = list(dict.fromkeys(_column(each, wide) for row in rows for each in row))
+    wrapped = len(columns) > COLUMNS
+    columns = [("", "")] * COLUMNS if wrapped else columns
     names = [
         f"ch{row[0].target.objective.channel:03d}" + (f" {row[0].look}" if wide else "")
         for row in rows
@@ -174,13 +183,14 @@ def _block(
     block = Image.new("RGB", (left + len(columns) * step + GAP, head + len(rows) * cell), "white")
     draw = ImageDraw.Draw(block)
     for column, (look, seed) in enumerate(columns):
-        said = f"seed {seed}" if wide else f"{look}\nseed {seed}"
+        said = "" if wrapped else f"seed {seed}" if wide else f"{look}\nseed {seed}"
         draw.text((left + column * step, 0), said, "black", font)
     for i, row in enumerate(rows):
         top = head + i * cell
         draw.text((GAP, top + THUMB // 2 - 8), names[i], "black", font)
-        for each in row:
-            place = (left + columns.index(_column(each, wide)) * step, top)
+        for j, each in enumerate(row):
+            column = j if wrapped else columns.index(_column(each, wide))
+            place = (left + column * step, top)
             record = records.get(each.stem)
             if record is None or record["status"] != "finished":
                 said = "missing" if record is None else record["status"]
@@ -190,6 +200,7 @@ def _block(
             _, array = store.target_files(each)
             block.paste(Image.fromarray(thumb(to_bytes(torch.from_numpy(np.load(array))))), place)
             score = "dead" if record["dead"] else f"{record['score_end']:.3g}"
+            score += f"  seed {each.target.seed}" if wrapped else ""
             draw.text((place[0], top + THUMB), score, "dimgray", font)
     return np.asarray(block)
 

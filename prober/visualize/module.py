@@ -181,7 +181,8 @@ class ActivationMaximization(LightningModule):
             score.detach(), loss.detach(), {k: v.detach() for k, v in penalties.items()}
         )
         self.start = self.start or self.measures
-        self.excited |= (self.measures.score != self.start.score).cpu()
+        if score.requires_grad:  # else only the penalties move the image
+            self.excited |= (self.measures.score != self.start.score).cpu()
         finite = self.measures.score.isfinite()
         if not finite.all():
             self._note_failures(finite)
