@@ -184,6 +184,11 @@ class ProberCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Checks what the classes cannot check themselves."""
+        self.threads = torch.get_num_threads()
+        if self.subcommand == "sweep":
+            # Forked processes cannot use threads that their parent has started, and wait for them
+            # for ever; so this one must compute nothing, not even a layer's shape, with several.
+            torch.set_num_threads(1)
         steps = self._get(self.config, "trainer").max_steps
         if steps < 1:
             raise InputError(f"trainer.max_steps is {steps}; choose 1 or more.")
@@ -255,16 +260,13 @@ class ProberCLI(LightningCLI):
                 yes=settings.yes,
                 runs=Path(settings.trainer.default_root_dir or ".") / RUNS,
                 config=self._parser("sweep").dump(self.config.sweep, skip_none=False),
-                small=math.prod(subject.input_shape) < SMALL,
+                threads=self._threads(math.prod(subject.input_shape)),
             ).run()
         )
 
     def fit(self, **kwargs: Any) -> None:
         """Optimizes the image and says what came of it."""
-        # A small image gains nothing from a second thread (measured at 28 px: 5 %), but two
-        # threads that wait for each other beside another busy process lose a hundredfold.
-        if self.model.image[0].numel() < SMALL and "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(1)
+        torch.set_num_threads(self._threads(self.model.image[0].numel()))
         interrupted = False
         try:
             self.trainer.fit(**kwargs)
@@ -273,6 +275,12 @@ class ProberCLI(LightningCLI):
         self._tell_result()
         if interrupted:
             sys.exit(130)
+
+    def _threads(self, numbers: int) -> int:
+        # A small image gains nothing from a second thread (measured at 28 px: 5 %), but two
+        # threads that wait for each other beside another busy process lose a hundredfold.
+        small = numbers < SMALL and "OMP_NUM_THREADS" not in os.environ
+        return 1 if small else self.threads
 
     def _tell_result(self) -> None:
         record = self.run_record.record

@@ -16,7 +16,7 @@ import torch.distributed
 import yaml
 from lightning.fabric import Fabric
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from torch.multiprocessing import ProcessExitedException
+from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from prober.errors import InputError
 from prober.files import claim_version, write_whole
@@ -44,7 +44,7 @@ FREE_TO_CHANGE = {
     "trainer.enable_progress_bar",
     "trainer.num_nodes",
 }
-"""Settings that change nothing in the pictures: a sweep may be resumed with others."""
+"""Settings that a sweep may be resumed with others of; its chunks stay those it began with."""
 
 HANDLED = {
     "callbacks",
@@ -75,7 +75,7 @@ class Sweep:
         yes: Whether to go on with a very large grid.
         runs: The folder of all runs.
         config: Everything that was set, as YAML.
-        small: Whether its images are so small that one thread each is best.
+        threads: Torch's threads on this machine, shared by its processes.
     """
 
     subject: Subject
@@ -90,7 +90,7 @@ class Sweep:
     yes: bool
     runs: Path
     config: str
-    small: bool
+    threads: int
 
     def run(self) -> int:
         """Runs the sweep, or what is missing of it, and says what came of it.
@@ -103,6 +103,7 @@ class Sweep:
             OSError: The folder cannot be written.
         """
         accelerator = self._accelerator()
+        ChunkEvolution(self.every)
         planned = self._plan()
         self._check(planned)
         sizes = self._saved()["sizes"] if self.resume else self._sizes(planned, accelerator)
@@ -112,8 +113,6 @@ class Sweep:
             devices = len(os.sched_getaffinity(0))
         if isinstance(devices, int) and devices > 1:
             devices = max(1, min(devices, len(chunks)))  # more would have nothing to do
-        # Before anything is computed: forked processes cannot use the threads of their parent.
-        threads = 1 if self.small and "OMP_NUM_THREADS" not in os.environ else None
         try:
             fabric, decides = launcher(accelerator, devices, self.trainer["num_nodes"])
         except (ValueError, MisconfigurationException) as error:
@@ -123,7 +122,7 @@ class Sweep:
             every=self.every,
             trainer={k: v for k, v in self.trainer.items() if k not in HANDLED}
             | {"accelerator": accelerator},
-            threads=threads,
+            threads=max(1, self.threads // devices if isinstance(devices, int) else self.threads),
             progress=self.trainer["enable_progress_bar"] is not False,
         )
 
@@ -138,7 +137,6 @@ class Sweep:
 
     def _check(self, planned: list[Planned]) -> None:
         """Finds out before any work what would go wrong in it."""
-        ChunkEvolution(self.every)
         if planned:
             ActivationMaximization.of_targets(self.subject, [planned[0].target], self.lr)
         if self.interpolation and self.interpolation.records:
@@ -151,7 +149,8 @@ class Sweep:
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             return fabric.launch(job, folder)
-        except ProcessExitedException as error:
+        except (ProcessExitedException, ProcessRaisedException) as error:
+            error = str(error).strip().splitlines()[-1]
             sys.stderr.write(
                 f"Error: a process of the sweep has died ({error}). What is finished is kept; go "
                 f"on with the same command and --resume {folder}\n"
@@ -308,7 +307,7 @@ class Sweep:
         changed = [
             f"{key} was {old.get(key)} and is {new.get(key)}"
             for key in sorted({*old, *new})
-            if old.get(key) != new.get(key) and not key.startswith(tuple(FREE_TO_CHANGE))
+            if old.get(key) != new.get(key) and key not in FREE_TO_CHANGE
         ]
         if saved["sha256"] != self.subject.sha256:
             changed.append("the subject has other weights")

@@ -71,7 +71,7 @@ def pairs_of_grid(store: Store, planned: Sequence[Planned]) -> list[Pair]:
     finished = {
         record["stem"]
         for index in store.finished()
-        for record in store.read(index)["records"]
+        for record in store.records(index)
         if record["status"] == "finished"
     }
     pairs = []
@@ -166,8 +166,9 @@ def interpolate(
         "rmse_to_next": (images[1:] - images[:-1]).square().mean(1).sqrt().tolist(),
         "joined": bool((after >= lower - VALLEY * abs(lower)).all()),
     }
-    write_whole(folder / f"{pair.name}.json", json.dumps(data, indent=2) + "\n")
     write_whole(folder / f"{pair.name}.png", png(_picture(pair, result, shares, data["joined"])))
+    # Last, for where it is, the interpolation is finished.
+    write_whole(folder / f"{pair.name}.json", json.dumps(data, indent=2) + "\n")
     return data
 
 

@@ -40,14 +40,14 @@ class Settings:
         lr: Adam's learning rate.
         every: Steps from one snapshot to the next.
         trainer: Arguments of the Trainer: steps, precision and whatever else was given.
-        threads: Torch's threads in each process, None to leave them as they are.
+        threads: Torch's threads in each process.
         progress: Whether to show the bar.
     """
 
     lr: float
     every: int
     trainer: dict[str, Any]
-    threads: int | None
+    threads: int
     progress: bool
 
 
@@ -95,8 +95,7 @@ def run_chunks(fabric: Fabric, subject: Subject, store: Store, settings: Setting
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _settle_memory()
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
+    torch.set_num_threads(settings.threads)
     ended = DONE
     with Progress(store, settings.progress and fabric.global_rank == 0) as progress:
         try:
@@ -123,7 +122,7 @@ def _settle_memory() -> None:
     faults a step, a third of its time. And in pages of 4 kB, looking up the pages takes longer
     than ReLU's backward pass takes to compute: 1.5 ms instead of 0.25.
     """
-    with suppress(OSError, AttributeError):  # another C library or system
+    with suppress(OSError, AttributeError, StopIteration):  # another C library or system
         libc = ctypes.CDLL("libc.so.6")
         m_trim_threshold, m_top_pad, m_mmap_threshold = -1, -2, -3  # from malloc.h
         libc.mallopt(m_mmap_threshold, 2**30)
@@ -222,7 +221,8 @@ class ScoreCurves(Callback):
     ) -> None:
         """Keeps what the step saw before it changed the image."""
         step = trainer.global_step - 1
-        if step % trainer.log_every_n_steps == 0:
+        every = trainer.log_every_n_steps
+        if step == 0 or (every > 0 and step % every == 0):
             self.add(step, pl_module.measures.score)
 
     def add(self, step: int, score: torch.Tensor) -> None:

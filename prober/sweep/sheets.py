@@ -50,7 +50,7 @@ def write_sheets(store: Store, planned: Sequence[Planned]) -> list[Path]:
     Returns:
         The files, `sheets/conv2.png`, or `sheets/conv2_1.png` … where one is not enough.
     """
-    records = {r["stem"]: r for i in store.finished() for r in store.read(i)["records"]}
+    records = {r["stem"]: r for i in store.finished() for r in store.records(i)}
     files = []
     for layer, of_layer in groupby(planned, key=lambda each: each.layer):
         rows = _rows(list(of_layer))
@@ -101,7 +101,7 @@ def _write_evolution(writer: SummaryWriter, store: Store, layer: str, chunks: li
     for index in chunks:
         chunk = store.read(index)
         for planned, evolution in zip(store.chunks[index], chunk["evolution"], strict=True):
-            first.setdefault(planned.target.objective.channel, (chunk["steps"], evolution))
+            first.setdefault(planned.target.objective.channel, (chunk["steps"], evolution.copy()))
     steps = max((steps.tolist() for steps, _ in first.values()), key=len, default=[])
     for i, step in enumerate(steps):
         frames = [evolution[min(i, len(evolution) - 1)] for _, evolution in first.values()]
@@ -124,7 +124,7 @@ def _write_curves(writer: SummaryWriter, store: Store, layer: str, chunks: list[
 
 
 def _write_hparams(store: Store) -> None:
-    records = [record for i in store.finished() for record in store.read(i)["records"]]
+    records = [record for i in store.finished() for record in store.records(i)]
     for record in records[:SESSIONS]:
         writer = SummaryWriter(str(store.folder / "hparams" / record["stem"].replace("/", "_")))
         settings, metrics = hyperparameters(record)

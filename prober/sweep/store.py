@@ -105,6 +105,11 @@ class Store:
         with np.load(self.chunk_file(index), allow_pickle=False) as file:
             return {**file, "records": json.loads(str(file["records"]))}
 
+    def records(self, index: int) -> list[dict[str, Any]]:
+        """Reads the records of a finished chunk alone."""
+        with np.load(self.chunk_file(index), allow_pickle=False) as file:
+            return json.loads(str(file["records"]))
+
     def finished(self) -> list[int]:
         """Returns the numbers of the chunks that are finished."""
         return sorted(int(file.stem) for file in (self.folder / "chunks").glob("*.npz"))
@@ -136,7 +141,7 @@ class Store:
 
     def write_records(self) -> list[dict[str, Any]]:
         """Writes `records.jsonl` anew, in the order of the targets, and returns the records."""
-        records = [record for index in self.finished() for record in self.read(index)["records"]]
+        records = [record for index in self.finished() for record in self.records(index)]
         write_whole(self.records_file, "".join(json.dumps(record) + "\n" for record in records))
         return records
 

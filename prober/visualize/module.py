@@ -135,6 +135,7 @@ class ActivationMaximization(LightningModule):
         self.image = nn.Parameter(
             torch.stack([t.initial_image.make(shape, t.seed) for t in self.targets])
         )
+        self._one_by_one = False
         self.measures: Measures | None = None
         self.start: Measures | None = None
         self.excited = torch.zeros(len(self.targets), dtype=torch.bool)
@@ -149,7 +150,7 @@ class ActivationMaximization(LightningModule):
         Returns:
             Scores `[N]`, losses `[N]`, and the unweighted penalties `[N]` by name.
         """
-        if images.dtype == torch.float64:
+        if images.dtype == torch.float64 or self._one_by_one:
             scores = self._exact_scores(images)
         else:
             scores = self._scores(self.subject(images, self._scores.layers, self._scores.channels))
@@ -177,6 +178,11 @@ class ActivationMaximization(LightningModule):
             ScoreNotFinite: No target is left.
         """
         score, loss, penalties = self(self.image)
+        if not (self._one_by_one or score.isfinite().all()):
+            # In a batch the gradient of one target's NaN may reach the others (0 times NaN, where
+            # they share a convolution), so from here on each goes through the subject alone.
+            self._one_by_one = True
+            score, loss, penalties = self(self.image)
         self.measures = Measures(
             score.detach(), loss.detach(), {k: v.detach() for k, v in penalties.items()}
         )

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,6 +25,12 @@ GRID = {
     "chunk_size": 4,
     "trainer": {"max_steps": 60},
 }
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
 
 
 def write(folder, name="sweep.yaml", **changes):
@@ -144,9 +151,16 @@ def test_one_process_gives_the_same_bits_as_two(swept, prober, tmp_path):
     assert same(arrays_of(alone), arrays_of(swept[0]))
 
 
+def test_processes_with_threads_of_their_own_do_not_wait_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    options = ["--trainer.devices", "2", "--trainer.max_steps", "3"]
+    ended = run("sweep", "--config", write(tmp_path), *options, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_torchrun_gives_the_same_bits(swept, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    command += ["--master-addr", "127.0.0.1", "--master-port", "29511"]
+    command += ["--master-addr", "127.0.0.1", "--master-port", str(free_port())]
     command += [str(ROOT / "main.py"), "sweep", "--config", str(write(tmp_path))]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0, ended.stderr
