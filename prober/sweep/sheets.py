@@ -148,25 +148,26 @@ def _rows(planned: list[Planned]) -> list[list[Planned]]:
     return [row[i : i + COLUMNS] for row in rows for i in range(0, len(row), COLUMNS)]
 
 
-def _sheet(blocks: list[np.ndarray], title: str) -> np.ndarray:
+def _sheet(blocks: list[Image.Image], title: str) -> np.ndarray:
     """Puts blocks beside each other below a title, uint8 `[H, W, 3]`."""
     font = ImageFont.load_default(15)
     box = ImageDraw.Draw(Image.new("RGB", (1, 1))).textbbox((GAP, GAP), title, font)
-    width = max(sum(block.shape[1] for block in blocks), int(box[2]) + GAP)
+    width = max(sum(block.width for block in blocks), int(box[2]) + GAP)
     height = int(box[3]) + 3 * GAP
-    sheet = Image.new("RGB", (width, height + max(len(block) for block in blocks)), "white")
+    sheet = Image.new("RGB", (width, height + max(block.height for block in blocks)), "white")
     ImageDraw.Draw(sheet).text((GAP, GAP), title, "black", font)
     left = 0
-    for block in blocks:
-        sheet.paste(Image.fromarray(block), (left, height))
-        left += block.shape[1]
+    while blocks:
+        block = blocks.pop(0)  # a large page need not be in memory twice
+        sheet.paste(block, (left, height))
+        left += block.width
     return np.asarray(sheet)
 
 
 def _block(
     store: Store, rows: list[list[Planned]], records: dict[str, dict[str, Any]]
-) -> np.ndarray:
-    """Draws some rows with what is across above them, uint8 `[H, W, 3]`."""
+) -> Image.Image:
+    """Draws some rows with what is across above them."""
     font = ImageFont.load_default(13)
     wide = len({each.look for each in rows[0]}) == 1
     columns = list(dict.fromkeys(_column(each, wide) for row in rows for each in row))
@@ -202,7 +203,7 @@ def _block(
             score = "dead" if record["dead"] else f"{record['score_end']:.3g}"
             score += f"  seed {each.target.seed}" if wrapped else ""
             draw.text((place[0], top + THUMB), score, "dimgray", font)
-    return np.asarray(block)
+    return block
 
 
 def _column(planned: Planned, wide: bool) -> tuple[str, int]:

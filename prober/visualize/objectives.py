@@ -217,7 +217,12 @@ class ClassConditional(Objective):
         """Checks the class, too; see `Objective.resolved`."""
         if isinstance(self.objective, ClassConditional):
             raise InputError("ClassConditional cannot stand over another ClassConditional.")
-        classes = subject.check_layer(LOGITS)[0]
+        classes, *places = subject.check_layer(LOGITS)
+        if places:
+            raise InputError(
+                f"The output of {subject.name} is a map for each class, so no class has one logit: "
+                "ClassConditional cannot be used with it."
+            )
         check_range(f"Class {self.target_class}", self.target_class, classes, f"of {subject.name}")
         check_weight(self)
         return replace(self, objective=self.objective.resolved(subject))
