@@ -99,9 +99,9 @@ def write_tensorboard(store: Store, planned: Sequence[Planned]) -> None:
 def _write_evolution(writer: SummaryWriter, store: Store, layer: str, chunks: list[int]) -> None:
     first: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     for index in chunks:
-        chunk = store.read(index)
-        for planned, evolution in zip(store.chunks[index], chunk["evolution"], strict=True):
-            first.setdefault(planned.target.objective.channel, (chunk["steps"], evolution.copy()))
+        steps, evolutions = store.read(index, "steps", "evolution")
+        for planned, evolution in zip(store.chunks[index], evolutions, strict=True):
+            first.setdefault(planned.target.objective.channel, (steps, evolution.copy()))
     steps = max((steps.tolist() for steps, _ in first.values()), key=len, default=[])
     for i, step in enumerate(steps):
         frames = [evolution[min(i, len(evolution) - 1)] for _, evolution in first.values()]
@@ -111,8 +111,8 @@ def _write_evolution(writer: SummaryWriter, store: Store, layer: str, chunks: li
 def _write_curves(writer: SummaryWriter, store: Store, layer: str, chunks: list[int]) -> None:
     curves: dict[int, list[np.ndarray]] = {}
     for index in chunks:
-        chunk = store.read(index)
-        for step, scores in zip(chunk["score_steps"], chunk["scores"].T, strict=True):
+        steps, curve = store.read(index, "score_steps", "scores")
+        for step, scores in zip(steps, curve.T, strict=True):
             curves.setdefault(int(step), []).append(scores[np.isfinite(scores)])
     for step, parts in sorted(curves.items()):
         scores = np.concatenate(parts)

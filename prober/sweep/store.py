@@ -100,15 +100,14 @@ class Store:
             fcntl.flock(records, fcntl.LOCK_EX)
             records.write("".join(json.dumps(record) + "\n" for record in result.records))
 
-    def read(self, index: int) -> dict[str, Any]:
-        """Reads a finished chunk: `evolution`, `steps`, `scores`, `score_steps`, `records`."""
+    def read(self, index: int, *names: str) -> list[np.ndarray]:
+        """Reads arrays of a finished chunk: `evolution`, `steps`, `scores`, `score_steps`."""
         with np.load(self.chunk_file(index), allow_pickle=False) as file:
-            return {**file, "records": json.loads(str(file["records"]))}
+            return [file[name] for name in names]
 
     def records(self, index: int) -> list[dict[str, Any]]:
-        """Reads the records of a finished chunk alone."""
-        with np.load(self.chunk_file(index), allow_pickle=False) as file:
-            return json.loads(str(file["records"]))
+        """Reads the records of a finished chunk."""
+        return json.loads(str(*self.read(index, "records")))
 
     def finished(self) -> list[int]:
         """Returns the numbers of the chunks that are finished."""

@@ -227,9 +227,9 @@ class RunRecord(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
         """Writes the files of a run that has made all its steps."""
-        pl_module.evaluate()
+        end = pl_module.evaluate()
         pl_module.raise_if_none_is_left()  # the last step itself may have done it
-        self._write(trainer, pl_module)
+        self._write(trainer, pl_module, end)
 
     def on_exception(
         self, trainer: Trainer, pl_module: ActivationMaximization, exception: BaseException
@@ -237,11 +237,11 @@ class RunRecord(Callback):
         """Writes the files of a run that ended early."""
         if pl_module.start is not None:
             pl_module.image.data.clamp_(0, 1)
-            self._write(trainer, pl_module)
+            self._write(trainer, pl_module, pl_module.evaluate())
 
-    def _write(self, trainer: Trainer, module: ActivationMaximization) -> None:
+    def _write(self, trainer: Trainer, module: ActivationMaximization, end: Measures) -> None:
         seconds = time.perf_counter() - self._began
-        self.record = target_records(module, module.evaluate(), trainer, seconds)[0]
+        self.record = target_records(module, end, trainer, seconds)[0]
         if folder := run_folder(trainer):
             image = module.image.detach()[0].float().cpu()
             write_whole(folder / "final.npy", npy(image.numpy()))

@@ -38,6 +38,17 @@ def write(folder, name="sweep.yaml", **changes):
     return folder / name
 
 
+def start_until_a_chunk_is_done(config, cwd):
+    """Returns the command's process, the numbers of those it forked, and the sweep's folder."""
+    process = start("sweep", "--config", config, "--trainer.devices", "2", cwd=cwd)
+    folder = cwd / "lightning_logs" / "sweep_conv1_conv2_logits" / "version_0"
+    while not list(folder.glob("chunks/*.npz")):
+        assert process.poll() is None
+        time.sleep(0.005)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return process, list(map(int, children)), folder
+
+
 def records_of(folder):
     return [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
 
@@ -199,14 +210,9 @@ def test_in_float64_every_picture_is_that_of_fit_bit_for_bit(prober, tmp_path):
 
 def test_what_was_killed_is_resumed_to_the_same_bits(swept, tmp_path):
     config = write(tmp_path)
-    process = start("sweep", "--config", config, "--trainer.devices", "2", cwd=tmp_path)
-    folder = tmp_path / "lightning_logs" / "sweep_conv1_conv2_logits" / "version_0"
-    while not list(folder.glob("chunks/*.npz")):
-        assert process.poll() is None
-        time.sleep(0.005)
-    children = f"/proc/{process.pid}/task/{process.pid}/children"
-    for pid in [*Path(children).read_text().split(), process.pid]:
-        os.kill(int(pid), signal.SIGKILL)
+    process, children, folder = start_until_a_chunk_is_done(config, tmp_path)
+    for pid in [*children, process.pid]:
+        os.kill(pid, signal.SIGKILL)
     process.communicate()
     finished = {file: file.stat().st_mtime_ns for file in folder.glob("chunks/*.npz")}
     assert len(finished) < 5
@@ -272,13 +278,8 @@ def test_a_sweep_with_other_settings_is_not_resumed(swept, prober, tmp_path, cha
 
 def test_ctrl_c_keeps_what_is_finished(tmp_path):
     config = write(tmp_path, trainer={"max_steps": 300})
-    process = start("sweep", "--config", config, "--trainer.devices", "2", cwd=tmp_path)
-    folder = tmp_path / "lightning_logs" / "sweep_conv1_conv2_logits" / "version_0"
-    while not list(folder.glob("chunks/*.npz")):
-        assert process.poll() is None
-        time.sleep(0.005)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    for pid in [*map(int, children), process.pid]:
+    process, children, folder = start_until_a_chunk_is_done(config, tmp_path)
+    for pid in [*children, process.pid]:
         os.kill(pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
@@ -290,13 +291,8 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path):
 
 def test_a_process_that_dies_is_told(tmp_path):
     config = write(tmp_path, trainer={"max_steps": 300})
-    process = start("sweep", "--config", config, "--trainer.devices", "2", cwd=tmp_path)
-    folder = tmp_path / "lightning_logs" / "sweep_conv1_conv2_logits" / "version_0"
-    while not list(folder.glob("chunks/*.npz")):
-        assert process.poll() is None
-        time.sleep(0.005)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    os.kill(int(children[1]), signal.SIGKILL)
+    process, children, folder = start_until_a_chunk_is_done(config, tmp_path)
+    os.kill(children[1], signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2 and "Traceback" not in err
     assert "has died" in err and f"--resume {folder.relative_to(tmp_path)}" in err
