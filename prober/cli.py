@@ -11,13 +11,14 @@ from typing import Any
 
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from prober.errors import InputError
 from prober.files import claim_version, write_whole
 from prober.parser import ProberParser
+from prober.report.command import Report
 from prober.subject.frozen import Subject
 from prober.sweep.command import Sweep
 from prober.sweep.grid import Grid
@@ -41,6 +42,32 @@ RUNS = "lightning_logs"
 
 SMALL = 3 * 64 * 64
 """Images with fewer numbers than this are optimized by one thread."""
+
+
+REPORT_GRID: dict[str, Any] = {
+    "layers": "all",
+    "channels": "all",
+    "classes": "all",
+    "objectives": ["ChannelMean", "Neuron"],
+    "positions": 2,
+    "seeds": 8,
+    "initial_images": [
+        {"class_path": f"prober.visualize.images.{name}"}
+        for name in ("GaussianNoise", "GrayNoise", "LowFrequencyNoise")
+    ],
+    "regularizers": [
+        [
+            {"class_path": "prober.visualize.regularizers.L2", "init_args": {"weight": l2}},
+            {
+                "class_path": "prober.visualize.regularizers.TotalVariation",
+                "init_args": {"weight": tv},
+            },
+        ]
+        for l2, tv in ((1e-4, 1e-3), (1e-3, 1e-2))
+    ],
+    "in_turn": True,
+}
+"""What a report looks at if its config does not say otherwise."""
 
 
 class RunLogger(TensorBoardLogger):
@@ -85,7 +112,7 @@ class SaveRunConfig(SaveConfigCallback):
 
 
 class ProberCLI(LightningCLI):
-    """The command line: `fit` visualizes one target, `sweep` a grid of them.
+    """The command line: `fit` visualizes one target, `sweep` a grid of them, `report` explains.
 
     Args:
         args: Arguments in place of those of the command line.
@@ -132,9 +159,19 @@ class ProberCLI(LightningCLI):
         super()._add_subcommands(parser, **kwargs)
         sweep = self.init_parser(description="Synthesizes the images of a grid of targets.")
         self._add_sweep_arguments(sweep)
-        self._subcommand_parsers["sweep"] = sweep
+        sweep.add_argument(
+            "--interpolate", type=Interpolation | None, help="Interpolate between optima, too."
+        )
+        report = self.init_parser(
+            description="Says what the units of a CNN want to see, with the evidence for it."
+        )
+        self._add_sweep_arguments(report)
+        self._add_report_arguments(report)
         commands = next(a for a in parser._actions if a.dest == "subcommand")
-        commands.add_subcommand("sweep", sweep, help=sweep.description)
+        for name, command in (("sweep", sweep), ("report", report)):
+            command.shorten_help()
+            self._subcommand_parsers[name] = command
+            commands.add_subcommand(name, command, help=command.description)
 
     def _add_sweep_arguments(self, parser: ProberParser) -> None:
         self.add_default_arguments_to_parser(parser)
@@ -148,11 +185,26 @@ class ProberCLI(LightningCLI):
         parser.add_class_arguments(Grid, "grid")
         add = parser.add_argument
         add("--chunk_size", type=int | None, help="Images in a chunk; a good number if not given.")
-        add("--interpolate", type=Interpolation | None, help="Interpolate between optima, too.")
-        add("--resume", type=str | None, help="The folder of a sweep to go on with.")
+        add("--resume", type=str | None, help="The folder of a run to go on with.")
         add("--yes", type=bool, default=False, help="Go on with a very large grid.")
         self._add_snapshot_arguments(parser)
-        parser.shorten_help()
+
+    def _add_report_arguments(self, parser: ProberParser) -> None:
+        add = parser.add_argument
+        add("--sweep", type=str | None, help="A finished sweep's folder, to take pictures from.")
+        add(
+            "--against",
+            type=str | Subject | None,
+            help="A second CNN to set beside: another checkpoint of the same, or a subject.",
+        )
+        add(
+            "--data",
+            type=str | LightningDataModule | None,
+            help="Real images: 'digits' (those that ship with the project; the default with the "
+            "reference CNN), a folder of images (subfolders are classes), a LightningDataModule, "
+            "'none'.",
+        )
+        parser.set_defaults({f"grid.{key}": value for key, value in REPORT_GRID.items()})
 
     def _add_snapshot_arguments(self, parser: ProberParser) -> None:
         parser.add_argument(
@@ -185,7 +237,7 @@ class ProberCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Checks what the classes cannot check themselves."""
         self.threads = torch.get_num_threads()
-        if self.subcommand == "sweep":
+        if self.subcommand != "fit":
             # Forked processes cannot use threads that their parent has started, and wait for them
             # for ever; so this one must compute nothing, not even a layer's shape, with several.
             torch.set_num_threads(1)
@@ -200,7 +252,7 @@ class ProberCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         """Builds module and Trainer; what goes wrong on the way is told, not thrown."""
         try:
-            if self.subcommand == "sweep":
+            if self.subcommand != "fit":
                 self.config_init = self.parser.instantiate_classes(self.config)
             else:
                 super().instantiate_classes()
@@ -237,31 +289,51 @@ class ProberCLI(LightningCLI):
         return super().instantiate_trainer(callbacks=[*given, *callbacks], **kwargs)
 
     def _run_subcommand(self, subcommand: str) -> None:
-        if subcommand == "sweep":
-            self.sweep()
-        else:
+        if subcommand == "fit":
             super()._run_subcommand(subcommand)
+        else:
+            sys.exit({"sweep": self.sweep, "report": self.report}[subcommand]())
 
-    def sweep(self) -> None:
-        """Optimizes the targets of a grid, or what is missing of them."""
+    def sweep(self) -> int:
+        """Optimizes the targets of a grid, or what is missing of them; returns the exit code."""
         settings = self.config_init.sweep
+        return self._sweep(settings, settings.interpolate).run()
+
+    def report(self) -> int:
+        """Gathers the evidence for every unit and writes it down; returns the exit code."""
+        settings = self.config_init.report
+        sweep = self._sweep(settings, None)
+        against = settings.against
+        if isinstance(against, str):
+            against = self._other_checkpoint(against)
+        return Report(sweep, against, settings.data, settings.sweep).run()
+
+    def _other_checkpoint(self, path: str) -> Subject:
+        """Builds the subject once more, with another checkpoint."""
+        config = self.config.report.clone()
+        config.update(path, "model.subject.checkpoint")
+        for option in ("against", "data"):
+            config.update(None, option)
+        return self._parser("report").instantiate_classes(config).model.subject
+
+    def _sweep(self, settings: Any, interpolation: Interpolation | None) -> Sweep:
         subject = settings.model.subject
-        sys.exit(
-            Sweep(
-                subject=subject,
-                grid=settings.grid,
-                seed=settings.seed_everything or 0,
-                lr=settings.model.lr,
-                every=settings.snapshots.every,
-                trainer=vars(settings.trainer),
-                chunk_size=settings.chunk_size,
-                interpolation=settings.interpolate,
-                resume=settings.resume,
-                yes=settings.yes,
-                runs=Path(settings.trainer.default_root_dir or ".") / RUNS,
-                config=self._parser("sweep").dump(self.config.sweep, skip_none=False),
-                threads=self._threads(math.prod(subject.input_shape)),
-            ).run()
+        return Sweep(
+            subject=subject,
+            grid=settings.grid,
+            seed=settings.seed_everything or 0,
+            lr=settings.model.lr,
+            every=settings.snapshots.every,
+            trainer=vars(settings.trainer),
+            chunk_size=settings.chunk_size,
+            interpolation=interpolation,
+            resume=settings.resume,
+            yes=settings.yes,
+            runs=Path(settings.trainer.default_root_dir or ".") / RUNS,
+            config=self._parser(self.subcommand).dump(
+                self.config[self.subcommand], skip_none=False
+            ),
+            threads=self._threads(math.prod(subject.input_shape)),
         )
 
     def fit(self, **kwargs: Any) -> None:

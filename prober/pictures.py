@@ -39,6 +39,33 @@ def png(pixels: np.ndarray) -> bytes:
     return file.getvalue()
 
 
+def sprite(rows: np.ndarray) -> bytes:
+    """Lays small pictures out in one PNG file of 256 colors, for pages that show many.
+
+    Args:
+        rows: Pixels `[R, C, H, W, 3]`: R rows of C cells.
+    """
+    number, columns, height, width, _ = rows.shape
+    sheet = rows.swapaxes(1, 2).reshape(number * height, columns * width, 3)
+    file = BytesIO()
+    # A palette of its own: half the size, and hardly to be told from the picture itself, most of
+    # whose pixels are black, white or one of six pure colors.
+    Image.fromarray(sheet).quantize(256, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def shrunk(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Brings pixels `[..., H, W, 3]` down to at most `side`, by averaging whole squares."""
+    height, width = pixels.shape[-3:-1]
+    factor = -(-max(height, width) // side)
+    if factor == 1:
+        return pixels
+    rows, columns = height // factor, width // factor
+    cut = pixels[..., : rows * factor, : columns * factor, :].astype(np.float32)
+    squares = cut.reshape(*pixels.shape[:-3], rows, factor, columns, factor, 3)
+    return squares.mean((-4, -2)).round().astype(np.uint8)
+
+
 def gif(frames: list[np.ndarray], milliseconds: int = 250) -> bytes:
     """Returns frames `[H, W, 3]` as an endless GIF that rests four times as long on the last one.
 

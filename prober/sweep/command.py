@@ -22,7 +22,7 @@ from prober.errors import InputError
 from prober.files import claim_version, write_whole
 from prober.subject.frozen import Subject
 from prober.sweep.chunks import automatic_size, cut
-from prober.sweep.grid import Grid, Planned
+from prober.sweep.grid import Grid, Listed, Planned
 from prober.sweep.interpolate import Interpolation, interpolate, pair_of_records, pairs_of_grid
 from prober.sweep.run import DONE, FAILED, ChunkEvolution, Settings, launcher, run_chunks
 from prober.sweep.sheets import write_sheets, write_tensorboard
@@ -76,10 +76,14 @@ class Sweep:
         runs: The folder of all runs.
         config: Everything that was set, as YAML.
         threads: Torch's threads on this machine, shared by its processes.
+        folder: Where the sweep goes, if it is part of something else; None for a folder of its own
+            among the runs.
+        shows: Whether contact sheets and TensorBoard's files are written, and what came of it is
+            said.
     """
 
     subject: Subject
-    grid: Grid
+    grid: Grid | Listed
     seed: int
     lr: float
     every: int
@@ -91,6 +95,8 @@ class Sweep:
     runs: Path
     config: str
     threads: int
+    folder: Path | None = None
+    shows: bool = True
 
     def run(self) -> int:
         """Runs the sweep, or what is missing of it, and says what came of it.
@@ -169,19 +175,29 @@ class Sweep:
             seconds = time.perf_counter() - began
             if ended == DONE:
                 self._tell_interpolation(fabric, store, planned, settings)
-            complete = self._finish(store, planned, seconds, before)
+            records = store.write_records()
+            complete = len(records) == len(planned)
+            if self.shows:
+                sheets = write_sheets(store, planned)
+                write_tensorboard(store, planned)
+                self._tell(store, planned, records, sheets, seconds, before)
             ended = ended or (DONE if complete else FAILED)
         if torch.distributed.is_initialized():
             fabric.barrier()
             torch.distributed.destroy_process_group()
         return ended
 
-    def _finish(self, store: Store, planned: list[Planned], seconds: float, before: int) -> bool:
-        """Writes what shows the sweep as a whole and says what came of it; whether it is all."""
-        records = store.write_records()
-        sheets = write_sheets(store, planned)
-        write_tensorboard(store, planned)
-        done = store.targets_done() - before
+    def _tell(
+        self,
+        store: Store,
+        planned: list[Planned],
+        records: list[dict[str, Any]],
+        sheets: list[Path],
+        seconds: float,
+        before: int,
+    ) -> None:
+        """Says what came of it."""
+        done = len(records) - before
         dead = sum(record["dead"] for record in records)
         lost = sum(record["status"] == "failed" for record in records)
         if done:
@@ -197,7 +213,6 @@ class Sweep:
         print(f"HParams: tensorboard --logdir {store.folder / 'hparams'}")
         if len(records) < len(planned):
             print(f"Go on with the same command and --resume {store.folder}")
-        return len(records) == len(planned)
 
     def _tell_interpolation(
         self, fabric: Fabric, store: Store, planned: list[Planned], settings: Settings
@@ -278,9 +293,12 @@ class Sweep:
         else:
             layers = list(dict.fromkeys(each.layer for each in planned))
             name = "_".join(layers) if len(layers) <= 4 else f"{len(layers)}_layers"
-            folder = claim_version(self.runs / ("sweep_" + (name or "interpolation")))
+            folder = self.folder
+            if folder is None:
+                folder = claim_version(self.runs / ("sweep_" + (name or "interpolation")))
             store = Store(folder, chunks)
-            saved = {"sizes": sizes, "sha256": self.subject.sha256}
+            number = len(planned)
+            saved = {"sizes": sizes, "sha256": self.subject.sha256, "targets": number}
             write_whole(folder / "sweep.json", json.dumps(saved, indent=2) + "\n")
             write_whole(folder / "config.yaml", self.config)
         store.clear_claims()
@@ -295,28 +313,53 @@ class Sweep:
             InputError: It is no sweep, or it was started with other settings.
         """
         folder = Path(self.resume)
+        check_unchanged(folder, self.config, "sweep")
         try:
             saved = json.loads((folder / "sweep.json").read_text())
-            old = yaml.safe_load((folder / "config.yaml").read_text())
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise InputError(
-                f"'{folder}' is not the folder of a sweep (it has no readable sweep.json and "
-                "config.yaml). Give the folder that the sweep named at its start."
-            ) from error
-        old, new = _flat(old), _flat(yaml.safe_load(self.config))
-        changed = [
-            f"{key} was {old.get(key)} and is {new.get(key)}"
-            for key in sorted({*old, *new})
-            if old.get(key) != new.get(key) and key not in FREE_TO_CHANGE
-        ]
+        except (OSError, ValueError) as error:
+            raise _no_folder_of("sweep", folder) from error
         if saved["sha256"] != self.subject.sha256:
-            changed.append("the subject has other weights")
-        if changed:
             raise InputError(
-                f"The sweep in '{folder}' was started with other settings: {'; '.join(changed)}. "
-                "Resume it with its own, or start a new sweep without --resume."
+                f"The sweep in '{folder}' was started with other settings: the subject has other "
+                "weights. Resume it with its own, or start a new sweep without --resume."
             )
         return saved
+
+
+def check_unchanged(folder: Path, config: str, what: str) -> None:
+    """Checks that a command is resumed as it was begun.
+
+    Args:
+        folder: Its folder, with the `config.yaml` that it was begun with.
+        config: Everything that is set now, as YAML.
+        what: What it is: `sweep`, `report`.
+
+    Raises:
+        InputError: There is no such folder, or a setting is another, but for those that are free
+            to change.
+    """
+    try:
+        old = yaml.safe_load((folder / "config.yaml").read_text())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise _no_folder_of(what, folder) from error
+    old, new = _flat(old), _flat(yaml.safe_load(config))
+    changed = [
+        f"{key} was {old.get(key)} and is {new.get(key)}"
+        for key in sorted({*old, *new})
+        if old.get(key) != new.get(key) and key not in FREE_TO_CHANGE
+    ]
+    if changed:
+        raise InputError(
+            f"The {what} in '{folder}' was started with other settings: {'; '.join(changed)}. "
+            f"Resume it with its own, or start a new {what} without --resume."
+        )
+
+
+def _no_folder_of(what: str, folder: Path) -> InputError:
+    return InputError(
+        f"'{folder}' is not the folder of a {what} (it has no readable config.yaml). Give the "
+        f"folder that the {what} named at its start."
+    )
 
 
 def _flat(settings: Any, prefix: str = "") -> dict[str, Any]:

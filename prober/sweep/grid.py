@@ -55,6 +55,8 @@ class Grid:
         seeds: How many seeds, from `seed_everything` on, or a list of seeds.
         initial_images: The initial images.
         regularizers: Sets of regularizers, each a list.
+        in_turn: Whether initial images and sets of regularizers take turns over the seeds, so that
+            each seed meets one of each, instead of every seed meeting all of them.
     """
 
     layers: list[str] | str = field(default_factory=list)
@@ -70,6 +72,7 @@ class Grid:
     regularizers: list[list[Regularizer]] = field(
         default_factory=lambda: [[L2(), TotalVariation()]]
     )
+    in_turn: bool = False
 
     def plan(self, subject: Subject, seed: int) -> list[Planned]:
         """Expands the grid into its targets, layer by layer in the order of the forward pass.
@@ -91,16 +94,24 @@ class Grid:
         for look, objective in self._objectives(subject):
             objective = objective.resolved(subject)
             folder = f"{objective.layer}/ch{objective.channel:03d}"
-            for (image_label, image), (set_label, each) in product(images, regularizers):
-                full = "_".join(filter(None, (look, image_label, set_label)))
-                planned += [
-                    Planned(
-                        Target(objective, image, tuple(each), number),
-                        f"{folder}/{full}_seed{number}",
-                        full,
-                    )
-                    for number in seeds
-                ]
+            variants = [
+                ("_".join(filter(None, (look, image[0], penalties[0]))), image[1], penalties[1])
+                for penalties, image in product(regularizers, images)
+            ]
+            if self.in_turn and variants:
+                # Under one name: a sheet has one column for each seed, whatever its variant.
+                turns = [(look, *variants[i % len(variants)][1:]) for i in range(len(seeds))]
+                each_of = list(zip(turns, seeds, strict=True))
+            else:
+                each_of = [(variant, number) for variant in variants for number in seeds]
+            planned += [
+                Planned(
+                    Target(objective, image, tuple(penalties), number),
+                    f"{folder}/{name}_seed{number}",
+                    name,
+                )
+                for (name, image, penalties), number in each_of
+            ]
         stems = {each.stem for each in planned}
         if not planned:
             raise InputError(
@@ -115,7 +126,8 @@ class Grid:
         """Counts the targets without expanding the seeds; raises as `plan` does."""
         seeds = self.seeds if isinstance(self.seeds, int) else len(self.seeds)
         looks = len(self.looks(subject))
-        return looks * max(0, seeds) * len(self.initial_images) * len(self.regularizers)
+        variants = len(self.initial_images) * len(self.regularizers)
+        return looks * max(0, seeds) * (min(1, variants) if self.in_turn else variants)
 
     def looks(self, subject: Subject) -> list[tuple[str, str]]:
         """Returns for each objective its layer and what it looks at; raises as `plan` does."""
@@ -171,6 +183,29 @@ class Grid:
                 f"has, which is {rows} x {columns}: choose up to {rows * columns}."
             )
         return spread_positions(self.positions, rows, columns)
+
+
+@dataclass
+class Listed:
+    """Targets that are listed one by one, in place of a grid.
+
+    Attributes:
+        planned: The targets, layer by layer, those of one channel next to each other.
+    """
+
+    planned: list[Planned]
+
+    def plan(self, subject: Subject, seed: int) -> list[Planned]:
+        """Returns the targets."""
+        return self.planned
+
+    def count(self, subject: Subject) -> int:
+        """Counts the targets."""
+        return len(self.planned)
+
+    def looks(self, subject: Subject) -> list[tuple[str, str]]:
+        """Returns for each target its layer and what it looks at."""
+        return [(each.layer, each.look) for each in self.planned]
 
 
 def numbers(name: str, given: int | list[int] | str, size: int, where: str) -> list[int]:

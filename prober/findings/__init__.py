@@ -1,0 +1,1 @@
+"""What the images say of a unit: interventions, tuning curves, facets, real data, trust."""

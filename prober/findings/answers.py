@@ -1,0 +1,209 @@
+"""What units answer to real images: by hue and class, the best examples, the CNN's behavior."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from prober.findings.data import RealData
+from prober.findings.units import Window, responses
+from prober.subject.frozen import LOGITS, Subject
+
+EXAMPLES = 8
+"""Real images shown for each unit."""
+
+WELL = 2.0
+"""An accuracy of this many times chance shows that a CNN knows the classes."""
+
+FALLS = 0.2
+"""Accuracy lost with the color that is more than noise."""
+
+HOLDS = 0.05
+"""Accuracy lost with the color that may be noise."""
+
+
+@dataclass
+class Answers:
+    """The responses of some layers to real images, as they are and in every hue.
+
+    Attributes:
+        data: The images.
+        plain: For each layer `[N, channels]`, to the images as they are.
+        plain_at_neuron: Likewise of the neurons that stand for their channels alone.
+        tinted: For each layer `[hues, N, channels]`; empty where images have no three channels.
+        tinted_at_neuron: Likewise of the neurons.
+        gray: The logits `[N, classes]` of the images without color, None without logits.
+    """
+
+    data: RealData
+    plain: dict[str, Tensor]
+    plain_at_neuron: dict[str, Tensor]
+    tinted: dict[str, Tensor]
+    tinted_at_neuron: dict[str, Tensor]
+    gray: Tensor | None
+
+    def pool(self) -> tuple[Tensor, dict[str, Tensor]]:
+        """Returns the images that count as real, and the responses `[P, channels]` to them.
+
+        Where the color gives the class away, every shape in every hue is one, as some of them are
+        in such data; elsewhere only the images as they are.
+        """
+        if self.data.every_class_has_a_hue and self.tinted:
+            images = torch.cat([self.data.tinted(hue) for hue in self.data.columns])
+            return images, {layer: r.flatten(0, 1) for layer, r in self.tinted.items()}
+        return self.data.images, self.plain
+
+    def pool_at_neuron(self) -> dict[str, Tensor]:
+        """Returns the responses `[P, channels]` of single neurons to the images of `pool`."""
+        if self.data.every_class_has_a_hue and self.tinted:
+            return {layer: r.flatten(0, 1) for layer, r in self.tinted_at_neuron.items()}
+        return self.plain_at_neuron
+
+    def labels_of_pool(self) -> tuple[Tensor, Tensor]:
+        """Returns the labels `[P]` and hues `[P]` of the pool."""
+        if self.data.every_class_has_a_hue and self.tinted:
+            number = len(self.data.columns)
+            hues = self.data.columns.repeat_interleave(len(self.data.images))
+            return self.data.labels.repeat(number), hues
+        return self.data.labels, self.data.shown
+
+
+def ask(subject: Subject, data: RealData, windows: dict[str, Window]) -> Answers:
+    """Computes the responses of layers, and of the logits, to real images."""
+    colored = subject.input_shape[0] == 3
+    if LOGITS in subject.shapes and len(subject.shapes[LOGITS]) == 1 and LOGITS not in windows:
+        height, width = subject.input_shape[1:]
+        windows = windows | {LOGITS: Window(None, 0, 0, height, width)}
+    plain = responses(subject, data.images, windows)
+    parts: dict[str, list[Tensor]] = {layer: [] for layer in windows if colored}
+    alone: dict[str, list[Tensor]] = {layer: [] for layer in windows if colored}
+    for hue in data.columns if colored else ():
+        for layer, (answer, own) in responses(subject, data.tinted(hue), windows).items():
+            parts[layer].append(answer)
+            alone[layer].append(own)
+    gray = None
+    if colored and LOGITS in windows and windows[LOGITS].neuron is None:
+        gray = responses(subject, data.without_color(), {LOGITS: windows[LOGITS]})[LOGITS][0]
+    return Answers(
+        data,
+        {layer: answer for layer, (answer, _) in plain.items()},
+        {layer: own for layer, (_, own) in plain.items()},
+        {layer: torch.stack(part) for layer, part in parts.items()},
+        {layer: torch.stack(part) for layer, part in alone.items()},
+        gray,
+    )
+
+
+def table(answers: Answers, layer: str, channel: int) -> dict[str, Any]:
+    """Returns a unit's mean responses by class and hue, and what explains their variance.
+
+    A two-way analysis of variance over all images in all hues: the shares of the total sum of
+    squares that the hue, the class and their interaction explain; what is left to 1 is the
+    difference between images of one class in one hue.
+    """
+    data = answers.data
+    if layer not in answers.tinted:
+        return {"table": None, "rows": [], "columns": [], "variance": None}
+    response = answers.tinted[layer][:, :, channel].double()  # [hues, N]
+    labeled = [i for i in range(len(data.classes)) if (data.labels == i).any()]
+    rows = [(data.labels == i) for i in labeled] or [torch.ones(len(data.images), dtype=torch.bool)]
+    names = [data.classes[i] for i in labeled] or ["all"]
+    cells = torch.stack([response[:, row].mean(1) for row in rows])  # [classes, hues]
+    share = torch.tensor([row.sum().item() for row in rows], dtype=torch.float64)
+    response = response[:, torch.stack(rows).any(0)]
+    share = share / share.sum()
+    mean = response.mean()
+    total = (response - mean).square().mean().item()
+    of_hue = (share[:, None] * cells).sum(0) - mean
+    of_class = cells.mean(1) - mean
+    both = cells - mean - of_hue - of_class[:, None]
+    parts = {
+        "hue": of_hue.square().mean().item(),
+        "class": (share * of_class.square()).sum().item(),
+        "interaction": (share[:, None] * both.square()).sum().item() / len(of_hue),
+    }
+    explained = total > 1e-12 * max(1e-30, mean.square().item())
+    return {
+        "table": cells.tolist(),
+        "rows": names,
+        "columns": data.columns.tolist(),
+        "variance": {k: v / total for k, v in parts.items()} if explained else None,
+    }
+
+
+def class_evidence(answers: Answers, channel: int) -> dict[str, Any] | None:
+    """Returns what becomes of a class's logit when color or shape of its real images change."""
+    data = answers.data
+    own = data.labels == channel
+    if channel >= len(data.classes) or not own.any() or LOGITS not in answers.plain:
+        return None
+    logit = answers.plain[LOGITS][:, channel]
+    hue = data.hues[channel].item()
+    said = {"label": data.classes[channel], "hue": None if math.isnan(hue) else hue}
+    if LOGITS not in answers.tinted:
+        return said | {"logit": None}
+    tinted = answers.tinted[LOGITS][:, :, channel]  # [hues, N]
+    if math.isnan(hue):
+        same = torch.zeros(len(data.columns), dtype=torch.bool)
+    else:
+        same = (data.columns - hue).abs() < 1e-3
+    known = bool(same.any()) and bool((~own).any())
+
+    def mean(part: Tensor) -> float | None:
+        return part.mean().item() if part.numel() else None
+
+    return said | {
+        "logit": {
+            "own": mean(logit[own]),
+            "color_changed": mean(tinted[~same][:, own]),
+            "shape_changed": mean(tinted[same][:, ~own]) if known else None,
+            "both_changed": mean(tinted[~same][:, ~own]) if known else None,
+        }
+    }
+
+
+def behavior(answers: Answers) -> dict[str, Any] | None:
+    """Returns how well the CNN names the classes, with their colors and without.
+
+    Returns:
+        None if there are no classes, or not as many as logits. `shortcut` is `color` if the CNN
+        knows the classes, loses them with the color and follows it to the class that it belongs
+        to; `none` if it knows them and the color makes no difference; else `cannot say`.
+    """
+    data = answers.data
+    logits = answers.plain.get(LOGITS)
+    if logits is None or logits.shape[1] != len(data.classes) or len(data.classes) < 2:
+        return None
+    labels = data.labels
+    accuracy = (logits.argmax(1) == labels).float().mean().item()
+    counts = labels.bincount(minlength=len(data.classes))
+    chance = (counts.max() / counts.sum()).item()
+    found: dict[str, Any] = {
+        "accuracy": accuracy,
+        "accuracy_color_changed": None,
+        "accuracy_without_color": None,
+        "names_color": None,
+        "chance": chance,
+        "shortcut": "cannot say",
+    }
+    if LOGITS not in answers.tinted or answers.gray is None:
+        return found
+    found["accuracy_without_color"] = (answers.gray.argmax(1) == labels).float().mean().item()
+    named = answers.tinted[LOGITS].argmax(2)  # [hues, N]
+    if not data.every_class_has_a_hue:
+        found["accuracy_color_changed"] = (named == labels).float().mean().item()
+    else:
+        of_column = (data.columns[:, None] - data.hues).abs().argmin(1)  # the class of each hue
+        changed = of_column[:, None] != labels
+        found["accuracy_color_changed"] = (named == labels)[changed].float().mean().item()
+        found["names_color"] = (named == of_column[:, None])[changed].float().mean().item()
+    lost = accuracy - found["accuracy_color_changed"]
+    knows = accuracy >= min(1.0, WELL * chance)
+    follows = (found["names_color"] or 0) >= min(1.0, WELL / len(data.classes))
+    if knows and lost >= FALLS and follows:
+        found["shortcut"] = "color"
+    elif knows and abs(lost) <= HOLDS:
+        found["shortcut"] = "none"
+    return found

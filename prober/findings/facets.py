@@ -1,0 +1,351 @@
+"""Facets: the optima of a unit, grouped by what they are."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from prober.findings import interventions, stimuli
+from prober.findings.interventions import TURNS
+from prober.findings.units import Window, gradients, scores
+from prober.subject.frozen import Subject
+from prober.visualize.objectives import Objective
+
+NEAR = 0.75
+"""A facet counts if its best optimum goes at least this share of the best one's way."""
+
+SURVIVES = 0.5
+"""A unit survives an intervention if this share of the way is left."""
+
+OTHER_PROFILE = 0.4
+"""Interventions that differ by this share of the way are not the same profile."""
+
+OTHER_HUE = 50.0
+"""Degrees between the preferred hues of two optima that are not the same color."""
+
+OTHER_ANGLE = 25.0
+"""Degrees between the orientations of two optima that are not the same stroke."""
+
+OTHER_BRIGHTNESS = 0.5
+"""Difference of luminance between two optima that are not the same brightness."""
+
+VALLEY = 0.9
+"""Two optima are of two facets only if the score falls below this share of the lower one's way
+somewhere between them. It cannot on the way between two optima of one quasi-concave detector, as
+every linear one, minimum or threshold of such is; the maximum of two unrelated ones has it."""
+
+BLENDS = (0.25, 0.5, 0.75)
+
+NAMES = {
+    "neutral gray": 0,
+    "without color": 1,
+    "pixels shuffled": 2,
+    "one flat color": 3,
+    "flat gray": 4,
+}
+"""The interventions, by their place in `Profiles.scores`; the turns of the hue follow."""
+
+
+@dataclass
+class Profiles:
+    """What becomes of the scores of N images under interventions.
+
+    Attributes:
+        images: `[N, C, H, W]`.
+        score: `[N]`.
+        scores: `[N, 5 + turns]`, after each intervention of `NAMES`, then after each turn of the
+            hue (none where images have no three channels).
+        color: `[N, C]`, the flat color that did best.
+        hue: `[N]`, degrees, the hue that the unit prefers near the image; NaN where there is none.
+        angle: `[N]`, degrees, the orientation that it prefers near the image; NaN likewise.
+        near: `[N, 3]`, the shares of the way that are left without color, without shape and
+            without both by the score's own gradient at the image, see `decisive`.
+    """
+
+    images: Tensor
+    score: Tensor
+    scores: Tensor
+    near: Tensor
+    color: Tensor
+    hue: Tensor
+    angle: Tensor
+
+    @property
+    def neutral(self) -> Tensor:
+        """`[N]`, the score of mid gray."""
+        return self.scores[:, 0]
+
+    @property
+    def shares(self) -> Tensor:
+        """`[N, 5 + turns]`, each score as a share of the way from mid gray to the image's own."""
+        way = (self.score - self.neutral).clamp_min(1e-30)
+        return (self.scores - self.neutral[:, None]) / way[:, None]
+
+    @property
+    def decisive(self) -> Tensor:
+        """`[N, 3]`, the shares left without color, without shape, without both.
+
+        An image may survive either loss by the other thing that is in it: where a unit takes the
+        maximum of two things, what shows one of them may have some of the other. So where both
+        shares survive, but not the loss of both, those of the gradient decide: it leads to what
+        won.
+        """
+        shares = self.shares[:, [1, 3, 4]]
+        survives = shares >= SURVIVES
+        mixed = survives[:, 0] & survives[:, 1] & ~survives[:, 2]
+        return torch.where(mixed[:, None], self.near, shares)
+
+    def __len__(self) -> int:
+        """Returns N."""
+        return len(self.images)
+
+    def part(self, rows: slice) -> "Profiles":
+        """Returns those of some of the images."""
+        return Profiles(**{each.name: getattr(self, each.name)[rows] for each in fields(self)})
+
+
+def profile(
+    subject: Subject, objectives: Sequence[Objective], images: Tensor, window: Window
+) -> Profiles:
+    """Intervenes on images and computes what is left of their scores.
+
+    Args:
+        subject: The CNN under study.
+        objectives: N objectives of one layer.
+        images: `[N, C, H, W]` in [0, 1].
+        window: Where they look.
+    """
+    gradient = gradients(subject, objectives, images)
+    weights = gradient.abs().sum(1)
+    gray = interventions.without_color(images)
+    mixed = interventions.shuffled(images, window)
+    colors = interventions.flat_colors(images, weights, window)
+    flats = [interventions.flat(each, images) for each in colors]
+
+    def score(variant: Tensor) -> Tensor:
+        return scores(subject, objectives, variant).double()
+
+    of_flats = torch.stack([score(each) for each in flats])
+    of_grays = torch.stack([score(interventions.without_color(each)) for each in flats])
+    best = of_flats.argmax(0)
+    after = [
+        score(torch.full_like(images, 0.5)),
+        score(gray),
+        torch.stack([score(each) for each in mixed]).mean(0),
+        of_flats.amax(0),
+        of_grays.amax(0),
+    ]
+    if images.shape[1] == 3:
+        after += [score(interventions.hue_turned(images, turn)) for turn in TURNS]
+    return Profiles(
+        images=images,
+        score=score(images),
+        scores=torch.stack(after, 1),
+        color=colors[best, torch.arange(len(images))],
+        hue=_local_hue(subject, objectives, images),
+        angle=_local_angle(subject, objectives, images, flats[0], window),
+        near=_shares_near(gradient, images, gray, flats),
+    )
+
+
+def _shares_near(gradient: Tensor, images: Tensor, gray: Tensor, flats: Sequence[Tensor]) -> Tensor:
+    """The shares left without color, shape and both, were the score as linear as its gradient."""
+
+    def rise(variant: Tensor) -> Tensor:
+        return (gradient * (variant - 0.5)).sum((1, 2, 3)).double()
+
+    of_flats = torch.stack([rise(each) for each in flats]).amax(0)
+    of_grays = torch.stack([rise(interventions.without_color(each)) for each in flats]).amax(0)
+    left = torch.stack([rise(gray), of_flats, of_grays], 1)
+    return left / rise(images)[:, None].clamp_min(1e-30)
+
+
+def _local_hue(subject: Subject, objectives: Sequence[Objective], images: Tensor) -> Tensor:
+    """The hue that a unit prefers near images: where a tint of the whole image leads uphill.
+
+    With the color drawn halfway back to gray, so that in a unit that needs color and shape it is
+    the color that there is too little of. The sum of the gradient over the image is the response
+    to a uniform tint, and the shape has no part in it.
+    """
+    if images.shape[1] != 3:
+        return torch.full((len(images),), math.nan)
+    gray = interventions.without_color(images)
+    x = y = torch.zeros(len(images))
+    for share in (0.3, 0.6, 0.9):
+        tint = gradients(subject, objectives, torch.lerp(gray, images, share)).sum((2, 3))
+        hue, strength = interventions.opponent_hue(tint.double())
+        x = x + strength * torch.deg2rad(hue).cos()
+        y = y + strength * torch.deg2rad(hue).sin()
+    hue = torch.rad2deg(torch.atan2(y, x)).remainder(360)
+    return hue.where(torch.hypot(x, y) > 0, math.nan)
+
+
+def _local_angle(
+    subject: Subject,
+    objectives: Sequence[Objective],
+    images: Tensor,
+    flats: Tensor,
+    window: Window,
+) -> Tensor:
+    """The orientation that a unit prefers near images, degrees along the stroke.
+
+    Of the gradient by brightness, with the shape drawn halfway back to the mean color, so that it
+    is the shape that there is too little of: the bar that it agrees with best.
+    """
+    total = torch.zeros(len(images), *images.shape[2:])
+    for share in (0.4, 0.7, 1.0):
+        total += gradients(subject, objectives, torch.lerp(flats, images, share)).sum(1)
+    kernel = window.crop(total).flatten(1).double()
+    kernel = kernel - kernel.mean(1, keepdim=True)
+    angles = torch.arange(60) * 3.0
+    shape = (1, window.height, window.width)
+    if min(shape[1:]) < 2:
+        return torch.full((len(images),), math.nan)
+    masks, _ = stimuli.fine_bars(shape, angles)
+    bars = masks.flatten(1).double()
+    bars = bars - bars.mean(1, keepdim=True)
+    bars = bars / bars.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    agreement = (kernel @ bars.T).abs().view(len(images), -1, len(angles)).amax(1)
+    return torch.stack([_peak_angle(curve) for curve in agreement])
+
+
+def _peak_angle(curve: Tensor) -> Tensor:
+    """The middle, in degrees, of a closed curve's highest peak; NaN if it is hardly one."""
+    top, bottom = curve.max(), curve.min()
+    if not top > 0 or (top - bottom) < 0.3 * top:
+        return torch.tensor(math.nan)
+    n = len(curve)
+    peak = int(curve.argmax())
+    away = (torch.arange(n) - peak + n // 2) % n - n // 2
+    # What rises above the level of three quarters, next to the peak.
+    level = bottom + 0.75 * (top - bottom)
+    rise = (curve - level).clamp_min(0) * (away.abs() <= n // 6)
+    return (((peak + (rise * away).sum() / rise.sum()) * 180 / n) % 180).float()
+
+
+@dataclass
+class Facet:
+    """One of the different things that excite a unit.
+
+    Attributes:
+        kind: `color`, `shape`, `color+shape` or `brightness`.
+        members: Its optima, by their number among the unit's, best first.
+        hue: Degrees, None if it has no color.
+        orientation: Degrees, None if it has no shape, or one without a direction.
+        margin: How clear its kind is, 0 to 0.5: how far the shares of the way are from the half.
+    """
+
+    kind: str
+    members: list[int]
+    hue: float | None
+    orientation: float | None
+    margin: float
+
+
+def kind_of(without_color: float, without_shape: float, without_both: float) -> tuple[str, float]:
+    """Names what a unit wants by what it survives, and how clear that is.
+
+    Args:
+        without_color: Share of the way that is left without color.
+        without_shape: Share of the way that is left without shape.
+        without_both: Share of the way that is left without either.
+
+    Returns:
+        The kind, and the distance of the share that decided it from `SURVIVES`, 0 to 0.5.
+        A unit that survives either loss, but not both at once, is shown a picture of two things
+        and is called `mixed`.
+    """
+    gray, flat, none = without_color, without_shape, without_both
+    distance = min(abs(gray - SURVIVES), abs(flat - SURVIVES))
+    if none >= SURVIVES:
+        return "brightness", min(0.5, none - SURVIVES)
+    if gray >= SURVIVES and flat >= SURVIVES:
+        return "mixed", min(0.5, distance)
+    if gray >= SURVIVES:
+        return "shape", min(0.5, distance)
+    if flat >= SURVIVES:
+        return "color", min(0.5, distance)
+    return "color+shape", min(0.5, distance)
+
+
+def group_facets(
+    subject: Subject, objective: Objective, profiles: Profiles
+) -> tuple[list[Facet], list[int]]:
+    """Groups the optima of one unit into facets.
+
+    Args:
+        subject: The CNN under study.
+        objective: The unit's objective.
+        profiles: Of its N optima.
+
+    Returns:
+        The facets, the one with the best score first, and the numbers of the optima near the best
+        that are mixtures of two.
+    """
+    way = profiles.score - profiles.neutral
+    best = way.max()
+    kinds = [kind_of(*row) for row in profiles.decisive.tolist()]
+    near = [i for i in way.argsort(descending=True).tolist() if best > 0 and way[i] >= NEAR * best]
+    mixed = [i for i in near if kinds[i][0] == "mixed"]
+    left = [i for i in near if kinds[i][0] != "mixed"] or near
+    facets = []
+    while left:
+        first = left[0]
+        others = [i for i in left[1:] if differs(profiles, kinds, first, i)]
+        parted = _parted(subject, objective, profiles, first, others)
+        apart = [i for i, is_apart in zip(others, parted, strict=True) if is_apart]
+        members = [i for i in left if i not in apart]
+        facets.append(_facet(profiles, kinds, members))
+        left = apart
+    return facets, mixed
+
+
+def differs(profiles: Profiles, kinds: list[tuple[str, float]], one: int, other: int) -> bool:
+    """Tells whether two optima are plainly of different kinds, hues, directions or brightness."""
+    a, b = kinds[one][0], kinds[other][0]
+    shares = profiles.decisive[[one, other]].clamp(0, 1)
+    if a != b:
+        return bool((shares[0] - shares[1]).abs().max() >= OTHER_PROFILE)
+    if "color" in a and apart(profiles.hue[one], profiles.hue[other], 360) >= OTHER_HUE:
+        return True
+    if "shape" in a and apart(profiles.angle[one], profiles.angle[other], 180) >= OTHER_ANGLE:
+        return True
+    if a == "brightness":
+        lightness = interventions.without_color(profiles.color[[one, other], :, None, None])
+        return bool((lightness[0, 0] - lightness[1, 0]).abs() >= OTHER_BRIGHTNESS)
+    return False
+
+
+def apart(one: Tensor | float, other: Tensor | float, period: float) -> float:
+    """Returns the distance of two angles on a circle; 0 if one of them is none (NaN)."""
+    distance = abs((float(one) - float(other) + period / 2) % period - period / 2)
+    return 0.0 if math.isnan(distance) else distance
+
+
+def _parted(
+    subject: Subject, objective: Objective, profiles: Profiles, first: int, others: list[int]
+) -> list[bool]:
+    """Tells for each of some optima whether a valley parts it from the first."""
+    if not others:
+        return []
+    ends = profiles.images[others]
+    images = torch.cat([torch.lerp(profiles.images[[first]], ends, t) for t in BLENDS])
+    between = scores(subject, [objective] * len(images), images).double()
+    lowest = between.view(len(BLENDS), -1).amin(0) - profiles.neutral[first]
+    way = profiles.score - profiles.neutral
+    return (lowest < VALLEY * torch.minimum(way[first], way[others])).tolist()
+
+
+def _facet(profiles: Profiles, kinds: list[tuple[str, float]], members: list[int]) -> Facet:
+    best = members[0]
+    kind, margin = kinds[best]
+    hue, angle = profiles.hue[best].item(), profiles.angle[best].item()
+    return Facet(
+        kind=kind,
+        members=members,
+        hue=hue if "color" in kind and not math.isnan(hue) else None,
+        orientation=angle if "shape" in kind and not math.isnan(angle) else None,
+        margin=margin,
+    )

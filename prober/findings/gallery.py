@@ -1,0 +1,142 @@
+"""The visualizations of a finished sweep, read from its folder."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prober.errors import InputError
+from prober.findings.units import Unit
+from prober.subject.frozen import Subject
+from prober.sweep.store import Store
+from prober.visualize.objectives import ChannelMean, Neuron, Objective, TopKMean
+
+
+@dataclass(frozen=True)
+class Visualization:
+    """One of a sweep's images.
+
+    Attributes:
+        record: What `records.jsonl` says of it.
+        chunk: The chunk that it was made in.
+        row: Its place in the chunk.
+    """
+
+    record: dict[str, Any]
+    chunk: int
+    row: int
+
+    @property
+    def objective(self) -> Objective:
+        """What it maximizes."""
+        layer, channel = self.record["layer"], self.record["channel"]
+        if self.record["objective"] == "Neuron":
+            return Neuron(layer, channel, *self.record["position"])
+        if self.record["objective"] == "TopKMean":
+            return TopKMean(layer, channel, self.record["k"])
+        return ChannelMean(layer, channel)
+
+    @property
+    def look(self) -> str:
+        """Which of its channel's targets it is, but for the seed: `mean`, `h07_w07`."""
+        return self.record["stem"].rsplit("/", 1)[1].rsplit("_seed", 1)[0]
+
+
+class Gallery:
+    """The finished visualizations of a sweep.
+
+    Args:
+        folder: The sweep's folder.
+        subject: The CNN that it should be of.
+
+    Attributes:
+        folder: The sweep's folder.
+        visualizations: Those that did not fail, in the sweep's order.
+        failed: How many failed.
+
+    Raises:
+        InputError: It is no sweep, it is of another subject, it is not finished, or a picture is
+            missing.
+    """
+
+    def __init__(self, folder: Path, subject: Subject) -> None:
+        self.folder = folder
+        self._store = Store(folder, [])
+        try:
+            saved = json.loads((folder / "sweep.json").read_text())
+            sha256, number = saved["sha256"], saved.get("targets")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"'{folder}' is not the folder of a sweep (it has no readable sweep.json)."
+            ) from error
+        if sha256 != subject.sha256:
+            raise InputError(
+                f"The sweep in '{folder}' is of another subject: its weights have the SHA-256 "
+                f"{sha256[:12]}…, those of {subject.name} {subject.sha256[:12]}…. Give the subject "
+                "that it was made with, or leave out --sweep."
+            )
+        try:
+            found = [
+                Visualization(record, chunk, row)
+                for chunk in self._store.finished()
+                for row, record in enumerate(self._store.records(chunk))
+            ]
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(
+                f"A chunk of the sweep in '{folder}' cannot be read ({error}). Run the sweep again "
+                f"with --resume {folder}"
+            ) from error
+        missing = [v for v in found if not self._array(v).is_file()]
+        lost = len(missing) + (0 if number is None else number - len(found))
+        if lost or not found:
+            which = f", for one '{missing[0].record['stem']}'" if missing else ""
+            raise InputError(
+                f"The sweep in '{folder}' misses {lost or 'all'} of its pictures{which}. Run it "
+                f"again with --resume {folder}"
+            )
+        self.visualizations = [v for v in found if v.record["status"] == "finished"]
+        self.failed = len(found) - len(self.visualizations)
+        self._cached: tuple[int, list[np.ndarray]] | None = None
+
+    def of(self, unit: Unit) -> list[Visualization]:
+        """Returns the visualizations of a unit: a neuron's own, or all of its channel."""
+        return [
+            v
+            for v in self.visualizations
+            if (v.record["layer"], v.record["channel"]) == (unit.layer, unit.channel)
+            and (unit.position is None or v.record["position"] == list(unit.position))
+        ]
+
+    def image(self, visualization: Visualization) -> Tensor:
+        """Reads an image, `[C, H, W]` in [0, 1].
+
+        Raises:
+            InputError: Its file is damaged.
+        """
+        file = self._array(visualization)
+        try:
+            return torch.from_numpy(np.load(file, allow_pickle=False)).float()
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"'{file}' is damaged ({error}). Run the sweep again with --resume {self.folder}"
+            ) from error
+
+    def images(self, visualizations: list[Visualization]) -> Tensor:
+        """Reads images, `[N, C, H, W]`."""
+        return torch.stack([self.image(v) for v in visualizations])
+
+    def evolution(self, visualization: Visualization) -> tuple[np.ndarray, list[int]]:
+        """Reads the snapshots `[S, H, W, 3]`, uint8, and their steps."""
+        if self._cached is None or self._cached[0] != visualization.chunk:
+            arrays = self._store.read(visualization.chunk, "evolution", "steps")
+            self._cached = visualization.chunk, arrays
+        evolution, steps = self._cached[1]
+        return evolution[visualization.row], steps.tolist()
+
+    def _array(self, visualization: Visualization) -> Path:
+        stem = self.folder / visualization.record["stem"]
+        return stem.with_name(stem.name + ".npy")

@@ -1,0 +1,397 @@
+"""From a subject's visualizations to its findings: the search for facets, then the evidence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prober.findings import search, trust, verdict
+from prober.findings.answers import Answers
+from prober.findings.evidence import Evidence, of_tuning, various
+from prober.findings.facets import Facet, Profiles, group_facets, profile
+from prober.findings.gallery import Gallery, Visualization
+from prober.findings.search import Start
+from prober.findings.tuning import Battery, Curves
+from prober.findings.units import Unit, Window, look_through, responses, scores
+from prober.pictures import to_bytes
+from prober.subject.frozen import Subject
+from prober.sweep.grid import Planned
+from prober.visualize.images import GaussianNoise, GrayNoise, LowFrequencyNoise
+from prober.visualize.regularizers import L2, TotalVariation
+from prober.visualize.targets import Target
+
+NOISE = (GaussianNoise(), GrayNoise(), LowFrequencyNoise())
+"""What the search starts from beside its own starts."""
+
+PENALTY = 0.02
+"""The weight of the search's penalties, as a share of the score's whole way: whatever the scale of
+a unit, pixels that hardly matter to it come out dark and smooth."""
+
+KNOWN = 12
+"""Images that a start is pushed away from, at the most."""
+
+
+@dataclass
+class Layer:
+    """Units of one layer, or one neuron of it, that are examined together.
+
+    Attributes:
+        window: Where they look.
+        units: The units.
+        battery: What the layer answers to flat and striped images.
+        dead: Those units to which nothing makes a difference.
+        starts: For each unit what the search for its facets starts from.
+    """
+
+    window: Window
+    units: list[Unit]
+    battery: Battery
+    dead: set[Unit] = field(default_factory=set)
+    starts: dict[Unit, list[Start]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The layer's name."""
+        return self.units[0].layer
+
+    @property
+    def live(self) -> list[Unit]:
+        """The units that something makes a difference to."""
+        return [unit for unit in self.units if unit not in self.dead]
+
+    def curves(self, unit: Unit) -> Curves:
+        """A unit's tuning curves."""
+        return self.battery.curves(unit.layer, unit.channel)
+
+
+@dataclass
+class Point:
+    """An optimum, for TensorBoard's projector.
+
+    Attributes:
+        image: `[C, H, W]` in [0, 1].
+        label: What it is.
+    """
+
+    image: Tensor
+    label: dict[str, Any]
+
+
+class Investigation:
+    """The examination of one subject.
+
+    Args:
+        subject: The CNN under study.
+        gallery: The visualizations of its units.
+        answers: What its layers answer to real images, or None.
+        windows: Of the layers and neurons examined, see `windows_of`.
+
+    Attributes:
+        layers: The units, those of one layer together, in the order of the forward pass.
+        points: The facets' best optima, once there are findings.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        gallery: Gallery,
+        answers: Answers | None,
+        windows: dict[tuple[str, tuple[int, int] | None], Window],
+    ) -> None:
+        self.subject = subject
+        self.gallery = gallery
+        self.answers = answers
+        self.points: list[Point] = []
+        whole = {layer: window for (layer, position), window in windows.items() if not position}
+        shared = Battery(subject, whole) if whole else None
+        units = units_of(gallery, subject)
+        self.layers = [
+            Layer(
+                window,
+                [unit for unit in units if (unit.layer, unit.position) == key],
+                Battery(subject, {key[0]: window}) if key[1] or shared is None else shared,
+            )
+            for key, window in windows.items()
+        ]
+        pictures = gallery.images(gallery.visualizations)
+        for layer in self.layers:
+            self._note_the_dead(layer, pictures)
+
+    def _note_the_dead(self, layer: Layer, pictures: Tensor) -> None:
+        """Looks for signs of life in units that flat and striped images leave unmoved.
+
+        Pictures of all units and real images may move them; if not, an ascent through ReLUs that
+        leak may lead to where they are.
+        """
+
+        def unmoved(units: Sequence[Unit], answered: Tensor) -> list[Unit]:
+            return [unit for unit in units if search.look_dead(answered[:, unit.channel])]
+
+        of_battery = layer.battery.responses[layer.name]
+        suspects = unmoved(layer.units, of_battery)
+        if suspects:
+            answered, _ = responses(self.subject, pictures, {layer.name: layer.window})[layer.name]
+            suspects = unmoved(suspects, torch.cat([answered, of_battery[:1]]))
+        if suspects and self.answers is not None:
+            real = self.answers.pool()[1][layer.name]
+            suspects = unmoved(suspects, torch.cat([real, of_battery[:1]]))
+        if not suspects:
+            return
+        objectives = [layer.window.objective(unit) for unit in suspects]
+        woken = search.awaken(self.subject, objectives, seed=0)
+        before = scores(self.subject, objectives, torch.full_like(woken, 0.5))
+        after = scores(self.subject, objectives, woken)
+        for unit, image, *pair in zip(suspects, woken, before, after, strict=True):
+            if search.look_dead(torch.stack(pair)):
+                layer.dead.add(unit)
+            else:
+                layer.starts[unit] = [Start("awakened", image)]
+
+    def plan_search(self) -> list[Planned]:
+        """Plans the search for facets: for every live unit a target from each of its starts."""
+        pictures = self.gallery.images(_best_of_each_look(self.gallery))
+        real = None if self.answers is None else self.answers.pool()[0]
+        planned = []
+        for layer in self.layers:
+            if not layer.live:
+                continue
+            found = search.starts_of(
+                self.subject, layer.live, layer.window, layer.battery, pictures, real
+            )
+            for unit, starts in zip(layer.live, found, strict=True):
+                layer.starts.setdefault(unit, []).extend(starts)
+            ways = self._push_away(layer)
+            for unit, way in zip(layer.live, ways.tolist(), strict=True):
+                planned += self._targets(layer, unit, way)
+        return planned
+
+    def _push_away(self, layer: Layer) -> Tensor:
+        """Adds starts that are pushed away from what excites each unit; returns the ways `[U]`."""
+        objectives = [layer.window.objective(unit) for unit in layer.live]
+        known, ways = [], []
+        for unit, objective in zip(layer.live, objectives, strict=True):
+            images = torch.stack([start.image for start in layer.starts[unit]])
+            if own := self._candidates(layer, unit):
+                images = torch.cat([images, self.gallery.images(own)])
+            score = scores(self.subject, [objective] * len(images), images).double()
+            neutral = layer.curves(unit).neutral
+            way = (score.max() - neutral).item()
+            way = way if way > 0 else (score.max() - score.min()).item()
+            ways.append(way if way > 0 else 1.0)
+            known.append(images[score - neutral >= 0.5 * way][:KNOWN])
+        scale = torch.tensor(ways, dtype=torch.float64)
+        for seed in range(search.PUSHED):
+            pushed = search.push_away(
+                self.subject, objectives, known, scale, layer.window, seed, leaky=seed % 2 == 1
+            )
+            for unit, image in zip(layer.live, pushed, strict=True):
+                layer.starts[unit].append(Start("pushed away", image))
+        return scale
+
+    def _targets(self, layer: Layer, unit: Unit, way: float) -> list[Planned]:
+        penalties = (L2(PENALTY * way), TotalVariation(PENALTY * way))
+        objective = layer.window.objective(unit).resolved(self.subject)
+        starts = [("noise", noise) for noise in NOISE]
+        starts += [(start.sort.replace(" ", "_"), start) for start in layer.starts[unit]]
+        return [
+            Planned(
+                Target(objective, start, penalties, seed=0),
+                f"{unit.folder}/{i:02d}_{name}_seed0",
+                f"{i:02d}_{name}",
+            )
+            for i, (name, start) in enumerate(starts)
+        ]
+
+    def _candidates(self, layer: Layer, unit: Unit) -> list[Visualization]:
+        """The visualizations of exactly the neuron, or flat unit, that a unit is examined by."""
+        objective = layer.window.objective(unit)
+        return [each for each in self.gallery.of(unit) if each.objective == objective]
+
+    def findings(self, searched: Gallery | None, folder: Path) -> list[dict[str, Any]]:
+        """Gathers the evidence, writes its pictures and draws the conclusions.
+
+        Args:
+            searched: What the search for facets has made; None if every unit is dead.
+            folder: The report's folder.
+
+        Returns:
+            The findings, one for each unit, as `findings.json` has them.
+        """
+        evidence = Evidence(self.subject, self.gallery, self.answers, folder)
+        found = []
+        for layer in self.layers:
+            print(f"Examining {layer.name}.")
+            optima = self._optima(layer, searched)
+            profiles = self._profiles(layer, optima)
+            for unit in layer.units:
+                if unit in layer.dead:
+                    found.append(self._dead(layer, unit, evidence))
+                else:
+                    stems = [v.record["stem"] for _, v in optima[unit]]
+                    found.append(self._live(layer, unit, profiles[unit], stems, evidence))
+        return found
+
+    def _optima(
+        self, layer: Layer, searched: Gallery | None
+    ) -> dict[Unit, list[tuple[Gallery, Visualization]]]:
+        return {
+            unit: [(self.gallery, each) for each in self._candidates(layer, unit)]
+            + [(searched, each) for each in (searched.of(unit) if searched else ())]
+            for unit in layer.live
+        }
+
+    def _profiles(
+        self, layer: Layer, optima: dict[Unit, list[tuple[Gallery, Visualization]]]
+    ) -> dict[Unit, Profiles]:
+        """Intervenes on all optima of a layer together."""
+        if not optima:
+            return {}
+        images = [gallery.image(each) for of in optima.values() for gallery, each in of]
+        objectives = [layer.window.objective(unit) for unit, of in optima.items() for _ in of]
+        all_of = profile(self.subject, objectives, torch.stack(images), layer.window)
+        parts, first = {}, 0
+        for unit, of in optima.items():
+            parts[unit] = all_of.part(slice(first, first + len(of)))
+            first += len(of)
+        return parts
+
+    def _dead(self, layer: Layer, unit: Unit, evidence: Evidence) -> dict[str, Any]:
+        curves = layer.curves(unit)
+        return {
+            **_names(unit),
+            **verdict.of_the_dead(self.answers is not None),
+            "trusted": None,
+            "facets": [],
+            "evidence": {
+                "score": {"neutral": curves.neutral, "best": curves.neutral},
+                **_place(layer.window),
+                "pictures": evidence.of_visualizations(unit, {}),
+                "starts": {},
+                "tuning": of_tuning(curves),
+                "data": evidence.of_data(unit, curves.neutral, curves.neutral),
+                "trust": None,
+            },
+        }
+
+    def _live(
+        self, layer: Layer, unit: Unit, profiles: Profiles, stems: list[str], evidence: Evidence
+    ) -> dict[str, Any]:
+        objective = layer.window.objective(unit)
+        facets, mixed = group_facets(self.subject, objective, profiles)
+        curves = layer.curves(unit)
+        conclusion = verdict.conclude(facets, mixed, curves)
+        neutral, best = profiles.neutral[0].item(), profiles.score.max().item()
+        pictures = profiles.images[[facet.members[0] for facet in facets]]
+        compared = None
+        if facets:
+            compared = evidence.of_trust(objective, pictures, neutral, best)
+        trusted, why = (None, []) if compared is None else trust.judge(compared)
+        conclusion["why"] += why
+        self._note_points(unit, facets, profiles)
+        facet_of = {stems[m]: number for number, each in enumerate(facets) for m in each.members}
+        return {
+            **_names(unit),
+            **conclusion,
+            "trusted": trusted,
+            "facets": [
+                evidence.of_facet(unit, number, facet, profiles, layer.window)
+                for number, facet in enumerate(facets)
+            ],
+            "evidence": {
+                "score": {"neutral": neutral, "best": best},
+                **_place(layer.window),
+                "pictures": evidence.of_visualizations(unit, facet_of),
+                "starts": self._counted(layer, unit, len(profiles)),
+                "tuning": of_tuning(curves),
+                "data": evidence.of_data(unit, neutral, best),
+                "trust": compared,
+            },
+        }
+
+    def _counted(self, layer: Layer, unit: Unit, number: int) -> dict[str, int]:
+        """How many starts of each sort there were."""
+        sorts = [start.sort for start in layer.starts[unit]]
+        counted = {sort: sorts.count(sort) for sort in dict.fromkeys(sorts)}
+        return {"noise": number - len(sorts), **counted}
+
+    def _note_points(self, unit: Unit, facets: Sequence[Facet], profiles: Profiles) -> None:
+        for number, facet in enumerate(facets):
+            for member in various(facet.members, profiles):
+                label = {
+                    "name": f"{unit.layer}/{unit.channel}",
+                    "kind": facet.kind,
+                    "layer": unit.layer,
+                    "channel": unit.channel,
+                    "facet": number,
+                    "seed": 0,
+                    "score": round(profiles.score[member].item(), 4),
+                }
+                self.points.append(Point(profiles.images[member], label))
+
+    def effects(self) -> np.ndarray:
+        """Returns what the points' images do to the subject, `[N, D]`.
+
+        The responses of all channels of the layers examined, each brought to mean 0 and spread 1.
+        """
+        windows = {layer.name: layer.window for layer in self.layers}
+        images = torch.stack([point.image for point in self.points])
+        answered = [strongest for strongest, _ in responses(self.subject, images, windows).values()]
+        effects = torch.cat(answered, 1).double()
+        spread = effects.std(0, correction=0)
+        moved = spread > 1e-9 * effects.abs().amax(0)
+        return ((effects - effects.mean(0)) / spread)[:, moved].float().numpy()
+
+    def sprites(self) -> np.ndarray:
+        """Returns the points' pictures, uint8 `[N, H, W, 3]`."""
+        return np.stack([to_bytes(point.image) for point in self.points])
+
+
+def units_of(gallery: Gallery, subject: Subject) -> list[Unit]:
+    """Returns the units that a sweep has looked at, in the order of the forward pass.
+
+    Channels; but where a channel was looked at by single neurons only, these neurons.
+    """
+    by_channel: dict[tuple[str, int], list[Visualization]] = {}
+    for each in gallery.visualizations:
+        by_channel.setdefault((each.record["layer"], each.record["channel"]), []).append(each)
+    depth = list(subject.shapes)
+    units = []
+    for (layer, channel), of in by_channel.items():
+        positions = [each.record["position"] for each in of]
+        if None in positions:
+            units.append(Unit(layer, channel))
+        else:
+            units += [Unit(layer, channel, (h, w)) for h, w in dict.fromkeys(map(tuple, positions))]
+    return sorted(units, key=lambda u: (depth.index(u.layer), u.channel, u.position or ()))
+
+
+def windows_of(
+    gallery: Gallery, subject: Subject
+) -> dict[tuple[str, tuple[int, int] | None], Window]:
+    """Returns the windows of the layers, or of single neurons in them, that a sweep looked at."""
+    keys = dict.fromkeys((unit.layer, unit.position) for unit in units_of(gallery, subject))
+    return {key: look_through(subject, *key) for key in keys}
+
+
+def _best_of_each_look(gallery: Gallery) -> list[Visualization]:
+    """For each channel and look the visualization with the best score."""
+    best: dict[tuple[str, int, str], Visualization] = {}
+    for each in gallery.visualizations:
+        key = (each.record["layer"], each.record["channel"], each.look)
+        if key not in best or each.record["score_end"] > best[key].record["score_end"]:
+            best[key] = each
+    return list(best.values())
+
+
+def _names(unit: Unit) -> dict[str, Any]:
+    position = None if unit.position is None else list(unit.position)
+    return {"layer": unit.layer, "channel": unit.channel, "position": position}
+
+
+def _place(window: Window) -> dict[str, Any]:
+    field_of = {key: getattr(window, key) for key in ("top", "left", "height", "width")}
+    return {"field": field_of, "neuron": None if window.neuron is None else list(window.neuron)}

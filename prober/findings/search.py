@@ -1,0 +1,259 @@
+"""Looking for facets: starts that lead to what plain reseeding misses.
+
+Noise finds the optimum with the widest basin. Others are looked for from what is known to be flat
+or striped, from what excites other units, from real data, and from images that are pushed away
+from the facets already found.
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from prober.findings import interventions
+from prober.findings.tuning import Battery, peaks
+from prober.findings.units import Unit, Window, batch_size, batches, gradients, responses
+from prober.subject.frozen import Subject
+from prober.visualize.images import InitialImage
+from prober.visualize.objectives import Objective, Scores
+
+PUSHED = 4
+"""Starts of each unit that are pushed away from its facets."""
+
+PUSHES = 100
+"""Steps that such a start is made in."""
+
+AWAY = 1.0
+"""How much likeness to a known facet counts beside the whole way of the score."""
+
+SIGNS_OF_LIFE = 1e-6
+"""A unit whose responses all lie this near to each other, relative to their size, looks dead."""
+
+
+@dataclass(frozen=True, eq=False)
+class Start(InitialImage):
+    """An image that a search starts from.
+
+    Attributes:
+        sort: Where it comes from: `flat`, `striped`, `real`, ….
+        image: `[C, H, W]` in [0, 1].
+    """
+
+    sort: str
+    image: Tensor
+
+    def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+        """See `InitialImage.draw`; there is nothing random in it."""
+        return self.image.clone()
+
+    def record(self) -> dict[str, Any]:
+        """Returns where the start comes from."""
+        return {"name": type(self).__name__, "sort": self.sort}
+
+
+def starts_of(
+    subject: Subject,
+    units: Sequence[Unit],
+    window: Window,
+    battery: Battery,
+    others: Tensor,
+    real: Tensor | None,
+) -> list[list[Start]]:
+    """Chooses the starts for units of one layer.
+
+    Args:
+        subject: The CNN under study.
+        units: U units of the layer.
+        window: Where they look.
+        battery: The responses to flat and striped images.
+        others: `[P, C, H, W]`, pictures of any units.
+        real: `[R, C, H, W]`, real images, or None.
+
+    Returns:
+        For each unit its starts.
+    """
+    layer = units[0].layer
+    found: list[list[Start]] = [[] for _ in units]
+    numbers: list[int] = []
+    places: list[tuple[int, str]] = []
+    for i, unit in enumerate(units):
+        for sort, number in _stimuli(battery, layer, unit.channel):
+            numbers.append(number)
+            places.append((i, sort))
+    for (i, sort), image in zip(places, battery.images(numbers), strict=True):
+        found[i].append(Start(sort, image))
+    for sort, images in (("other units", others), ("real", real)):
+        if images is None or not len(images):
+            continue
+        _, at_neuron = responses(subject, images, {layer: window})[layer]
+        best = at_neuron.topk(min(2, len(images)), dim=0).indices
+        for i, unit in enumerate(units):
+            found[i] += [Start(sort, images[j]) for j in best[:, unit.channel].tolist()]
+    return found
+
+
+def _stimuli(battery: Battery, layer: str, channel: int) -> list[tuple[str, int]]:
+    """The flat and striped starts of a channel, by their number in the battery."""
+    curves = battery.curves(layer, channel)
+    at_neuron = battery.at_neuron[layer][:, channel]
+
+    def best(of: Tensor) -> int:
+        return int(of[at_neuron[of].argmax()])
+
+    grays, gratings = battery.of("gray"), battery.of("bar", "grating")
+    found = [("flat", best(grays))]
+    if len(curves.flat):
+        hues = battery.of("hue")
+        found += [("flat", int(hues[i])) for i in peaks(curves.flat, curves.neutral, 0.3)[:3]]
+        tinted = battery.of("tinted")
+        tops: list[tuple[int, int]] = []
+        for place in curves.tinted.flatten().argsort(descending=True).tolist():
+            hue, angle = divmod(place, 12)
+            far = all(_steps_apart(hue, h) >= 3 or _steps_apart(angle, a) >= 3 for h, a in tops)
+            if far:
+                tops.append((hue, angle))
+                same = (battery.hue[tinted] == hue * 30) & (battery.angle[tinted] == angle * 15)
+                found.append(("tinted stroke", best(tinted[same])))
+            if len(tops) == 3:
+                break
+    for i in peaks(curves.angles, curves.neutral, 0.3)[:3]:
+        same = battery.angle[gratings] == i * 7.5
+        found.append(("striped", best(gratings[same])))
+    return found
+
+
+def _steps_apart(one: int, other: int) -> int:
+    """How far two of the twelve places around a circle lie apart."""
+    return min((one - other) % 12, (other - one) % 12)
+
+
+def look_dead(responses: Tensor) -> bool:
+    """Tells whether a unit's responses `[N]` are all the same, but for rounding."""
+    spread = responses.max() - responses.min()
+    return bool(spread <= SIGNS_OF_LIFE * responses.abs().max())
+
+
+def push_away(
+    subject: Subject,
+    objectives: Sequence[Objective],
+    known: Sequence[Tensor],
+    ways: Tensor,
+    window: Window,
+    seed: int,
+    leaky: bool,
+) -> Tensor:
+    """Makes starts that excite their unit and look unlike what is known to excite it.
+
+    The diversity term is the likeness, after Olah et al., "Feature Visualization" (2017), but of
+    descriptors that ignore position: the mean color and the structure tensor of the field.
+
+    Args:
+        subject: The CNN under study.
+        objectives: N objectives of one layer.
+        known: For each the pictures `[K, C, H, W]` that are known, K may be 0.
+        ways: `[N]`, how far the score goes, for scale.
+        window: Where they look.
+        seed: Of the noise.
+        leaky: Whether ReLUs let the gradient through, see `awaken`: to what else excites a unit
+            there may lead no gradient from here.
+
+    Returns:
+        `[N, C, H, W]` in [0, 1].
+    """
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.rand(len(objectives), *subject.input_shape, generator=generator)
+    most = max(map(len, known), default=0)
+    shape = subject.input_shape
+    away = torch.zeros(len(known), most, shape[0] + 3)
+    for i, pictures in enumerate(known):
+        if len(pictures):
+            away[i, : len(pictures)] = descriptors(window.crop(pictures))
+    size = max(1, batch_size(subject, objectives[0].layer) // 2)
+    for batch in batches(len(images), size):
+        scale = ways[batch].clamp_min(1e-30).to(subject.mean)
+
+        def loss(x: Tensor, score: Tensor, batch: slice = batch, scale: Tensor = scale) -> Tensor:
+            likeness = (descriptors(window.crop(x))[:, None] * away[batch].to(x)).sum(2)
+            return AWAY * likeness.clamp_min(0).sum(1) - score / scale
+
+        with LeakyReLUs() if leaky else nullcontext():
+            images[batch] = _descend(subject, objectives[batch], images[batch], loss, PUSHES)
+    return images
+
+
+def awaken(subject: Subject, objectives: Sequence[Objective], seed: int) -> Tensor:
+    """Makes starts for units that look dead: ascends with ReLUs that let the gradient through.
+
+    Behind a ReLU that is shut there is no gradient to follow. So the search, and it alone, goes
+    through a CNN whose ReLUs leak; whether the unit answers is then asked of the CNN as it is.
+
+    Returns:
+        `[N, C, H, W]` in [0, 1].
+    """
+    generator = torch.Generator().manual_seed(seed)
+    images = torch.rand(len(objectives), *subject.input_shape, generator=generator)
+    size = max(1, batch_size(subject, objectives[0].layer) // 2)
+    for batch in batches(len(images), size):
+        with LeakyReLUs():
+            images[batch] = _descend(
+                subject, objectives[batch], images[batch], lambda x, score: -score, 2 * PUSHES
+            )
+    return images
+
+
+def _descend(
+    subject: Subject, objectives: Sequence[Objective], images: Tensor, loss: Any, steps: int
+) -> Tensor:
+    score = Scores(objectives)
+    x = images.to(subject.mean).clone().requires_grad_()
+    optimizer = torch.optim.Adam([x], lr=0.05)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        value = loss(x, score(subject(x, score.layers, score.channels))).sum()
+        if not value.requires_grad:
+            break
+        value.backward()
+        optimizer.step()
+        x.data.clamp_(0, 1)
+    return x.detach().cpu()
+
+
+def descriptors(fields: Tensor) -> Tensor:
+    """Describes images by mean color and direction, wherever in the image they are.
+
+    Args:
+        fields: `[N, C, h, w]` in [0, 1].
+
+    Returns:
+        `[N, C + 3]`, of length 1: the mean of the colors, from -0.5 to 0.5, and the structure
+        tensor of the luminance, its trace taken away, so that opposite directions are opposite.
+    """
+    color = fields.mean((2, 3)) - 0.5
+    luminance = interventions.without_color(fields)[:, :1]
+    down = F.pad(luminance.diff(dim=2), (0, 0, 0, 1))
+    across = F.pad(luminance.diff(dim=3), (0, 1, 0, 0))
+    tensor = torch.cat([across**2 - down**2, 2 * across * down, 0 * down], 1).mean((2, 3))
+    tensor = tensor / (across**2 + down**2).mean((1, 2, 3))[:, None].clamp_min(1e-3)
+    return F.normalize(torch.cat([2 * color, tensor], 1), dim=1)
+
+
+class LeakyReLUs(TorchFunctionMode):
+    """While it is active, ReLUs let a tenth of what is below zero through."""
+
+    _RELUS = (F.relu, torch.relu, torch.Tensor.relu, torch.relu_, F.relu6, torch.clamp_min)
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        """Replaces the call of a ReLU."""
+        if func in self._RELUS:
+            return F.leaky_relu(args[0], 0.1)
+        return func(*args, **(kwargs or {}))
+
+
+__all__ = ["Start", "awaken", "gradients", "look_dead", "push_away", "starts_of"]

@@ -1,0 +1,145 @@
+"""Trust: whether a picture excites its unit by the path that real images take.
+
+After Geirhos et al., "Don't trust your eyes: on the (un)reliability of feature visualizations"
+(2023): a visualization can reach a unit through parts of the CNN that no real image uses, and then
+says nothing of what the unit does. They compare the activations of the layers before. Here each
+channel's activation counts by what it contributes to the unit's score, so that channels which the
+unit does not listen to, and whether a picture is a flat patch or a digit, have no part in it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from prober.findings.units import batch_size, batches
+from prober.subject.frozen import Subject
+from prober.visualize.objectives import Objective, Scores
+
+LAYERS = 6
+"""Layers before the unit's own that are compared at the most, evenly spread."""
+
+OTHER_PATH = 0.5
+"""A picture takes another path if its likeness to the top real examples is below this share of
+their likeness to each other."""
+
+
+def layers_before(subject: Subject, layer: str) -> list[str]:
+    """Returns the layers before a layer whose channels are compared, in order."""
+    names = list(subject.shapes)
+    modules = dict(subject.cnn.named_modules())
+    before = [
+        name
+        for name in names[: names.index(layer)]
+        # A container's output is that of its last part; one channel has no paths to choose from.
+        if name in modules and not list(modules[name].children()) and subject.shapes[name][0] > 1
+    ]
+    if len(before) > LAYERS:
+        before = [before[round(i * (len(before) - 1) / (LAYERS - 1))] for i in range(LAYERS)]
+    return before
+
+
+def paths(
+    subject: Subject, objectives: Sequence[Objective], images: Tensor, layers: Sequence[str]
+) -> dict[str, Tensor]:
+    """Computes what each channel of earlier layers contributes to scores.
+
+    To first order: the activation less that of mid gray, times the score's gradient by it, summed
+    over the map.
+
+    Args:
+        subject: The CNN under study.
+        objectives: N objectives of one layer.
+        images: `[N, C, H, W]`.
+        layers: Layers before it.
+
+    Returns:
+        For each layer `[N, channels]`.
+    """
+    if not layers:
+        return {}
+    kept: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Any:
+        def hook(_module: Any, _inputs: Any, output: Tensor) -> Tensor:
+            # A copy that the CNN goes on with, so that the gradient by it is known and no module
+            # can change it in place.
+            kept[name] = output.clone()
+            return kept[name].clone()
+
+        return hook
+
+    modules = dict(subject.cnn.named_modules())
+    handles = [modules[name].register_forward_hook(keep(name)) for name in layers]
+    neutral = torch.full((1, *subject.input_shape), 0.5).to(subject.mean)
+    parts: dict[str, list[Tensor]] = {name: [] for name in layers}
+    try:
+        with torch.no_grad():
+            whole = Scores(objectives[:1])
+            subject(neutral, whole.layers)
+        base = {name: kept[name].detach() for name in layers}
+        for batch in batches(len(images), max(1, batch_size(subject, objectives[0].layer) // 2)):
+            score = Scores(objectives[batch])
+            x = images[batch].to(subject.mean).detach().requires_grad_()
+            total = score(subject(x, score.layers, score.channels)).sum()
+            grads: Sequence[Tensor | None] = [None] * len(layers)
+            if total.requires_grad:
+                grads = torch.autograd.grad(total, [kept[n] for n in layers], allow_unused=True)
+            for name, gradient in zip(layers, grads, strict=True):
+                change = kept[name].detach() - base[name]
+                part = change * (torch.zeros_like(change) if gradient is None else gradient)
+                parts[name].append(part.flatten(2).sum(2) if part.dim() > 2 else part)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {name: torch.cat(part).cpu().double() for name, part in parts.items()}
+
+
+def likeness(picture: Tensor, top: Tensor, random: Tensor) -> tuple[float, float, float]:
+    """Compares paths: cosines between contributions.
+
+    Args:
+        picture: `[P, channels]`, of the unit's pictures, one for each facet; the likest counts.
+        top: `[T, channels]`, of the top real examples.
+        random: `[R, channels]`, of random real images.
+
+    Returns:
+        The likeness to the top real examples of the picture, of these to each other, and of the
+        random ones, -1 to 1.
+    """
+    top = F.normalize(top, dim=1)
+    mean = F.normalize(top.mean(0), dim=0)
+    others = F.normalize(top.sum(0) - top, dim=1) if len(top) > 1 else top
+    return (
+        (F.normalize(picture, dim=1) @ mean).max().item(),
+        (top * others).sum(1).mean().item(),
+        (F.normalize(random, dim=1) @ mean).mean().item(),
+    )
+
+
+def judge(compared: dict[str, Any]) -> tuple[bool, list[str]]:
+    """Tells whether a picture can be trusted, and if not, why not.
+
+    Where the top real examples themselves take no common path, nothing can be said of it.
+
+    Args:
+        compared: `times`, how far the picture goes beyond the best real example, and `paths`, the
+            likenesses in each layer.
+    """
+    why = []
+    others = [
+        (each["picture"] / each["real"], each["layer"])
+        for each in compared["paths"]
+        if each["real"] >= OTHER_PATH and each["picture"] < OTHER_PATH * each["real"]
+    ]
+    if others:
+        why.append(
+            f"Its picture takes another path than real images: in {min(others)[1]} it excites what "
+            "the top real examples do not."
+        )
+    times = compared["times"]
+    if times is not None and times < 1:
+        why.append(f"A real image excites it more: the picture goes {times:.0%} of its way.")
+    return not why, why

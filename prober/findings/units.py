@@ -1,0 +1,191 @@
+"""Units: what a finding is about, where they look, and how they respond to many images."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from prober.subject.frozen import Subject
+from prober.visualize.objectives import ChannelMean, Neuron, Objective, Scores
+
+BATCH_BYTES = 40 * 2**20
+"""Bytes of activations of one batch of images."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A channel, or a single neuron, of a layer.
+
+    Attributes:
+        layer: Name of the layer.
+        channel: Index of the channel; in a flat layer, of the unit.
+        position: `(h, w)` if the unit is a neuron, None if it is a channel.
+    """
+
+    layer: str
+    channel: int
+    position: tuple[int, int] | None = None
+
+    @property
+    def folder(self) -> str:
+        """Where its pictures lie: `conv2/ch003`, `conv2/ch003_h07_w07`."""
+        at = "" if self.position is None else "_h{:02d}_w{:02d}".format(*self.position)
+        return f"{self.layer}/ch{self.channel:03d}{at}"
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where a layer's neuron looks, and which neurons of its channel look at as much.
+
+    Attributes:
+        neuron: `(h, w)` of the neuron that stands for its channel; None in a flat layer.
+        top: First row of its receptive field, in pixels.
+        left: First column.
+        height: Rows of the receptive field.
+        width: Columns.
+        rows: The rows of the map whose fields lie within the image, first and past the last.
+        columns: The columns likewise.
+    """
+
+    neuron: tuple[int, int] | None
+    top: int
+    left: int
+    height: int
+    width: int
+    rows: tuple[int, int] = (0, 1)
+    columns: tuple[int, int] = (0, 1)
+
+    def crop(self, images: Tensor) -> Tensor:
+        """Cuts the receptive field out of `[..., H, W]`."""
+        rows = slice(self.top, self.top + self.height)
+        return images[..., rows, self.left : self.left + self.width]
+
+    def objective(self, unit: Unit) -> Objective:
+        """Returns what is maximized for a unit of this layer: its neuron, or the flat unit."""
+        if self.neuron is None:
+            return ChannelMean(unit.layer, unit.channel)
+        return Neuron(unit.layer, unit.channel, *self.neuron)
+
+
+def look_through(subject: Subject, layer: str, position: tuple[int, int] | None) -> Window:
+    """Finds where a neuron of a layer looks: the pixels to which a gradient leads.
+
+    Gradients of all channels together, of many images, since a ReLU or a maximum lets the
+    gradient through at some pixels only for some images.
+
+    Args:
+        subject: The CNN under study.
+        layer: The layer.
+        position: The neuron; the middle one where none is given.
+    """
+    _, *places = subject.check_layer(layer)
+    height, width = subject.input_shape[1:]
+    if not places:
+        return Window(None, 0, 0, height, width)
+    neuron = position or (places[0] // 2, places[1] // 2)
+    generator = torch.Generator().manual_seed(0)
+    seen = torch.zeros(height, width, dtype=torch.bool)
+    number = min(32, batch_size(subject, layer))
+    for scale in (1.0, 0.5, 0.25):
+        images = torch.rand(number, *subject.input_shape, generator=generator)
+        images = (0.5 + scale * (images - 0.5)).to(subject.mean).requires_grad_()
+        maps = subject(images, [layer])[layer][..., neuron[0], neuron[1]]
+        if not maps.requires_grad:
+            break
+        signs = torch.randn(maps.shape, generator=generator).to(maps)
+        gradient = torch.autograd.grad((maps * signs).sum(), images)[0]
+        seen |= (gradient != 0).any(0).any(0).cpu()
+    if not seen.any():
+        return Window(neuron, 0, 0, height, width)
+    rows, columns = seen.any(1).nonzero()[:, 0], seen.any(0).nonzero()[:, 0]
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    whole = [
+        (neuron[i], neuron[i] + 1) if position else _within(neuron[i], places[i], *span)
+        for i, span in enumerate(((top, bottom, height), (left, right, width)))
+    ]
+    return Window(neuron, top, left, bottom - top, right - left, *whole)
+
+
+def _within(neuron: int, places: int, start: int, end: int, side: int) -> tuple[int, int]:
+    """The positions along one side of a map whose fields lie within the image."""
+    stride = side / places
+    first = neuron - int(start / stride + 1e-6)
+    last = neuron + int((side - end) / stride + 1e-6)
+    return max(0, first), min(places, last + 1)
+
+
+def batch_size(subject: Subject, layer: str) -> int:
+    """Returns how many images go through the subject up to this layer at once."""
+    return max(1, min(512, BATCH_BYTES // subject.bytes_to(layer)))
+
+
+def batches(number: int, size: int) -> Iterator[slice]:
+    """Cuts `number` images into slices of at most `size`."""
+    for start in range(0, number, size):
+        yield slice(start, min(number, start + size))
+
+
+@torch.no_grad()
+def responses(
+    subject: Subject, images: Tensor, windows: dict[str, Window]
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Computes how strongly every channel of some layers responds to images.
+
+    A channel's response to an image is its largest activation among the neurons that see as much
+    as the one that stands for it, so it does not matter where in the image something is.
+
+    Args:
+        subject: The CNN under study.
+        images: `[N, C, H, W]` in [0, 1].
+        windows: The layers.
+
+    Returns:
+        For each layer the channels' responses `[N, channels]`, and those of the neurons that stand
+        for them alone, `[N, channels]`.
+    """
+    deepest = max(windows, key=list(subject.shapes).index)
+    parts: dict[str, list[tuple[Tensor, Tensor]]] = {layer: [] for layer in windows}
+    for batch in batches(len(images), batch_size(subject, deepest)):
+        outputs = subject(images[batch].to(subject.mean), list(windows))
+        for layer, window in windows.items():
+            output = outputs[layer].cpu()
+            if window.neuron is None:
+                parts[layer].append((output, output))
+                continue
+            h, w = window.neuron
+            whole = output[:, :, slice(*window.rows), slice(*window.columns)]
+            parts[layer].append((whole.amax((2, 3)), output[:, :, h, w]))
+    return {
+        layer: (torch.cat([p[0] for p in part]), torch.cat([p[1] for p in part]))
+        for layer, part in parts.items()
+    }
+
+
+@torch.no_grad()
+def scores(subject: Subject, objectives: Sequence[Objective], images: Tensor) -> Tensor:
+    """Computes the scores `[N]` of N images `[N, C, H, W]` by N objectives of one layer."""
+    size = batch_size(subject, objectives[0].layer)
+    parts = []
+    for batch in batches(len(images), size):
+        score = Scores(objectives[batch])
+        outputs = subject(images[batch].to(subject.mean), score.layers, score.channels)
+        parts.append(score(outputs).cpu())
+    return torch.cat(parts)
+
+
+def gradients(subject: Subject, objectives: Sequence[Objective], images: Tensor) -> Tensor:
+    """Computes the gradients `[N, C, H, W]` of the scores of N images; 0 where there are none."""
+    size = max(1, batch_size(subject, objectives[0].layer) // 2)
+    parts = []
+    for batch in batches(len(images), size):
+        score = Scores(objectives[batch])
+        part = images[batch].to(subject.mean).detach().requires_grad_()
+        total = score(subject(part, score.layers, score.channels)).sum()
+        gradient = torch.zeros_like(part)
+        if total.requires_grad:
+            gradient = torch.autograd.grad(total, part, allow_unused=True)[0]
+            gradient = torch.zeros_like(part) if gradient is None else gradient
+        parts.append(gradient.cpu())
+    return torch.cat(parts)

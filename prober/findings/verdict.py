@@ -1,0 +1,92 @@
+"""The verdict: what the evidence lets one say of a unit, and how surely."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from prober.findings.facets import SURVIVES, Facet
+from prober.findings.tuning import Curves, phase
+
+OF_THE_DEAD = 0.98
+"""How sure it is that a unit is dead which nothing moves."""
+
+UNCLEAR = 0.03
+"""A kind whose deciding figure is this near to the limit, as a share of the way, is unclear."""
+
+CONFIDENCE = ((0.0, 0.5), (0.1, 0.85), (0.2, 0.95), (0.35, 0.98), (0.5, 0.99))
+"""How often claims were right, by the distance of their deciding figure from the limit; straight
+in between. Measured on planted units: `python -m tests.benchmarks.planted`."""
+
+
+def of_the_dead(saw_real_images: bool) -> dict[str, Any]:
+    """Returns the conclusions about a unit that nothing moves; keys as of `conclude`."""
+    real = ", real images" if saw_real_images else ""
+    return {
+        "kinds": [],
+        "dead": True,
+        "polysemantic": False,
+        "hue": None,
+        "orientation": None,
+        "confidence": OF_THE_DEAD,
+        "why": [
+            "Nothing that was tried makes a difference to it: noise, flat and striped images, "
+            f"pictures of other units{real}, an ascent with ReLUs that let the gradient through."
+        ],
+    }
+
+
+def conclude(facets: Sequence[Facet], mixed: Sequence[int], curves: Curves) -> dict[str, Any]:
+    """Draws the conclusions about a unit that is not dead.
+
+    Args:
+        facets: Its facets, the best first.
+        mixed: Its optima that show two things at once.
+        curves: What it answers to flat and striped images.
+
+    Returns:
+        `kinds`, `dead`, `polysemantic`, `hue`, `orientation`, `confidence` and `why`.
+    """
+    margin = min((facet.margin for facet in facets), default=0.0)
+    kinds, why = sorted({facet.kind for facet in facets}), []
+    if not facets:
+        why.append("No start led to an image that excites it more than mid gray does.")
+    elif margin < UNCLEAR:
+        why.append(
+            "Its evidence is thin: what is left of the score without color or without shape is "
+            f"within {UNCLEAR:.0%} of the limit of {SURVIVES:.0%} that tells its kind."
+        )
+    elif "mixed" in kinds:
+        why.append("Its pictures show two things at once, and none shows one of them alone.")
+    unclear = bool(why)
+    settle(facets, curves)
+    polysemantic = len(facets) > 1
+    return {
+        "kinds": ["unclear"] if unclear else kinds,
+        "dead": False,
+        "polysemantic": polysemantic,
+        "hue": next((f.hue for f in facets if f.hue is not None), None),
+        "orientation": next((f.orientation for f in facets if f.orientation is not None), None),
+        "confidence": confidence(margin),
+        "why": why,
+    }
+
+
+def settle(facets: Sequence[Facet], curves: Curves) -> None:
+    """Takes the hue of a unit whose only color is flat from its whole tuning curve.
+
+    There the preferred hue is by definition the phase of the first harmonic of the response to
+    flat patches; what was found near the picture is an estimate of it, and the only one where
+    there are several facets or where a flat patch alone does not excite the unit.
+    """
+    colors = [facet for facet in facets if facet.hue is not None]
+    if len(facets) == 1 and colors and colors[0].kind == "color" and len(curves.flat):
+        colors[0].hue = phase(curves.flat, 360)
+
+
+def confidence(margin: float) -> float:
+    """Returns how sure a claim is, from the distance of its deciding figure from the limit."""
+    for (low, at_low), (high, at_high) in pairwise(CONFIDENCE):
+        if margin <= high:
+            part = (margin - low) / (high - low)
+            return round(at_low + part * (at_high - at_low), 3)
+    return CONFIDENCE[-1][1]

@@ -1,0 +1,1 @@
+"""Findings and pictures as Markdown, as a page to browse, and in TensorBoard."""

@@ -1,0 +1,266 @@
+"""The command `report`: from a subject to findings, a summary and a page to browse."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningDataModule
+
+from prober.errors import InputError
+from prober.files import claim_version, write_whole
+from prober.findings.answers import ask, behavior
+from prober.findings.data import RealData, read_data
+from prober.findings.gallery import Gallery
+from prober.findings.investigate import Investigation, windows_of
+from prober.report.page import write_page
+from prober.report.summary import write_summary
+from prober.report.tensorboard import write_report_tensorboard
+from prober.subject.frozen import Subject
+from prober.subject.reference import ReferenceCNN
+from prober.sweep.command import Sweep, check_unchanged
+from prober.sweep.grid import Listed
+from prober.sweep.run import DONE, INTERRUPTED
+
+SEARCH_STEPS = 200
+"""Steps of the search for facets: its starts are near to what they lead to."""
+
+
+@dataclass
+class Report:
+    """A report as the command line describes it.
+
+    Attributes:
+        sweep: The sweep that makes the pictures; its subject is what the report is about.
+        against: A second subject that the first is set beside, or the path of another checkpoint
+            of the same CNN, or None.
+        data: Real images, see `read_data`.
+        finished: The folder of a finished sweep to take the pictures from, None to make them.
+        seconds: How long each part has taken.
+    """
+
+    sweep: Sweep
+    against: Subject | None
+    data: str | LightningDataModule | None
+    finished: str | None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> int:
+        """Makes the report, or what is missing of it.
+
+        Returns:
+            The exit code: 0, 130 after Ctrl-C, 2 if something is missing.
+
+        Raises:
+            InputError: Something asked for cannot be done.
+            OSError: The folder cannot be written.
+        """
+        subject = self.sweep.subject
+        reference = isinstance(subject.cnn, ReferenceCNN)
+        data = read_data(self.data, subject.input_shape, reference)
+        if self.against is not None:
+            self._check_against(subject, self.against)
+        if self.finished:
+            Gallery(Path(self.finished), subject)
+        folder = self._folder()
+        try:
+            ended = self._make(folder, data)
+        except KeyboardInterrupt:
+            ended = INTERRUPTED
+        if ended != DONE:
+            print(f"The report is not complete. Go on with the same command and --resume {folder}")
+            return ended
+        print(f"Summary: {folder / 'SUMMARY.md'}")
+        print(f"Page: {folder / 'index.html'}")
+        print(f"TensorBoard: tensorboard --logdir {folder / 'tensorboard'}")
+        print(f"Report: {folder}")
+        return DONE
+
+    def _make(self, folder: Path, data: RealData | None) -> int:
+        subjects = [(self.sweep.subject, folder, self.finished)]
+        if self.against is not None:
+            subjects.append((self.against, folder / "against", None))
+        for number, (subject, own, finished) in enumerate(subjects):
+            print(f"{subject.name}:")
+            sweep = replace(self.sweep, subject=subject)
+            ended, investigation = self._investigate(sweep, own, finished, data)
+            if ended != DONE:
+                return ended
+            if number == 0:
+                examined = investigation
+        with self._timed("pages"):
+            self._write_report(folder, data)
+            write_summary(folder)
+            write_page(folder)
+            sprites, labels = examined.sprites(), [point.label for point in examined.points]
+            write_report_tensorboard(folder, examined.effects(), sprites, labels)
+        self._write_report(folder, data)  # now with all the seconds
+        said = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.seconds.items())
+        print(f"Took: {said}.")
+        return DONE
+
+    def _investigate(
+        self, sweep: Sweep, folder: Path, finished: str | None, data: RealData | None
+    ) -> tuple[int, Investigation | None]:
+        subject = sweep.subject
+        pictures = Path(finished) if finished else folder / "sweep"
+        if not finished:
+            with self._timed("pictures"):
+                ended = self._sweep(sweep, pictures, shows=True)
+            if ended != DONE:
+                return ended, None
+        with self._timed("evidence"):
+            gallery = Gallery(pictures, subject)
+            windows = windows_of(gallery, subject)
+            answers = None
+            if data is not None:
+                print("Showing it real images.")
+                of_layers = {layer: window for (layer, _), window in windows.items()}
+                answers = ask(subject, data, of_layers)
+            print("Showing it flat and striped images.")
+            investigation = Investigation(subject, gallery, answers, windows)
+        with self._timed("search"):
+            print("Looking for other facets.")
+            planned = investigation.plan_search()
+            searched = None
+            if planned:
+                search = replace(
+                    sweep,
+                    grid=Listed(planned),
+                    trainer=sweep.trainer | {"max_steps": SEARCH_STEPS},
+                )
+                ended = self._sweep(search, folder / "search", shows=False)
+                if ended != DONE:
+                    return ended, None
+                searched = Gallery(folder / "search", subject)
+        with self._timed("evidence"):
+            found = investigation.findings(searched, folder)
+            write_whole(folder / "findings.json", json.dumps(found, indent=1) + "\n")
+            self._copy_sheets(pictures, folder)
+            self._keep(folder, sweep, gallery, answers and behavior(answers), found)
+        return DONE, investigation
+
+    def _sweep(self, sweep: Sweep, folder: Path, shows: bool) -> int:
+        begun = (folder / "sweep.json").exists()
+        return replace(
+            sweep, folder=folder, resume=str(folder) if begun else None, shows=shows
+        ).run()
+
+    def _keep(
+        self,
+        folder: Path,
+        sweep: Sweep,
+        gallery: Gallery,
+        found_behavior: dict[str, Any] | None,
+        found: list[dict[str, Any]],
+    ) -> None:
+        """Keeps what holds for a subject as a whole, for `report.json`."""
+        subject = sweep.subject
+        layers: dict[str, int] = {}
+        for finding in found:
+            layers[finding["layer"]] = layers.get(finding["layer"], 0) + 1
+        records = [v.record for v in gallery.visualizations]
+        penalties = dict.fromkeys(
+            " + ".join(f"{r['weight']:g} {r['name']}" for r in record["regularizers"]) or "none"
+            for record in records
+        )
+        self._kept = getattr(self, "_kept", [])
+        self._kept.append(
+            {
+                "subject": {
+                    "name": subject.name,
+                    "checkpoint": subject.checkpoint,
+                    "sha256": subject.sha256,
+                    "input_shape": list(subject.input_shape),
+                    "layers": layers,
+                },
+                "behavior": found_behavior,
+                "settings": {
+                    "seeds": len({record["seed"] for record in records}),
+                    "steps": max(record["steps"] for record in records),
+                    "precision": records[0]["precision"],
+                    "initial_images": list(
+                        dict.fromkeys(record["initial_image"]["name"] for record in records)
+                    ),
+                    "regularizers": list(penalties),
+                },
+                "sheets": sorted(
+                    str(file.relative_to(folder)) for file in (folder / "sheets").glob("*.png")
+                ),
+            }
+        )
+
+    def _write_report(self, folder: Path, data: RealData | None) -> None:
+        """Writes `report.json`, of the subject and of the one it is set against."""
+        described = None
+        if data is not None:
+            hues = data.hues.tolist() if data.every_class_has_a_hue else None
+            described = {
+                "name": data.name,
+                "images": len(data.images),
+                "classes": data.classes,
+                "hues": hues,
+                "skipped": [list(each) for each in data.skipped],
+            }
+        others = [kept["subject"] for kept in self._kept[1:]]
+        for number, kept in enumerate(self._kept):
+            whole = {
+                "subject": kept["subject"],
+                "against": (others[0] if others and number == 0 else None),
+                "data": described,
+                **{key: kept[key] for key in ("behavior", "settings", "sheets")},
+                "seconds": {name: round(each, 1) for name, each in self.seconds.items()},
+                "date": date.today().isoformat(),
+            }
+            own = folder if number == 0 else folder / "against"
+            write_whole(own / "report.json", json.dumps(whole, indent=2) + "\n")
+
+    def _copy_sheets(self, pictures: Path, folder: Path) -> None:
+        for sheet in sorted((pictures / "sheets").glob("*.png")):
+            write_whole(folder / "sheets" / sheet.name, sheet.read_bytes())
+
+    def _folder(self) -> Path:
+        """Makes the report's folder, or checks the one that is resumed."""
+        if self.sweep.resume:
+            folder = Path(self.sweep.resume)
+            check_unchanged(folder, self.sweep.config, "report")
+        else:
+            checkpoint = Path(self.sweep.subject.checkpoint or "").stem
+            name = checkpoint or type(self.sweep.subject.cnn).__name__
+            folder = claim_version(self.sweep.runs / f"report_{name}")
+            write_whole(folder / "config.yaml", self.sweep.config)
+        print(f"Report: {folder}")
+        return folder
+
+    def _check_against(self, subject: Subject, other: Subject) -> None:
+        """Checks that the layers of two subjects that are looked at are the same."""
+        grid = self.sweep.grid
+        if other.input_shape != subject.input_shape:
+            raise InputError(
+                f"--against {other.name} takes images of {list(other.input_shape)}, {subject.name} "
+                f"of {list(subject.input_shape)}: they cannot be set beside each other."
+            )
+        layers = dict.fromkeys(layer for layer, _ in grid.looks(subject))
+        differ = [
+            f"{layer} ({other.shapes.get(layer, 'missing')} instead of {subject.shapes[layer]})"
+            for layer in layers
+            if other.shapes.get(layer) != subject.shapes[layer]
+        ]
+        if differ:
+            raise InputError(
+                f"--against {other.name} has other layers than {subject.name}: "
+                f"{', '.join(differ)}. Give a CNN with the same layers, or look at those that both "
+                "have (grid.layers)."
+            )
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - began

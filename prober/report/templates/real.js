@@ -1,0 +1,76 @@
+// What real images say of a unit.
+
+function realImages(unit) {
+  const title = "Real images";
+  const data = unit.evidence.data;
+  if (!data) return part(title, note("No real images were given."));
+  return part(title, examples(data.examples), element("h4", {}, "By class and hue"),
+    variance(data.variance),
+    data.table?.length ? heatMap(data)
+      : note("There is no table: the images could not be shown in several hues."),
+    data.class && classChoice(data.class));
+}
+
+function examples(found) {
+  if (!found?.items.length) return null;
+  const { sprite, cell: size, items } = found;
+  return [element("h4", {}, "Those that excite it most"),
+    element("div", { class: "row" }, items.map((item, column) => {
+      const name = present(item.label) ? `class ${item.label}` : "";
+      const about = [name, present(item.hue) && hueWords(item.hue)].filter(Boolean).join(", ");
+      const label = `Real image, ${about || "of no class"}: score ${number(item.score)}`;
+      return scored(cell({ sprite, size, columns: items.length, column, label }), about, item);
+    })),
+    note("Cropped to what the examined unit sees. The bar is the share of the way from neutral "
+      + "gray to the best picture.")];
+}
+
+function variance(shares) {
+  if (!shares) return null;
+  const rest = Math.max(0, 1 - shares.hue - shares.class - shares.interaction);
+  return paragraph(`Of the variance of the score, ${percent(shares.hue)} goes with the hue, `
+    + `${percent(shares.class)} with the class, ${percent(shares.interaction)} with their `
+    + `combination, and ${percent(rest)} with neither.`);
+}
+
+/** Mean scores as a table, classes down and hues across, from light to dark (or dark to light). */
+function heatMap({ table, rows, columns }) {
+  const values = table.flat().filter(present);
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const level = (value) =>
+    (value === null ? 0 : Math.round((100 * (value - low)) / (high - low || 1)));
+  const caption = "Mean score of real images, classes down, hues across: "
+    + `${number(low)} to ${number(high)}.`;
+  const nearZero = (value) => value !== null && Math.abs(value) < (high - low) / 1000;
+  const said = (value) => number(nearZero(value) ? 0 : value);
+  const head = columns.map((hue) => element("th", { scope: "col" },
+    element("i", { class: "swatch", style: `background:hsl(${hue} 100% 50%)` }), `${short(hue)}°`));
+  const body = table.map((scores, i) => element("tr", {}, element("th", { scope: "row" }, rows[i]),
+    scores.map((value, j) => element("td", { style: `--level:${level(value)}`,
+      title: `class ${rows[i]}, ${hueWords(columns[j])}: ${said(value)}` }, said(value)))));
+  const heat = element("table", { class: "heat" },
+    element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "class"), head)),
+    element("tbody", {}, body));
+  return [note(caption), scrolling("Mean score by class and hue", heat)];
+}
+
+/** Whether a class goes by its color or its shape: its logit when either is changed. */
+function classChoice({ label, hue, logit }) {
+  const cases = { own: "its own images", color_changed: "its shape in another class's hue",
+    shape_changed: "another class's shape in its hue", both_changed: "both of another class" };
+  const values = Object.keys(cases).map((name) => logit[name]);
+  const low = Math.min(0, ...values);
+  const span = Math.max(0, ...values) - low || 1;
+  const share = (value) => `${(100 * value) / span}%`;
+  const place = (value) =>
+    `left:${share(Math.min(0, value) - low)};width:${share(Math.abs(value))}`;
+  const bar = (value) => element("span", { class: "bar plain", "aria-hidden": "true" },
+    element("i", { style: place(value) }));
+  const rows = Object.entries(cases).map(([name, said]) => element("tr", {},
+    element("th", { scope: "row" }, said), element("td", {}, number(logit[name])),
+    element("td", { class: "wide" }, bar(logit[name]))));
+  return [element("h4", {}, `Class ${label}: color or shape?`),
+    paragraph("Its mean logit over real images. ", hue === null
+      ? "In the data this class has no one hue." : `In the data this class has ${hueWords(hue)}.`),
+    element("table", { class: "figures bars" }, element("tbody", {}, rows))];
+}

@@ -1,0 +1,87 @@
+"""Figures in words, and text that Markdown leaves as it is."""
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+HUES = (
+    "red",
+    "orange",
+    "yellow",
+    "yellow-green",
+    "green",
+    "sea green",
+    "cyan",
+    "sky blue",
+    "blue",
+    "violet",
+    "magenta",
+    "pink",
+)
+"""Names of hues, each for 30 degrees around its multiple of 30: red from 345 to 15."""
+
+DIRECTIONS = ("horizontal", "rising", "upright", "falling")
+"""Names of orientations, each for 45 degrees around its multiple of 45."""
+
+
+def hue_name(degrees: float) -> str:
+    """Names a hue of the HSV circle; any angle in degrees will do."""
+    return HUES[round(degrees % 360 / 30) % len(HUES)]
+
+
+def hue_words(degrees: float) -> str:
+    """Says a hue as its name and its angle: `orange (36°)`."""
+    return f"{hue_name(degrees)} ({round(degrees) % 360}°)"
+
+
+def hue_difference(one: float, other: float) -> float:
+    """Returns how far two hues lie apart on the circle, 0 to 180 degrees."""
+    return abs((one - other + 180) % 360 - 180)
+
+
+def orientation_words(degrees: float) -> str:
+    """Says an orientation, degrees counterclockwise from horizontal: `rising (45°)`."""
+    return f"{DIRECTIONS[round(degrees % 180 / 45) % 4]} ({round(degrees) % 180}°)"
+
+
+def facet_words(facet: dict[str, Any]) -> str:
+    """Says what a facet, or a unit with one kind, wants: `color+shape: red (4°), rising (45°)`."""
+    found = [hue_words(facet["hue"])] if facet["hue"] is not None else []
+    if facet["orientation"] is not None:
+        found.append(f"strokes {orientation_words(facet['orientation'])}")
+    return facet["kind"] + (": " if found else "") + ", ".join(found)
+
+
+def percent(share: float) -> str:
+    """Says a share of 1 in percent; what is not all is never rounded to all, nor to nothing."""
+    for digits in range(4):
+        said = f"{100 * share:.{digits}f}"
+        if float(said) not in (0, 100) or share in (0, 1):
+            break
+    return f"{said} %"
+
+
+def listed(items: Sequence[str], most: int | None = None) -> str:
+    """Joins items as a sentence does, `a, b and c`; beyond `most`, `a, b and 3 more`."""
+    if most is not None and len(items) > most:
+        items = [*items[:most], f"{len(items) - most} more"]
+    return " and ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
+
+
+def counted(number: int, noun: str, nouns: str = "") -> str:
+    """Says how many there are: `1 unit`, `1,000 units`; an unusual plural is `nouns`."""
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
+
+
+def plain(text: str) -> str:
+    """Marks text so that Markdown shows it letter by letter on one line, in a table, too."""
+    escaped = html.escape(" ".join(text.split()), quote=False)
+    return re.sub(r"([\\`*_\[\]|])", r"\\\1", escaped)
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Lays cells of Markdown out as a table of Markdown."""
+    header = list(header)
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,578 @@
+import json
+import shutil
+import tempfile
+import time
+
+import numpy as np
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from prober.errors import InputError
+from prober.files import write_whole
+from prober.pictures import png
+from prober.report.page import write_page
+
+STEPS = [0, 50, 100]
+EVIL = """a.b "'<i>&{{ 7 }}%2F"""
+"""A layer's name as bad as a name can be that has no slash."""
+LABEL = "</script><script>document.title = 'taken over'</script>"
+FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+)
+
+
+def sprite(folder, path, rows, columns):
+    """A sprite of 4x6 cells, each of a gray of its own."""
+    grays = np.linspace(0, 255, rows * columns).astype(np.uint8).reshape(rows, columns)
+    pixels = grays.repeat(4, 0).repeat(6, 1)
+    write_whole(folder / path, png(np.stack([pixels] * 3, -1)))
+    return path
+
+
+def facet(folder, base, kind, hue=None, orientation=None):
+    shares = {"as synthesized": 1.0, "neutral gray": 0.0, "without color": -0.2, "flat gray": 1.8}
+    return {
+        "kind": kind,
+        "hue": hue,
+        "orientation": orientation,
+        "score": 3.2,
+        "share": 0.75,
+        "pictures": [sprite(folder, f"{base}/facet_{kind}.png", 7, 5)],
+        "full": sprite(folder, f"{base}/full_{kind}.png", 7, 7),
+        "interventions": {
+            "sprite": sprite(folder, f"{base}/interventions.png", 1, len(shares)),
+            "cell": [4, 6],
+            "items": [{"name": n, "score": 3.2 * s, "share": s} for n, s in shares.items()],
+        },
+    }
+
+
+def seeds(folder, base, facets):
+    items = [
+        {
+            "look": "mean",
+            "objective": "ChannelMean",
+            "position": None,
+            "seed": seed,
+            "initial_image": "GaussianNoise",
+            "regularizers": "0.0001 l2",
+            "score": 3.0 - seed,
+            "share": 0.9 - seed,
+            "facet": 0 if facets and seed == 0 else None,
+            "record": {"stem": f"record of seed {seed}"},
+        }
+        for seed in range(2)
+    ]
+    path = sprite(folder, f"{base}/seeds.png", len(items), len(STEPS))
+    return {"sprite": path, "cell": [4, 6], "steps": STEPS, "items": items}
+
+
+def data(folder, base, of_class):
+    example = {"score": 2.4, "share": 0.75, "label": LABEL, "hue": None}
+    logit = {"own": 9.1, "color_changed": 1.2, "shape_changed": 7.0, "both_changed": -3.0}
+    return {
+        "table": [[0.1, 1.5], [3.2, None]],
+        "rows": ["0", LABEL],
+        "columns": [0.0, 216.0],
+        "variance": {"hue": 0.6, "class": 0.2, "interaction": 0.05},
+        "examples": {
+            "sprite": sprite(folder, f"{base}/examples.png", 1, 1),
+            "cell": [4, 6],
+            "items": [example],
+        },
+        "class": {"label": LABEL, "hue": 216.0, "logit": logit} if of_class else None,
+    }
+
+
+def unit(folder, layer, channel, facets=(), position=None, flat=False, plain=False, **other):
+    """A unit of a report; `plain` has as little evidence as there can be."""
+    base = f"pictures/{layer}/ch{channel:03d}"
+    facets = [facet(folder, base, *each) for each in facets]
+    hue = {"degrees": [0, 120, 240], "flat": [0.1, 2.0, 0.3], "strokes": [0.5, None, 0.4]}
+    orientation = {"degrees": [0, 90], "bars": [0.2, 0.9], "gratings": [0.1, 0.3]}
+    frequency = {"cycles_per_pixel": [0.1, 0.5], "gratings": [0.3, 0.2]}
+    path = {"layer": "conv1", "picture": 0.9, "real": 0.95, "random": 0.4}
+    return {
+        "layer": layer,
+        "channel": channel,
+        "position": position,
+        "kinds": sorted({each["kind"] for each in facets}),
+        "dead": not facets,
+        "polysemantic": len(facets) > 1,
+        "hue": facets[0]["hue"] if facets else None,
+        "orientation": facets[0]["orientation"] if facets else None,
+        "confidence": 0.5,
+        "trusted": None,
+        "why": [],
+        "facets": facets,
+        **other,
+        "evidence": {
+            "score": {"neutral": 0.1, "best": 3.2 if facets else None},
+            "field": {"top": 5, "left": 5, "height": 10, "width": 10},
+            "neuron": None if flat else [7, 7],
+            "pictures": None if plain else seeds(folder, base, facets),
+            "starts": {} if plain else {"noise": 8, "pushed away": 4},
+            "tuning": {
+                "hue": None if plain else hue,
+                "orientation": orientation,
+                "frequency": frequency,
+            },
+            "data": None if plain else data(folder, base, flat),
+            "trust": None
+            if plain or not facets
+            else {"picture": 3.2, "best_real": 2.4, "times": 1.33, "paths": [path]},
+        },
+    }
+
+
+def write_report(folder, units, shape=(3, 28, 28), against=None, shortcut="color"):
+    layers = {u["layer"]: sum(v["layer"] == u["layer"] for v in units) for u in units}
+    subject = {
+        "name": "Net <b>one</b>",
+        "checkpoint": "net.pt",
+        "sha256": "0" * 64,
+        "input_shape": list(shape),
+        "layers": layers,
+    }
+    report = {
+        "subject": subject,
+        "against": {**subject, "name": "Net two"} if against else None,
+        "data": {"name": "ten digits", "images": 10, "classes": ["0"], "hues": None, "skipped": []},
+        "behavior": {
+            "accuracy": 0.99,
+            "accuracy_color_changed": 0.2,
+            "accuracy_without_color": None,
+            "names_color": 0.66,
+            "chance": 0.1,
+            "shortcut": shortcut,
+        }
+        if shortcut
+        else None,
+        "settings": {"seeds": 2, "steps": 100, "precision": "32-true"},
+        "date": "2026-11-23",
+        "sheets": ["sheets/conv1.png"],
+    }
+    (folder / "findings.json").write_text(json.dumps(units))
+    (folder / "report.json").write_text(json.dumps(report))
+    if against:
+        (folder / "against" / "findings.json").write_text(json.dumps(against))
+    return write_page(folder).as_uri()
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A report with two subjects and units of every sort; its address."""
+    folder = tmp_path_factory.mktemp("report #1 100%")
+    color, shape = ("color", 12.0, None), ("shape", None, 45.0)
+    both, neither = ("color+shape", 240.0, 90.0), ("brightness",)
+    units = [
+        unit(folder, "conv1", 0, [color], confidence=0.7, trusted=True),
+        unit(folder, "conv1", 1, [shape, color], confidence=0.9, trusted=False, why=["It lies."]),
+        unit(folder, "conv1", 2),
+        unit(folder, "conv1", 2, [neither], position=[7, 7]),
+        unit(folder, EVIL, 0, [both], confidence=0.2),
+        unit(folder, EVIL, 1, [("unclear",)], plain=True, why=[f"Thin: {LABEL}"]),
+        unit(folder, "logits", 0, [color], flat=True),
+    ]
+    other = unit(folder / "against", "conv1", 0, [shape])
+    return write_report(folder, units, against=[other])
+
+
+@pytest.fixture(scope="module")
+def gray_page(tmp_path_factory):
+    """A report on a CNN with one input channel, without real images and a second subject."""
+    folder = tmp_path_factory.mktemp("gray")
+    units = [
+        unit(folder, "conv1", 0, [("shape", None, None)], plain=True),
+        unit(folder, "conv1", 1, plain=True),
+    ]
+    return write_report(folder, units, shape=(1, 28, 28), shortcut=None)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    chromium, driver = (shutil.which(name) for name in ("chromium", "chromedriver"))
+    if not (chromium and driver):
+        pytest.skip("needs Chromium (Debian: chromium and chromium-driver) to look at the page")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in FLAGS.split():
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        options.add_argument(f"--user-data-dir={profile}")
+        browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+        browser.set_window_size(1280, 900)
+        yield browser
+        browser.quit()
+
+
+def visit(browser, address):
+    """Opens an address afresh, even where only its hash is new."""
+    browser.get("about:blank")
+    browser.get(address)
+
+
+def wait(condition, seconds=5):
+    """Returns what a condition says as soon as it says something."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.02)
+    return value
+
+
+def find(browser, selector):
+    return browser.find_elements(By.CSS_SELECTOR, selector)
+
+
+def one(browser, selector):
+    return wait(lambda: find(browser, selector))[0]
+
+
+def text(browser, selector):
+    return one(browser, selector).text
+
+
+def cards(browser):
+    """The units that the overview shows, in their order."""
+    script = "return [...document.querySelectorAll('.card')].map(c => c.getAttribute('href'))"
+    return [card.rsplit("#")[1] for card in browser.execute_script(script)]
+
+
+def shown_units(browser):
+    """Scrolls through the overview, so that every layer has its cards, and returns the units."""
+    number = int(text(browser, "#shown").split()[0])
+    browser.execute_script("scrollTo(0, document.scrollingElement.scrollHeight)")
+    wait(lambda: len(cards(browser)) == number)
+    return cards(browser)
+
+
+def unit_name(browser):
+    return text(browser, "#unit h2")
+
+
+def press(browser, key):
+    one(browser, "body").send_keys(key)
+
+
+def at(browser, name):
+    wait(lambda: find(browser, "#unit h2") and unit_name(browser) == name)
+
+
+def evil(channel):
+    return f"a.b%20%22'%3Ci%3E%26%7B%7B%207%20%7D%7D%252F/{channel}"
+
+
+EVERY = ["conv1/0", "conv1/1", "conv1/2", "conv1/2/7,7", evil(0), evil(1), "logits/0"]
+
+
+def test_first_view(browser, page):
+    visit(browser, page)
+    assert text(browser, "h1") == "What Net <b>one</b> wants to see"
+    assert "takes a shortcut: the color" in text(browser, ".verdict")
+    rows = [row.text.split() for row in find(browser, ".counts tbody tr")]
+    assert rows[0] == ["conv1", "4", "2", "1", "0", "1", "0", "1", "1", "1"]
+    assert rows[2] == ["logits", "1", "1", "0", "0", "0", "0", "0", "0", "0"]
+    assert text(browser, "#shown") == "7 units"
+    assert shown_units(browser) == EVERY
+    assert "Net two" in text(browser, ".shares")
+    first = "return performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+    assert wait(lambda: browser.execute_script(first)) < 1000
+
+
+def test_every_filter(browser, page):
+    visit(browser, page)
+    every = {
+        "color": ["conv1/0", "conv1/1", "logits/0"],
+        "shape": ["conv1/1"],
+        "color+shape": [evil(0)],
+        "brightness": ["conv1/2/7,7"],
+        "unclear": [evil(1)],
+        "polysemantic": ["conv1/1"],
+        "dead": ["conv1/2"],
+        "not trusted": ["conv1/1"],
+    }
+    for name, left in every.items():
+        chip = one(browser, f"[data-kind='{name}'], [data-flag='{name}']")
+        assert chip.text.endswith(f"{name} {len(left)}")
+        chip.click()
+        assert chip.get_attribute("aria-pressed") == "true"
+        assert text(browser, "#shown") == f"{len(left)} of 7 units shown"
+        assert shown_units(browser) == left
+        one(browser, "#all").click()
+        assert text(browser, "#shown") == "7 units"
+    assert shown_units(browser) == EVERY
+
+
+def test_filters_join_kinds_and_narrow_by_flags(browser, page):
+    visit(browser, page)
+    for name in ("shape", "color"):
+        one(browser, f"[data-kind='{name}']").click()
+    assert shown_units(browser) == ["conv1/0", "conv1/1", "logits/0"]
+    one(browser, "[data-flag='polysemantic']").click()
+    assert shown_units(browser) == ["conv1/1"]
+    one(browser, ".card").click()
+    at(browser, "conv1 / channel 1")
+    assert text(browser, ".steps .note") == "1 of 1 shown"
+
+
+def test_a_number_of_the_table_shows_its_units(browser, page):
+    visit(browser, page)
+    one(browser, "[data-layer='conv1'][data-only='dead']").click()
+    assert shown_units(browser) == ["conv1/2"]
+
+
+def test_every_order(browser, page):
+    visit(browser, page)
+    orders = {"most": [1, 0], "least": [2, "2/7,7"], "hue": [0, 1], "channel": [0, 1]}
+    for order, first in orders.items():
+        one(browser, f"#sort [value='{order}']").click()
+        assert shown_units(browser)[:2] == [f"conv1/{key}" for key in first]
+
+
+def test_from_the_overview_to_a_unit_and_back(browser, page):
+    visit(browser, page)
+    one(browser, ".card").click()
+    at(browser, "conv1 / channel 0")
+    assert browser.current_url.endswith("#conv1/0")
+    assert text(browser, ".wants") == "Wants color: hue 12° (red)."
+    browser.back()
+    wait(lambda: one(browser, "#overview").is_displayed())
+    assert browser.switch_to.active_element.get_attribute("href").endswith("#conv1/0")
+    browser.forward()
+    at(browser, "conv1 / channel 0")
+    press(browser, Keys.ESCAPE)
+    wait(lambda: one(browser, "#overview").is_displayed())
+
+
+def test_links_to_a_unit_a_neuron_a_layer_and_nothing(browser, page):
+    visit(browser, page + "#conv1/1")
+    at(browser, "conv1 / channel 1")
+    visit(browser, page + "#conv1/2/7,7")
+    at(browser, "conv1 / neuron (7, 7) of channel 2")
+    visit(browser, page + "#logits")
+    assert one(browser, "#overview").is_displayed()
+    visit(browser, page + "#conv1/99")
+    assert text(browser, "#notice") == "There is no conv1/99 in this report."
+
+
+def test_arrow_keys_step_through_the_units(browser, page):
+    visit(browser, page + "#conv1/0")
+    at(browser, "conv1 / channel 0")
+    press(browser, Keys.ARROW_LEFT)
+    at(browser, "conv1 / channel 0")
+    for name in ("channel 1", "channel 2", "neuron (7, 7) of channel 2"):
+        press(browser, Keys.ARROW_RIGHT)
+        at(browser, f"conv1 / {name}")
+    press(browser, Keys.ARROW_RIGHT)
+    at(browser, f"{EVIL} / channel 0")
+    press(browser, Keys.ARROW_LEFT)
+    at(browser, "conv1 / neuron (7, 7) of channel 2")
+
+
+def shown_column(browser):
+    cell = one(browser, "#seeds .cell")
+    return cell.value_of_css_property("background-position-x")
+
+
+def test_arrow_keys_step_through_the_cards(browser, page):
+    visit(browser, page)
+    wait(lambda: cards(browser))
+    browser.execute_script("document.querySelector('.card').focus()")
+    for key in (Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_LEFT):
+        browser.switch_to.active_element.send_keys(key)
+    assert browser.switch_to.active_element.get_attribute("href").endswith("#conv1/1")
+
+
+def test_the_slider_and_play_move_all_pictures(browser, page):
+    visit(browser, page + "#conv1/0")
+    at(browser, "conv1 / channel 0")
+    slider = one(browser, "#slider")
+    assert (shown_column(browser), text(browser, "#step")) == ("100%", "step 100 of 100")
+    slider.send_keys(Keys.ARROW_LEFT)
+    assert (shown_column(browser), text(browser, "#step")) == ("50%", "step 50 of 100")
+    assert unit_name(browser) == "conv1 / channel 0"
+    slider.send_keys(Keys.ARROW_RIGHT)
+    one(browser, "#play").click()
+    assert (shown_column(browser), text(browser, "#step")) == ("0%", "step 0 of 100")
+    assert "pause" in text(browser, "#play")
+    wait(lambda: shown_column(browser) == "100%")
+    assert "play" in text(browser, "#play")
+    assert len(find(browser, "#seeds .cell")) == 2
+    slider.send_keys(Keys.ESCAPE)
+    wait(lambda: one(browser, "#overview").is_displayed())
+
+
+def test_a_unit_shows_its_evidence(browser, page):
+    visit(browser, page + "#conv1/1")
+    at(browser, "conv1 / channel 1")
+    said = text(browser, "#unit")
+    for words in (
+        "polysemantic: 2 facets",
+        "not trusted",
+        "It lies.",
+        "Facet 1 of 2: shape: strokes at 45° (rising)",
+        "75 % of the starts led to it",
+        "\N{MINUS SIGN}20 %",
+        "180 %",
+        "60 % goes with the hue",
+        "1.33 times as far",
+        "which sees 10 \N{MULTIPLICATION SIGN} 10 pixels: rows 5 to 14",
+    ):
+        assert words in said
+    assert len(find(browser, ".chart svg[role='img'][aria-label]")) == 3
+    label = one(browser, ".chart svg[role='img']").get_attribute("aria-label")
+    assert "flat color: highest 2.00 at 120°, lowest 0.10 at 0°" in label
+    assert [cell.text for cell in find(browser, ".heat td")] == [
+        "0.10",
+        "1.50",
+        "3.20",
+        "\N{EN DASH}",
+    ]
+    assert all(image.get_attribute("alt") for image in find(browser, "#unit img"))
+    assert all(cell.get_attribute("aria-label") for cell in find(browser, "#unit .cell"))
+    one(browser, "details:last-of-type summary").click()
+    wait(lambda: "record of seed 1" in text(browser, "details:last-of-type pre"))
+    broken = "return [...document.images].filter(i => i.complete && !i.naturalWidth).length"
+    assert browser.execute_script(broken) == 0
+
+
+def test_the_same_unit_of_the_other_subject(browser, page):
+    visit(browser, page + "#conv1/0")
+    at(browser, "conv1 / channel 0")
+    this, other = find(browser, ".panel")
+    assert this.text.startswith("Net <b>one</b>")
+    assert "Wants color: hue 12° (red)." in this.text
+    assert other.text.startswith("Net two")
+    assert "Wants shape: strokes at 45° (rising)." in other.text
+    assert "without color \N{MINUS SIGN}20 %" in other.text
+    picture = other.find_element(By.TAG_NAME, "img")
+    assert "/against/pictures/conv1/" in picture.get_attribute("src")
+    wait(lambda: picture.get_property("naturalWidth") == 30)
+    visit(browser, page + "#conv1/1")
+    at(browser, "conv1 / channel 1")
+    assert "not examined there" in find(browser, ".panel")[1].text
+
+
+def test_a_dead_unit(browser, page):
+    visit(browser, page + "#conv1/2")
+    at(browser, "conv1 / channel 2")
+    said = text(browser, "#unit")
+    assert "Dead: nothing that was tried excites it." in said
+    assert "A dead unit has no facets." in said
+    assert "There is no picture of a dead unit to trust." in said
+    assert "confidence" not in text(browser, ".head")
+
+
+def test_hostile_names_are_text(browser, page):
+    visit(browser, page + "#logits/0")
+    at(browser, f"logits / unit 0, class {LABEL}")
+    assert LABEL in text(browser, ".heat")
+    visit(browser, f"{page}#{evil(1)}")
+    at(browser, f"{EVIL} / channel 1")
+    assert f"Thin: {LABEL}" in text(browser, ".why")
+    assert "taken over" not in browser.title
+    picture = one(browser, "#unit img")
+    wait(lambda: picture.get_property("naturalWidth") == 30)
+
+
+def test_a_unit_with_little_evidence(browser, gray_page):
+    visit(browser, gray_page)
+    assert "Not checked with real images." in text(browser, ".verdict")
+    assert not find(browser, ".shares")
+    visit(browser, gray_page + "#conv1/0")
+    at(browser, "conv1 / channel 0")
+    said = text(browser, "#unit")
+    for words in (
+        "Wants shape, of no single direction.",
+        "trust not checked: no real images",
+        "There are no pictures of this unit.",
+        "the input does not have three color channels",
+        "No real images were given.",
+        "there was nothing real to compare it with",
+    ):
+        assert words in said
+    assert len(find(browser, ".chart")) == 2
+    visit(browser, gray_page + "#conv1/1")
+    at(browser, "conv1 / channel 1")
+
+
+def test_a_phone_does_not_scroll_sideways(browser, page):
+    metrics = {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    fits = "return document.scrollingElement.scrollWidth <= 390 && innerWidth === 390"
+    try:
+        for unit in ("", "#conv1/1", "#logits/0", f"#{evil(0)}"):
+            visit(browser, page + unit)
+            if unit:
+                one(browser, "#seeds .cell")
+            assert browser.execute_script(fits), unit
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_a_layer_without_its_script_is_told(browser, tmp_path):
+    address = write_report(tmp_path, [unit(tmp_path, "conv1", 0)])
+    (tmp_path / "page" / "conv1.js").unlink()
+    visit(browser, address + "#conv1/0")
+    assert "page/conv1.js could not be loaded" in text(browser, "#unit .notice")
+    browser.get_log("browser")  # the browser tells it, too
+
+
+def test_no_complaint_and_no_request_to_any_host(browser, page, gray_page):
+    for log in ("browser", "performance"):
+        browser.get_log(log)
+    for address in (page, gray_page):
+        visit(browser, address)
+        for unit in shown_units(browser):
+            visit(browser, f"{address}#{unit}")
+            one(browser, "#unit h2")
+            browser.execute_script("document.querySelector('#play')?.click()")
+    assert browser.get_log("browser") == []
+    events = [json.loads(e["message"])["message"] for e in browser.get_log("performance")]
+    requests = [
+        e["params"]["request"]["url"]
+        for e in events
+        if "requestWillBeSent" in e["method"] and "request" in e["params"]
+    ]
+    assert any(request.endswith("page/conv1.js") for request in requests)
+    assert {request.split(":")[0] for request in requests} <= {"file", "data", "about"}
+
+
+def test_the_page_holds_no_address():
+    from prober.report.page import SCRIPTS, TEMPLATES
+
+    for name in ("index.html.j2", "page.css", *SCRIPTS):
+        content = (TEMPLATES / name).read_text(encoding="utf-8")
+        assert "//" not in content.replace("http://www.w3.org/2000/svg", "").replace("// ", "")
+
+
+@pytest.mark.parametrize("shortcut", ["color", "none", "cannot say", None])
+def test_every_verdict(tmp_path, shortcut):
+    write_report(tmp_path, [unit(tmp_path, "conv1", 0)], shortcut=shortcut)
+    said = {
+        "color": "It takes a shortcut: the color.",
+        "none": "It takes no shortcut by color.",
+        "cannot say": "Whether it takes a shortcut cannot be said.",
+        None: "Not checked with real images.",
+    }
+    written = (tmp_path / "index.html").read_text()
+    assert [name for name, words in said.items() if words in written] == [shortcut]
+
+
+def test_a_folder_without_a_report_is_told(tmp_path):
+    with pytest.raises(InputError, match=r"holds no report: report\.json is missing"):
+        write_page(tmp_path)
+    write_report(tmp_path, [unit(tmp_path, "conv1", 0)])
+    (tmp_path / "findings.json").write_text('[{"confidence": NaN}]')
+    with pytest.raises(InputError, match="NaN is no number"):
+        write_page(tmp_path)
+
+
+def test_a_layer_that_is_no_file_name_is_told(tmp_path):
+    with pytest.raises(InputError, match="is not a file's name"):
+        write_report(tmp_path, [unit(tmp_path, "a/b", 0)])

@@ -1,0 +1,205 @@
+import json
+import socket
+from io import BytesIO
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
+
+from prober.report import tensorboard
+from prober.report.tensorboard import sprite_of, without_pictures, write_report_tensorboard
+
+HEAD = ["name", "kind", "layer", "channel", "facet", "seed", "score"]
+
+SUMMARY = """# What it wants
+
+1. **Color?** [conv1/0](index.html#conv1/0) \u26a0 and [a\\_b\\]](index.html#a_b%5D).
+
+| unit | facet |
+| --- | --- |
+| x | [<img src="pictures/a.png" alt="red (0°)" width="84">](index.html#conv1/0)<br>red |
+| y | [<img src="pictures/b.png" alt="[b]" width="84">](index.html#conv1/1) |
+"""
+
+
+def pixels(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (*shape, 3), dtype=np.uint8)
+
+
+def label(i, **kwargs):
+    known = {"name": f"conv1/{i}", "kind": "color", "layer": "conv1", "channel": i, "facet": 0}
+    return known | {"seed": 2, "score": i / 4} | kwargs
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A report's folder with two sheets."""
+    (tmp_path / "sheets").mkdir()
+    for name, seed in (("conv1", 1), ("conv2_1", 2)):
+        Image.fromarray(pixels(12, 20, seed=seed)).save(tmp_path / "sheets" / f"{name}.png")
+    sheets = {"sheets": ["sheets/conv1.png", "sheets/conv2_1.png"]}
+    (tmp_path / "report.json").write_text(json.dumps(sheets))
+    (tmp_path / "SUMMARY.md").write_text(SUMMARY)
+    return tmp_path
+
+
+def write(folder, number=5, size=(6, 6), labels=None):
+    points = np.random.default_rng(number).normal(size=(number, 4)).astype(np.float32)
+    sprites = pixels(number, *size)
+    write_report_tensorboard(folder, points, sprites, labels or [label(i) for i in range(number)])
+    return points, sprites
+
+
+def events(folder):
+    accumulator = EventAccumulator(str(folder / "tensorboard"), size_guidance={"images": 0})
+    return accumulator.Reload()
+
+
+def text(folder):
+    (event,) = events(folder).Tensors("summary/text_summary")
+    return event.tensor_proto.string_val[0].decode()
+
+
+def projector(folder):
+    """The projector's configuration, points, rows of labels, and sprite, where it says they are."""
+    config = ProjectorConfig()
+    text_format.Parse((folder / "tensorboard" / "projector_config.pbtxt").read_text(), config)
+    (embedding,) = config.embeddings
+    here = folder / "tensorboard"
+    points = np.loadtxt(here / embedding.tensor_path, delimiter="\t", dtype=np.float32, ndmin=2)
+    labels = (here / embedding.metadata_path).read_text().splitlines()
+    sprite = np.asarray(Image.open(here / embedding.sprite.image_path))
+    return embedding, points, [line.split("\t") for line in labels], sprite
+
+
+def test_the_summary_is_text_without_pictures_and_links(folder):
+    write(folder)
+    assert text(folder) == (
+        "# What it wants\n\n1. **Color?** conv1/0 \u26a0 and a\\_b\\].\n\n"
+        "| unit | facet |\n| --- | --- |\n| x | red |\n| y |  |\n"
+    )
+    assert without_pictures("no [link] (here)") == "no [link] (here)"
+
+
+def test_each_sheet_is_an_image(folder):
+    write(folder)
+    found = events(folder)
+    assert found.Tags()["images"] == ["sheets/conv1", "sheets/conv2_1"]
+    for tag, seed in (("sheets/conv1", 1), ("sheets/conv2_1", 2)):
+        (event,) = found.Images(tag)
+        shown = np.asarray(Image.open(BytesIO(event.encoded_image_string)))
+        assert np.array_equal(shown, pixels(12, 20, seed=seed))
+
+
+def test_each_visualization_is_a_point_with_its_picture_and_labels(folder):
+    labels = [label(i) for i in range(5)]
+    labels[3] |= {"facet": None, "name": "two\tcolumns\nor lines", "more": "left out"}
+    points, sprites = write(folder, labels=labels)
+    embedding, shown, rows, sprite = projector(folder)
+    assert np.array_equal(shown, points)
+    assert rows[0] == HEAD
+    assert len(rows) == 6
+    assert rows[3] == ["conv1/2", "color", "conv1", "2", "0", "2", "0.5"]
+    assert rows[4] == ["two columns or lines", "color", "conv1", "3", "-", "2", "0.75"]
+    assert list(embedding.sprite.single_image_dim) == [6, 6]
+    assert sprite.shape == (18, 18, 3)
+    for i in range(5):
+        top, left = 6 * (i // 3), 6 * (i % 3)
+        assert np.array_equal(sprite[top : top + 6, left : left + 6], sprites[i])
+
+
+def test_the_folder_can_be_moved_and_names_no_host(folder):
+    write(folder)
+    for file in (folder / "tensorboard").iterdir():
+        content = file.read_bytes()
+        for word in (str(folder), socket.gethostname()):
+            assert word not in file.name
+            assert word.encode() not in content
+    moved = folder / "elsewhere"
+    moved.mkdir()
+    (folder / "tensorboard").rename(moved / "tensorboard")
+    assert len(projector(moved)[1]) == 5
+    assert "What it wants" in text(moved)
+
+
+def test_writing_again_replaces(folder):
+    write(folder)
+    (folder / "tensorboard" / "left over").touch()
+    (folder / "SUMMARY.md").write_text("# Another")
+    points, _ = write(folder, number=3)
+    assert text(folder) == "# Another"
+    assert len(events(folder).Images("sheets/conv1")) == 1
+    assert np.array_equal(projector(folder)[1], points)
+    files = sorted(file.name for file in (folder / "tensorboard").iterdir())
+    assert len(files) == 5
+    assert "left over" not in files
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "SUMMARY.md",
+        "report.json",
+        "sheets",
+        "tensorboard",
+    ]
+
+
+def test_what_fails_leaves_what_was_there(folder):
+    write(folder)
+    (folder / "sheets" / "conv2_1.png").unlink()
+    (folder / "SUMMARY.md").write_text("# Another")
+    with pytest.raises(FileNotFoundError):
+        write(folder)
+    assert text(folder).startswith("# What it wants")
+    with pytest.raises(ValueError, match="2 points, 3 sprites and 2 labels"):
+        write_report_tensorboard(folder, np.ones((2, 2)), pixels(3, 4, 4), [label(0), label(1)])
+    assert not list(folder.glob(".tensorboard*"))
+
+
+def test_nothing_to_project(folder):
+    write_report_tensorboard(folder, np.ones((0, 4), np.float32), pixels(0, 6, 6), [])
+    assert text(folder).startswith("# What it wants")
+    assert len(list((folder / "tensorboard").iterdir())) == 1
+
+
+def test_points_that_are_not_finite_are_left_out(folder):
+    points = np.arange(6, dtype=np.float32).reshape(3, 2)
+    points[1, 1] = np.nan
+    sprites = pixels(3, 4, 4)
+    write_report_tensorboard(folder, points, sprites, [label(i) for i in range(3)])
+    _, shown, rows, sprite = projector(folder)
+    assert shown.tolist() == [[0, 1], [4, 5]]
+    assert [row[0] for row in rows] == ["name", "conv1/0", "conv1/2"]
+    assert np.array_equal(sprite[:4, 4:], sprites[2])
+
+
+def test_too_many_points_are_thinned_evenly(folder, monkeypatch):
+    monkeypatch.setattr(tensorboard, "POINTS", 5)
+    write(folder, number=21, labels=[label(i) for i in range(21)])
+    assert [row[3] for row in projector(folder)[2]][1:] == ["0", "5", "10", "15", "20"]
+
+
+def test_sprites_shrink_until_they_fit(monkeypatch):
+    monkeypatch.setattr(tensorboard, "SIDE", 30)
+    images = pixels(9, 20, 20)
+    sprite, cell = sprite_of(images)
+    assert (cell, sprite.shape) == (10, (30, 30, 3))
+    # Twice smaller: each pixel is the mean of four, rounded once down and once across.
+    means = images[4].reshape(10, 2, 10, 2, 3).mean((1, 3))
+    assert np.abs(sprite[10:20, 10:20] - means).max() <= 1
+
+
+@pytest.mark.parametrize(("size", "shape"), [((3, 6), (6, 6)), ((6, 3), (6, 6)), ((1, 5), (5, 5))])
+def test_images_that_are_not_square_get_white_margins(size, shape):
+    images = pixels(4, *size)
+    sprite, cell = sprite_of(images)
+    assert cell == shape[0]
+    first = sprite[:cell, :cell]
+    top, left = (cell - size[0]) // 2, (cell - size[1]) // 2
+    assert np.array_equal(first[top : top + size[0], left : left + size[1]], images[0])
+    assert (first == 255).all(-1).sum() >= cell * cell - size[0] * size[1]
+
+
+def test_ten_thousand_sprites_fit_every_graphics_card():
+    sprite, cell = sprite_of(np.zeros((10_000, 42, 42, 3), np.uint8))
+    assert (sprite.shape, cell) == ((4000, 4000, 3), 40)
