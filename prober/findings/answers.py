@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from prober.findings.data import RealData
+from prober.findings.stimuli import FLAT_HUES
+from prober.findings.tuning import Curves
 from prober.findings.units import Window, responses
 from prober.subject.frozen import LOGITS, Subject
 
@@ -133,15 +135,26 @@ def table(answers: Answers, layer: str, channel: int) -> dict[str, Any]:
     }
 
 
-def class_evidence(answers: Answers, channel: int) -> dict[str, Any] | None:
-    """Returns what becomes of a class's logit when color or shape of its real images change."""
+def class_evidence(answers: Answers, channel: int, curves: Curves) -> dict[str, Any] | None:
+    """Returns what becomes of a class's logit when color or shape of its real images change.
+
+    Args:
+        answers: What the CNN answers to real images.
+        channel: The class.
+        curves: What its logit answers to flat patches: `flat_hue` is the hue that raises it most.
+    """
     data = answers.data
     own = data.labels == channel
     if channel >= len(data.classes) or not own.any() or LOGITS not in answers.plain:
         return None
     logit = answers.plain[LOGITS][:, channel]
     hue = data.hues[channel].item()
-    said = {"label": data.classes[channel], "hue": None if math.isnan(hue) else hue}
+    flat_hue = FLAT_HUES[curves.flat.argmax()].item() if len(curves.flat) else None
+    said = {
+        "label": data.classes[channel],
+        "hue": None if math.isnan(hue) else hue,
+        "flat_hue": flat_hue,
+    }
     if LOGITS not in answers.tinted:
         return said | {"logit": None}
     tinted = answers.tinted[LOGITS][:, :, channel]  # [hues, N]

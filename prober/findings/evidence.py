@@ -18,17 +18,17 @@ from prober.findings.interventions import TURNS
 from prober.findings.stimuli import ANGLES, FLAT_HUES, FREQUENCIES, TINTED_HUES
 from prober.findings.tuning import Curves
 from prober.findings.units import Unit, Window, scores
-from prober.pictures import enlarge, png, shrunk, sprite, to_bytes
+from prober.pictures import enlarge, shrunk, sprite, to_bytes
 from prober.subject.frozen import LOGITS, Subject
 from prober.visualize.objectives import Objective
 
 CELL = 84
 """Pixels that a cell of a sprite may have on a side."""
 
-SNAPSHOTS = 8
+SNAPSHOTS = 7
 """Snapshots of an evolution on the page, at the most."""
 
-SHOWN = 16
+SHOWN = 12
 """Visualizations of a unit on the page, at the most."""
 
 PICTURES = 4
@@ -67,11 +67,10 @@ class Evidence:
             self._write(
                 unit,
                 f"facet{number}_{i}.png" if i else f"facet{number}.png",
-                png(enlarge(to_bytes(window.crop(profiles.images[member])))),
+                _alone(window.crop(profiles.images[member])),
             )
             for i, member in enumerate(various(facet.members, profiles)[:PICTURES])
         ]
-        whole = png(enlarge(to_bytes(profiles.images[best])))
         return {
             "kind": facet.kind,
             "hue": facet.hue,
@@ -79,7 +78,7 @@ class Evidence:
             "score": profiles.score[best].item(),
             "share": len(facet.members) / len(profiles),
             "pictures": pictures,
-            "full": self._write(unit, f"facet{number}_full.png", whole),
+            "full": self._write(unit, f"facet{number}_full.png", _alone(profiles.images[best])),
             "interventions": self._of_interventions(unit, number, best, profiles, window),
         }
 
@@ -111,6 +110,16 @@ class Evidence:
             ],
         }
 
+    def shown(self, unit: Unit) -> list[Visualization]:
+        """Returns the visualizations of a unit that are shown: of all looks as many as may be."""
+        looks: dict[str, list[Visualization]] = {}
+        for each in self._gallery.of(unit):
+            looks.setdefault(each.look, []).append(each)
+        most = -(-SHOWN // len(looks)) if looks else 0
+        first = [each for of in looks.values() for each in of[:most]]
+        rest = [each for of in looks.values() for each in of[most:]]
+        return (first + rest)[:SHOWN]
+
     def of_visualizations(self, unit: Unit, facets: dict[str, int]) -> Section | None:
         """Writes a unit's visualizations and their evolution as a sprite, one row for each.
 
@@ -118,8 +127,7 @@ class Evidence:
             unit: The unit.
             facets: The number of the facet that a visualization belongs to, by its stem.
         """
-        own = self._gallery.of(unit)
-        shown = _one_of_each_look(own)
+        own, shown = self._gallery.of(unit), self.shown(unit)
         if not shown:
             return None
         tops: dict[str, float] = {}
@@ -157,7 +165,7 @@ class Evidence:
             "items": items,
         }
 
-    def of_data(self, unit: Unit, neutral: float, best: float) -> Section | None:
+    def of_data(self, unit: Unit, curves: Curves, neutral: float, best: float) -> Section | None:
         """Writes the real images that excite a unit most; its table, and its class if it is one."""
         if self._answers is None:
             return None
@@ -167,10 +175,12 @@ class Evidence:
         response = answered[unit.layer][:, unit.channel]
         top = self._top(response)
         cells = shrunk(to_bytes(images[top]), CELL)
-        is_class = unit.layer == LOGITS
+        of_class = None
+        if unit.layer == LOGITS:
+            of_class = class_evidence(self._answers, unit.channel, curves)
         return {
             **table(self._answers, unit.layer, unit.channel),
-            "class": class_evidence(self._answers, unit.channel) if is_class else None,
+            "class": of_class,
             "examples": {
                 "sprite": self._write(unit, "examples.png", sprite(cells[None])),
                 "cell": list(cells.shape[1:3]),
@@ -285,14 +295,9 @@ def number_or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _one_of_each_look(own: Sequence[Visualization]) -> list[Visualization]:
-    """At most `SHOWN` visualizations: all seeds of the first looks before those of the others."""
-    looks: dict[str, list[Visualization]] = {}
-    for each in own:
-        looks.setdefault(each.look, []).append(each)
-    most = max(1, SHOWN // max(1, min(2, len(looks))))
-    ordered = [each for of in looks.values() for each in of[:most]]
-    return ordered[:SHOWN]
+def _alone(image: Tensor) -> bytes:
+    """An enlarged picture `[C, H, W]` of its own, as a small file."""
+    return sprite(enlarge(to_bytes(image))[None, None])
 
 
 def _evenly(number: int, most: int) -> list[int]:

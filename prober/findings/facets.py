@@ -28,6 +28,13 @@ OTHER_HUE = 50.0
 OTHER_ANGLE = 25.0
 """Degrees between the orientations of two optima that are not the same stroke."""
 
+ORIENTED = 0.5
+"""A unit prefers an orientation if its agreement with bars falls by this share of the best."""
+
+WELL_ORIENTED = 0.8
+"""Only strokes that are oriented so well can be told from each other. A straight stroke's kernel
+reaches 0.9 and more; a digit's curve does not, and has no one direction that could be another."""
+
 OTHER_BRIGHTNESS = 0.5
 """Difference of luminance between two optima that are not the same brightness."""
 
@@ -60,6 +67,8 @@ class Profiles:
         color: `[N, C]`, the flat color that did best.
         hue: `[N]`, degrees, the hue that the unit prefers near the image; NaN where there is none.
         angle: `[N]`, degrees, the orientation that it prefers near the image; NaN likewise.
+        oriented: `[N]`, how well it is oriented, 0 to 1: how much less the orientation that it
+            agrees with least has than the one that it agrees with most.
         near: `[N, 3]`, the shares of the way that are left without color, without shape and
             without both by the score's own gradient at the image, see `decisive`.
     """
@@ -71,6 +80,7 @@ class Profiles:
     color: Tensor
     hue: Tensor
     angle: Tensor
+    oriented: Tensor
 
     @property
     def neutral(self) -> Tensor:
@@ -130,6 +140,7 @@ def profile(
     of_flats = torch.stack([score(each) for each in flats])
     of_grays = torch.stack([score(interventions.without_color(each)) for each in flats])
     best = of_flats.argmax(0)
+    angle, oriented = _local_angle(subject, objectives, images, flats[0], window)
     after = [
         score(torch.full_like(images, 0.5)),
         score(gray),
@@ -145,7 +156,8 @@ def profile(
         scores=torch.stack(after, 1),
         color=colors[best, torch.arange(len(images))],
         hue=_local_hue(subject, objectives, images),
-        angle=_local_angle(subject, objectives, images, flats[0], window),
+        angle=angle,
+        oriented=oriented,
         near=_shares_near(gradient, images, gray, flats),
     )
 
@@ -188,8 +200,8 @@ def _local_angle(
     images: Tensor,
     flats: Tensor,
     window: Window,
-) -> Tensor:
-    """The orientation that a unit prefers near images, degrees along the stroke.
+) -> tuple[Tensor, Tensor]:
+    """The orientations that units prefer near images, and how well they are oriented.
 
     Of the gradient by brightness, with the shape drawn halfway back to the mean color, so that it
     is the shape that there is too little of: the bar that it agrees with best.
@@ -199,22 +211,26 @@ def _local_angle(
         total += gradients(subject, objectives, torch.lerp(flats, images, share)).sum(1)
     kernel = window.crop(total).flatten(1).double()
     kernel = kernel - kernel.mean(1, keepdim=True)
+    kernel = kernel / kernel.norm(dim=1, keepdim=True).clamp_min(1e-30)
     angles = torch.arange(60) * 3.0
     shape = (1, window.height, window.width)
     if min(shape[1:]) < 2:
-        return torch.full((len(images),), math.nan)
+        return torch.full((len(images),), math.nan), torch.zeros(len(images))
     masks, _ = stimuli.fine_bars(shape, angles)
     bars = masks.flatten(1).double()
     bars = bars - bars.mean(1, keepdim=True)
     bars = bars / bars.norm(dim=1, keepdim=True).clamp_min(1e-12)
     agreement = (kernel @ bars.T).abs().view(len(images), -1, len(angles)).amax(1)
-    return torch.stack([_peak_angle(curve) for curve in agreement])
+    top, bottom = agreement.amax(1), agreement.amin(1)
+    oriented = (top - bottom) / top.clamp_min(1e-30)
+    angle = torch.stack([_peak_angle(curve) for curve in agreement])
+    return angle.where(oriented >= ORIENTED, math.nan), oriented
 
 
 def _peak_angle(curve: Tensor) -> Tensor:
-    """The middle, in degrees, of a closed curve's highest peak; NaN if it is hardly one."""
+    """The middle, in degrees, of a closed curve's highest peak; NaN if there is none."""
     top, bottom = curve.max(), curve.min()
-    if not top > 0 or (top - bottom) < 0.3 * top:
+    if not top > bottom:
         return torch.tensor(math.nan)
     n = len(curve)
     peak = int(curve.argmax())
@@ -310,12 +326,38 @@ def differs(profiles: Profiles, kinds: list[tuple[str, float]], one: int, other:
         return bool((shares[0] - shares[1]).abs().max() >= OTHER_PROFILE)
     if "color" in a and apart(profiles.hue[one], profiles.hue[other], 360) >= OTHER_HUE:
         return True
-    if "shape" in a and apart(profiles.angle[one], profiles.angle[other], 180) >= OTHER_ANGLE:
+    oriented = profiles.oriented[[one, other]].min() >= WELL_ORIENTED
+    angle = apart(profiles.angle[one], profiles.angle[other], 180)
+    if "shape" in a and oriented and angle >= OTHER_ANGLE:
         return True
     if a == "brightness":
         lightness = interventions.without_color(profiles.color[[one, other], :, None, None])
         return bool((lightness[0, 0] - lightness[1, 0]).abs() >= OTHER_BRIGHTNESS)
     return False
+
+
+def alike(profiles: Profiles, other: Profiles, facets: Sequence[Facet]) -> list[int | None]:
+    """Tells which facet other pictures of the unit show, those of its whole channel, say.
+
+    Args:
+        profiles: Of the optima that the facets were found in.
+        other: Of M other pictures.
+        facets: The facets.
+
+    Returns:
+        For each picture the number of the first facet of its kind and about its hue, or None.
+    """
+    found: list[int | None] = []
+    for row in range(len(other)):
+        kind, _ = kind_of(*other.decisive[row].tolist())
+        same = [
+            number
+            for number, facet in enumerate(facets)
+            if facet.kind == kind
+            and apart(profiles.hue[facet.members[0]], other.hue[row], 360) < OTHER_HUE
+        ]
+        found.append(same[0] if same else None)
+    return found
 
 
 def apart(one: Tensor | float, other: Tensor | float, period: float) -> float:

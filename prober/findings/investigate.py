@@ -12,7 +12,7 @@ from torch import Tensor
 from prober.findings import search, trust, verdict
 from prober.findings.answers import Answers
 from prober.findings.evidence import Evidence, of_tuning, various
-from prober.findings.facets import Facet, Profiles, group_facets, profile
+from prober.findings.facets import Facet, Profiles, alike, group_facets, profile
 from prober.findings.gallery import Gallery, Visualization
 from prober.findings.search import Start
 from prober.findings.tuning import Battery, Curves
@@ -227,12 +227,15 @@ class Investigation:
             print(f"Examining {layer.name}.")
             optima = self._optima(layer, searched)
             profiles = self._profiles(layer, optima)
+            others = self._others(layer, evidence)
             for unit in layer.units:
                 if unit in layer.dead:
                     found.append(self._dead(layer, unit, evidence))
                 else:
                     stems = [v.record["stem"] for _, v in optima[unit]]
-                    found.append(self._live(layer, unit, profiles[unit], stems, evidence))
+                    found.append(
+                        self._live(layer, unit, profiles[unit], stems, others[unit], evidence)
+                    )
         return found
 
     def _optima(
@@ -259,6 +262,22 @@ class Investigation:
             first += len(of)
         return parts
 
+    def _others(
+        self, layer: Layer, evidence: Evidence
+    ) -> dict[Unit, tuple[list[str], Profiles | None]]:
+        """Intervenes on the other pictures that are shown: of whole channels, other positions."""
+        whole = Window(None, 0, 0, *self.subject.input_shape[1:])
+        others = {}
+        for unit in layer.live:
+            objective = layer.window.objective(unit)
+            shown = [each for each in evidence.shown(unit) if each.objective != objective]
+            profiles = None
+            if shown:
+                images = self.gallery.images(shown)
+                profiles = profile(self.subject, [v.objective for v in shown], images, whole)
+            others[unit] = [each.record["stem"] for each in shown], profiles
+        return others
+
     def _dead(self, layer: Layer, unit: Unit, evidence: Evidence) -> dict[str, Any]:
         curves = layer.curves(unit)
         return {
@@ -272,13 +291,19 @@ class Investigation:
                 "pictures": evidence.of_visualizations(unit, {}),
                 "starts": {},
                 "tuning": of_tuning(curves),
-                "data": evidence.of_data(unit, curves.neutral, curves.neutral),
+                "data": evidence.of_data(unit, curves, curves.neutral, curves.neutral),
                 "trust": None,
             },
         }
 
     def _live(
-        self, layer: Layer, unit: Unit, profiles: Profiles, stems: list[str], evidence: Evidence
+        self,
+        layer: Layer,
+        unit: Unit,
+        profiles: Profiles,
+        stems: list[str],
+        others: tuple[list[str], Profiles | None],
+        evidence: Evidence,
     ) -> dict[str, Any]:
         objective = layer.window.objective(unit)
         facets, mixed = group_facets(self.subject, objective, profiles)
@@ -293,6 +318,8 @@ class Investigation:
         conclusion["why"] += why
         self._note_points(unit, facets, profiles)
         facet_of = {stems[m]: number for number, each in enumerate(facets) for m in each.members}
+        if others[1] is not None:
+            facet_of |= zip(others[0], alike(profiles, others[1], facets), strict=True)
         return {
             **_names(unit),
             **conclusion,
@@ -307,7 +334,7 @@ class Investigation:
                 "pictures": evidence.of_visualizations(unit, facet_of),
                 "starts": self._counted(layer, unit, len(profiles)),
                 "tuning": of_tuning(curves),
-                "data": evidence.of_data(unit, neutral, best),
+                "data": evidence.of_data(unit, curves, neutral, best),
                 "trust": compared,
             },
         }

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from prober.findings.units import batch_size, batches
-from prober.subject.frozen import Subject
+from prober.subject.frozen import LOGITS, Subject
 from prober.visualize.objectives import Objective, Scores
 
 LAYERS = 6
@@ -34,7 +34,10 @@ def layers_before(subject: Subject, layer: str) -> list[str]:
         name
         for name in names[: names.index(layer)]
         # A container's output is that of its last part; one channel has no paths to choose from.
-        if name in modules and not list(modules[name].children()) and subject.shapes[name][0] > 1
+        if name in modules
+        and not list(modules[name].children())
+        and subject.shapes[name][0] > 1
+        and not (layer == LOGITS and name == subject.gives_logits)
     ]
     if len(before) > LAYERS:
         before = [before[round(i * (len(before) - 1) / (LAYERS - 1))] for i in range(LAYERS)]

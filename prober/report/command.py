@@ -9,7 +9,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from lightning.pytorch import LightningDataModule
+from PIL import Image
 
 from prober.errors import InputError
 from prober.files import claim_version, write_whole
@@ -17,6 +19,7 @@ from prober.findings.answers import ask, behavior
 from prober.findings.data import RealData, read_data
 from prober.findings.gallery import Gallery
 from prober.findings.investigate import Investigation, windows_of
+from prober.pictures import sprite
 from prober.report.page import write_page
 from prober.report.summary import write_summary
 from prober.report.tensorboard import write_report_tensorboard
@@ -139,7 +142,7 @@ class Report:
                 searched = Gallery(folder / "search", subject)
         with self._timed("evidence"):
             found = investigation.findings(searched, folder)
-            write_whole(folder / "findings.json", json.dumps(found, indent=1) + "\n")
+            write_whole(folder / "findings.json", as_json(found))
             self._copy_sheets(pictures, folder)
             self._keep(folder, sweep, gallery, answers and behavior(answers), found)
         return DONE, investigation
@@ -221,7 +224,8 @@ class Report:
 
     def _copy_sheets(self, pictures: Path, folder: Path) -> None:
         for sheet in sorted((pictures / "sheets").glob("*.png")):
-            write_whole(folder / "sheets" / sheet.name, sheet.read_bytes())
+            pixels = np.asarray(Image.open(sheet))
+            write_whole(folder / "sheets" / sheet.name, sprite(pixels[None, None]))
 
     def _folder(self) -> Path:
         """Makes the report's folder, or checks the one that is resumed."""
@@ -264,3 +268,16 @@ class Report:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - began
+
+
+def as_json(value: Any) -> str:
+    """Returns a value as JSON, its numbers with six digits, which is more than is known."""
+    return json.dumps(_rounded(value), separators=(",", ":")) + "\n"
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value

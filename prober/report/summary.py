@@ -361,29 +361,29 @@ def guesses(report: dict[str, Any]) -> bool:
 
 
 def apart(unit: Unit) -> float | None:
-    """Returns how far a class's logit's hue is from the class's hue in the data, in degrees."""
+    """Returns how far the flat hue that raises a class's logit most is from the class's own.
+
+    Degrees, of flat patches around the hue circle; None if there is no such hue.
+    """
     data = in_data(unit)
-    if data is None or data["hue"] is None or unit["hue"] is None or unit["dead"]:
+    if data is None or data["hue"] is None or data["flat_hue"] is None or unit["dead"]:
         return None
-    return hue_difference(unit["hue"], data["hue"])
+    return hue_difference(data["flat_hue"], data["hue"])
 
 
 def hue_sentence(probed: Probed) -> str:
-    """Says how many logits want their own class's hue; `""` if the classes have no hues."""
-    hued = [unit for unit in living(probed.classes) if (in_data(unit) or {}).get("hue") is not None]
+    """Says how many logits like their own class's hue best; `""` if the classes have no hues."""
+    hued = [unit for unit in living(probed.classes) if apart(unit) is not None]
     if not hued:
         return ""
-    said = f"Of the {counted(len(hued), 'class logit')} of {plain(probed.name)}, "
-    with_hue = [unit for unit in hued if apart(unit) is not None]
-    if not with_hue:
-        return f"{said}none wants a hue."
-    same = [unit for unit in with_hue if apart(unit) <= SAME_HUE]
+    same = [unit for unit in hued if apart(unit) <= SAME_HUE]
     which = f" ({listed([link(unit, in_data(unit)['label']) for unit in same], 10)})"
-    by_chance = len(with_hue) * 2 * SAME_HUE / 360
+    by_chance = len(hued) * 2 * SAME_HUE / 360
     return (
-        f"{said}{len(with_hue)} {'wants' if len(with_hue) == 1 else 'want'} a hue, and "
-        f"{len(same)} of these their own class's{which if same and not probed.prefix else ''}, "
-        f"within {SAME_HUE:.0f}°; random hues would give {by_chance:.1f}."
+        f"Of {counted(len(hued), 'class logit')} of {plain(probed.name)}, {len(same)} "
+        f"{'answers' if len(same) == 1 else 'answer'} flat patches most in the hue of the own class"
+        f"{which if same and not probed.prefix else ''}, within {SAME_HUE:.0f}°; random hues would "
+        f"give {by_chance:.1f}."
     )
 
 
@@ -485,7 +485,7 @@ def class_picture_table(probed: Probed, against: Probed | None) -> str:
     """Shows for each class what its logit wants, and how near its hue is to the class's own."""
     hued = any((in_data(unit) or {}).get("hue") is not None for unit in probed.classes)
     others = _same_units(against)
-    columns = ["picture", "wants", *(["apart"] if hued else [])]
+    columns = ["picture", "wants", *(["best flat hue"] if hued else [])]
     rows = []
     for unit in probed.classes[:CLASSES]:
         row = [link(unit, _label(unit))]
@@ -507,10 +507,10 @@ def class_picture_table(probed: Probed, against: Probed | None) -> str:
 def _class_pictures(probed: Probed, unit: Unit) -> list[str]:
     pictures = [probed.picture(unit, facet) for facet in unit["facets"][:1]]
     difference = apart(unit)
-    said = "no hue" if unit["hue"] is None else NOTHING
+    said = NOTHING
     if difference is not None:
         match = "same hue" if difference <= SAME_HUE else "another hue"
-        said = f"{difference:.0f}°: {match}"
+        said = f"{hue_words(in_data(unit)['flat_hue'])}: {match}"
     return ["".join(pictures) or NOTHING, plain(unit_words(unit)) + flag(unit), said]
 
 

@@ -48,6 +48,7 @@ class Subject(nn.Module):
             the logits, the shape of its output for one image: `(channels, h, w)` or `(units,)`.
         name: The CNN's class, with the checkpoint's name if there is one.
         sha256: SHA-256 of the CNN's weights and statistics when it was loaded.
+        gives_logits: The name of the layer whose output is that of the whole CNN, if there is one.
 
     Raises:
         InputError: The checkpoint does not fit, the CNN rejects such input, or `mean` and `std`
@@ -200,7 +201,7 @@ class Subject(nn.Module):
             name
             for name in self.shapes
             if name in self._calls
-            and name != self._gives_logits
+            and name != self.gives_logits
             and isinstance(self.cnn.get_submodule(name), kinds)
         ]
 
@@ -257,7 +258,7 @@ class Subject(nn.Module):
         finally:
             for handle in handles:
                 handle.remove()
-        self._gives_logits = next((name for name, output in outputs if output is logits), None)
+        self.gives_logits = next((name for name, output in outputs if output is logits), None)
         for name, _ in outputs:
             self._calls[name] = self._calls.get(name, 0) + 1
         if LOGITS not in names.values():

@@ -250,7 +250,9 @@ def config(planted: Planted, steps: int | None = None) -> dict:
     whole = {
         "seed_everything": 0,
         "model": {"subject": subject},
-        "grid": {"layers": planted.layers},
+        # The logits of these CNNs are the layer itself. Fewer pictures than a person would want to
+        # see: what decides is the search for facets, which comes after them.
+        "grid": {"layers": planted.layers, "classes": None, "seeds": 3, "positions": 1},
         "data": "none",
     }
     return whole | ({"trainer": {"max_steps": steps}} if steps else {})
@@ -275,7 +277,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cnns", type=int, default=8, help="how many planted CNNs")
     parser.add_argument("--first", type=int, default=100, help="the first one's seed")
-    parser.add_argument("--steps", type=int, help="steps of each picture")
+    parser.add_argument("--steps", type=int, default=150, help="steps of each picture")
     parser.add_argument("--keep", type=Path, help="a folder for the reports, which else go")
     options = parser.parse_args()
     total = Tally()

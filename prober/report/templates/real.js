@@ -21,7 +21,7 @@ function examples(found) {
       const label = `Real image, ${about || "of no class"}: score ${number(item.score)}`;
       return scored(cell({ sprite, size, columns: items.length, column, label }), about, item);
     })),
-    note("Cropped to what the examined unit sees. The bar is the share of the way from neutral "
+    note("The bar is the share of the way from neutral "
       + "gray to the best picture.")];
 }
 
