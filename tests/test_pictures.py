@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from prober.pictures import colorfulness, enlarge, gif, png, to_bytes
+from prober.pictures import colorfulness, enlarge, gif, png, shrunk, sprite, to_bytes
 
 from . import plain
 
@@ -125,3 +125,24 @@ def test_colorfulness_by_hand():
     assert colorfulness(gray).item() == pytest.approx(0, abs=1e-3)
     # No spread, and a mean of (255, 127.5) in the two opponents.
     assert colorfulness(red).item() == pytest.approx(0.3 * (255**2 + 127.5**2) ** 0.5, rel=1e-6)
+
+
+def test_a_sprite_has_its_cells_in_rows_and_columns():
+    colors = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[0, 0, 0], [255] * 3, [9, 9, 9]]])
+    cells = np.broadcast_to(colors[:, :, None, None], (2, 3, 4, 5, 3)).astype(np.uint8)
+    with Image.open(io.BytesIO(sprite(cells))) as picture:
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    assert pixels.shape == (2 * 4, 3 * 5, 3)
+    for row, column in np.ndindex(2, 3):
+        cell = pixels[row * 4 : row * 4 + 4, column * 5 : column * 5 + 5]
+        assert np.abs(cell - colors[row, column]).max() <= 4  # a palette's colors are near
+
+
+def test_shrinking_averages_whole_squares():
+    pixels = random_pixels(9, 12)
+    small = shrunk(pixels[None], 5)[0]  # by 3, the fewest that bring 12 to 5 or less
+    assert small.shape == (3, 4, 3)
+    for row, column in np.ndindex(3, 4):
+        square = pixels[row * 3 : row * 3 + 3, column * 3 : column * 3 + 3].reshape(9, 3)
+        assert np.abs(small[row, column] - square.mean(0)).max() <= 0.5
+    assert (shrunk(pixels, 12) == pixels).all()

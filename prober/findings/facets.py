@@ -251,6 +251,7 @@ class Facet:
         hue: Degrees, None if it has no color.
         orientation: Degrees, None if it has no shape, or one without a direction.
         margin: How clear its kind is, 0 to 0.5: how far the shares of the way are from the half.
+        clear: How clear it is that it is not the facet before it, 0 to 0.5.
     """
 
     kind: str
@@ -258,6 +259,7 @@ class Facet:
     hue: float | None
     orientation: float | None
     margin: float
+    clear: float
 
 
 def kind_of(without_color: float, without_shape: float, without_both: float) -> tuple[str, float]:
@@ -306,34 +308,49 @@ def group_facets(
     near = [i for i in way.argsort(descending=True).tolist() if best > 0 and way[i] >= NEAR * best]
     mixed = [i for i in near if kinds[i][0] == "mixed"]
     left = [i for i in near if kinds[i][0] != "mixed"] or near
-    facets = []
+    facets, clear = [], 0.5
     while left:
         first = left[0]
-        others = [i for i in left[1:] if differs(profiles, kinds, first, i)]
-        parted = _parted(subject, objective, profiles, first, others)
-        apart = [i for i, is_apart in zip(others, parted, strict=True) if is_apart]
-        members = [i for i in left if i not in apart]
-        facets.append(_facet(profiles, kinds, members))
-        left = apart
+        others = {i: d for i in left[1:] if (d := difference(profiles, kinds, first, i)) > 0}
+        valleys = _valleys(subject, objective, profiles, first, list(others))
+        parted = {
+            i: min(d, (VALLEY - depth) / VALLEY / 2)
+            for (i, d), depth in zip(others.items(), valleys, strict=True)
+            if depth < VALLEY
+        }
+        members = [i for i in left if i not in parted]
+        facets.append(_facet(profiles, kinds, members, clear))
+        left = list(parted)
+        clear = parted[left[0]] if left else clear
     return facets, mixed
 
 
-def differs(profiles: Profiles, kinds: list[tuple[str, float]], one: int, other: int) -> bool:
-    """Tells whether two optima are plainly of different kinds, hues, directions or brightness."""
+def difference(profiles: Profiles, kinds: list[tuple[str, float]], one: int, other: int) -> float:
+    """Tells how plainly two optima are of different kinds, hues, directions or brightness.
+
+    Returns:
+        0 if they are not, else how far beyond the limit the difference lies, up to 0.5.
+    """
     a, b = kinds[one][0], kinds[other][0]
     shares = profiles.decisive[[one, other]].clamp(0, 1)
     if a != b:
-        return bool((shares[0] - shares[1]).abs().max() >= OTHER_PROFILE)
-    if "color" in a and apart(profiles.hue[one], profiles.hue[other], 360) >= OTHER_HUE:
-        return True
-    oriented = profiles.oriented[[one, other]].min() >= WELL_ORIENTED
-    angle = apart(profiles.angle[one], profiles.angle[other], 180)
-    if "shape" in a and oriented and angle >= OTHER_ANGLE:
-        return True
+        return _beyond((shares[0] - shares[1]).abs().max().item(), OTHER_PROFILE, 1)
+    found = 0.0
+    if "color" in a:
+        hue = apart(profiles.hue[one], profiles.hue[other], 360)
+        found = max(found, _beyond(hue, OTHER_HUE, 180))
+    if "shape" in a and profiles.oriented[[one, other]].min() >= WELL_ORIENTED:
+        angle = apart(profiles.angle[one], profiles.angle[other], 180)
+        found = max(found, _beyond(angle, OTHER_ANGLE, 90))
     if a == "brightness":
-        lightness = interventions.without_color(profiles.color[[one, other], :, None, None])
-        return bool((lightness[0, 0] - lightness[1, 0]).abs() >= OTHER_BRIGHTNESS)
-    return False
+        light = interventions.without_color(profiles.color[[one, other], :, None, None])[:, 0]
+        found = _beyond((light[0] - light[1]).abs().item(), OTHER_BRIGHTNESS, 1)
+    return found
+
+
+def _beyond(value: float, limit: float, most: float) -> float:
+    """How far a value lies between its limit and the most that it can be, 0 to 0.5."""
+    return max(0.0, (value - limit) / (most - limit) / 2)
 
 
 def alike(profiles: Profiles, other: Profiles, facets: Sequence[Facet]) -> list[int | None]:
@@ -366,10 +383,13 @@ def apart(one: Tensor | float, other: Tensor | float, period: float) -> float:
     return 0.0 if math.isnan(distance) else distance
 
 
-def _parted(
+def _valleys(
     subject: Subject, objective: Objective, profiles: Profiles, first: int, others: list[int]
-) -> list[bool]:
-    """Tells for each of some optima whether a valley parts it from the first."""
+) -> list[float]:
+    """Returns for some optima how deep the score falls on the way to the first.
+
+    The lowest score between them, as a share of the lower one's way.
+    """
     if not others:
         return []
     ends = profiles.images[others]
@@ -377,10 +397,12 @@ def _parted(
     between = scores(subject, [objective] * len(images), images).double()
     lowest = between.view(len(BLENDS), -1).amin(0) - profiles.neutral[first]
     way = profiles.score - profiles.neutral
-    return (lowest < VALLEY * torch.minimum(way[first], way[others])).tolist()
+    return (lowest / torch.minimum(way[first], way[others])).tolist()
 
 
-def _facet(profiles: Profiles, kinds: list[tuple[str, float]], members: list[int]) -> Facet:
+def _facet(
+    profiles: Profiles, kinds: list[tuple[str, float]], members: list[int], clear: float
+) -> Facet:
     best = members[0]
     kind, margin = kinds[best]
     hue, angle = profiles.hue[best].item(), profiles.angle[best].item()
@@ -390,4 +412,5 @@ def _facet(profiles: Profiles, kinds: list[tuple[str, float]], members: list[int
         hue=hue if "color" in kind and not math.isnan(hue) else None,
         orientation=angle if "shape" in kind and not math.isnan(angle) else None,
         margin=margin,
+        clear=clear,
     )

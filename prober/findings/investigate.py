@@ -1,5 +1,6 @@
 """From a subject's visualizations to its findings: the search for facets, then the evidence."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,9 +128,14 @@ class Investigation:
         Pictures of all units and real images may move them; if not, an ascent through ReLUs that
         leak may lead to where they are.
         """
+        rounding = self._rounding(layer)
 
         def unmoved(units: Sequence[Unit], answered: Tensor) -> list[Unit]:
-            return [unit for unit in units if search.look_dead(answered[:, unit.channel])]
+            return [
+                unit
+                for unit in units
+                if search.look_dead(answered[:, unit.channel], rounding[unit.channel])
+            ]
 
         of_battery = layer.battery.responses[layer.name]
         suspects = unmoved(layer.units, of_battery)
@@ -146,10 +152,23 @@ class Investigation:
         before = scores(self.subject, objectives, torch.full_like(woken, 0.5))
         after = scores(self.subject, objectives, woken)
         for unit, image, *pair in zip(suspects, woken, before, after, strict=True):
-            if search.look_dead(torch.stack(pair)):
+            if search.look_dead(torch.stack(pair), rounding[unit.channel]):
                 layer.dead.add(unit)
             else:
                 layer.starts[unit] = [Start("awakened", image)]
+
+    def _rounding(self, layer: Layer) -> Tensor:
+        """Measures by how much rounding alone moves each channel, `[channels]`.
+
+        A unit whose parts cancel each other answers with what their rounding leaves over.
+        """
+        images = layer.battery.images(layer.battery.of("gray", "hue").tolist())
+        exact = copy.deepcopy(self.subject).double()
+        rough, fine = (
+            responses(subject, images, {layer.name: layer.window})[layer.name][0]
+            for subject in (self.subject, exact)
+        )
+        return (rough - fine).abs().amax(0)
 
     def plan_search(self) -> list[Planned]:
         """Plans the search for facets: for every live unit a target from each of its starts."""

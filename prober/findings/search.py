@@ -132,10 +132,15 @@ def _steps_apart(one: int, other: int) -> int:
     return min((one - other) % 12, (other - one) % 12)
 
 
-def look_dead(responses: Tensor) -> bool:
-    """Tells whether a unit's responses `[N]` are all the same, but for rounding."""
+def look_dead(responses: Tensor, rounding: Tensor) -> bool:
+    """Tells whether a unit's responses are all the same, but for rounding.
+
+    Args:
+        responses: `[N]`.
+        rounding: By how much rounding was seen to move them.
+    """
     spread = responses.max() - responses.min()
-    return bool(spread <= SIGNS_OF_LIFE * responses.abs().max())
+    return bool(spread <= torch.maximum(SIGNS_OF_LIFE * responses.abs().max(), 20 * rounding))
 
 
 def push_away(

@@ -47,6 +47,7 @@ def conclude(facets: Sequence[Facet], mixed: Sequence[int], curves: Curves) -> d
         `kinds`, `dead`, `polysemantic`, `hue`, `orientation`, `confidence` and `why`.
     """
     margin = min((facet.margin for facet in facets), default=0.0)
+    clear = min((facet.clear for facet in facets), default=0.0)
     kinds, why = sorted({facet.kind for facet in facets}), []
     if not facets:
         why.append("No start led to an image that excites it more than mid gray does.")
@@ -66,7 +67,7 @@ def conclude(facets: Sequence[Facet], mixed: Sequence[int], curves: Curves) -> d
         "polysemantic": polysemantic,
         "hue": next((f.hue for f in facets if f.hue is not None), None),
         "orientation": next((f.orientation for f in facets if f.orientation is not None), None),
-        "confidence": confidence(margin),
+        "confidence": confidence(min(margin, clear)),
         "why": why,
     }
 

@@ -69,7 +69,9 @@ class Report:
             self._check_against(subject, self.against)
         if self.finished:
             Gallery(Path(self.finished), subject)
-        folder = self._folder()
+        else:
+            self.sweep.check()
+        self._report = folder = self._folder()
         try:
             ended = self._make(folder, data)
         except KeyboardInterrupt:
@@ -150,7 +152,11 @@ class Report:
     def _sweep(self, sweep: Sweep, folder: Path, shows: bool) -> int:
         begun = (folder / "sweep.json").exists()
         return replace(
-            sweep, folder=folder, resume=str(folder) if begun else None, shows=shows
+            sweep,
+            folder=folder,
+            part_of=self._report,
+            resume=str(folder) if begun else None,
+            shows=shows,
         ).run()
 
     def _keep(

@@ -293,7 +293,32 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
     if said["no"]:
         sentences.append(f"Not {listed(said['no'])}")
     sentences.append("Counted are live units that want color and nothing else")
+    sentences += filter(None, [hue_shares(probed, against)])
     return ". ".join(sentences) + "."
+
+
+def hue_shares(probed: Probed, against: Probed | None) -> str:
+    """Says how much of what units answer to real images the hue explains; `""` without figures."""
+    said = []
+    for layer, units in probed.layers.items():
+        share = mean_hue_share(units)
+        other = mean_hue_share(against.layers.get(layer, [])) if against else None
+        if share is not None:
+            beside = "" if other is None else f" ({plain(against.name)}: {percent(other)})"
+            said.append(f"{percent(share)} in {plain(layer)}{beside}")
+    if not said:
+        return ""
+    return (
+        "On real images, each shown in every hue, the hue explains of the variance of a unit's "
+        f"answers, in the mean over a layer, {listed(said)}"
+    )
+
+
+def mean_hue_share(units: Iterable[Unit]) -> float | None:
+    """Returns the mean share of the variance that the hue explains; None if there is none."""
+    tables = [unit["evidence"]["data"] for unit in living(units)]
+    shares = [data["variance"]["hue"] for data in tables if data and data["variance"]]
+    return sum(shares) / len(shares) if shares else None
 
 
 def wants_color_alone(unit: Unit) -> bool:

@@ -78,6 +78,7 @@ class Sweep:
         threads: Torch's threads on this machine, shared by its processes.
         folder: Where the sweep goes, if it is part of something else; None for a folder of its own
             among the runs.
+        part_of: The folder of the report that it is part of, if it is.
         shows: Whether contact sheets and TensorBoard's files are written, and what came of it is
             said.
     """
@@ -96,6 +97,7 @@ class Sweep:
     config: str
     threads: int
     folder: Path | None = None
+    part_of: Path | None = None
     shows: bool = True
 
     def run(self) -> int:
@@ -108,10 +110,7 @@ class Sweep:
             InputError: Something asked for cannot be done; nothing has been written.
             OSError: The folder cannot be written.
         """
-        accelerator = self._accelerator()
-        ChunkEvolution(self.every)
-        planned = self._plan()
-        self._check(planned)
+        planned, accelerator = self.check(), self._accelerator()
         sizes = self._saved()["sizes"] if self.resume else self._sizes(planned, accelerator)
         chunks = cut(planned, sizes)
         devices = self.trainer["devices"]
@@ -133,7 +132,7 @@ class Sweep:
         )
 
         def job(fabric: Fabric, folder: Path) -> int:
-            return self._work(fabric, Store(folder, chunks), planned, settings)
+            return self._work(fabric, Store(folder, chunks, self.part_of), planned, settings)
 
         if not decides:
             fabric.launch()
@@ -141,14 +140,22 @@ class Sweep:
             return job(fabric, fabric.broadcast(folder))
         return self._launch(fabric, job, self._folder(planned, chunks, sizes))
 
-    def _check(self, planned: list[Planned]) -> None:
-        """Finds out before any work what would go wrong in it."""
+    def check(self) -> list[Planned]:
+        """Plans the targets, and finds out before any work what would go wrong in it.
+
+        Raises:
+            InputError: Something asked for cannot be done.
+        """
+        self._accelerator()
+        ChunkEvolution(self.every)
+        planned = self._plan()
         if planned:
             ActivationMaximization.of_targets(self.subject, [planned[0].target], self.lr)
         if self.interpolation and self.interpolation.records:
             pair_of_records(self.interpolation.records, self.subject)
         elif self.interpolation and len({each.target.seed for each in planned}) < 2:
             raise InputError("An interpolation needs two seeds: set grid.seeds to 2 or more.")
+        return planned
 
     def _launch(self, fabric: Fabric, job: Callable[[Fabric, Path], int], folder: Path) -> int:
         # Ctrl-C reaches all processes; the one that waits for the others only waits.
@@ -159,7 +166,7 @@ class Sweep:
             error = str(error).strip().splitlines()[-1]
             sys.stderr.write(
                 f"Error: a process of the sweep has died ({error}). What is finished is kept; go "
-                f"on with the same command and --resume {folder}\n"
+                f"on with the same command and --resume {self.part_of or folder}\n"
             )
             return FAILED
         finally:
@@ -212,7 +219,7 @@ class Sweep:
         print(f"Evolution: {tensorboard_command(store.folder / 'tensorboard')}")
         print(f"HParams: tensorboard --logdir {store.folder / 'hparams'}")
         if len(records) < len(planned):
-            print(f"Go on with the same command and --resume {store.folder}")
+            print(f"Go on with the same command and --resume {store.resumed}")
 
     def _tell_interpolation(
         self, fabric: Fabric, store: Store, planned: list[Planned], settings: Settings

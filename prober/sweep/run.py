@@ -109,7 +109,7 @@ def run_chunks(fabric: Fabric, subject: Subject, store: Store, settings: Setting
             ended = FAILED
             sys.stderr.write(
                 f"Error: {error.strerror}: '{error.filename}'. What is finished is kept; make room "
-                f"and go on with the same command and --resume {store.folder}\n"
+                f"and go on with the same command and --resume {store.resumed}\n"
             )
         fabric.barrier()
     return ended

@@ -53,11 +53,18 @@ class Store:
     Args:
         folder: The folder.
         chunks: The targets of the sweep, chunk by chunk.
+        part_of: The folder of the report that the sweep is part of, if it is.
+
+    Attributes:
+        resumed: The folder that `--resume` takes.
     """
 
-    def __init__(self, folder: Path, chunks: Sequence[Sequence[Planned]]) -> None:
+    def __init__(
+        self, folder: Path, chunks: Sequence[Sequence[Planned]], part_of: Path | None = None
+    ) -> None:
         self.folder = folder
         self.chunks = chunks
+        self.resumed = part_of or folder
 
     def claim(self, index: int) -> bool:
         """Takes a chunk for this process; False if it is finished or another process has it."""

@@ -69,8 +69,9 @@ def unit(layer, channel, *facets, position=None, confidence=0.9, trusted=True, w
     }
 
 
-def in_class(label, hue, **logit):
-    return {"class": {"label": label, "hue": hue, "logit": LOGIT | logit}}
+def in_class(label, hue, flat_hue=None, variance=None, **logit):
+    of_class = {"label": label, "hue": hue, "flat_hue": flat_hue, "logit": LOGIT | logit}
+    return {"class": of_class, "variance": variance}
 
 
 def report(units, name="CNN (a)", behavior=None, channels=3, skipped=(), data=True):
@@ -158,10 +159,22 @@ def logits(hues, **kwargs):
             "logits",
             k,
             facet("shape" if hue is None else "color", hue, 90.0 if hue is None else None),
-            data=in_class(str(k), 36.0 * k, **kwargs),
+            data=in_class(str(k), 36.0 * k, hue, **kwargs),
         )
         for k, hue in enumerate(hues)
     ]
+
+
+def test_what_the_hue_explains_is_a_mean_over_live_units(tmp_path):
+    def shares(*of_units):
+        return [
+            unit("conv", i, facet("color", 0.0), data={"class": None, "variance": {"hue": share}})
+            for i, share in enumerate(of_units)
+        ]
+
+    units = [*shares(0.9, 0.5), unit("conv", 2, data={"class": None, "variance": None})]
+    text = summary(tmp_path, units, against=shares(0.2, 0.3), against_report={"name": "CNN (b)"})
+    assert "in the mean over a layer, 70 % in conv (b: 25 %)." in answers(text)[0]
 
 
 # Words
@@ -269,7 +282,7 @@ def test_a_shortcut_is_said_with_its_figures(tmp_path):
         "of another class 20 %, and 66 % then name the class of that hue. "
     )
     assert (
-        "Of the 10 class logits of CNN (a), 9 want a hue, and 9 of these their own class's "
+        "Of 9 class logits of CNN (a), 9 answer flat patches most in the hue of the own class "
         "(0, 1, 2, 3, 4, 6, 7, 8 and 9), within 18°; random hues would give 0.9."
     ) in answer
     assert "It is lower with another hue than with another shape in 10 of 10 classes" in text
@@ -279,9 +292,11 @@ def test_a_shortcut_is_said_with_its_figures(tmp_path):
 def test_hues_of_other_classes_are_not_counted(tmp_path, turn):
     units = logits([(36.0 * k + turn) % 360 for k in range(10)])
     text = summary(tmp_path, units, behavior=SHORTCUT)
-    assert "10 want a hue, and 0 of these their own class's, within" in answers(text)[1]
-    pictures = table(text, "class", "apart")
-    assert [row[-1] for row in pictures[1:]] == [f"{abs(turn):.0f}°: another hue"] * 10
+    assert "Of 10 class logits of CNN (a), 0 answer flat patches most in" in answers(text)[1]
+    pictures = table(text, "class", "best flat hue")
+    assert [row[-1] for row in pictures[1:]] == [
+        f"{hue_name(36 * k + turn)} ({(36 * k + turn) % 360:.0f}°): another hue" for k in range(10)
+    ]
 
 
 @pytest.mark.parametrize("against", [None, GUESSING])
@@ -306,7 +321,7 @@ def test_no_better_than_chance_is_said_only_if_so(tmp_path, accuracy, guess):
     behavior = GUESSING | {"accuracy": accuracy}
     answer = answers(summary(tmp_path, logits([None] * 10), behavior=behavior))[1]
     assert ("no better than chance" in answer) == guess
-    assert "none wants a hue" in answer
+    assert "within 18°" not in answer
 
 
 def test_no_shortcut_and_what_was_not_looked_for(tmp_path):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from prober.errors import InputError
 from prober.subject import Subject
 from prober.sweep.chunks import automatic_size, cut
-from prober.sweep.grid import Grid, numbers, spread_positions
+from prober.sweep.grid import Grid, Listed, numbers, spread_positions
 from prober.visualize.images import GaussianNoise, GrayNoise, LowFrequencyNoise
 from prober.visualize.objectives import ChannelMean, Neuron, TopKMean
 from prober.visualize.regularizers import L2
@@ -116,3 +116,30 @@ def test_deeper_layers_and_less_memory_make_smaller_chunks(subject):
 def test_low_frequency_noise_is_a_start_like_any_other(subject):
     grid = Grid(layers="conv1", channels=0, initial_images=[LowFrequencyNoise(), GrayNoise()])
     assert [p.look for p in grid.plan(subject, 0)] == ["mean_LowFrequencyNoise", "mean_GrayNoise"]
+
+
+def test_variants_take_turns_over_the_seeds(subject):
+    grid = Grid(
+        layers=["conv1"],
+        channels=[0, 1],
+        seeds=8,
+        initial_images=[GaussianNoise(), GrayNoise(), LowFrequencyNoise()],
+        regularizers=[[L2()], []],
+        in_turn=True,
+    )
+    planned = grid.plan(subject, 5)
+    assert len(planned) == 2 * 8 == grid.count(subject)
+    assert len({p.stem for p in planned}) == 16 and {p.look for p in planned} == {"mean"}
+    of_one = [p.target for p in planned if p.target.objective.channel == 0]
+    assert [t.seed for t in of_one] == list(range(5, 13))
+    names = [type(t.initial_image).__name__ for t in of_one]
+    assert names == ["GaussianNoise", "GrayNoise", "LowFrequencyNoise"] * 2 + names[:2]
+    assert [len(t.regularizers) for t in of_one] == [1, 1, 1, 0, 0, 0, 1, 1]
+
+
+def test_listed_targets_are_the_plan(subject):
+    planned = Grid(layers=["conv1"], channels=[3], seeds=2).plan(subject, 0)
+    listed = Listed(planned)
+    assert listed.plan(subject, 9) == planned
+    assert listed.count(subject) == 2
+    assert listed.looks(subject) == [("conv1", "mean")] * 2
