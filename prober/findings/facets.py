@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,6 +18,9 @@ NEAR = 0.75
 
 SURVIVES = 0.5
 """A unit survives an intervention if this share of the way is left."""
+
+THIN = 0.03
+"""A kind whose deciding share is this near to the limit is not sure."""
 
 OTHER_PROFILE = 0.4
 """Interventions that differ by this share of the way are not the same profile."""
@@ -110,10 +113,6 @@ class Profiles:
     def __len__(self) -> int:
         """Returns N."""
         return len(self.images)
-
-    def part(self, rows: slice) -> "Profiles":
-        """Returns those of some of the images."""
-        return Profiles(**{each.name: getattr(self, each.name)[rows] for each in fields(self)})
 
 
 def profile(
@@ -288,9 +287,7 @@ def kind_of(without_color: float, without_shape: float, without_both: float) -> 
     return "color+shape", min(0.5, distance)
 
 
-def group_facets(
-    subject: Subject, objective: Objective, profiles: Profiles
-) -> tuple[list[Facet], list[int]]:
+def group_facets(subject: Subject, objective: Objective, profiles: Profiles) -> list[Facet]:
     """Groups the optima of one unit into facets.
 
     Args:
@@ -299,14 +296,13 @@ def group_facets(
         profiles: Of its N optima.
 
     Returns:
-        The facets, the one with the best score first, and the numbers of the optima near the best
-        that are mixtures of two.
+        The facets, the one with the best score first. Pictures of two things at once belong to
+        none, unless there are no others.
     """
     way = profiles.score - profiles.neutral
     best = way.max()
     kinds = [kind_of(*row) for row in profiles.decisive.tolist()]
     near = [i for i in way.argsort(descending=True).tolist() if best > 0 and way[i] >= NEAR * best]
-    mixed = [i for i in near if kinds[i][0] == "mixed"]
     left = [i for i in near if kinds[i][0] != "mixed"] or near
     facets, clear = [], 0.5
     while left:
@@ -319,10 +315,11 @@ def group_facets(
             if depth < VALLEY
         }
         members = [i for i in left if i not in parted]
-        facets.append(_facet(profiles, kinds, members, clear))
+        if not facets or kinds[first][1] >= THIN:  # of a thin one it is not sure that it is one
+            facets.append(_facet(profiles, kinds, members, clear))
         left = list(parted)
         clear = parted[left[0]] if left else clear
-    return facets, mixed
+    return facets
 
 
 def difference(profiles: Profiles, kinds: list[tuple[str, float]], one: int, other: int) -> float:

@@ -100,15 +100,18 @@ class Gallery:
             )
         self.visualizations = [v for v in found if v.record["status"] == "finished"]
         self.failed = len(found) - len(self.visualizations)
+        self._of_channel: dict[tuple[str, int], list[Visualization]] = {}
+        for each in self.visualizations:
+            key = each.record["layer"], each.record["channel"]
+            self._of_channel.setdefault(key, []).append(each)
         self._cached: tuple[int, list[np.ndarray]] | None = None
 
     def of(self, unit: Unit) -> list[Visualization]:
         """Returns the visualizations of a unit: a neuron's own, or all of its channel."""
         return [
-            v
-            for v in self.visualizations
-            if (v.record["layer"], v.record["channel"]) == (unit.layer, unit.channel)
-            and (unit.position is None or v.record["position"] == list(unit.position))
+            each
+            for each in self._of_channel.get((unit.layer, unit.channel), [])
+            if unit.position is None or each.record["position"] == list(unit.position)
         ]
 
     def image(self, visualization: Visualization) -> Tensor:

@@ -118,11 +118,11 @@ class Investigation:
             )
             for key, window in windows.items()
         ]
-        pictures = gallery.images(gallery.visualizations)
+        self._pictures = gallery.images(_best_of_each_look(gallery))
         for layer in self.layers:
-            self._note_the_dead(layer, pictures)
+            self._note_the_dead(layer)
 
-    def _note_the_dead(self, layer: Layer, pictures: Tensor) -> None:
+    def _note_the_dead(self, layer: Layer) -> None:
         """Looks for signs of life in units that flat and striped images leave unmoved.
 
         Pictures of all units and real images may move them; if not, an ascent through ReLUs that
@@ -140,7 +140,8 @@ class Investigation:
         of_battery = layer.battery.responses[layer.name]
         suspects = unmoved(layer.units, of_battery)
         if suspects:
-            answered, _ = responses(self.subject, pictures, {layer.name: layer.window})[layer.name]
+            windows = {layer.name: layer.window}
+            answered, _ = responses(self.subject, self._pictures, windows)[layer.name]
             suspects = unmoved(suspects, torch.cat([answered, of_battery[:1]]))
         if suspects and self.answers is not None:
             real = self.answers.pool()[1][layer.name]
@@ -172,14 +173,13 @@ class Investigation:
 
     def plan_search(self) -> list[Planned]:
         """Plans the search for facets: for every live unit a target from each of its starts."""
-        pictures = self.gallery.images(_best_of_each_look(self.gallery))
         real = None if self.answers is None else self.answers.pool()[0]
         planned = []
         for layer in self.layers:
             if not layer.live:
                 continue
             found = search.starts_of(
-                self.subject, layer.live, layer.window, layer.battery, pictures, real
+                self.subject, layer.live, layer.window, layer.battery, self._pictures, real
             )
             for unit, starts in zip(layer.live, found, strict=True):
                 layer.starts.setdefault(unit, []).extend(starts)
@@ -244,58 +244,42 @@ class Investigation:
         found = []
         for layer in self.layers:
             print(f"Examining {layer.name}.")
-            optima = self._optima(layer, searched)
-            profiles = self._profiles(layer, optima)
-            others = self._others(layer, evidence)
             for unit in layer.units:
                 if unit in layer.dead:
                     found.append(self._dead(layer, unit, evidence))
                 else:
-                    stems = [v.record["stem"] for _, v in optima[unit]]
-                    found.append(
-                        self._live(layer, unit, profiles[unit], stems, others[unit], evidence)
-                    )
+                    found.append(self._live(layer, unit, searched, evidence))
         return found
 
     def _optima(
-        self, layer: Layer, searched: Gallery | None
-    ) -> dict[Unit, list[tuple[Gallery, Visualization]]]:
-        return {
-            unit: [(self.gallery, each) for each in self._candidates(layer, unit)]
-            + [(searched, each) for each in (searched.of(unit) if searched else ())]
-            for unit in layer.live
-        }
+        self, layer: Layer, unit: Unit, searched: Gallery | None
+    ) -> tuple[list[str], Profiles]:
+        """Intervenes on all optima of a unit; returns their stems, too."""
+        own = self._candidates(layer, unit)
+        more = searched.of(unit) if searched else []
+        images = torch.cat([g.images(v) for g, v in ((self.gallery, own), (searched, more)) if v])
+        objectives = [layer.window.objective(unit)] * len(images)
+        stems = [each.record["stem"] for each in (*own, *more)]
+        return stems, profile(self.subject, objectives, images, layer.window)
 
-    def _profiles(
-        self, layer: Layer, optima: dict[Unit, list[tuple[Gallery, Visualization]]]
-    ) -> dict[Unit, Profiles]:
-        """Intervenes on all optima of a layer together."""
-        if not optima:
+    def _facets_of_others(
+        self,
+        layer: Layer,
+        unit: Unit,
+        profiles: Profiles,
+        facets: Sequence[Facet],
+        evidence: Evidence,
+    ) -> dict[str, int | None]:
+        """Tells which facet the other pictures show: of the whole channel, of other positions."""
+        objective = layer.window.objective(unit)
+        shown = [each for each in evidence.shown(unit) if each.objective != objective]
+        if not shown:
             return {}
-        images = [gallery.image(each) for of in optima.values() for gallery, each in of]
-        objectives = [layer.window.objective(unit) for unit, of in optima.items() for _ in of]
-        all_of = profile(self.subject, objectives, torch.stack(images), layer.window)
-        parts, first = {}, 0
-        for unit, of in optima.items():
-            parts[unit] = all_of.part(slice(first, first + len(of)))
-            first += len(of)
-        return parts
-
-    def _others(
-        self, layer: Layer, evidence: Evidence
-    ) -> dict[Unit, tuple[list[str], Profiles | None]]:
-        """Intervenes on the other pictures that are shown: of whole channels, other positions."""
         whole = Window(None, 0, 0, *self.subject.input_shape[1:])
-        others = {}
-        for unit in layer.live:
-            objective = layer.window.objective(unit)
-            shown = [each for each in evidence.shown(unit) if each.objective != objective]
-            profiles = None
-            if shown:
-                images = self.gallery.images(shown)
-                profiles = profile(self.subject, [v.objective for v in shown], images, whole)
-            others[unit] = [each.record["stem"] for each in shown], profiles
-        return others
+        images = self.gallery.images(shown)
+        others = profile(self.subject, [each.objective for each in shown], images, whole)
+        stems = [each.record["stem"] for each in shown]
+        return dict(zip(stems, alike(profiles, others, facets), strict=True))
 
     def _dead(self, layer: Layer, unit: Unit, evidence: Evidence) -> dict[str, Any]:
         curves = layer.curves(unit)
@@ -316,18 +300,13 @@ class Investigation:
         }
 
     def _live(
-        self,
-        layer: Layer,
-        unit: Unit,
-        profiles: Profiles,
-        stems: list[str],
-        others: tuple[list[str], Profiles | None],
-        evidence: Evidence,
+        self, layer: Layer, unit: Unit, searched: Gallery | None, evidence: Evidence
     ) -> dict[str, Any]:
+        stems, profiles = self._optima(layer, unit, searched)
         objective = layer.window.objective(unit)
-        facets, mixed = group_facets(self.subject, objective, profiles)
+        facets = group_facets(self.subject, objective, profiles)
         curves = layer.curves(unit)
-        conclusion = verdict.conclude(facets, mixed, curves)
+        conclusion = verdict.conclude(facets, curves)
         neutral, best = profiles.neutral[0].item(), profiles.score.max().item()
         pictures = profiles.images[[facet.members[0] for facet in facets]]
         compared = None
@@ -337,8 +316,7 @@ class Investigation:
         conclusion["why"] += why
         self._note_points(unit, facets, profiles)
         facet_of = {stems[m]: number for number, each in enumerate(facets) for m in each.members}
-        if others[1] is not None:
-            facet_of |= zip(others[0], alike(profiles, others[1], facets), strict=True)
+        facet_of |= self._facets_of_others(layer, unit, profiles, facets, evidence)
         return {
             **_names(unit),
             **conclusion,
@@ -384,6 +362,8 @@ class Investigation:
         The responses of all channels of the layers examined, each brought to mean 0 and spread 1.
         """
         windows = {layer.name: layer.window for layer in self.layers}
+        if not self.points:
+            return np.zeros((0, 1), np.float32)
         images = torch.stack([point.image for point in self.points])
         answered = [strongest for strongest, _ in responses(self.subject, images, windows).values()]
         effects = torch.cat(answered, 1).double()
@@ -393,7 +373,8 @@ class Investigation:
 
     def sprites(self) -> np.ndarray:
         """Returns the points' pictures, uint8 `[N, H, W, 3]`."""
-        return np.stack([to_bytes(point.image) for point in self.points])
+        pixels = [to_bytes(point.image) for point in self.points]
+        return np.stack(pixels) if pixels else np.zeros((0, 1, 1, 3), np.uint8)
 
 
 def units_of(gallery: Gallery, subject: Subject) -> list[Unit]:

@@ -4,14 +4,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from prober.findings.facets import SURVIVES, Facet
+from prober.findings.facets import SURVIVES, THIN, Facet
 from prober.findings.tuning import Curves, phase
 
 OF_THE_DEAD = 0.98
 """How sure it is that a unit is dead which nothing moves."""
-
-UNCLEAR = 0.03
-"""A kind whose deciding figure is this near to the limit, as a share of the way, is unclear."""
 
 CONFIDENCE = ((0.0, 0.5), (0.1, 0.85), (0.2, 0.95), (0.35, 0.98), (0.5, 0.99))
 """How often claims were right, by the distance of their deciding figure from the limit; straight
@@ -35,12 +32,11 @@ def of_the_dead(saw_real_images: bool) -> dict[str, Any]:
     }
 
 
-def conclude(facets: Sequence[Facet], mixed: Sequence[int], curves: Curves) -> dict[str, Any]:
+def conclude(facets: Sequence[Facet], curves: Curves) -> dict[str, Any]:
     """Draws the conclusions about a unit that is not dead.
 
     Args:
         facets: Its facets, the best first.
-        mixed: Its optima that show two things at once.
         curves: What it answers to flat and striped images.
 
     Returns:
@@ -51,10 +47,10 @@ def conclude(facets: Sequence[Facet], mixed: Sequence[int], curves: Curves) -> d
     kinds, why = sorted({facet.kind for facet in facets}), []
     if not facets:
         why.append("No start led to an image that excites it more than mid gray does.")
-    elif margin < UNCLEAR:
+    elif facets[0].margin < THIN:
         why.append(
             "Its evidence is thin: what is left of the score without color or without shape is "
-            f"within {UNCLEAR:.0%} of the limit of {SURVIVES:.0%} that tells its kind."
+            f"within {THIN:.0%} of the limit of {SURVIVES:.0%} that tells its kind."
         )
     elif "mixed" in kinds:
         why.append("Its pictures show two things at once, and none shows one of them alone.")

@@ -69,15 +69,18 @@ class Report:
             self._check_against(subject, self.against)
         if self.finished:
             Gallery(Path(self.finished), subject)
-        else:
+        if not self.finished or self.against:
             self.sweep.check()
         self._report = folder = self._folder()
+        ended = INTERRUPTED
         try:
             ended = self._make(folder, data)
         except KeyboardInterrupt:
-            ended = INTERRUPTED
+            pass
+        finally:  # also if the disk is full
+            if ended != DONE:
+                print(f"The report is not complete. Go on with: --resume {folder}")
         if ended != DONE:
-            print(f"The report is not complete. Go on with the same command and --resume {folder}")
             return ended
         print(f"Summary: {folder / 'SUMMARY.md'}")
         print(f"Page: {folder / 'index.html'}")
