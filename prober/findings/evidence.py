@@ -12,9 +12,10 @@ from torch import Tensor
 from prober.files import write_whole
 from prober.findings import interventions, trust
 from prober.findings.answers import EXAMPLES, Answers, class_evidence, table
-from prober.findings.facets import NAMES, Facet, Profiles
+from prober.findings.facets import Facet
 from prober.findings.gallery import Gallery, Visualization
 from prober.findings.interventions import TURNS
+from prober.findings.profiles import NAMES, Profiles
 from prober.findings.stimuli import ANGLES, FLAT_HUES, FREQUENCIES, TINTED_HUES
 from prober.findings.tuning import Curves
 from prober.findings.units import Unit, Window, scores

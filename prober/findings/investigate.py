@@ -13,8 +13,9 @@ from torch import Tensor
 from prober.findings import search, trust, verdict
 from prober.findings.answers import Answers
 from prober.findings.evidence import Evidence, of_tuning, various
-from prober.findings.facets import Facet, Profiles, alike, group_facets, profile
+from prober.findings.facets import Facet, alike, group_facets
 from prober.findings.gallery import Gallery, Visualization
+from prober.findings.profiles import Profiles, profile
 from prober.findings.search import Start
 from prober.findings.tuning import Battery, Curves
 from prober.findings.units import Unit, Window, look_through, responses, scores

@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from prober.findings import interventions
 from prober.findings.tuning import Battery, peaks
-from prober.findings.units import Unit, Window, batch_size, batches, gradients, responses
+from prober.findings.units import Unit, Window, batch_size, batches, responses
 from prober.subject.frozen import Subject
 from prober.visualize.images import InitialImage
 from prober.visualize.objectives import Objective, Scores
@@ -259,6 +259,3 @@ class LeakyReLUs(TorchFunctionMode):
         if func in self._RELUS:
             return F.leaky_relu(args[0], 0.1)
         return func(*args, **(kwargs or {}))
-
-
-__all__ = ["Start", "awaken", "gradients", "look_dead", "push_away", "starts_of"]

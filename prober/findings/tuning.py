@@ -8,15 +8,12 @@ import torch
 from torch import Tensor
 
 from prober.findings import stimuli
-from prober.findings.stimuli import ANGLES, FLAT_HUES, FREQUENCIES, GRAYS, TINTED_HUES, Stimuli
+from prober.findings.stimuli import ANGLES, FREQUENCIES, TINTED_HUES, Stimuli
 from prober.findings.units import Window, responses
 from prober.subject.frozen import Subject
 
 VALLEY = 0.9
 """Two peaks are two where the curve falls below this share of the lower one between them."""
-
-NEAR = 0.7
-"""A second peak must have at least this share of the highest."""
 
 Shape = tuple[int, int, int]
 
@@ -161,7 +158,7 @@ def phase(curve: Tensor, period: float) -> float:
     return math.atan2(y, x) / (2 * math.pi) * period % period
 
 
-def peaks(curve: Tensor, neutral: float, near: float = NEAR) -> list[int]:
+def peaks(curve: Tensor, neutral: float, near: float) -> list[int]:
     """Finds the peaks of a closed curve, highest first, that a valley parts.
 
     Args:
@@ -181,20 +178,6 @@ def peaks(curve: Tensor, neutral: float, near: float = NEAR) -> list[int]:
     return found
 
 
-def belongs(curve: Tensor, found: list[int]) -> Tensor:
-    """Tells to which of the peaks each point of a closed curve belongs, `[N]`.
-
-    To the one that it can reach without going as deep as on the way to any other.
-    """
-    n = len(curve)
-    distance = [[min((i - p) % n, (p - i) % n) for p in found] for i in range(n)]
-    passes = [[_pass(curve, i, p).item() for p in found] for i in range(n)]
-    order = [
-        max(range(len(found)), key=lambda k, i=i: (passes[i][k], -distance[i][k])) for i in range(n)
-    ]
-    return torch.tensor(order)
-
-
 def _pass(curve: Tensor, start: int, end: int) -> Tensor:
     """The lowest point of the better one of the two ways from one point to another."""
     n = len(curve)
@@ -203,34 +186,3 @@ def _pass(curve: Tensor, start: int, end: int) -> Tensor:
         way = [(start + step * k) % n for k in range((step * (end - start)) % n + 1)]
         ways.append(curve[way].min())
     return max(ways)
-
-
-def center(curve: Tensor, period: float, inside: Tensor) -> float:
-    """Returns the middle of a peak: the phase of what rises above half its height.
-
-    Args:
-        curve: `[N]`, evenly over one period.
-        period: 360 for hues, 180 for orientations.
-        inside: `[N]`, which points belong to the peak.
-    """
-    values = curve[inside]
-    half = (values.max() + curve.min()) / 2
-    return phase((curve - half).clamp_min(0) * inside, period)
-
-
-def tuned_hue(curve: Tensor, neutral: float, near: float) -> float:
-    """Returns the hue that the peak nearest to `near` degrees prefers.
-
-    Of a curve with one peak, the phase of its first harmonic. Of several, each one's rise is
-    fitted by a linear response to red, green and blue, whose preferred hue is its own.
-    """
-    found = peaks(curve, neutral)
-    if len(found) < 2:
-        return phase(curve, 360)
-    parts = belongs(curve, found)
-    mine = parts[round(near / 360 * len(curve)) % len(curve)]
-    inside = parts == mine
-    return center(curve, 360, inside)
-
-
-__all__ = ["ANGLES", "FLAT_HUES", "GRAYS", "Battery", "Curves", "belongs", "center", "peaks"]

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from prober.findings.facets import SURVIVES, THIN, Facet
+from prober.findings.facets import THIN, Facet
+from prober.findings.profiles import SURVIVES
 from prober.findings.tuning import Curves, phase
 
 OF_THE_DEAD = 0.98
