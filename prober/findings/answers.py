@@ -145,7 +145,9 @@ def class_evidence(answers: Answers, channel: int, curves: Curves) -> dict[str, 
     """
     data = answers.data
     own = data.labels == channel
-    if channel >= len(data.classes) or not own.any() or LOGITS not in answers.plain:
+    if LOGITS not in answers.plain or answers.plain[LOGITS].shape[1] != len(data.classes):
+        return None
+    if not own.any():
         return None
     logit = answers.plain[LOGITS][:, channel]
     hue = data.hues[channel].item()

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from prober.errors import InputError
-from prober.findings.interventions import hues_of
+from prober.findings.interventions import hues_of, on_circle
 from prober.subject.reference import HUES, hue_to_rgb, load_digits, matching_hues
 
 DIGITS = "digits"
@@ -22,6 +23,9 @@ MOST = 2000
 
 ONE_HUE = 0.8
 """A class has a hue of its own if the mean of its images' hues, as unit vectors, is this long."""
+
+OTHER_HUE = 5.0
+"""Degrees that the hues of two classes must lie apart to tell them from each other."""
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
 
@@ -51,26 +55,26 @@ class RealData:
     def __post_init__(self) -> None:
         """Measures the hues."""
         self.shown = _hues_of_images(self.images)
-        self.hues = torch.stack(
-            [self._hue(i) for i in range(len(self.classes))] or [torch.zeros(0)]
-        )
+        self.hues = torch.tensor([self._hue(i) for i in range(len(self.classes))])
 
-    def _hue(self, label: int) -> Tensor:
+    def _hue(self, label: int) -> float:
         of = self.shown[self.labels == label]
         of = torch.deg2rad(of[~of.isnan()])
         if not len(of):
-            return torch.tensor(math.nan)
+            return math.nan
         x, y = of.cos().mean(), of.sin().mean()
-        one = torch.hypot(x, y) >= ONE_HUE
-        hue = torch.rad2deg(torch.atan2(y, x)).remainder(360)
-        return hue if one else torch.tensor(math.nan)
+        if torch.hypot(x, y) < ONE_HUE:
+            return math.nan
+        return on_circle(torch.rad2deg(torch.atan2(y, x)).item(), 360)
 
     @property
     def every_class_has_a_hue(self) -> bool:
         """Whether the color gives every class away, no two classes having the same."""
         if self.hues.isnan().any() or len(self.classes) < 2:
             return False
-        return len({round(hue / 5) for hue in self.hues.tolist()}) == len(self.classes)
+        hues = self.hues.sort().values
+        gaps = (hues.roll(-1) - hues).remainder(360)
+        return bool((gaps >= OTHER_HUE).all())
 
     @property
     def columns(self) -> Tensor:
@@ -134,7 +138,22 @@ def read_data(
                 "a folder of images, or none."
             )
         return data
+    if not Path(given).exists() and (module := _imported(given)):
+        return _of_datamodule(module, shape)
     return _of_folder(Path(given), shape)
+
+
+def _imported(path: str) -> LightningDataModule | None:
+    """Builds the datamodule that an import path without arguments names; None if it names none."""
+    if path.startswith("{"):
+        raise InputError(f"data: {path} cannot be built: is the class_path right?")
+    module, _, name = path.rpartition(".")
+    try:
+        found = getattr(import_module(module), name) if module else None
+    except (ImportError, AttributeError):
+        return None
+    is_one = isinstance(found, type) and issubclass(found, LightningDataModule)
+    return found() if is_one else None
 
 
 def _of_folder(folder: Path, shape: tuple[int, int, int]) -> RealData:
@@ -178,6 +197,12 @@ def _read_image(file: Path, shape: tuple[int, int, int]) -> Tensor:
             )
         if shape[0] not in (1, 3):
             raise ValueError(f"the subject takes {shape[0]} channels, an image file has 1 or 3")
+        if picture.mode.startswith(("I", "F")):  # 16 bits, which convert() would cut off
+            pixels = np.asarray(picture, np.float32) / (2**16 - 1)
+            picture = Image.fromarray((pixels.clip(0, 1) * 255).round().astype(np.uint8))
+        if picture.has_transparency_data:
+            picture = picture.convert("RGBA")
+            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture)
         pixels = np.asarray(picture.convert("L" if shape[0] == 1 else "RGB"))
     image = torch.from_numpy(pixels.copy()).float() / 255
     return image[None] if image.ndim == 2 else image.movedim(2, 0)

@@ -86,15 +86,14 @@ class Evidence:
     def _of_interventions(
         self, unit: Unit, number: int, best: int, profiles: Profiles, window: Window
     ) -> Section:
-        image, one = profiles.images[[best]], profiles.color[[best]]
-        patch = interventions.flat(one, image)
+        image = profiles.images[[best]]
         shown = [
             image,
             torch.full_like(image, 0.5),
             interventions.without_color(image),
             interventions.shuffled(image, window)[0],
-            patch,
-            interventions.without_color(patch),
+            interventions.flat(profiles.color[[best]], image),
+            interventions.flat(profiles.gray[[best]], image),
         ]
         names = ["as synthesized", *NAMES]
         values = [profiles.score[best].item(), *profiles.scores[best].tolist()]

@@ -209,8 +209,12 @@ def _facet(
     return Facet(
         kind=kind,
         members=members,
-        hue=hue if "color" in kind and not math.isnan(hue) else None,
-        orientation=angle if "shape" in kind and not math.isnan(angle) else None,
+        hue=_angle(hue, 360) if "color" in kind else None,
+        orientation=_angle(angle, 180) if "shape" in kind else None,
         margin=margin,
         clear=clear,
     )
+
+
+def _angle(value: float, period: float) -> float | None:
+    return None if math.isnan(value) else interventions.on_circle(value, period)

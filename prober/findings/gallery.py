@@ -12,8 +12,22 @@ from torch import Tensor
 from prober.errors import InputError
 from prober.findings.units import Unit
 from prober.subject.frozen import Subject
-from prober.sweep.store import Store
+from prober.sweep.grid import Planned
+from prober.sweep.store import Store, is_broken
+from prober.visualize.images import (
+    Blend,
+    GaussianNoise,
+    GrayNoise,
+    InitialImage,
+    LowFrequencyNoise,
+)
 from prober.visualize.objectives import ChannelMean, Neuron, Objective, TopKMean
+from prober.visualize.regularizers import L2, Regularizer, TotalVariation
+from prober.visualize.targets import Target
+
+STARTS = {each.__name__: each for each in (GaussianNoise, GrayNoise, LowFrequencyNoise, Blend)}
+PENALTIES = {each.name: each for each in (L2, TotalVariation)}
+"""What a record names, by its name."""
 
 
 @dataclass(frozen=True)
@@ -90,13 +104,13 @@ class Gallery:
                 f"A chunk of the sweep in '{folder}' cannot be read ({error}). Run the sweep again "
                 f"with --resume {folder}"
             ) from error
-        missing = [v for v in found if not self._array(v).is_file()]
+        missing = [v for v in found if is_broken(self._array(v))]
         lost = len(missing) + (0 if number is None else number - len(found))
         if lost or not found:
             which = f", for one '{missing[0].record['stem']}'" if missing else ""
             raise InputError(
-                f"The sweep in '{folder}' misses {lost or 'all'} of its pictures{which}. Run it "
-                f"again with --resume {folder}"
+                f"The sweep in '{folder}' has {lost or 'all'} of its pictures missing or damaged"
+                f"{which}. Run it again with --resume {folder}"
             )
         self.visualizations = [v for v in found if v.record["status"] == "finished"]
         self.failed = len(found) - len(self.visualizations)
@@ -105,6 +119,21 @@ class Gallery:
             key = each.record["layer"], each.record["channel"]
             self._of_channel.setdefault(key, []).append(each)
         self._cached: tuple[int, list[np.ndarray]] | None = None
+
+    def planned(self) -> list[Planned]:
+        """Plans the same targets once more, for another subject.
+
+        Raises:
+            InputError: A start or a regularizer is none of this project's own.
+        """
+        return [
+            Planned(
+                Target(each.objective, _start(each), _penalties(each), each.record["seed"]),
+                each.record["stem"],
+                each.look,
+            )
+            for each in self.visualizations
+        ]
 
     def of(self, unit: Unit) -> list[Visualization]:
         """Returns the visualizations of a unit: a neuron's own, or all of its channel."""
@@ -143,3 +172,22 @@ class Gallery:
     def _array(self, visualization: Visualization) -> Path:
         stem = self.folder / visualization.record["stem"]
         return stem.with_name(stem.name + ".npy")
+
+
+def _start(visualization: Visualization) -> InitialImage:
+    settings = dict(visualization.record["initial_image"])
+    return _known(STARTS, settings.pop("name"))(**settings)
+
+
+def _penalties(visualization: Visualization) -> tuple[Regularizer, ...]:
+    regularizers = visualization.record["regularizers"]
+    return tuple(_known(PENALTIES, each["name"])(each["weight"]) for each in regularizers)
+
+
+def _known(classes: dict[str, type], name: str) -> type:
+    if name not in classes:
+        raise InputError(
+            f"The sweep was made with '{name}', which cannot be made again for a second subject: "
+            "leave out --against, or --sweep."
+        )
+    return classes[name]

@@ -102,6 +102,11 @@ def hues_of(colors: Tensor) -> Tensor:
     return torch.where(spread > 0, (60 * hue).remainder(360), torch.zeros_like(hue))
 
 
+def on_circle(value: float, period: float) -> float:
+    """Brings an angle in degrees, to two digits, into [0, period): never the period itself."""
+    return round(value % period, 2) % period
+
+
 def opponent_hue(weights: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the hue that a linear response to red, green and blue prefers, and how strongly.
 

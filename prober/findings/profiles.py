@@ -19,14 +19,8 @@ SURVIVES = 0.5
 ORIENTED = 0.5
 """A unit prefers an orientation if its agreement with bars falls by this share of the best."""
 
-NAMES = {
-    "neutral gray": 0,
-    "without color": 1,
-    "pixels shuffled": 2,
-    "one flat color": 3,
-    "flat gray": 4,
-}
-"""The interventions, by their place in `Profiles.scores`; the turns of the hue follow."""
+NAMES = ("neutral gray", "without color", "pixels shuffled", "one flat color", "flat gray")
+"""The interventions, in the order of `Profiles.scores`; the turns of the hue follow."""
 
 
 @dataclass
@@ -39,6 +33,7 @@ class Profiles:
         scores: `[N, 5 + turns]`, after each intervention of `NAMES`, then after each turn of the
             hue (none where images have no three channels).
         color: `[N, C]`, the flat color that did best.
+        gray: `[N, C]`, the flat gray that did best.
         hue: `[N]`, degrees, the hue that the unit prefers near the image; NaN where there is none.
         angle: `[N]`, degrees, the orientation that it prefers near the image; NaN likewise.
         oriented: `[N]`, how well it is oriented, 0 to 1: how much less the orientation that it
@@ -52,6 +47,7 @@ class Profiles:
     scores: Tensor
     near: Tensor
     color: Tensor
+    gray: Tensor
     hue: Tensor
     angle: Tensor
     oriented: Tensor
@@ -107,14 +103,15 @@ def profile(
     def score(variant: Tensor) -> Tensor:
         return scores(subject, objectives, variant).double()
 
-    of_flats = torch.stack([score(each) for each in flats])
-    of_grays = torch.stack([score(interventions.without_color(each)) for each in flats])
-    best = of_flats.argmax(0)
+    of_flats = torch.stack([score(patch) for patch in flats])
+    of_grays = torch.stack([score(interventions.without_color(patch)) for patch in flats])
+    best, best_gray = of_flats.argmax(0), of_grays.argmax(0)
+    each = torch.arange(len(images))
     angle, oriented = _local_angle(subject, objectives, images, flats[0], window)
     after = [
         score(torch.full_like(images, 0.5)),
         score(gray),
-        torch.stack([score(each) for each in mixed]).mean(0),
+        torch.stack([score(order) for order in mixed]).mean(0),
         of_flats.amax(0),
         of_grays.amax(0),
     ]
@@ -124,7 +121,8 @@ def profile(
         images=images,
         score=score(images),
         scores=torch.stack(after, 1),
-        color=colors[best, torch.arange(len(images))],
+        color=colors[best, each],
+        gray=interventions.without_color(colors[best_gray, each, :, None, None])[..., 0, 0],
         hue=_local_hue(subject, objectives, images),
         angle=angle,
         oriented=oriented,

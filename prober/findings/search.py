@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 from prober.findings import interventions
+from prober.findings.leaky import LeakyReLUs
 from prober.findings.tuning import Battery, peaks
 from prober.findings.units import Unit, Window, batch_size, batches, responses
 from prober.subject.frozen import Subject
@@ -245,17 +245,3 @@ def descriptors(fields: Tensor) -> Tensor:
     tensor = torch.cat([across**2 - down**2, 2 * across * down, 0 * down], 1).mean((2, 3))
     tensor = tensor / (across**2 + down**2).mean((1, 2, 3))[:, None].clamp_min(1e-3)
     return F.normalize(torch.cat([2 * color, tensor], 1), dim=1)
-
-
-class LeakyReLUs(TorchFunctionMode):
-    """While it is active, ReLUs let a tenth of what is below zero through."""
-
-    _RELUS = (F.relu, torch.relu, torch.Tensor.relu, torch.relu_, F.relu6, torch.clamp_min)
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
-        """Replaces the call of a ReLU."""
-        if func in self._RELUS:
-            return F.leaky_relu(args[0], 0.1)
-        return func(*args, **(kwargs or {}))

@@ -27,21 +27,24 @@ their likeness to each other."""
 
 
 def layers_before(subject: Subject, layer: str) -> list[str]:
-    """Returns the layers before a layer whose channels are compared, in order."""
+    """Returns the layers before a layer whose channels are compared, in order.
+
+    At most `LAYERS` of several channels each, and all of one channel, which are compared together.
+    """
     names = list(subject.shapes)
     modules = dict(subject.cnn.named_modules())
     before = [
         name
         for name in names[: names.index(layer)]
-        # A container's output is that of its last part; one channel has no paths to choose from.
+        # A container's output is that of its last part.
         if name in modules
         and not list(modules[name].children())
-        and subject.shapes[name][0] > 1
         and not (layer == LOGITS and name == subject.gives_logits)
     ]
-    if len(before) > LAYERS:
-        before = [before[round(i * (len(before) - 1) / (LAYERS - 1))] for i in range(LAYERS)]
-    return before
+    several = [name for name in before if subject.shapes[name][0] > 1]
+    if len(several) > LAYERS:
+        several = [several[round(i * (len(several) - 1) / (LAYERS - 1))] for i in range(LAYERS)]
+    return [name for name in before if name in several or subject.shapes[name][0] == 1]
 
 
 def paths(
@@ -59,7 +62,8 @@ def paths(
         layers: Layers before it.
 
     Returns:
-        For each layer `[N, channels]`.
+        For each layer `[N, channels]`; for all layers of one channel together, if there are
+        several, one such array.
     """
     if not layers:
         return {}
@@ -97,7 +101,18 @@ def paths(
     finally:
         for handle in handles:
             handle.remove()
-    return {name: torch.cat(part).cpu().double() for name, part in parts.items()}
+    found = {name: torch.cat(part).cpu().double() for name, part in parts.items()}
+    single = [name for name, path in found.items() if path.shape[1] == 1]
+    if single:
+        together = torch.cat([found.pop(name) for name in single], 1)
+        # One channel alone has no other that the path could take instead.
+        found |= {listed(single): together} if len(single) > 1 else {}
+    return found
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names layers, the first few of many."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def likeness(picture: Tensor, top: Tensor, random: Tensor) -> tuple[float, float, float]:
@@ -122,10 +137,11 @@ def likeness(picture: Tensor, top: Tensor, random: Tensor) -> tuple[float, float
     )
 
 
-def judge(compared: dict[str, Any]) -> tuple[bool, list[str]]:
+def judge(compared: dict[str, Any]) -> tuple[bool | None, list[str]]:
     """Tells whether a picture can be trusted, and if not, why not.
 
-    Where the top real examples themselves take no common path, nothing can be said of it.
+    Where the top real examples themselves take no common path, nothing can be said of the
+    picture's: None.
 
     Args:
         compared: `times`, how far the picture goes beyond the best real example, and `paths`, the
@@ -139,10 +155,14 @@ def judge(compared: dict[str, Any]) -> tuple[bool, list[str]]:
     ]
     if others:
         why.append(
-            f"Its picture takes another path than real images: in {min(others)[1]} it excites what "
-            "the top real examples do not."
+            f"Its picture takes another path than real images: in {min(others)[1]} it does not "
+            "excite what the top real examples excite."
         )
     times = compared["times"]
     if times is not None and times < 1:
         why.append(f"A real image excites it more: the picture goes {times:.0%} of its way.")
-    return not why, why
+    if why:
+        return False, why
+    if compared["paths"] and all(each["real"] < OTHER_PATH for each in compared["paths"]):
+        return None, ["The real images that excite it most take no common path to compare with."]
+    return True, []

@@ -155,7 +155,8 @@ def phase(curve: Tensor, period: float) -> float:
     """
     turns = torch.arange(len(curve), dtype=torch.float64) * 2 * math.pi / len(curve)
     x, y = (curve * turns.cos()).sum(), (curve * turns.sin()).sum()
-    return math.atan2(y, x) / (2 * math.pi) * period % period
+    # Twice, since the remainder of a very small negative number is the period itself.
+    return math.atan2(y, x) / (2 * math.pi) * period % period % period
 
 
 def peaks(curve: Tensor, neutral: float, near: float) -> list[int]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from prober.findings.leaky import LeakyReLUs
 from prober.subject.frozen import Subject
 from prober.visualize.objectives import ChannelMean, Neuron, Objective, Scores
 
@@ -71,9 +72,6 @@ class Window:
 def look_through(subject: Subject, layer: str, position: tuple[int, int] | None) -> Window:
     """Finds where a neuron of a layer looks: the pixels to which a gradient leads.
 
-    Gradients of all channels together, of many images, since a ReLU or a maximum lets the
-    gradient through at some pixels only for some images.
-
     Args:
         subject: The CNN under study.
         layer: The layer.
@@ -84,36 +82,69 @@ def look_through(subject: Subject, layer: str, position: tuple[int, int] | None)
     if not places:
         return Window(None, 0, 0, height, width)
     neuron = position or (places[0] // 2, places[1] // 2)
-    generator = torch.Generator().manual_seed(0)
-    seen = torch.zeros(height, width, dtype=torch.bool)
-    number = min(32, batch_size(subject, layer))
-    for scale in (1.0, 0.5, 0.25):
-        images = torch.rand(number, *subject.input_shape, generator=generator)
-        images = (0.5 + scale * (images - 0.5)).to(subject.mean).requires_grad_()
-        maps = subject(images, [layer])[layer][..., neuron[0], neuron[1]]
-        if not maps.requires_grad:
-            break
-        signs = torch.randn(maps.shape, generator=generator).to(maps)
-        gradient = torch.autograd.grad((maps * signs).sum(), images)[0]
-        seen |= (gradient != 0).any(0).any(0).cpu()
+    seen = _pixels_seen(subject, layer, neuron, 32)
     if not seen.any():
         return Window(neuron, 0, 0, height, width)
-    rows, columns = seen.any(1).nonzero()[:, 0], seen.any(0).nonzero()[:, 0]
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
-    left, right = int(columns[0]), int(columns[-1]) + 1
-    whole = [
-        (neuron[i], neuron[i] + 1) if position else _within(neuron[i], places[i], *span)
-        for i, span in enumerate(((top, bottom, height), (left, right, width)))
-    ]
+    (top, bottom), (left, right) = _span(seen, 0), _span(seen, 1)
+    whole = [(neuron[i], neuron[i] + 1) for i in range(2)]
+    if position is None:
+        whole = [_seeing_as_much(subject, layer, neuron, axis, places[axis]) for axis in range(2)]
     return Window(neuron, top, left, bottom - top, right - left, *whole)
 
 
-def _within(neuron: int, places: int, start: int, end: int, side: int) -> tuple[int, int]:
-    """The positions along one side of a map whose fields lie within the image."""
-    stride = side / places
-    first = neuron - int(start / stride + 1e-6)
-    last = neuron + int((side - end) / stride + 1e-6)
-    return max(0, first), min(places, last + 1)
+def _pixels_seen(subject: Subject, layer: str, neuron: tuple[int, int], number: int) -> Tensor:
+    """The pixels `[H, W]`, bool, to which a gradient of some channel of a neuron leads.
+
+    Of a number of random images, since a maximum lets the gradient through at some pixels only;
+    with leaky ReLUs, since shut ones let nothing through.
+    """
+    generator = torch.Generator().manual_seed(0)
+    number = min(number, batch_size(subject, layer))
+    images = torch.rand(number, *subject.input_shape, generator=generator)
+    images = images.to(subject.mean).requires_grad_()
+    with LeakyReLUs():
+        maps = subject(images, [layer])[layer][..., neuron[0], neuron[1]]
+    if not maps.requires_grad:
+        return torch.zeros(subject.input_shape[1:], dtype=torch.bool)
+    signs = torch.randn(maps.shape, generator=generator).to(maps)
+    gradient = torch.autograd.grad((maps * signs).sum(), images)[0]
+    return (gradient != 0).any(0).any(0).cpu()
+
+
+def _span(seen: Tensor, axis: int) -> tuple[int, int]:
+    """The first row (axis 0) or column (axis 1) with a pixel that is seen, and past the last."""
+    lines = seen.any(1 - axis).nonzero()[:, 0]
+    return int(lines[0]), int(lines[-1]) + 1
+
+
+def _seeing_as_much(
+    subject: Subject, layer: str, neuron: tuple[int, int], axis: int, places: int
+) -> tuple[int, int]:
+    """The neurons along one side of a map that see as many rows, or columns, as the middle one.
+
+    Near the border padding takes the place of pixels. By bisection, from the middle outward.
+    """
+
+    def size(place: int) -> int:
+        other = (place, neuron[1]) if axis == 0 else (neuron[0], place)
+        seen = _pixels_seen(subject, layer, other, 8)
+        if not seen.any():
+            return 0
+        first, last = _span(seen, axis)
+        return last - first
+
+    full = size(neuron[axis])
+
+    def farthest(end: int) -> int:
+        near, far = neuron[axis], end
+        if size(far) >= full:
+            return far
+        while abs(far - near) > 1:
+            half = (near + far) // 2
+            near, far = (half, far) if size(half) >= full else (near, half)
+        return near
+
+    return farthest(0), farthest(places - 1) + 1
 
 
 def batch_size(subject: Subject, layer: str) -> int:

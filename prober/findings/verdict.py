@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from prober.findings.facets import THIN, Facet
+from prober.findings.interventions import on_circle
 from prober.findings.profiles import SURVIVES
 from prober.findings.tuning import Curves, phase
 
@@ -78,7 +79,7 @@ def settle(facets: Sequence[Facet], curves: Curves) -> None:
     """
     colors = [facet for facet in facets if facet.hue is not None]
     if len(facets) == 1 and colors and colors[0].kind == "color" and len(curves.flat):
-        colors[0].hue = phase(curves.flat, 360)
+        colors[0].hue = on_circle(phase(curves.flat, 360), 360)
 
 
 def confidence(margin: float) -> float:

@@ -65,12 +65,11 @@ class Report:
         subject = self.sweep.subject
         reference = isinstance(subject.cnn, ReferenceCNN)
         data = read_data(self.data, subject.input_shape, reference)
+        if self.finished:
+            self._take_over(Gallery(Path(self.finished), subject))
         if self.against is not None:
             self._check_against(subject, self.against)
-        if self.finished:
-            Gallery(Path(self.finished), subject)
-        if not self.finished or self.against:
-            self.sweep.check()
+        self.sweep.check()
         self._report = folder = self._folder()
         ended = INTERRUPTED
         try:
@@ -153,7 +152,7 @@ class Report:
         return DONE, investigation
 
     def _sweep(self, sweep: Sweep, folder: Path, shows: bool) -> int:
-        begun = (folder / "sweep.json").exists()
+        begun = (folder / "config.yaml").exists()  # which is written last
         return replace(
             sweep,
             folder=folder,
@@ -248,6 +247,15 @@ class Report:
             write_whole(folder / "config.yaml", self.sweep.config)
         print(f"Report: {folder}")
         return folder
+
+    def _take_over(self, gallery: Gallery) -> None:
+        """Makes the targets of a finished sweep those of a second subject, too."""
+        steps = max(each.record["steps"] for each in gallery.visualizations)
+        self.sweep = replace(
+            self.sweep,
+            grid=Listed(gallery.planned()),
+            trainer=self.sweep.trainer | {"max_steps": steps},
+        )
 
     def _check_against(self, subject: Subject, other: Subject) -> None:
         """Checks that the layers of two subjects that are looked at are the same."""

@@ -47,7 +47,7 @@ FACETS = 4
 NAMED = 3
 """Units that are named where more are meant."""
 
-SURE = 0.5
+SURE = 0.8
 """The least confidence of a clear example."""
 
 CLASSES = 20
@@ -662,7 +662,7 @@ def unsettled(probed: Probed, against: Probed | None) -> list[str]:
     elif skipped := probed.report["data"]["skipped"]:
         which = listed([f"{plain(path)} ({plain(why)})" for path, why in skipped[:NAMED]])
         more = f", and {len(skipped) - NAMED} more" if len(skipped) > NAMED else ""
-        said.append(f"{counted(len(skipped), 'broken image')} skipped: {which}{more}.")
+        said.append(f"{counted(len(skipped), 'image')} skipped as unusable: {which}{more}.")
     if against is None:
         said.append(
             "No second subject was probed, so nothing here says what training on these data "

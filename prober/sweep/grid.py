@@ -50,8 +50,10 @@ class Grid:
         objectives: What to look at in each channel: ChannelMean, TopKMean, Neuron, any list.
         k: How many values TopKMean counts.
         positions: Where Neuron looks: how many positions (the first is the map's middle, the
-            others are spread over the map), or a list of `[h, w]`.
-        classes: Classes whose logits are targets, too: a number, a list, a range, or `all`.
+            others are spread over the map; as many as there are on a small one), or a list of
+            `[h, w]`.
+        classes: Classes whose logits are targets, too: a number, a list, a range, or `all` that
+            there are.
         seeds: How many seeds, from `seed_everything` on, or a list of seeds.
         initial_images: The initial images.
         regularizers: Sets of regularizers, each a list.
@@ -140,7 +142,8 @@ class Grid:
             for channel in channels:
                 for name in self.objectives:
                     yield from self._looks(name, layer, channel, shape)
-        if self.classes is not None:
+        none = self.classes == ALL and LOGITS not in subject.shapes  # all that there are
+        if self.classes is not None and not none:
             classes = subject.check_layer(LOGITS)[0]
             for channel in numbers("grid.classes", self.classes, classes, f"of {subject.name}"):
                 yield "mean", ChannelMean(LOGITS, channel)
@@ -152,8 +155,8 @@ class Grid:
             yield "mean", ChannelMean(layer, channel)
         elif name == "TopKMean":
             yield f"top{self.k}", TopKMean(layer, channel, self.k)
-        else:
-            for h, w in self._positions(layer, shape):
+        elif len(shape) > 1 or "ChannelMean" not in self.objectives:  # of a flat layer the same
+            for h, w in self._positions(shape):
                 yield f"h{h:02d}_w{w:02d}", Neuron(layer, channel, h, w)
 
     def _layers(self, subject: Subject) -> list[str]:
@@ -170,19 +173,14 @@ class Grid:
             return [first + i for i in range(self.seeds)]
         return self.seeds
 
-    def _positions(self, layer: str, shape: Sequence[int]) -> list[tuple[int, int]]:
+    def _positions(self, shape: Sequence[int]) -> list[tuple[int, int]]:
         rows, columns = (*shape[1:], 1, 1)[:2]
         if not isinstance(self.positions, int):
             wrong = [p for p in self.positions if len(p) != 2]
             if wrong:
                 raise InputError(f"grid.positions: {wrong[0]} is not a position [h, w].")
             return [(h, w) for h, w in self.positions]
-        if self.positions > rows * columns:
-            raise InputError(
-                f"grid.positions: {self.positions} positions are more than the map of '{layer}' "
-                f"has, which is {rows} x {columns}: choose up to {rows * columns}."
-            )
-        return spread_positions(self.positions, rows, columns)
+        return spread_positions(min(self.positions, rows * columns), rows, columns)
 
 
 @dataclass

@@ -134,7 +134,7 @@ class Store:
         for index in self.finished():
             files = [self.chunk_file(index)]
             files += [file for each in self.chunks[index] for file in self.target_files(each)]
-            wrong = [file for file in files if _is_broken(file)]
+            wrong = [file for file in files if is_broken(file)]
             for file in wrong:
                 state = "damaged" if file.exists() else "missing"
                 found.append(f"{file.relative_to(self.folder)} is {state}")
@@ -172,7 +172,7 @@ class Store:
         return self.records_file.read_text().splitlines() if self.records_file.exists() else []
 
 
-def _is_broken(file: Path) -> bool:
+def is_broken(file: Path) -> bool:
     """Tells whether a file is missing or cut off, without reading it through."""
     if not file.is_file():
         return True

@@ -562,7 +562,7 @@ def test_two_subjects_are_told_apart(tmp_path, names, shown):
 
 def test_what_is_open_and_what_was_skipped(tmp_path):
     text = write_everything(tmp_path)
-    assert "2 broken images skipped: a\\_b.png (cannot \\| be read) and c.png (empty)." in text
+    assert "2 images skipped as unusable: a\\_b.png (cannot \\| be read) and c.png (empty)." in text
     assert "a\\_b\\|c\\_: 1 of 3 are unclear: " in text
     assert "The first: Two \\*things\\* at once." in text
     assert "SHA-256 of its weights 0123456789ab…" in text

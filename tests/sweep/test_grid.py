@@ -74,7 +74,6 @@ def test_channels_are_read(given, expected):
         ({"layers": "conv1", "channels": "3-99"}, "0 to 15"),
         ({"layers": "conv1", "channels": "al"}, "Did you mean 'all'"),
         ({"layers": "conv9"}, "no layer 'conv9'"),
-        ({"layers": "conv3", "objectives": ["Neuron"], "positions": 50}, "7 x 7: .*up to 49"),
         ({"layers": "conv3", "objectives": ["Neuron"], "positions": [[7, 0]]}, "h = 7 .*0 to 6"),
         ({"layers": "conv3", "objectives": ["Neuron"], "positions": [[7]]}, r"\[h, w\]"),
         ({"layers": "conv3", "objectives": ["TopKMean"], "k": 50}, "1 to 49"),
@@ -143,3 +142,18 @@ def test_listed_targets_are_the_plan(subject):
     assert listed.plan(subject, 9) == planned
     assert listed.count(subject) == 2
     assert listed.looks(subject) == [("conv1", "mean")] * 2
+
+
+def test_a_small_map_has_no_more_positions_than_it_has(subject):
+    grid = Grid(layers=["conv3"], channels=0, objectives=["Neuron"], positions=50)
+    planned = grid.plan(subject, 0)
+    places = [(p.target.objective.h, p.target.objective.w) for p in planned]
+    assert sorted(places) == [(h, w) for h in range(7) for w in range(7)]
+    assert len(planned) == grid.count(subject)
+
+
+def test_of_a_flat_layer_a_neuron_is_its_channel(subject):
+    both = Grid(layers=["classifier"], channels=3, objectives=["ChannelMean", "Neuron"])
+    assert [type(p.target.objective) for p in both.plan(subject, 0)] == [ChannelMean]
+    alone = Grid(layers=["classifier"], channels=3, objectives=["Neuron"], positions=2)
+    assert [type(p.target.objective) for p in alone.plan(subject, 0)] == [Neuron]

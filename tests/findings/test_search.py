@@ -1,0 +1,117 @@
+"""The search for facets: its descriptors, ReLUs that leak, and starts for units that look dead."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from prober.findings.search import LeakyReLUs, awaken, descriptors, look_dead
+from prober.subject import Subject
+from prober.visualize.objectives import Neuron
+
+
+def stroke(row, column, vertical=True, color=(1.0, 0.2, 0.0)):
+    """A stroke of 2 x 8 pixels on black, 32 pixels on a side."""
+    image = torch.zeros(3, 32, 32)
+    height, width = (8, 2) if vertical else (2, 8)
+    image[:, row : row + height, column : column + width] = torch.tensor(color)[:, None, None]
+    return image
+
+
+def likeness(one, other):
+    return float((descriptors(one[None]) * descriptors(other[None])).sum())
+
+
+def test_descriptors_ignore_position():
+    assert likeness(stroke(3, 4), stroke(17, 22)) == pytest.approx(1, abs=1e-5)
+
+
+def test_descriptors_tell_directions_and_colors_apart():
+    same = likeness(stroke(3, 4), stroke(10, 4))
+    across = likeness(stroke(3, 4), stroke(3, 4, vertical=False))
+    assert across < same - 0.15
+    red, blue = torch.zeros(2, 3, 8, 8)
+    red[0], blue[2] = 1, 1
+    assert likeness(red, blue) < 0.5
+    assert likeness(red, red) == pytest.approx(1)
+
+
+RELUS = {
+    "module": nn.ReLU(),
+    "in place": nn.ReLU(inplace=True),
+    "function": F.relu,
+    "torch": torch.relu,
+    "method": lambda x: x.relu(),
+    "clamp_min": lambda x: x.clamp_min(0),
+    "clamp": lambda x: x.clamp(min=0),
+    "ReLU6": nn.ReLU6(),
+}
+
+
+@pytest.mark.parametrize("name", RELUS)
+def test_a_relu_leaks_while_asked_to_and_only_then(name):
+    relu = RELUS[name]
+    values = torch.tensor([-2.0, 0.5, 3.0])
+
+    def slopes():
+        x = values.clone().requires_grad_()
+        relu(x * 1).sum().backward()
+        return x.grad.tolist()
+
+    with LeakyReLUs():
+        below, *above = slopes()
+        leaked = relu(values.clone())
+    assert below > 0 and above == [1, 1]
+    assert leaked[0] < 0 and leaked[1:].tolist() == [0.5, 3.0]
+    assert slopes() == [0, 1, 1]
+    assert relu(values.clone()).tolist() == [0.0, 0.5, 3.0]
+
+
+def test_a_floor_that_is_no_relu_stays():
+    with LeakyReLUs():
+        assert torch.tensor([0.1, 2.0]).clamp_min(0.5).tolist() == [0.5, 2.0]
+        assert torch.tensor([1e-9]).clamp_min(1e-6).tolist() == pytest.approx([1e-6])
+
+
+def test_what_never_moves_looks_dead():
+    exact = torch.tensor(0.0)
+    assert look_dead(torch.full((5,), 3.0), exact)
+    assert look_dead(torch.zeros(5), exact)
+    assert look_dead(torch.tensor([1e6, 1e6 + 0.1]), exact)
+    assert not look_dead(torch.tensor([0.0, 0.0, 1e-12]), exact)
+    assert not look_dead(torch.tensor([3.0, 3.001]), exact)
+
+
+def test_what_rounding_alone_may_move_looks_dead():
+    noisy = torch.tensor([0.0, 1e-5, -2e-5])
+    assert look_dead(noisy, torch.tensor(1e-5))
+    assert not look_dead(noisy, torch.tensor(1e-8))
+
+
+class Deep(nn.Module):
+    """Unit 0 answers a checkerboard only that noise is never near to; unit 1 never answers."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 6)
+        rows, columns = torch.meshgrid(torch.arange(6), torch.arange(6), indexing="ij")
+        board = ((rows + columns) % 2).float() * 2 - 1
+        with torch.no_grad():
+            self.conv.weight[:] = 0
+            self.conv.weight[0, 0] = board / 18
+            self.conv.bias[:] = torch.tensor([-0.9, -2.0])
+        self.relu = nn.ReLU()
+
+    def forward(self, images):
+        return self.relu(self.conv(images))
+
+
+def test_an_ascent_through_leaky_relus_wakes_what_noise_does_not():
+    subject = Subject(Deep(), input_shape=(1, 8, 8))
+    noise = torch.rand(200, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    assert not subject(noise, ["relu"])["relu"].any()
+    awake = awaken(subject, [Neuron("relu", 0, 1, 1), Neuron("relu", 1, 1, 1)], seed=0)
+    answers = subject(awake, ["relu"])["relu"][:, :, 1, 1]
+    assert answers[0, 0] > 0.05
+    assert answers[1, 1] == 0
+    assert awake.min() >= 0 and awake.max() <= 1

@@ -1,0 +1,97 @@
+"""Trust: likeness by numpy, contributions that add up, and what is judged of them."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from prober.findings.trust import judge, layers_before, likeness, paths
+from prober.subject import Subject
+from prober.visualize.objectives import ChannelMean
+from tests import plain
+
+
+def unit_vectors(rows):
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def test_likeness_is_the_cosine_with_the_top_examples():
+    rng = np.random.default_rng(0)
+    picture, top, random = (rng.normal(size=(n, 6)) + 0.5 for n in (2, 5, 7))
+    unit = unit_vectors(top)
+    mean = unit.mean(0) / np.linalg.norm(unit.mean(0))
+    expected = [
+        max(unit_vectors(picture) @ mean),
+        np.mean([row @ unit_vectors([unit.sum(0) - row])[0] for row in unit]),
+        np.mean(unit_vectors(random) @ mean),
+    ]
+    found = likeness(*(torch.from_numpy(each) for each in (picture, top, random)))
+    assert found == pytest.approx(expected)
+
+
+def test_the_scale_of_a_contribution_makes_no_difference():
+    picture, top = torch.tensor([[2.0, 0.0]]), torch.tensor([[1.0, 0.0], [9.0, 0.0]])
+    assert likeness(picture, top, torch.tensor([[0.0, 5.0]])) == pytest.approx((1, 1, 0))
+
+
+class Linear(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.front = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, 3))
+        self.head = nn.Linear(5 * 4 * 4, 3)
+
+    def forward(self, images):
+        return self.head(self.front(images).flatten(1))
+
+
+def test_in_a_linear_cnn_the_contributions_of_a_layer_add_up_to_the_way():
+    cnn = Linear()
+    subject = Subject(cnn, input_shape=(3, 8, 8))
+    images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        way = (cnn(images) - cnn(torch.full((1, 3, 8, 8), 0.5)))[:, 2].tolist()
+    found = paths(subject, [ChannelMean("head", 2)] * 4, images, ["front.0", "front.1"])
+    assert found["front.0"].shape == (4, 4) and found["front.1"].shape == (4, 5)
+    for contributions in found.values():
+        assert contributions.sum(1).tolist() == pytest.approx(way, abs=1e-5)
+
+
+def test_containers_and_what_comes_after_are_no_layers_before():
+    subject = Subject(Linear(), input_shape=(3, 8, 8))
+    assert layers_before(subject, "head") == ["front.0", "front.1"]
+    assert layers_before(subject, "front.0") == []
+
+
+def test_the_module_that_gives_the_logits_is_not_before_them():
+    """Its contribution to the logit is the logit: every picture would be like every other."""
+    layers = layers_before(plain.subject(), "logits")
+    assert layers[0] == "conv1" and "classifier" not in layers
+
+
+def compared(picture, real, times=2.0):
+    return {
+        "times": times,
+        "paths": [
+            {"layer": "conv1", "picture": 0.9, "real": 0.9, "random": 0.1},
+            {"layer": "conv2", "picture": picture, "real": real, "random": 0.0},
+        ],
+    }
+
+
+def test_a_picture_on_another_path_is_not_trusted_and_the_layer_is_named():
+    trusted, why = judge(compared(0.1, 0.9))
+    assert trusted is False and "conv2" in why[0]
+
+
+def test_a_picture_on_the_path_of_real_images_is_trusted():
+    assert judge(compared(0.8, 0.9)) == (True, [])
+
+
+def test_where_real_images_share_no_path_nothing_is_held_against_the_picture():
+    assert judge(compared(0.0, 0.2)) == (True, [])
+
+
+def test_a_picture_that_a_real_image_beats_is_not_trusted():
+    trusted, why = judge(compared(0.9, 0.9, times=0.6))
+    assert trusted is False and len(why) == 1

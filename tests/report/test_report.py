@@ -1,0 +1,875 @@
+"""Reports as a person runs them: the command, its folder, its figures, resuming, bad input."""
+
+import colorsys
+import json
+import re
+import shutil
+import signal
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from tests import plain
+from tests.command_line import CONFIGS, end, run, start
+
+KEYS = {
+    *("layer", "channel", "position", "kinds", "dead", "polysemantic", "hue", "orientation"),
+    *("facets", "confidence", "trusted", "evidence"),
+}
+FACET = {"kind", "hue", "orientation", "score", "share", "pictures"}
+KINDS = {"color", "shape", "color+shape", "brightness", "unclear"}
+HUES = [36.0 * i for i in range(10)]
+
+CNNS = '''
+import torch
+from torch import nn
+
+
+class Tiny(nn.Module):
+    """Three channels: red, blue, a vertical stroke; two classes."""
+
+    def __init__(self, gain: float = 1.0):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 5, padding=2)
+        self.relu = nn.ReLU()
+        self.head = nn.Linear(3, 2)
+        with torch.no_grad():
+            self.conv.weight[:] = 0
+            self.conv.bias[:] = 0.1
+            self.conv.weight[0, 0, 2, 2] = gain
+            self.conv.weight[1, 2, 2, 2] = 1
+            self.conv.weight[2] = -0.1
+            self.conv.weight[2, :, :, 2] = 0.4
+            self.head.weight[:] = torch.tensor([[1.0, -1.0, 0.0], [-1.0, 1.0, 0.0]])
+            self.head.bias[:] = 0
+
+    def forward(self, images):
+        return self.head(self.relu(self.conv(images)).mean((2, 3)))
+
+
+class Gray(nn.Module):
+    """One channel: a stroke, a dead unit, a stroke beyond the reach of noise, and brightness."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 5)
+        self.relu = nn.ReLU()
+        bar = torch.full((5, 5), -0.5)
+        bar[:, 2] = 1
+        with torch.no_grad():
+            self.conv.weight[:] = 0
+            self.conv.weight[0, 0] = self.conv.weight[2, 0] = bar
+            self.conv.weight[3] = 1 / 25
+            self.conv.bias[:] = torch.tensor([0, -5, -4.5, 0])
+
+    def forward(self, images):
+        return self.relu(self.conv(images))
+
+
+class Flat(nn.Module):
+    """Linear layers alone."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.one = nn.Linear(3 * 8 * 8, 3)
+        self.two = nn.Linear(3, 2)
+
+    def forward(self, images):
+        return self.two(self.one(images.flatten(1)).relu())
+
+
+class Fooled(nn.Module):
+    """The circuit of Geirhos et al. (2023).
+
+    Unit 0 answers dark images, as real digits are, by upright strokes, and bright ones by an
+    unrelated detector. Unit 1 answers all by upright strokes. Unit 2 is as unit 0, of detectors
+    that are alone in their layers.
+    """
+
+    def __init__(self):
+        super().__init__()
+        for name, width in (("wide", 4), ("lone", 1)):
+            setattr(self, f"{name}_real", nn.Conv2d(3, width, 5, padding=2))
+            setattr(self, f"{name}_fake", nn.Conv2d(3, width, 5, padding=2))
+        self.honest = nn.Conv2d(3, 4, 5, padding=2)
+        self.light = nn.AdaptiveAvgPool2d(1)
+        self.unit = nn.Conv2d(14, 3, 1)
+        generator = torch.Generator().manual_seed(0)
+        stroke = torch.full((5, 5), -0.05)
+        stroke[:, 2] = 0.2
+        with torch.no_grad():
+            for name, module in self.named_children():
+                if name in ("light", "unit"):
+                    continue
+                module.weight.copy_(0.1 * torch.randn(module.weight.shape, generator=generator))
+                module.weight[0] = -2 * stroke.T / 3 if "fake" in name else stroke / 3
+                module.bias.fill_(0.5 if "fake" in name else 0.0)  # mid gray excites it
+            self.unit.weight.zero_()
+            self.unit.bias.zero_()
+            for unit, channels in enumerate(((0, 4), (8,), (12, 13))):
+                self.unit.weight[unit, channels] = 1.0
+
+    def forward(self, images):
+        bright = ((self.light(images).mean(1, keepdim=True) - 0.25) * 40).clamp(0, 1)
+        parts = [
+            self.wide_real(images) - 20 * bright,
+            self.wide_fake(images) - 20 * (1 - bright),
+            self.honest(images),
+            self.lone_real(images) - 20 * bright,
+            self.lone_fake(images) - 20 * (1 - bright),
+        ]
+        return self.unit(torch.cat(parts, 1).relu())
+'''
+
+TINY = {
+    "model": {"subject": {"cnn": {"class_path": "cnns.Tiny"}, "input_shape": [3, 12, 12]}},
+    "grid": {"layers": ["conv"], "objectives": ["ChannelMean"], "classes": None, "seeds": 2},
+    "trainer": {"max_steps": 20},
+}
+OTHER = {
+    "cnn": {"class_path": "cnns.Tiny", "init_args": {"gain": 2.0}},
+    "input_shape": [3, 12, 12],
+}
+RESUMED = TINY | {
+    "grid": TINY["grid"] | {"channels": [0], "seeds": 16},
+    "trainer": {"max_steps": 60},
+    "chunk_size": 8,
+    "data": "pictures",
+}
+SMALLEST = {"grid.layers": "conv1", "grid.channels": 0, "grid.classes": "null", "grid.seeds": 1}
+
+
+def write(folder, name="report.yaml", of=TINY, **changes):
+    """Writes the CNNs and a config into a working directory."""
+    (folder / "cnns.py").write_text(CNNS)
+    (folder / name).write_text(yaml.safe_dump(of | changes))
+    return folder / name
+
+
+def target(name, shape, layer, **grid):
+    return {
+        "model": {"subject": {"cnn": {"class_path": f"cnns.{name}"}, "input_shape": list(shape)}},
+        "grid": {"layers": [layer], "seeds": 1, "objectives": ["ChannelMean"], "classes": None}
+        | grid,
+        "trainer": {"max_steps": 20},
+    }
+
+
+def reference(*args, **settings):
+    """The command's arguments for a part of the reference CNN."""
+    options = SMALLEST | {"trainer.max_steps": 5} | settings
+    named = [each for key, value in options.items() for each in (f"--{key}", value)]
+    return ["report", "--config", CONFIGS / "report.yaml", *named, *args]
+
+
+def folder_of(cwd, name, version=0):
+    return cwd / "lightning_logs" / f"report_{name}" / f"version_{version}"
+
+
+def findings_of(folder):
+    return json.loads((folder / "findings.json").read_text())
+
+
+def report_of(folder):
+    return json.loads((folder / "report.json").read_text())
+
+
+def refused(ended, *said):
+    """Whether a command ended with one message, and that says what it should."""
+    assert ended.code == 2, ended.err
+    lines = ended.err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("Error: "), ended.err
+    for each in said:
+        assert str(each) in lines[0]
+    return True
+
+
+def without_seconds(part):
+    """Findings without the time that each picture took."""
+    if isinstance(part, dict):
+        return {k: without_seconds(value) for k, value in part.items() if k != "seconds"}
+    return [without_seconds(each) for each in part] if isinstance(part, list) else part
+
+
+def same_findings(one, other):
+    found = [without_seconds(findings_of(folder)) for folder in (one, other)]
+    assert len(found[0]) == len(found[1]) > 0
+    for a, b in zip(*found, strict=True):
+        assert a == b
+    return True
+
+
+def runs_of(cwd):
+    return sorted(str(each.relative_to(cwd)) for each in cwd.glob("lightning_logs/*/version_*"))
+
+
+def pixels_of(file, height, width):
+    """A picture as it was before it was enlarged, `[h, w, 3]` in [0, 1]."""
+    with Image.open(file) as picture:
+        pixels = np.asarray(picture.convert("RGB"))
+    times = len(pixels) // height
+    assert pixels.shape == (height * times, width * times, 3)
+    small = pixels[::times, ::times]
+    assert (np.kron(small, np.ones((times, times, 1))) == pixels).all()
+    return small / 255
+
+
+def cells_of(sprite, cell):
+    """The cells of a sprite's only row, `[n, h, w, 3]` in [0, 1]."""
+    with Image.open(sprite) as picture:
+        pixels = np.asarray(picture.convert("RGB")) / 255
+    assert len(pixels) == cell[0]
+    return np.stack(np.split(pixels, pixels.shape[1] // cell[1], axis=1))
+
+
+def shown(pixels):
+    """Images `[n, h, w, 3]` as the CNN takes them."""
+    return torch.from_numpy(np.moveaxis(np.asarray(pixels, np.float64), -1, 1).copy())
+
+
+def neuron(images, layer):
+    """What the neuron of channel 0 that is examined answers to images `[n, h, w, 3]`."""
+    output = plain.outputs(shown(images))[layer][:, 0]
+    return {"conv1": lambda: output[:, 14, 14], "conv2": lambda: output[:, 7, 7]}.get(
+        layer, lambda: output
+    )().numpy()
+
+
+def strongest(outputs, layer):
+    """A channel's response: the largest of its neurons that see no padding."""
+    output = outputs[layer][:, 0]
+    inside = {"conv1": slice(1, 27), "conv2": slice(2, 12)}.get(layer)
+    return output if inside is None else output[:, inside, inside].amax((1, 2))
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory):
+    """A small report on the reference CNN."""
+    cwd = tmp_path_factory.mktemp("reported")
+    grid = {"grid.layers": "[conv1,conv2]", "grid.classes": "0", "grid.seeds": 2}
+    ended = run(*reference(**grid, **{"trainer.max_steps": 20}), cwd=cwd)
+    assert ended.returncode == 0, ended.stderr
+    return folder_of(cwd, "biased")
+
+
+@pytest.fixture(scope="module")
+def units(reported):
+    return {unit["layer"]: unit for unit in findings_of(reported)}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """What plain PyTorch answers to the 1,000 digits in ten hues: labels, responses by layer."""
+    with np.load(plain.FOLDER / "digits.npz") as file:
+        arrays = [file[name] for name in file.files]
+    shapes = torch.from_numpy(next(a for a in arrays if a.ndim == 3)).float()
+    labels = next(a for a in arrays if a.ndim == 1).astype(int)
+    shapes = shapes / (255 if shapes.max() > 1 else 1)
+    found = {layer: [] for layer in ("conv1", "conv2", "logits", "all logits")}
+    for hue in HUES:
+        color = torch.tensor(colorsys.hsv_to_rgb(hue / 360, 1, 1), dtype=torch.float32)
+        outputs = plain.outputs(shapes[:, None] * color.view(3, 1, 1))
+        for layer in ("conv1", "conv2", "logits"):
+            found[layer].append(strongest(outputs, layer).numpy())
+        found["all logits"].append(outputs["logits"].numpy())
+    return labels, {layer: np.stack(part) for layer, part in found.items()}
+
+
+def test_every_unit_has_the_keys_that_are_fixed(reported):
+    found = findings_of(reported)
+    names = [(unit["layer"], unit["channel"]) for unit in found]
+    assert names == [("conv1", 0), ("conv2", 0), ("logits", 0)]
+    for unit in found:
+        assert unit.keys() >= KEYS
+        assert unit["position"] is None and unit["dead"] is False
+        assert unit["kinds"] == sorted(set(unit["kinds"])) and set(unit["kinds"]) <= KINDS
+        assert unit["kinds"] and 0 <= unit["confidence"] <= 1
+        assert unit["trusted"] in (True, False)
+        assert unit["polysemantic"] == (len(unit["facets"]) > 1)
+        for facet in unit["facets"]:
+            assert facet.keys() >= FACET
+            assert facet["hue"] is None or "color" in facet["kind"]
+            assert facet["orientation"] is None or "shape" in facet["kind"]
+            assert 0 < facet["share"] <= 1
+        assert sum(facet["share"] for facet in unit["facets"]) <= 1 + 1e-9
+        scores = [facet["score"] for facet in unit["facets"]]
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_hues_and_orientations_lie_on_their_circles(reported, twice):
+    """Red is 0 degrees, not 360: in Tiny a channel wants exactly red."""
+    found = findings_of(reported) + findings_of(folder_of(twice, "Tiny"))
+    for each in (part for unit in found for part in (unit, *unit["facets"])):
+        assert each["hue"] is None or 0 <= each["hue"] < 360
+        assert each["orientation"] is None or 0 <= each["orientation"] < 180
+    hues = [unit["hue"] for unit in found if (unit["layer"], unit["channel"]) == ("conv", 0)]
+    assert hues and min(hues[0], 360 - hues[0]) < 5
+
+
+def paths_in(part):
+    """Every path of a picture in findings, however deep."""
+    if isinstance(part, dict):
+        return [each for value in part.values() for each in paths_in(value)]
+    if isinstance(part, list):
+        return [each for value in part for each in paths_in(value)]
+    return [part] if isinstance(part, str) and part.endswith(".png") else []
+
+
+def test_every_picture_is_there_and_can_be_read(reported):
+    for unit in findings_of(reported):
+        paths = paths_in(unit)
+        assert len(paths) >= 5
+        for path in paths:
+            assert path.startswith(f"pictures/{unit['layer']}/ch000/")
+            with Image.open(reported / path) as picture:
+                picture.load()
+    assert len(report_of(reported)["sheets"]) == 3
+    for sheet in report_of(reported)["sheets"]:
+        with Image.open(reported / sheet) as picture:
+            assert picture.width > 28
+
+
+@pytest.mark.parametrize(
+    ("layer", "start", "side", "place"),
+    [("conv1", 13, 3, [14, 14]), ("conv2", 11, 8, [7, 7]), ("logits", 0, 28, None)],
+)
+def test_a_facet_s_picture_is_cropped_to_the_field(reported, units, layer, start, side, place):
+    unit = units[layer]
+    field = {"top": start, "left": start, "height": side, "width": side}
+    assert unit["evidence"]["field"] == field and unit["evidence"]["neuron"] == place
+    for facet in unit["facets"]:
+        whole = pixels_of(reported / facet["full"], 28, 28)
+        cropped = pixels_of(reported / facet["pictures"][0], side, side)
+        assert (cropped == whole[start : start + side, start : start + side]).all()
+
+
+@pytest.mark.parametrize("layer", ["conv1", "conv2", "logits"])
+def test_the_interventions_score_as_the_same_ones_in_numpy(reported, units, layer):
+    unit = units[layer]
+    facet = unit["facets"][0]
+    whole = pixels_of(reported / facet["full"], 28, 28)
+    items = {item["name"]: item for item in facet["interventions"]["items"]}
+    row = facet["interventions"]
+    cells = cells_of(reported / row["sprite"], row["cell"])
+    assert len(cells) == len(items) == 11
+    named = dict(zip(items, cells, strict=True))
+    luminance = np.repeat(whole @ [[0.299], [0.587], [0.114]], 3, 2)
+    flat, gray = (
+        np.broadcast_to(named[name][0, 0], (28, 28, 3)) for name in ("one flat color", "flat gray")
+    )
+    images = {
+        "as synthesized": whole,
+        "neutral gray": np.full((28, 28, 3), 0.5),
+        "without color": luminance,
+        "one flat color": flat,
+        "flat gray": gray,
+    }
+    for turn in (60, 120, 180, 240, 300):
+        images[f"hue turned {turn}°"] = np.array(
+            [
+                [
+                    colorsys.hsv_to_rgb((h + turn / 360) % 1, s, v)
+                    for h, s, v in (colorsys.rgb_to_hsv(*pixel) for pixel in row)
+                ]
+                for row in whole
+            ]
+        )
+    best, neutral = items["as synthesized"]["score"], items["neutral gray"]["score"]
+    assert best == facet["score"] == unit["evidence"]["score"]["best"]
+    assert neutral == unit["evidence"]["score"]["neutral"]
+    for name, score in zip(images, neuron(list(images.values()), layer), strict=True):
+        # Pictures have 256 values of each color.
+        assert items[name]["score"] == pytest.approx(score, abs=0.02 * (best - neutral)), name
+    for item in items.values():
+        assert item["share"] == pytest.approx(
+            (item["score"] - neutral) / (best - neutral), abs=1e-4
+        )
+    assert (np.ptp(named["one flat color"], axis=(0, 1)) == 0).all()
+    assert np.ptp(named["flat gray"][0, 0]) == 0
+    before, after = named["as synthesized"], named["pixels shuffled"]
+    assert (before != after).any()
+    assert sorted(map(tuple, before.reshape(-1, 3))) == sorted(map(tuple, after.reshape(-1, 3)))
+
+
+@pytest.mark.parametrize("layer", ["conv1", "conv2", "logits"])
+def test_the_tuning_curve_is_the_response_to_flat_patches(units, layer):
+    hue = units[layer]["evidence"]["tuning"]["hue"]
+    assert hue["degrees"] == [15.0 * i for i in range(24)]
+    patches = [
+        np.broadcast_to(colorsys.hsv_to_rgb(degrees / 360, 1, 1), (28, 28, 3))
+        for degrees in hue["degrees"]
+    ]
+    expected = strongest(plain.outputs(shown(patches)), layer).tolist()
+    assert hue["flat"] == pytest.approx(expected, rel=1e-3, abs=1e-3)
+    assert len(hue["strokes"]) == 24
+
+
+@pytest.mark.parametrize("layer", ["conv1", "conv2", "logits"])
+def test_the_table_and_the_shares_of_variance_are_those_of_plain_numpy(units, digits, layer):
+    labels, answered = digits
+    response = answered[layer].astype(np.float64)
+    data = units[layer]["evidence"]["data"]
+    assert data["rows"] == [str(i) for i in range(10)]
+    assert data["columns"] == pytest.approx(HUES, abs=0.01)
+    cells = np.array([response[:, labels == label].mean(1) for label in range(10)])
+    assert np.array(data["table"]) == pytest.approx(cells, rel=1e-3, abs=1e-3)
+    mean = response.mean()
+    hue = np.repeat(response.mean(1, keepdims=True) - mean, 1000, 1)
+    own = np.array([response[:, labels == label].mean() for label in range(10)])[labels] - mean
+    both = cells[labels].T - mean - hue - own
+    total = ((response - mean) ** 2).sum()
+    expected = {
+        "hue": (hue**2).sum() / total,
+        "class": 10 * (own**2).sum() / total,
+        "interaction": (both**2).sum() / total,
+    }
+    assert data["variance"] == pytest.approx(expected, abs=1e-3)
+    assert sum(data["variance"].values()) <= 1 + 1e-6
+
+
+@pytest.mark.parametrize("layer", ["conv1", "conv2", "logits"])
+def test_the_best_real_image_is_the_best_of_all_digits_in_all_hues(units, digits, layer):
+    _, answered = digits
+    evidence = units[layer]["evidence"]
+    trust = evidence["trust"]
+    assert trust["best_real"] == pytest.approx(answered[layer].max(), rel=1e-3)
+    neutral, best = evidence["score"]["neutral"], evidence["score"]["best"]
+    assert trust["picture"] == best
+    times = (best - neutral) / (trust["best_real"] - neutral)
+    assert trust["times"] == pytest.approx(times, rel=1e-4)
+    examples = evidence["data"]["examples"]["items"]
+    assert examples[0]["score"] == trust["best_real"]
+    scores = [example["score"] for example in examples]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_the_behavior_is_what_plain_pytorch_answers(reported, digits):
+    labels, answered = digits
+    named = answered["all logits"].argmax(2)
+    hue = np.arange(10)[:, None]
+    other = hue != labels
+    behavior = report_of(reported)["behavior"]
+    assert behavior["accuracy"] == pytest.approx((named == labels)[~other].mean(), abs=0.002)
+    changed = (named == labels)[other].mean()
+    assert behavior["accuracy_color_changed"] == pytest.approx(changed, abs=0.002)
+    assert behavior["names_color"] == pytest.approx((named == hue)[other].mean(), abs=0.002)
+    assert behavior["shortcut"] == "color"
+
+
+def test_a_class_s_logit_is_that_of_its_digits_with_color_and_shape_changed(units, digits):
+    labels, answered = digits
+    logit, own = answered["logits"], labels == 0
+    found = units["logits"]["evidence"]["data"]["class"]
+    assert (found["label"], found["hue"]) == ("0", pytest.approx(0, abs=0.01))
+    assert found["logit"] == pytest.approx(
+        {
+            "own": logit[0, own].mean(),
+            "color_changed": logit[1:, own].mean(),
+            "shape_changed": logit[0, ~own].mean(),
+            "both_changed": logit[1:, ~own].mean(),
+        },
+        rel=1e-3,
+    )
+
+
+def test_the_report_says_what_it_was_made_of(reported):
+    found = report_of(reported)
+    subject = found["subject"]
+    assert subject["sha256"] == plain.sha256(plain.weights("biased"))
+    assert subject["layers"] == {"conv1": 1, "conv2": 1, "logits": 1}
+    assert subject["input_shape"] == [3, 28, 28] and "biased" in subject["name"]
+    assert found["against"] is None
+    assert found["data"]["images"] == 1000 and found["data"]["skipped"] == []
+    assert found["data"]["hues"] == pytest.approx(HUES, abs=0.01)
+    assert found["settings"] | {"regularizers": None} == {
+        "seeds": 2,
+        "steps": 20,
+        "precision": "32-true",
+        "initial_images": ["GaussianNoise", "GrayNoise"],
+        "regularizers": None,
+    }
+    assert set(found["seconds"]) == {"pictures", "search", "evidence", "pages"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", found["date"])
+
+
+def test_every_link_of_the_summary_leads_to_a_unit_or_a_file(reported):
+    text = (reported / "SUMMARY.md").read_text()
+    known = {f"{u['layer']}/{u['channel']}" for u in findings_of(reported)}
+    links = set(re.findall(r"index\.html#([^)\"\s]+)", text))
+    assert links and links <= known
+    files = set(re.findall(r"(?:src=\"|\]\()([^)\"#]+\.(?:png|html|json|md))", text))
+    assert any(file.startswith("pictures/") for file in files)
+    for file in files:
+        assert (reported / file).is_file()
+        assert not file.startswith(("sweep/", "search/"))
+
+
+def test_the_page_and_its_parts_are_there(reported):
+    page = (reported / "index.html").read_text()
+    assert "<html" in page and "ReferenceCNN (biased)" in page
+    for layer in ("conv1", "conv2", "logits"):
+        assert layer in page
+        assert (reported / "page" / f"{layer}.js").stat().st_size > 1000
+    assert not re.search(r"(?:src|href)=\"(?:https?:)?//", page)
+
+
+@pytest.fixture(scope="module")
+def twice(tmp_path_factory):
+    """The same small report twice at once, each in a process of its own."""
+    cwd = tmp_path_factory.mktemp("twice")
+    pictures_of_digits(cwd / "pictures")
+    config = write(cwd, of=RESUMED)
+    both = [start("report", "--config", config, cwd=cwd) for _ in range(2)]
+    for process in both:
+        ended = end(process)
+        assert ended.returncode == 0, ended.stderr
+    return cwd
+
+
+def pictures_of_digits(folder, labels=(0, 1), every=2, number=6):
+    """Some digits as PNG files in folders of their class, the classes in hues far apart."""
+    with np.load(plain.FOLDER / "digits.npz") as file:
+        arrays = [file[name] for name in file.files]
+    shapes = next(a for a in arrays if a.ndim == 3).astype(np.float64)
+    of = next(a for a in arrays if a.ndim == 1)
+    if every > 1:
+        shapes = shapes[:, 4:28:every, 4:28:every]
+    for label in labels:
+        color = np.array(colorsys.hsv_to_rgb(label / max(labels) * 2 / 3, 1, 1))
+        (folder / str(label)).mkdir(parents=True)
+        for i, shape in enumerate(shapes[of == label][:number]):
+            pixels = shape[:, :, None] * color / shape.max() * 255
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / str(label) / f"{i}.png")
+
+
+def test_two_reports_at_once_get_two_folders_and_find_the_same(twice):
+    assert runs_of(twice) == [f"lightning_logs/report_Tiny/version_{i}" for i in range(2)]
+    one, other = (folder_of(twice, "Tiny", version) for version in range(2))
+    assert same_findings(one, other)
+    assert [u["channel"] for u in findings_of(one)] == [0]
+    for file in one.rglob("pictures/**/*.png"):
+        assert file.read_bytes() == (other / file.relative_to(one)).read_bytes()
+
+
+def interrupted(process, chunks, how):
+    """Interrupts a command when the first file of a chunk appears; returns how it ended."""
+    while not list(chunks.glob("*.npz")):
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.send_signal(how)
+    return end(process)
+
+
+def test_a_report_that_was_killed_and_interrupted_goes_on_to_the_same_findings(
+    prober, tmp_path, twice
+):
+    shutil.copytree(twice / "pictures", tmp_path / "pictures")
+    command = ("report", "--config", write(tmp_path, of=RESUMED))
+    folder = folder_of(tmp_path, "Tiny")
+    pictures, search = (folder / part / "chunks" for part in ("sweep", "search"))
+    resume = ("--resume", folder.relative_to(tmp_path))
+
+    alone = ("--trainer.devices", 1)
+    ended = interrupted(start(*command, *alone, cwd=tmp_path), pictures, signal.SIGKILL)
+    assert ended.returncode == -signal.SIGKILL
+    assert not search.exists() and not (folder / "findings.json").exists()
+
+    ended = interrupted(start(*command, *alone, *resume, cwd=tmp_path), search, signal.SIGINT)
+    assert ended.returncode == 130, ended.stderr
+    assert f"--resume {resume[1]}" in ended.stdout and "Traceback" not in ended.stderr
+    assert not (folder / "SUMMARY.md").exists() and not (folder / "findings.json").exists()
+
+    done = len(list(search.glob("*.npz")))
+    assert refused(
+        prober(*command, *resume, "--trainer.max_steps", 61), "max_steps was 60 and is 61"
+    )
+    assert len(list(search.glob("*.npz"))) == done > 0
+
+    assert prober(*command, *resume).code == 0
+    assert same_findings(folder, folder_of(twice, "Tiny"))
+    assert (folder / "index.html").is_file() and (folder / "SUMMARY.md").is_file()
+    assert runs_of(tmp_path) == ["lightning_logs/report_Tiny/version_0"]
+
+
+def test_a_report_killed_as_its_sweep_began_goes_on(prober, tmp_path, twice):
+    """The sweep's folder holds a part of what it starts with."""
+    shutil.copytree(twice / "pictures", tmp_path / "pictures")
+    config = write(tmp_path, of=RESUMED)
+    begun = folder_of(twice, "Tiny")
+    folder = folder_of(tmp_path, "Tiny")
+    (folder / "sweep").mkdir(parents=True)
+    shutil.copy(begun / "config.yaml", folder)
+    shutil.copy(begun / "sweep" / "sweep.json", folder / "sweep")
+    ended = prober("report", "--config", config, "--resume", folder)
+    assert ended.code == 0, ended.err
+    assert same_findings(folder, begun)
+
+
+def test_only_a_report_is_resumed(prober, tmp_path, twice):
+    config = write(tmp_path)
+    assert refused(prober("report", "--config", config, "--resume", tmp_path), tmp_path)
+    assert runs_of(tmp_path) == []
+
+
+def test_a_finished_sweep_s_pictures_are_taken(prober, tmp_path):
+    config = write(tmp_path)
+    assert prober("sweep", "--config", config).code == 0
+    swept = next(tmp_path.glob("lightning_logs/sweep_*/version_0"))
+    before = {file: file.stat().st_mtime_ns for file in swept.rglob("*")}
+    ended = prober("report", "--config", config, "--sweep", swept)
+    assert ended.code == 0, ended.err
+    folder = folder_of(tmp_path, "Tiny")
+    assert not (folder / "sweep").exists()
+    assert {file: file.stat().st_mtime_ns for file in swept.rglob("*")} == before
+    records = [json.loads(line) for line in (swept / "records.jsonl").read_text().splitlines()]
+    for unit in findings_of(folder):
+        shown_of = [item["record"]["stem"] for item in unit["evidence"]["pictures"]["items"]]
+        assert shown_of == [r["stem"] for r in records if r["channel"] == unit["channel"]]
+
+    def refuses(*said, change, **options):
+        other = tmp_path / "other"
+        shutil.copytree(swept, other)
+        change(other)
+        args = [each for key, value in options.items() for each in (f"--{key}", value)]
+        ended = prober("report", "--config", config, "--sweep", other, *args)
+        shutil.rmtree(other)
+        assert refused(ended, *said)
+
+    first = records[0]["stem"]
+    refuses(
+        "has 1 of its pictures missing", first, change=lambda of: (of / f"{first}.npy").unlink()
+    )
+    refuses("missing or damaged", change=lambda of: next(of.glob("chunks/*.npz")).unlink())
+    refuses("not the folder of a sweep", change=lambda of: (of / "sweep.json").unlink())
+    refuses("cannot be read", change=lambda of: next(of.glob("chunks/*.npz")).write_bytes(b"no"))
+    refuses(first, change=lambda of: (of / f"{first}.npy").write_bytes(b"no"))
+    (tmp_path / "cnns.py").write_text(CNNS.replace("0.4", "0.5"))
+    del sys.modules["cnns"]
+    refuses("another subject", change=lambda of: None)
+    assert len(runs_of(tmp_path)) == 2
+
+
+def test_against_is_looked_at_where_a_finished_sweep_looked(prober, tmp_path):
+    """Units are set beside each other; so they must be the same."""
+    config = write(tmp_path)
+    assert prober("sweep", "--config", config, "--grid.channels", 2, "--grid.seeds", 1).code == 0
+    swept = next(tmp_path.glob("lightning_logs/sweep_*/version_0"))
+    against = write(tmp_path, "two.yaml", against=OTHER)
+    ended = prober("report", "--config", against, "--sweep", swept)
+    assert ended.code == 0, ended.err
+    folder = folder_of(tmp_path, "Tiny")
+    for found in (folder, folder / "against"):
+        assert [(u["layer"], u["channel"]) for u in findings_of(found)] == [("conv", 2)]
+
+
+def test_the_second_subject_gets_all_that_the_first_has(prober, tmp_path, twice):
+    shutil.copytree(twice / "pictures", tmp_path / "pictures")
+    config = write(tmp_path, against=OTHER, data="pictures")
+    ended = prober("report", "--config", config, "--grid.channels", "[0]", "--grid.seeds", 1)
+    assert ended.code == 0, ended.err
+    first = folder_of(tmp_path, "Tiny")
+    second = first / "against"
+    for folder, gain in ((first, 1), (second, 2)):
+        [unit] = findings_of(folder)
+        assert unit.keys() >= KEYS and unit["layer"] == "conv" and unit["channel"] == 0
+        assert unit["facets"][0]["score"] == pytest.approx(0.1 + gain, abs=0.02)
+        assert paths_in(unit)
+        for path in paths_in(unit):
+            assert (folder / path).is_file()
+    one, two = report_of(first), report_of(second)
+    assert one["against"] == two["subject"] and two["against"] is None
+    assert one["subject"]["sha256"] != two["subject"]["sha256"]
+    text = (first / "SUMMARY.md").read_text()
+    assert "against/pictures/" in text or "against" in (first / "index.html").read_text()
+
+
+def test_a_folder_of_images_with_broken_ones_is_used_and_told(prober, tmp_path, twice):
+    config = write(tmp_path)
+    shutil.copytree(twice / "pictures", tmp_path / "pictures")
+    (tmp_path / "pictures" / "1" / "broken.png").write_text("no image")
+    Image.new("RGB", (20, 30)).save(tmp_path / "pictures" / "0" / "large.png")
+    one = ("--grid.channels", "[2]", "--grid.seeds", 1)
+    ended = prober("report", "--config", config, "--data", "pictures", *one)
+    assert ended.code == 0, ended.err
+    folder = folder_of(tmp_path, "Tiny")
+    data = report_of(folder)["data"]
+    assert (data["images"], data["classes"]) == (12, ["0", "1"])
+    assert data["hues"] == pytest.approx([0, 240], abs=0.1)
+    assert [name for name, _ in data["skipped"]] == ["0/large.png", "1/broken.png"]
+    assert all(why for _, why in data["skipped"])
+    text = (folder / "SUMMARY.md").read_text()
+    assert "broken.png" in text and "large.png" in text and "2 " in text
+    [unit] = findings_of(folder)
+    assert unit["evidence"]["data"]["rows"] == ["0", "1"]
+
+
+@pytest.mark.parametrize("given", ["missing", "empty", "large"])
+def test_a_folder_of_which_nothing_can_be_used_is_refused(prober, tmp_path, given):
+    if given != "missing":
+        (tmp_path / given).mkdir()
+    if given == "large":
+        Image.new("RGB", (20, 30)).save(tmp_path / given / "one.png")
+    said = ("30 x 20", "12 x 12") if given == "large" else (f"'{given}'",)
+    assert refused(prober("report", "--config", write(tmp_path), "--data", given), *said)
+    assert runs_of(tmp_path) == []
+
+
+def test_the_digits_do_not_fit_every_cnn(prober, tmp_path):
+    ended = prober("report", "--config", write(tmp_path), "--data", "digits")
+    assert refused(ended, "[3, 28, 28]", "[3, 12, 12]")
+    assert runs_of(tmp_path) == []
+
+
+MODULE = """
+import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader, TensorDataset
+
+
+class Colors(LightningDataModule):
+    def __init__(self, side: int = 12):
+        super().__init__()
+        self.side = side
+
+    def train_dataloader(self):
+        images = torch.zeros(8, 3, self.side, self.side)
+        images[::2, 0], images[1::2, 2] = 1, 1
+        return DataLoader(TensorDataset(images, torch.arange(8) % 2), batch_size=3)
+"""
+
+
+def test_a_datamodule_of_the_working_directory_is_read(prober, tmp_path):
+    (tmp_path / "module.py").write_text(MODULE)
+    config = write(tmp_path, data={"class_path": "module.Colors"})
+    one = ("--grid.channels", "[0]", "--grid.seeds", 1)
+    ended = prober("report", "--config", config, *one)
+    assert ended.code == 0, ended.err
+    folder = folder_of(tmp_path, "Tiny")
+    data = report_of(folder)["data"]
+    assert (data["images"], data["classes"]) == (8, ["0", "1"]) and "Colors" in data["name"]
+    [unit] = findings_of(folder)
+    # Flat patches of red and blue: the response of `red` is 1.1 and 0.1, whatever the class.
+    table = np.array(unit["evidence"]["data"]["table"])
+    assert table == pytest.approx(np.array([[1.1, 0.1], [1.1, 0.1]]), abs=1e-5)
+    assert unit["evidence"]["data"]["variance"]["hue"] == pytest.approx(1, abs=1e-5)
+
+    config = write(tmp_path, data={"class_path": "module.Colors", "init_args": {"side": 9}})
+    assert refused(prober("report", "--config", config), "[3, 9, 9]", "[3, 12, 12]")
+    assert len(runs_of(tmp_path)) == 1
+
+
+def test_a_datamodule_s_import_path_is_enough(prober, tmp_path):
+    (tmp_path / "module.py").write_text(MODULE)
+    one = ("--grid.channels", "[0]", "--grid.seeds", 1)
+    ended = prober("report", "--config", write(tmp_path), *one, "--data", "module.Colors")
+    assert ended.code == 0, ended.err
+    assert report_of(folder_of(tmp_path, "Tiny"))["data"]["images"] == 8
+
+
+def test_no_data_means_nothing_is_trusted_or_not(prober, tmp_path):
+    ended = prober(*reference("--data", "none"))
+    assert ended.code == 0, ended.err
+    folder = folder_of(tmp_path, "biased")
+    assert report_of(folder)["data"] is None and report_of(folder)["behavior"] is None
+    [unit] = findings_of(folder)
+    assert unit["trusted"] is None
+    assert unit["evidence"]["data"] is None and unit["evidence"]["trust"] is None
+    assert "Cannot be said" in (folder / "SUMMARY.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("against", "said"),
+    [
+        ({"cnn": {"class_path": "cnns.Flat"}, "input_shape": [3, 8, 8]}, ["[3, 8, 8]"]),
+        ({"cnn": {"class_path": "cnns.Fooled"}, "input_shape": [3, 12, 12]}, ["conv (missing"]),
+        ("nothing.pt", ["nothing.pt"]),
+    ],
+    ids=["input", "layers", "missing"],
+)
+def test_against_must_be_comparable(prober, tmp_path, against, said):
+    config = write(tmp_path, against=against)
+    assert refused(prober("report", "--config", config), *said)
+    assert runs_of(tmp_path) == []
+
+
+def test_what_the_grid_names_must_be_there_before_a_folder_is_made(prober, tmp_path):
+    ended = prober("report", "--config", write(tmp_path), "--grid.channels", "[7]")
+    assert refused(ended, "7 is out of range")
+    assert runs_of(tmp_path) == []
+
+
+def test_random_weights_show_no_shortcut(prober, tmp_path):
+    pictures_of_digits(tmp_path / "pictures", labels=range(10), every=1, number=10)
+    ended = prober(
+        *("report", "--model.subject.cnn", "ReferenceCNN", "--trainer.max_steps", 5),
+        *("--grid.layers", "[]", "--grid.classes", 0, "--grid.seeds", 1, "--data", "pictures"),
+    )
+    assert ended.code == 0, ended.err
+    folder = folder_of(tmp_path, "ReferenceCNN")
+    behavior = report_of(folder)["behavior"]
+    assert report_of(folder)["data"]["hues"] is not None
+    assert behavior["accuracy"] < 0.3 and behavior["shortcut"] != "color"
+    lines = (folder / "SUMMARY.md").read_text().splitlines()
+    [answer] = [line for line in lines if line.startswith("2. ")]
+    assert "Yes" not in answer
+
+
+def test_dead_units_are_told_from_those_that_only_look_dead(prober, tmp_path):
+    of = target("Gray", (1, 16, 16), "relu", objectives=["Neuron"], positions=[[7, 7]])
+    ended = prober("report", "--config", write(tmp_path, of=of))
+    assert ended.code == 0, ended.err
+    folder = folder_of(tmp_path, "Gray")
+    found = findings_of(folder)
+    assert [unit["channel"] for unit in found] == [0, 1, 2, 3]
+    assert [unit["dead"] for unit in found] == [False, True, False, False]
+    assert [unit["kinds"] for unit in found] == [["shape"], [], ["shape"], ["brightness"]]
+    dead = found[1]
+    assert dead["facets"] == [] and not dead["polysemantic"] and dead["trusted"] is None
+    for unit in found:
+        assert unit["position"] == [7, 7] and unit["evidence"]["neuron"] == [7, 7]
+        assert unit["hue"] is None and unit["evidence"]["tuning"]["hue"] is None
+        field = {"top": 7, "left": 7, "height": 5, "width": 5}
+        assert unit["evidence"]["field"] == field
+    for number in (0, 2):
+        assert abs(found[number]["orientation"] - 90) < 5
+        best = 5.0 if number == 0 else 0.5  # five pixels of white in a column of black
+        assert found[number]["evidence"]["score"]["best"] == pytest.approx(best, abs=0.02)
+    assert "relu/1" in (folder / "SUMMARY.md").read_text()
+
+
+def test_a_cnn_of_linear_layers_is_explained_by_the_defaults(prober, tmp_path):
+    """The report's own grid asks for two positions, and a flat layer has one."""
+    of = target("Flat", (3, 8, 8), "one") | {"grid": {"seeds": 1, "channels": [0]}}
+    ended = prober("report", "--config", write(tmp_path, of=of))
+    assert ended.code == 0, ended.err
+    found = findings_of(folder_of(tmp_path, "Flat"))
+    assert (found[0]["layer"], found[0]["channel"]) == ("one", 0)
+    assert found[0]["evidence"]["neuron"] is None
+    assert found[0]["evidence"]["field"] == {"top": 0, "left": 0, "height": 8, "width": 8}
+
+
+def test_a_picture_that_takes_another_path_than_real_images_is_flagged(prober, tmp_path):
+    pictures_of_digits(tmp_path / "pictures", labels=range(10), number=10)
+    of = target("Fooled", (3, 12, 12), "unit")
+    ended = prober("report", "--config", write(tmp_path, of=of, data="pictures"))
+    assert ended.code == 0, ended.err
+    folder = folder_of(tmp_path, "Fooled")
+    fooled, honest, lone = findings_of(folder)
+    # What excites the honest unit is upright, and so are the best digits of the fooled ones.
+    assert abs(honest["orientation"] - 90) < 5
+    for unit in (fooled, lone):
+        assert min(unit["orientation"], 180 - unit["orientation"]) < 5
+    assert honest["trusted"] is True
+    assert fooled["trusted"] is False and fooled["why"]
+    lines = (folder / "SUMMARY.md").read_text().splitlines()
+    [line] = [line for line in lines if line.startswith("- unit, ")]
+    assert "index.html#unit/0" in line and "⚠" in line and "unit/1" not in line
+    # Where each detector is alone in its layer, no layer has two channels to compare.
+    assert lone["trusted"] is False and lone["why"]
+    assert "index.html#unit/2" in line
