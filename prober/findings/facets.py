@@ -25,6 +25,10 @@ OTHER_PROFILE = 0.4
 OTHER_HUE = 50.0
 """Degrees between the preferred hues of two optima that are not the same color."""
 
+WELL_HUED = 0.7
+"""Only hues that the pixels agree on so far can be told from each other. Else each pixel has a hue
+of its own, as with random weights, and their mean could be any."""
+
 OTHER_ANGLE = 25.0
 """Degrees between the orientations of two optima that are not the same stroke."""
 
@@ -136,7 +140,7 @@ def difference(profiles: Profiles, kinds: list[tuple[str, float]], one: int, oth
     if a != b:
         return _beyond((shares[0] - shares[1]).abs().max().item(), OTHER_PROFILE, 1)
     found = 0.0
-    if "color" in a:
+    if "color" in a and profiles.hued[[one, other]].min() >= WELL_HUED:
         hue = apart(profiles.hue[one], profiles.hue[other], 360)
         found = max(found, _beyond(hue, OTHER_HUE, 180))
     if "shape" in a and profiles.oriented[[one, other]].min() >= WELL_ORIENTED:
