@@ -23,7 +23,9 @@ function navigation(unit) {
 
 function trustWords(unit) {
   if (unit.dead) return null;
-  if (unit.trusted === null) return "trust not checked: no real images";
+  if (unit.trusted === null) {
+    return unit.evidence.data ? "trust could not be checked" : "trust not checked: no real images";
+  }
   return unit.trusted ? "✓ trusted: it works as real images do"
     : element("span", { class: "warning" }, `${WARNING} not trusted: the reason is below`);
 }
