@@ -1,6 +1,7 @@
 """What units answer to real images: by hue and class, the best examples, the CNN's behavior."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +17,15 @@ from prober.subject.frozen import LOGITS, Subject
 EXAMPLES = 8
 """Real images shown for each unit."""
 
-WELL = 2.0
-"""An accuracy of this many times chance shows that a CNN knows the classes."""
+KNOWS = 0.25
+"""An accuracy this far on the way from chance to always right shows that a CNN knows the classes;
+an answer as often as that goes by what it agrees with."""
 
 FALLS = 0.2
 """Accuracy lost with the color that is more than noise."""
+
+HUE_RULES = 0.5
+"""A share of the variance from which on the answers go by the hue."""
 
 HOLDS = 0.05
 """Accuracy lost with the color that may be noise."""
@@ -46,26 +51,38 @@ class Answers:
     tinted_at_neuron: dict[str, Tensor]
     gray: Tensor | None
 
-    def pool(self) -> tuple[Tensor, dict[str, Tensor]]:
-        """Returns the images that count as real, and the responses `[P, channels]` to them.
+    @property
+    def in_every_hue(self) -> bool:
+        """Whether the pool of real images has every shape in every hue.
 
-        Where the color gives the class away, every shape in every hue is one, as some of them are
-        in such data; elsewhere only the images as they are.
+        Where the color gives the class away, it does, as some of them are in such data; elsewhere
+        it has only the images as they are.
         """
-        if self.data.every_class_has_a_hue and self.tinted:
-            images = torch.cat([self.data.tinted(hue) for hue in self.data.columns])
-            return images, {layer: r.flatten(0, 1) for layer, r in self.tinted.items()}
-        return self.data.images, self.plain
+        return self.data.every_class_has_a_hue and bool(self.tinted)
+
+    def responses_of_pool(self) -> dict[str, Tensor]:
+        """Returns for each layer the responses `[P, channels]` to the pool of real images."""
+        if self.in_every_hue:
+            return {layer: r.flatten(0, 1) for layer, r in self.tinted.items()}
+        return self.plain
 
     def pool_at_neuron(self) -> dict[str, Tensor]:
-        """Returns the responses `[P, channels]` of single neurons to the images of `pool`."""
-        if self.data.every_class_has_a_hue and self.tinted:
+        """Returns for each layer the responses `[P, channels]` of single neurons to the pool."""
+        if self.in_every_hue:
             return {layer: r.flatten(0, 1) for layer, r in self.tinted_at_neuron.items()}
         return self.plain_at_neuron
 
+    def images_of_pool(self, numbers: Sequence[int]) -> Tensor:
+        """Returns some images of the pool, `[len(numbers), C, H, W]`."""
+        if not self.in_every_hue:
+            return self.data.images[list(numbers)]
+        of = torch.tensor(numbers, dtype=torch.long)
+        number = len(self.data.images)
+        return self.data.tinted(self.data.columns[of // number], of % number)
+
     def labels_of_pool(self) -> tuple[Tensor, Tensor]:
         """Returns the labels `[P]` and hues `[P]` of the pool."""
-        if self.data.every_class_has_a_hue and self.tinted:
+        if self.in_every_hue:
             number = len(self.data.columns)
             hues = self.data.columns.repeat_interleave(len(self.data.images))
             return self.data.labels.repeat(number), hues
@@ -133,6 +150,28 @@ def table(answers: Answers, layer: str, channel: int) -> dict[str, Any]:
         "columns": data.columns.tolist(),
         "variance": {k: v / total for k, v in parts.items()} if explained else None,
     }
+
+
+def real_doubts(kinds: Sequence[str], found: dict[str, Any] | None) -> list[str]:
+    """Says where real images speak otherwise than a unit's picture does.
+
+    Args:
+        kinds: What its pictures say.
+        found: What `table` and the best examples say, or None without real images.
+    """
+    if found is None or not found["examples"]["items"]:
+        return []
+    said = []
+    variance = found["variance"]
+    if list(kinds) == ["shape"] and variance and variance["hue"] >= HUE_RULES:
+        said.append(
+            f"On real images its answers go by the hue, which explains {variance['hue']:.0%} of "
+            f"their variance, the class {variance['class']:.0%}."
+        )
+    best = found["examples"]["items"][0]["score"]
+    if best <= 0:
+        said.append(f"No real image brings its score above 0; the best reaches {best:.2g}.")
+    return said
 
 
 def class_evidence(answers: Answers, channel: int, curves: Curves) -> dict[str, Any] | None:
@@ -215,8 +254,9 @@ def behavior(answers: Answers) -> dict[str, Any] | None:
         found["accuracy_color_changed"] = (named == labels)[changed].float().mean().item()
         found["names_color"] = (named == of_column[:, None])[changed].float().mean().item()
     lost = accuracy - found["accuracy_color_changed"]
-    knows = accuracy >= min(1.0, WELL * chance)
-    follows = (found["names_color"] or 0) >= min(1.0, WELL / len(data.classes))
+    knows = accuracy >= chance + KNOWS * (1 - chance)
+    by_chance = 1 / len(data.classes)
+    follows = (found["names_color"] or 0) >= by_chance + KNOWS * (1 - by_chance)
     if knows and lost >= FALLS and follows:
         found["shortcut"] = "color"
     elif knows and abs(lost) <= HOLDS:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from prober.errors import InputError
@@ -19,7 +19,7 @@ DIGITS = "digits"
 NONE = "none"
 
 MOST = 2000
-"""Real images at the most; more are thinned out evenly."""
+"""Real images at the most; of a folder, more are thinned out evenly."""
 
 ONE_HUE = 0.8
 """A class has a hue of its own if the mean of its images' hues, as unit vectors, is this long."""
@@ -83,18 +83,19 @@ class RealData:
             return self.hues.sort().values
         return torch.arange(12) * 30.0
 
-    def tinted(self, hue: float | Tensor) -> Tensor:
-        """Shows all images in hues: their value (HSV) keeps the shape, the hue is put on it.
+    def tinted(self, hue: float | Tensor, numbers: Tensor | None = None) -> Tensor:
+        """Shows images in hues: their value (HSV) keeps the shape, the hue is put on it.
 
         Args:
-            hue: Degrees, one for all images or `[N]`.
+            hue: Degrees, one for all images or `[M]`.
+            numbers: `[M]`, which images; all N where none are given.
 
         Returns:
-            `[N, 3, H, W]`.
+            `[M, 3, H, W]`.
         """
-        hues = torch.as_tensor(hue, dtype=torch.float32).expand(len(self.images))
-        colors = hue_to_rgb(hues)
-        return self.images.amax(1, keepdim=True) * colors[:, :, None, None]
+        images = self.images if numbers is None else self.images[numbers]
+        hues = torch.as_tensor(hue, dtype=torch.float32).expand(len(images))
+        return images.amax(1, keepdim=True) * hue_to_rgb(hues)[:, :, None, None]
 
     def without_color(self) -> Tensor:
         """Shows all images in white: their value alone."""
@@ -148,12 +149,16 @@ def _imported(path: str) -> LightningDataModule | None:
     if path.startswith("{"):
         raise InputError(f"data: {path} cannot be built: is the class_path right?")
     module, _, name = path.rpartition(".")
+    if not module or not all(part.isidentifier() for part in path.split(".")):
+        return None
     try:
-        found = getattr(import_module(module), name) if module else None
+        found = getattr(import_module(module), name)
+        is_one = isinstance(found, type) and issubclass(found, LightningDataModule)
+        return found() if is_one else None
     except (ImportError, AttributeError):
         return None
-    is_one = isinstance(found, type) and issubclass(found, LightningDataModule)
-    return found() if is_one else None
+    except Exception as error:
+        raise InputError(f"data: {path} cannot be built: {error}") from error
 
 
 def _of_folder(folder: Path, shape: tuple[int, int, int]) -> RealData:
@@ -168,7 +173,7 @@ def _of_folder(folder: Path, shape: tuple[int, int, int]) -> RealData:
         for file in sorted(folder.rglob("*"))
         if file.is_file()
         and file.suffix.lower() in ENDINGS
-        and (not classes or file.parent != folder)
+        and (not classes or file.relative_to(folder).parts[0] in classes)
     ]
     if not files:
         raise InputError(f"data: there is no image ({', '.join(sorted(ENDINGS))}) in '{folder}'.")
@@ -178,7 +183,7 @@ def _of_folder(folder: Path, shape: tuple[int, int, int]) -> RealData:
         try:
             images.append(_read_image(file, shape))
             labels.append(label)
-        except (OSError, ValueError, UnidentifiedImageError) as error:
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             skipped.append((str(file.relative_to(folder)), " ".join(str(error).split())))
     if not images:
         name, why = skipped[0]
@@ -197,8 +202,9 @@ def _read_image(file: Path, shape: tuple[int, int, int]) -> Tensor:
             )
         if shape[0] not in (1, 3):
             raise ValueError(f"the subject takes {shape[0]} channels, an image file has 1 or 3")
-        if picture.mode.startswith(("I", "F")):  # 16 bits, which convert() would cut off
-            pixels = np.asarray(picture, np.float32) / (2**16 - 1)
+        if picture.mode.startswith(("I", "F")):  # 16 bits or floats, which convert() cuts off
+            most = 2**16 - 1 if picture.mode.startswith("I") else 1
+            pixels = np.asarray(picture, np.float32) / most
             picture = Image.fromarray((pixels.clip(0, 1) * 255).round().astype(np.uint8))
         if picture.has_transparency_data:
             picture = picture.convert("RGBA")
@@ -222,6 +228,8 @@ def _of_datamodule(module: LightningDataModule, shape: tuple[int, int, int]) -> 
             if sum(map(len, images)) >= MOST:
                 break
         found, classes = torch.cat(images)[:MOST], torch.cat(labels)[:MOST]
+        if classes.shape != (len(found),) or classes.min() < 0:
+            raise ValueError("labels must be one whole number of at least 0 for each image")
     except InputError:
         raise
     except Exception as error:

@@ -169,12 +169,11 @@ class Evidence:
         """Writes the real images that excite a unit most; its table, and its class if it is one."""
         if self._answers is None:
             return None
-        images, answered = self._answers.pool()
         labels, hues = self._answers.labels_of_pool()
         classes = self._answers.data.classes
-        response = answered[unit.layer][:, unit.channel]
+        response = self._answers.responses_of_pool()[unit.layer][:, unit.channel]
         top = self._top(response)
-        cells = shrunk(to_bytes(images[top]), CELL)
+        cells = shrunk(to_bytes(self._answers.images_of_pool(top)), CELL)
         of_class = None
         if unit.layer == LOGITS:
             of_class = class_evidence(self._answers, unit.channel, curves)
@@ -202,13 +201,14 @@ class Evidence:
         """Compares the paths of a unit's pictures, `[P, C, H, W]`, with those of real images."""
         if self._answers is None:
             return None
-        images, answered = self._answers.pool()
-        response = answered[objective.layer][:, objective.channel]
+        response = self._answers.responses_of_pool()[objective.layer][:, objective.channel]
         # Of the neuron's own top examples: only there what it sees is what the gradient tells of.
         top = self._top(self._answers.pool_at_neuron()[objective.layer][:, objective.channel])
-        random = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:RANDOM]
+        generator = torch.Generator().manual_seed(0)
+        random = torch.randperm(len(response), generator=generator)[:RANDOM].tolist()
+        real = self._answers.images_of_pool([*top, *random])
         layers = trust.layers_before(self._subject, objective.layer)
-        batch = torch.cat([pictures, images[top], images[random]])
+        batch = torch.cat([pictures, real])
         paths = trust.paths(self._subject, [objective] * len(batch), batch, layers)
         compared = []
         for layer, path in paths.items():
@@ -227,14 +227,11 @@ class Evidence:
         }
 
     def _top(self, response: Tensor) -> list[int]:
-        """The real images that excite a unit most, no shape twice while there are others."""
+        """The real images that excite a unit most, no shape twice."""
         number = len(self._answers.data.images)
-        found: dict[int, int] = {}
-        for i in response.topk(min(len(response), 40 * EXAMPLES)).indices.tolist():
-            found.setdefault(i % number, i)
-            if len(found) == EXAMPLES:
-                break
-        return list(found.values())
+        best, hue = response.view(-1, number).max(0)
+        top = best.topk(min(EXAMPLES, number)).indices
+        return (hue[top] * number + top).tolist()
 
     def _write(self, unit: Unit, name: str, content: bytes) -> str:
         file = Path("pictures") / unit.folder / name

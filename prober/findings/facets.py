@@ -157,16 +157,16 @@ def _beyond(value: float, limit: float, most: float) -> float:
     return max(0.0, (value - limit) / (most - limit) / 2)
 
 
-def alike(profiles: Profiles, other: Profiles, facets: Sequence[Facet]) -> list[int | None]:
+def alike(other: Profiles, facets: Sequence[Facet]) -> list[int | None]:
     """Tells which facet other pictures of the unit show, those of its whole channel, say.
 
     Args:
-        profiles: Of the optima that the facets were found in.
-        other: Of M other pictures.
+        other: Of M pictures.
         facets: The facets.
 
     Returns:
-        For each picture the number of the first facet of its kind and about its hue, or None.
+        For each picture the number of the first facet of its kind, about its hue and its
+        orientation, or None.
     """
     found: list[int | None] = []
     for row in range(len(other)):
@@ -175,7 +175,11 @@ def alike(profiles: Profiles, other: Profiles, facets: Sequence[Facet]) -> list[
             number
             for number, facet in enumerate(facets)
             if facet.kind == kind
-            and apart(profiles.hue[facet.members[0]], other.hue[row], 360) < OTHER_HUE
+            and (facet.hue is None or apart(facet.hue, other.hue[row], 360) < OTHER_HUE)
+            and (
+                facet.orientation is None
+                or apart(facet.orientation, other.angle[row], 180) < OTHER_ANGLE
+            )
         ]
         found.append(same[0] if same else None)
     return found

@@ -1,9 +1,11 @@
 """The visualizations of a finished sweep, read from its folder."""
 
 import json
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -70,7 +72,6 @@ class Gallery:
     Attributes:
         folder: The sweep's folder.
         visualizations: Those that did not fail, in the sweep's order.
-        failed: How many failed.
 
     Raises:
         InputError: It is no sweep, it is of another subject, it is not finished, or a picture is
@@ -99,7 +100,7 @@ class Gallery:
                 for chunk in self._store.finished()
                 for row, record in enumerate(self._store.records(chunk))
             ]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, BadZipFile, zlib.error) as error:
             raise InputError(
                 f"A chunk of the sweep in '{folder}' cannot be read ({error}). Run the sweep again "
                 f"with --resume {folder}"
@@ -113,7 +114,8 @@ class Gallery:
                 f"{which}. Run it again with --resume {folder}"
             )
         self.visualizations = [v for v in found if v.record["status"] == "finished"]
-        self.failed = len(found) - len(self.visualizations)
+        if not self.visualizations:
+            raise InputError(f"All targets of the sweep in '{folder}' failed; there is no picture.")
         self._of_channel: dict[tuple[str, int], list[Visualization]] = {}
         for each in self.visualizations:
             key = each.record["layer"], each.record["channel"]

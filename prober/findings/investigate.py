@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from prober.errors import InputError
 from prober.findings import search, trust, verdict
-from prober.findings.answers import Answers
+from prober.findings.answers import Answers, ask, behavior, real_doubts
+from prober.findings.data import RealData
 from prober.findings.evidence import Evidence, of_tuning, various
 from prober.findings.facets import Facet, alike, group_facets
 from prober.findings.gallery import Gallery, Visualization
@@ -46,12 +48,14 @@ class Layer:
         units: The units.
         battery: What the layer answers to flat and striped images.
         dead: Those units to which nothing makes a difference.
+        answers: What it answers to real images, or None.
         starts: For each unit what the search for its facets starts from.
     """
 
     window: Window
     units: list[Unit]
     battery: Battery
+    answers: Answers | None
     dead: set[Unit] = field(default_factory=set)
     starts: dict[Unit, list[Start]] = field(default_factory=dict)
 
@@ -89,11 +93,11 @@ class Investigation:
     Args:
         subject: The CNN under study.
         gallery: The visualizations of its units.
-        answers: What its layers answer to real images, or None.
-        windows: Of the layers and neurons examined, see `windows_of`.
+        data: Real images, or None.
 
     Attributes:
         layers: The units, those of one layer together, in the order of the forward pass.
+        behavior: How it names real images, see `answers.behavior`; None without any.
         points: The facets' best optima, once there are findings.
     """
 
@@ -101,27 +105,44 @@ class Investigation:
         self,
         subject: Subject,
         gallery: Gallery,
-        answers: Answers | None,
-        windows: dict[tuple[str, tuple[int, int] | None], Window],
+        data: RealData | None,
     ) -> None:
         self.subject = subject
         self.gallery = gallery
-        self.answers = answers
         self.points: list[Point] = []
-        whole = {layer: window for (layer, position), window in windows.items() if not position}
-        shared = Battery(subject, whole) if whole else None
-        units = units_of(gallery, subject)
-        self.layers = [
-            Layer(
-                window,
-                [unit for unit in units if (unit.layer, unit.position) == key],
-                Battery(subject, {key[0]: window}) if key[1] or shared is None else shared,
-            )
-            for key, window in windows.items()
+        self._exact = copy.deepcopy(subject).double()
+        units: dict[tuple[str, tuple[int, int] | None], list[Unit]] = {}
+        for unit in units_of(gallery, subject):
+            units.setdefault((unit.layer, unit.position), []).append(unit)
+        windows = {place: look_through(subject, *place) for place in units}
+        # Whole layers are shown everything together, single neurons each on its own.
+        whole = {layer: window for (layer, at), window in windows.items() if at is None}
+        apart = [{layer: window} for (layer, at), window in windows.items() if at is not None]
+        shown = [
+            (Battery(subject, each), data and ask(subject, data, each))
+            for each in ([whole] if whole else []) + apart
         ]
+        singles = iter(shown[1:] if whole else shown)
+        self.layers = [
+            Layer(windows[place], of, *(shown[0] if place[1] is None else next(singles)))
+            for place, of in units.items()
+        ]
+        self._check_finite()
+        self.behavior = shown[0][1] and behavior(shown[0][1])
         self._pictures = gallery.images(_best_of_each_look(gallery))
         for layer in self.layers:
             self._note_the_dead(layer)
+
+    def _check_finite(self) -> None:
+        for layer in self.layers:
+            for unit in layer.units:
+                if not layer.battery.responses[layer.name][:, unit.channel].isfinite().all():
+                    raise InputError(
+                        f"{self.subject.name} answers a plain gray, flat or striped image with NaN "
+                        f"or infinity in channel {unit.channel} of '{unit.layer}', so nothing can "
+                        "be said of it. Does it divide by the spread of each image? Leave the "
+                        "channel out (grid.channels), or the layer."
+                    )
 
     def _note_the_dead(self, layer: Layer) -> None:
         """Looks for signs of life in units that flat and striped images leave unmoved.
@@ -144,8 +165,8 @@ class Investigation:
             windows = {layer.name: layer.window}
             answered, _ = responses(self.subject, self._pictures, windows)[layer.name]
             suspects = unmoved(suspects, torch.cat([answered, of_battery[:1]]))
-        if suspects and self.answers is not None:
-            real = self.answers.pool()[1][layer.name]
+        if suspects and layer.answers is not None:
+            real = layer.answers.responses_of_pool()[layer.name]
             suspects = unmoved(suspects, torch.cat([real, of_battery[:1]]))
         if not suspects:
             return
@@ -165,22 +186,20 @@ class Investigation:
         A unit whose parts cancel each other answers with what their rounding leaves over.
         """
         images = layer.battery.images(layer.battery.of("gray", "hue").tolist())
-        exact = copy.deepcopy(self.subject).double()
         rough, fine = (
             responses(subject, images, {layer.name: layer.window})[layer.name][0]
-            for subject in (self.subject, exact)
+            for subject in (self.subject, self._exact)
         )
         return (rough - fine).abs().amax(0)
 
     def plan_search(self) -> list[Planned]:
         """Plans the search for facets: for every live unit a target from each of its starts."""
-        real = None if self.answers is None else self.answers.pool()[0]
         planned = []
         for layer in self.layers:
             if not layer.live:
                 continue
             found = search.starts_of(
-                self.subject, layer.live, layer.window, layer.battery, self._pictures, real
+                self.subject, layer.live, layer.window, layer.battery, self._pictures, layer.answers
             )
             for unit, starts in zip(layer.live, found, strict=True):
                 layer.starts.setdefault(unit, []).extend(starts)
@@ -202,7 +221,8 @@ class Investigation:
             way = (score.max() - neutral).item()
             way = way if way > 0 else (score.max() - score.min()).item()
             ways.append(way if way > 0 else 1.0)
-            known.append(images[score - neutral >= 0.5 * way][:KNOWN])
+            best = score.argsort(descending=True)[:KNOWN]
+            known.append(images[best[score[best] - neutral >= 0.5 * way]])
         scale = torch.tensor(ways, dtype=torch.float64)
         for seed in range(search.PUSHED):
             pushed = search.push_away(
@@ -241,10 +261,10 @@ class Investigation:
         Returns:
             The findings, one for each unit, as `findings.json` has them.
         """
-        evidence = Evidence(self.subject, self.gallery, self.answers, folder)
         found = []
         for layer in self.layers:
             print(f"Examining {layer.name}.")
+            evidence = Evidence(self.subject, self.gallery, layer.answers, folder)
             for unit in layer.units:
                 if unit in layer.dead:
                     found.append(self._dead(layer, unit, evidence))
@@ -258,16 +278,19 @@ class Investigation:
         """Intervenes on all optima of a unit; returns their stems, too."""
         own = self._candidates(layer, unit)
         more = searched.of(unit) if searched else []
-        images = torch.cat([g.images(v) for g, v in ((self.gallery, own), (searched, more)) if v])
+        images = torch.cat(
+            [g.images(v) for g, v in ((self.gallery, own), (searched, more)) if v]
+            # Should every start have failed, mid gray is all that there is to show.
+            or [torch.full((1, *self.subject.input_shape), 0.5)]
+        )
         objectives = [layer.window.objective(unit)] * len(images)
-        stems = [each.record["stem"] for each in (*own, *more)]
+        stems = [each.record["stem"] for each in (*own, *more)] or [""]
         return stems, profile(self.subject, objectives, images, layer.window)
 
     def _facets_of_others(
         self,
         layer: Layer,
         unit: Unit,
-        profiles: Profiles,
         facets: Sequence[Facet],
         evidence: Evidence,
     ) -> dict[str, int | None]:
@@ -280,13 +303,13 @@ class Investigation:
         images = self.gallery.images(shown)
         others = profile(self.subject, [each.objective for each in shown], images, whole)
         stems = [each.record["stem"] for each in shown]
-        return dict(zip(stems, alike(profiles, others, facets), strict=True))
+        return dict(zip(stems, alike(others, facets), strict=True))
 
     def _dead(self, layer: Layer, unit: Unit, evidence: Evidence) -> dict[str, Any]:
         curves = layer.curves(unit)
         return {
             **_names(unit),
-            **verdict.of_the_dead(self.answers is not None),
+            **verdict.of_the_dead(layer.answers is not None),
             "trusted": None,
             "facets": [],
             "evidence": {
@@ -307,8 +330,10 @@ class Investigation:
         objective = layer.window.objective(unit)
         facets = group_facets(self.subject, objective, profiles)
         curves = layer.curves(unit)
-        conclusion = verdict.conclude(facets, curves)
         neutral, best = profiles.neutral[0].item(), profiles.score.max().item()
+        conclusion = verdict.conclude(facets, curves, best)
+        data = evidence.of_data(unit, curves, neutral, best)
+        conclusion["why"] += real_doubts(conclusion["kinds"], data)
         pictures = profiles.images[[facet.members[0] for facet in facets]]
         compared = None
         if facets:
@@ -317,7 +342,7 @@ class Investigation:
         conclusion["why"] += why
         self._note_points(unit, facets, profiles)
         facet_of = {stems[m]: number for number, each in enumerate(facets) for m in each.members}
-        facet_of |= self._facets_of_others(layer, unit, profiles, facets, evidence)
+        facet_of |= self._facets_of_others(layer, unit, facets, evidence)
         return {
             **_names(unit),
             **conclusion,
@@ -332,7 +357,7 @@ class Investigation:
                 "pictures": evidence.of_visualizations(unit, facet_of),
                 "starts": self._counted(layer, unit, len(profiles)),
                 "tuning": of_tuning(curves),
-                "data": evidence.of_data(unit, curves, neutral, best),
+                "data": data,
                 "trust": compared,
             },
         }
@@ -395,14 +420,6 @@ def units_of(gallery: Gallery, subject: Subject) -> list[Unit]:
         else:
             units += [Unit(layer, channel, (h, w)) for h, w in dict.fromkeys(map(tuple, positions))]
     return sorted(units, key=lambda u: (depth.index(u.layer), u.channel, u.position or ()))
-
-
-def windows_of(
-    gallery: Gallery, subject: Subject
-) -> dict[tuple[str, tuple[int, int] | None], Window]:
-    """Returns the windows of the layers, or of single neurons in them, that a sweep looked at."""
-    keys = dict.fromkeys((unit.layer, unit.position) for unit in units_of(gallery, subject))
-    return {key: look_through(subject, *key) for key in keys}
 
 
 def _best_of_each_look(gallery: Gallery) -> list[Visualization]:

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from prober.findings import interventions, stimuli
 from prober.findings.interventions import TURNS
@@ -22,6 +24,12 @@ for a hue 0.88 to 1, in the reference CNN's conv3 mostly 0.3 to 0.9, with random
 
 ORIENTED = 0.5
 """A unit prefers an orientation if its agreement with bars falls by this share of the best."""
+
+KERNEL = 32
+"""Pixels of a side to which a large gradient is brought down before bars are compared with it."""
+
+BAR_ANGLES = torch.arange(60) * 3.0
+"""Orientations of the bars that a gradient is compared with, in degrees."""
 
 NAMES = ("neutral gray", "without color", "pixels shuffled", "one flat color", "flat gray")
 """The interventions, in the order of `Profiles.scores`; the turns of the hue follow."""
@@ -190,22 +198,31 @@ def _local_angle(
     total = torch.zeros(len(images), *images.shape[2:])
     for share in (0.4, 0.7, 1.0):
         total += gradients(subject, objectives, torch.lerp(flats, images, share)).sum(1)
-    kernel = window.crop(total).flatten(1).double()
-    kernel = kernel - kernel.mean(1, keepdim=True)
-    kernel = kernel / kernel.norm(dim=1, keepdim=True).clamp_min(1e-30)
-    angles = torch.arange(60) * 3.0
-    shape = (1, window.height, window.width)
-    if min(shape[1:]) < 2:
+    kernel = window.crop(total)
+    if min(kernel.shape[1:]) < 2:
         return torch.full((len(images),), math.nan), torch.zeros(len(images))
-    masks, _ = stimuli.fine_bars(shape, angles)
-    bars = masks.flatten(1).double()
-    bars = bars - bars.mean(1, keepdim=True)
-    bars = bars / bars.norm(dim=1, keepdim=True).clamp_min(1e-12)
-    agreement = (kernel @ bars.T).abs().view(len(images), -1, len(angles)).amax(1)
+    shrink = max(1, math.ceil(max(kernel.shape[1:]) / KERNEL))  # by whole squares: angles stay
+    kernel = F.avg_pool2d(kernel[:, None], shrink)[:, 0]
+    bars = _bars(*kernel.shape[1:])
+    kernel = _normalized(kernel)
+    agreement = (kernel @ bars.T).abs().view(len(images), -1, len(BAR_ANGLES)).amax(1)
     top, bottom = agreement.amax(1), agreement.amin(1)
     oriented = (top - bottom) / top.clamp_min(1e-30)
     angle = torch.stack([_peak_angle(curve) for curve in agreement])
     return angle.where(oriented >= ORIENTED, math.nan), oriented
+
+
+@lru_cache(maxsize=8)
+def _bars(height: int, width: int) -> Tensor:
+    """Normalized bars `[widths x offsets x angles, height x width]`, angles changing fastest."""
+    return _normalized(stimuli.fine_bars((1, height, width), BAR_ANGLES))
+
+
+def _normalized(images: Tensor) -> Tensor:
+    """Flattens images `[N, h, w]` and brings each to mean 0 and length 1."""
+    flat = images.flatten(1).double()
+    flat = flat - flat.mean(1, keepdim=True)
+    return flat / flat.norm(dim=1, keepdim=True).clamp_min(1e-30)
 
 
 def _peak_angle(curve: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from prober.findings import interventions
+from prober.findings.answers import Answers
 from prober.findings.leaky import LeakyReLUs
 from prober.findings.tuning import Battery, peaks
 from prober.findings.units import Unit, Window, batch_size, batches, responses
@@ -62,7 +63,7 @@ def starts_of(
     window: Window,
     battery: Battery,
     others: Tensor,
-    real: Tensor | None,
+    answers: Answers | None,
 ) -> list[list[Start]]:
     """Chooses the starts for units of one layer.
 
@@ -72,7 +73,7 @@ def starts_of(
         window: Where they look.
         battery: The responses to flat and striped images.
         others: `[P, C, H, W]`, pictures of any units.
-        real: `[R, C, H, W]`, real images, or None.
+        answers: What the layer answers to real images, or None.
 
     Returns:
         For each unit its starts.
@@ -87,13 +88,16 @@ def starts_of(
             places.append((i, sort))
     for (i, sort), image in zip(places, battery.images(numbers), strict=True):
         found[i].append(Start(sort, image))
-    for sort, images in (("other units", others), ("real", real)):
-        if images is None or not len(images):
-            continue
-        _, at_neuron = responses(subject, images, {layer: window})[layer]
-        best = at_neuron.topk(min(2, len(images)), dim=0).indices
+    _, at_neuron = responses(subject, others, {layer: window})[layer]
+    best = at_neuron.topk(min(2, len(others)), dim=0).indices
+    for i, unit in enumerate(units):
+        found[i] += [Start("other units", others[j]) for j in best[:, unit.channel].tolist()]
+    if answers is not None:
+        at_neuron = answers.pool_at_neuron()[layer]
+        best = at_neuron.topk(min(2, len(at_neuron)), dim=0).indices
         for i, unit in enumerate(units):
-            found[i] += [Start(sort, images[j]) for j in best[:, unit.channel].tolist()]
+            images = answers.images_of_pool(best[:, unit.channel].tolist())
+            found[i] += [Start("real", image) for image in images]
     return found
 
 
@@ -174,7 +178,7 @@ def push_away(
     images = torch.rand(len(objectives), *subject.input_shape, generator=generator)
     most = max(map(len, known), default=0)
     shape = subject.input_shape
-    away = torch.zeros(len(known), most, shape[0] + 3)
+    away = torch.zeros(len(known), most, shape[0] + 2)
     for i, pictures in enumerate(known):
         if len(pictures):
             away[i, : len(pictures)] = descriptors(window.crop(pictures))
@@ -235,13 +239,13 @@ def descriptors(fields: Tensor) -> Tensor:
         fields: `[N, C, h, w]` in [0, 1].
 
     Returns:
-        `[N, C + 3]`, of length 1: the mean of the colors, from -0.5 to 0.5, and the structure
-        tensor of the luminance, its trace taken away, so that opposite directions are opposite.
+        `[N, C + 2]`, of length 1: the mean of the colors, 0 for gray, and the two parts of the
+        luminance's structure tensor that say a direction.
     """
     color = fields.mean((2, 3)) - 0.5
     luminance = interventions.without_color(fields)[:, :1]
     down = F.pad(luminance.diff(dim=2), (0, 0, 0, 1))
     across = F.pad(luminance.diff(dim=3), (0, 1, 0, 0))
-    tensor = torch.cat([across**2 - down**2, 2 * across * down, 0 * down], 1).mean((2, 3))
+    tensor = torch.cat([across**2 - down**2, 2 * across * down], 1).mean((2, 3))
     tensor = tensor / (across**2 + down**2).mean((1, 2, 3))[:, None].clamp_min(1e-3)
     return F.normalize(torch.cat([2 * color, tensor], 1), dim=1)

@@ -100,15 +100,16 @@ def tinted_strokes(shape: tuple[int, int, int], hue: Tensor) -> Stimuli:
     )
 
 
-def fine_bars(shape: tuple[int, int, int], angles: Tensor) -> tuple[Tensor, Tensor]:
-    """Masks `[N, H, W]` of bars at every pixel's distance from the middle, and their angles.
+def fine_bars(shape: tuple[int, int, int], angles: Tensor) -> Tensor:
+    """Masks `[N, H, W]` of bars at every pixel's distance from the middle.
 
-    The angles change fastest, so `[N]` can be viewed as `[N / A, A]`.
+    The angles `[A]` change fastest, so `[N]` can be viewed as `[N / A, A]`.
     """
     side = min(shape[1:])
     steps = torch.arange(-(side // 2), side // 2 + 1).tolist()
     widths = [width for width in WIDTHS if width < side]
-    return _bars(shape, angles, tuple(widths or WIDTHS[:1]), tuple(s / side for s in steps))
+    masks, _ = _bars(shape, angles, tuple(widths or WIDTHS[:1]), tuple(s / side for s in steps))
+    return masks
 
 
 def _flat(colors: Tensor, hues: Tensor | None, shape: tuple[int, int, int]) -> Stimuli:

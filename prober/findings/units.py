@@ -99,16 +99,18 @@ def _pixels_seen(subject: Subject, layer: str, neuron: tuple[int, int], number: 
     with leaky ReLUs, since shut ones let nothing through.
     """
     generator = torch.Generator().manual_seed(0)
-    number = min(number, batch_size(subject, layer))
-    images = torch.rand(number, *subject.input_shape, generator=generator)
-    images = images.to(subject.mean).requires_grad_()
-    with LeakyReLUs():
-        maps = subject(images, [layer])[layer][..., neuron[0], neuron[1]]
-    if not maps.requires_grad:
-        return torch.zeros(subject.input_shape[1:], dtype=torch.bool)
-    signs = torch.randn(maps.shape, generator=generator).to(maps)
-    gradient = torch.autograd.grad((maps * signs).sum(), images)[0]
-    return (gradient != 0).any(0).any(0).cpu()
+    seen = torch.zeros(subject.input_shape[1:], dtype=torch.bool)
+    for batch in batches(number, batch_size(subject, layer)):
+        size = batch.stop - batch.start
+        images = torch.rand(size, *subject.input_shape, generator=generator)
+        images = images.to(subject.mean).requires_grad_()
+        with LeakyReLUs():
+            maps = subject(images, [layer])[layer][..., neuron[0], neuron[1]]
+        if maps.requires_grad:
+            signs = torch.randn(maps.shape, generator=generator).to(maps)
+            gradient = torch.autograd.grad((maps * signs).sum(), images)[0]
+            seen |= (gradient != 0).any(0).any(0).cpu()
+    return seen
 
 
 def _span(seen: Tensor, axis: int) -> tuple[int, int]:

@@ -34,12 +34,13 @@ def of_the_dead(saw_real_images: bool) -> dict[str, Any]:
     }
 
 
-def conclude(facets: Sequence[Facet], curves: Curves) -> dict[str, Any]:
+def conclude(facets: Sequence[Facet], curves: Curves, best: float) -> dict[str, Any]:
     """Draws the conclusions about a unit that is not dead.
 
     Args:
         facets: Its facets, the best first.
         curves: What it answers to flat and striped images.
+        best: The score of its best picture.
 
     Returns:
         `kinds`, `dead`, `polysemantic`, `hue`, `orientation`, `confidence` and `why`.
@@ -57,6 +58,8 @@ def conclude(facets: Sequence[Facet], curves: Curves) -> dict[str, Any]:
     elif "mixed" in kinds:
         why.append("Its pictures show two things at once, and none shows one of them alone.")
     unclear = bool(why)
+    doubt = doubts(facets, curves, best)
+    why += doubt
     settle(facets, curves)
     polysemantic = len(facets) > 1
     return {
@@ -65,9 +68,31 @@ def conclude(facets: Sequence[Facet], curves: Curves) -> dict[str, Any]:
         "polysemantic": polysemantic,
         "hue": next((f.hue for f in facets if f.hue is not None), None),
         "orientation": next((f.orientation for f in facets if f.orientation is not None), None),
-        "confidence": confidence(min(margin, clear)),
+        "confidence": confidence(0.0 if doubt else min(margin, clear)),
         "why": why,
     }
+
+
+def doubts(facets: Sequence[Facet], curves: Curves, best: float) -> list[str]:
+    """Says what speaks against the kind of a unit with one facet: flat patches of other colors.
+
+    The kind goes by what is left of the picture's own shape and color. That a patch which has
+    nothing of either excites the unit as well is not seen in it.
+    """
+    if len(facets) != 1 or facets[0].kind == "brightness" or best <= curves.neutral:
+        return []
+    found = []
+    patches = {"gray": curves.grays}
+    if "shape" in facets[0].kind and len(curves.flat):
+        patches["hue"] = curves.flat
+    for name, answers in patches.items():
+        way = ((answers.max() - curves.neutral) / (best - curves.neutral)).item()
+        if way >= SURVIVES:
+            found.append(
+                f"A flat patch of another {name} than its picture's excites it, too: {way:.0%} of "
+                "the way."
+            )
+    return found
 
 
 def settle(facets: Sequence[Facet], curves: Curves) -> None:

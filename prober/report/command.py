@@ -1,6 +1,8 @@
 """The command `report`: from a subject to findings, a summary and a page to browse."""
 
 import json
+import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from lightning.pytorch import LightningDataModule
 from PIL import Image
 
 from prober.errors import InputError
 from prober.files import claim_version, write_whole
-from prober.findings.answers import ask, behavior
 from prober.findings.data import RealData, read_data
 from prober.findings.gallery import Gallery
-from prober.findings.investigate import Investigation, windows_of
+from prober.findings.investigate import Investigation
 from prober.pictures import sprite
 from prober.report.page import write_page
 from prober.report.summary import write_summary
@@ -44,6 +46,7 @@ class Report:
         data: Real images, see `read_data`.
         finished: The folder of a finished sweep to take the pictures from, None to make them.
         seconds: How long each part has taken.
+        kept: What holds for each subject as a whole, for `report.json`.
     """
 
     sweep: Sweep
@@ -51,6 +54,7 @@ class Report:
     data: str | LightningDataModule | None
     finished: str | None
     seconds: dict[str, float] = field(default_factory=dict)
+    kept: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self) -> int:
         """Makes the report, or what is missing of it.
@@ -62,15 +66,20 @@ class Report:
             InputError: Something asked for cannot be done.
             OSError: The folder cannot be written.
         """
+        self._check_processes()
         subject = self.sweep.subject
         reference = isinstance(subject.cnn, ReferenceCNN)
         data = read_data(self.data, subject.input_shape, reference)
         if self.finished:
-            self._take_over(Gallery(Path(self.finished), subject))
+            gallery = Gallery(Path(self.finished), subject)
+            if self.against is not None:
+                self._take_over(gallery)
         if self.against is not None:
             self._check_against(subject, self.against)
-        self.sweep.check()
-        self._report = folder = self._folder()
+        if self.against is not None or not self.finished:
+            self.sweep.check()
+        folder = self._folder()
+        self.sweep = replace(self.sweep, part_of=folder)
         ended = INTERRUPTED
         try:
             ended = self._make(folder, data)
@@ -122,14 +131,8 @@ class Report:
                 return ended, None
         with self._timed("evidence"):
             gallery = Gallery(pictures, subject)
-            windows = windows_of(gallery, subject)
-            answers = None
-            if data is not None:
-                print("Showing it real images.")
-                of_layers = {layer: window for (layer, _), window in windows.items()}
-                answers = ask(subject, data, of_layers)
-            print("Showing it flat and striped images.")
-            investigation = Investigation(subject, gallery, answers, windows)
+            print(f"Showing it flat and striped images{' and real ones' if data else ''}.")
+            investigation = Investigation(subject, gallery, data)
         with self._timed("search"):
             print("Looking for other facets.")
             planned = investigation.plan_search()
@@ -138,6 +141,7 @@ class Report:
                 search = replace(
                     sweep,
                     grid=Listed(planned),
+                    yes=True,
                     trainer=sweep.trainer | {"max_steps": SEARCH_STEPS},
                 )
                 ended = self._sweep(search, folder / "search", shows=False)
@@ -148,15 +152,20 @@ class Report:
             found = investigation.findings(searched, folder)
             write_whole(folder / "findings.json", as_json(found))
             self._copy_sheets(pictures, folder)
-            self._keep(folder, sweep, gallery, answers and behavior(answers), found)
+            self._keep(folder, sweep, gallery, investigation.behavior, found)
         return DONE, investigation
 
     def _sweep(self, sweep: Sweep, folder: Path, shows: bool) -> int:
         begun = (folder / "config.yaml").exists()  # which is written last
+        if begun and isinstance(sweep.grid, Listed):
+            # On another machine the stimuli may round otherwise and lead to other starts.
+            number = json.loads((folder / "sweep.json").read_text())["targets"]
+            if number != sweep.grid.count(sweep.subject):
+                shutil.rmtree(folder)
+                begun = False
         return replace(
             sweep,
             folder=folder,
-            part_of=self._report,
             resume=str(folder) if begun else None,
             shows=shows,
         ).run()
@@ -179,8 +188,7 @@ class Report:
             " + ".join(f"{r['weight']:g} {r['name']}" for r in record["regularizers"]) or "none"
             for record in records
         )
-        self._kept = getattr(self, "_kept", [])
-        self._kept.append(
+        self.kept.append(
             {
                 "subject": {
                     "name": subject.name,
@@ -217,8 +225,8 @@ class Report:
                 "hues": hues,
                 "skipped": [list(each) for each in data.skipped],
             }
-        others = [kept["subject"] for kept in self._kept[1:]]
-        for number, kept in enumerate(self._kept):
+        others = [kept["subject"] for kept in self.kept[1:]]
+        for number, kept in enumerate(self.kept):
             whole = {
                 "subject": kept["subject"],
                 "against": (others[0] if others and number == 0 else None),
@@ -232,7 +240,8 @@ class Report:
 
     def _copy_sheets(self, pictures: Path, folder: Path) -> None:
         for sheet in sorted((pictures / "sheets").glob("*.png")):
-            pixels = np.asarray(Image.open(sheet))
+            with Image.open(sheet) as picture:
+                pixels = np.asarray(picture)
             write_whole(folder / "sheets" / sheet.name, sprite(pixels[None, None]))
 
     def _folder(self) -> Path:
@@ -248,13 +257,29 @@ class Report:
         print(f"Report: {folder}")
         return folder
 
+    def _check_processes(self) -> None:
+        """Refuses what would start this command several times."""
+        trainer = self.sweep.trainer
+        gpus = trainer["accelerator"] in ("gpu", "cuda") or (
+            trainer["accelerator"] == "auto" and torch.cuda.is_available()
+        )
+        started = {"TORCHELASTIC_RUN_ID", "SLURM_NTASKS"} & os.environ.keys()
+        if started or trainer["num_nodes"] != 1 or (gpus and trainer["devices"] not in (1, "1")):
+            raise InputError(
+                "A report is made by processes on one machine's CPU, or on one GPU "
+                "(--trainer.devices 1). To use more, make the pictures with sweep, and give the "
+                "report its folder with --sweep."
+            )
+
     def _take_over(self, gallery: Gallery) -> None:
         """Makes the targets of a finished sweep those of a second subject, too."""
-        steps = max(each.record["steps"] for each in gallery.visualizations)
+        record = gallery.visualizations[0].record
+        as_made = {"max_steps": record["steps"], "precision": record["precision"]}
         self.sweep = replace(
             self.sweep,
             grid=Listed(gallery.planned()),
-            trainer=self.sweep.trainer | {"max_steps": steps},
+            lr=record["optimizer"]["lr"],
+            trainer=self.sweep.trainer | as_made,
         )
 
     def _check_against(self, subject: Subject, other: Subject) -> None:
@@ -289,7 +314,7 @@ class Report:
 
 def as_json(value: Any) -> str:
     """Returns a value as JSON, its numbers with six digits, which is more than is known."""
-    return json.dumps(_rounded(value), separators=(",", ":")) + "\n"
+    return json.dumps(_rounded(value), separators=(",", ":"), allow_nan=False) + "\n"
 
 
 def _rounded(value: Any) -> Any:

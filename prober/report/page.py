@@ -57,13 +57,15 @@ def write_page(folder: Path) -> Path:
     report = _read(folder / "report.json")
     units = _read(folder / "findings.json")
     others: list[dict] = []
+    other_behavior = None
     if report["against"] and (folder / "against" / "findings.json").exists():
         others = _read(folder / "against" / "findings.json")
+        other_behavior = _read(folder / "against" / "report.json")["behavior"]
     layers = list(dict.fromkeys([*report["subject"]["layers"], *(unit["layer"] for unit in units)]))
     for layer in layers:
         write_whole(_script_file(folder, layer), _script(layer, units, others))
     page = folder / "index.html"
-    write_whole(page, _index(report, layers, units, others))
+    write_whole(page, _index(report, other_behavior, layers, units, others))
     return page
 
 
@@ -110,7 +112,13 @@ def _script(layer: str, units: Sequence[dict], others: Sequence[dict]) -> str:
     return f"receive({_json(layer)}, {_json(whole)});\n"
 
 
-def _index(report: dict, layers: list[str], units: list[dict], others: list[dict]) -> str:
+def _index(
+    report: dict,
+    other_behavior: dict | None,
+    layers: list[str],
+    units: list[dict],
+    others: list[dict],
+) -> str:
     """Returns `index.html`."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -142,6 +150,7 @@ def _index(report: dict, layers: list[str], units: list[dict], others: list[dict
     return environment.get_template("index.html.j2").render(
         report=report,
         against=data["against"],
+        other_behavior=other_behavior,
         rows=rows,
         total=_counts(units),
         kinds=KINDS,

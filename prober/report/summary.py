@@ -56,6 +56,12 @@ CLASSES = 20
 NOTHING = "-"
 """What an empty place of a table holds."""
 
+NOTHINGS = ("0", NOTHING)
+"""What a column holds that is left out."""
+
+HUE_EXPLAINS = "hue explains"
+"""The column that says how much of the answers to real images the hue explains."""
+
 Unit = dict[str, Any]
 
 
@@ -221,7 +227,10 @@ def counts_as(unit: Unit) -> str:
 
 def clearest(units: Iterable[Unit], where: Callable[[Unit], bool]) -> list[Unit]:
     """Returns the units of which something holds, the surest first and flagged ones last."""
-    return sorted(filter(where, units), key=lambda unit: (flagged(unit), -unit["confidence"]))
+    return sorted(
+        filter(where, units),
+        key=lambda unit: (flagged(unit), bool(unit["why"]), -unit["confidence"]),
+    )
 
 
 def unit_words(unit: Unit) -> str:
@@ -280,38 +289,25 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
             such = f", such as {link(alone[0])}" + (f"; {flags} of them ⚠" if flags else "")
             said["yes"].append(f"**{name}** ({figure}{such}{beside})")
         elif 2 * some > len(live):
-            said["partly"].append(f"{name} ({figure}, {some - len(alone)} more in part{beside})")
+            both = f"{some} of {len(live)}, {len(alone)} of them color alone"
+            if others:
+                both += f"; {plain(against.name)}: {sum(map(wants_color, others))} of {len(others)}"
+            said["partly"].append(f"{name} ({both})")
         elif live and 2 * (some + unclear) > len(live):
             said["unsettled"].append(f"{name} ({figure}, {unclear} unclear{beside})")
         elif live:
             said["no"].append(f"{name} ({figure}{beside})")
-    sentences = [listed(said["yes"]) or ("None for sure" if said["unsettled"] else "None")]
+    sure = " for sure" if said["unsettled"] else ""
+    sentences = [listed(said["yes"]) or f"No layer wants color alone{sure}"]
     if said["partly"]:
-        sentences.append(f"Color counts beside other things in {listed(said['partly'])}")
+        sentences.append(f"Most units need color, alone or with shape, in {listed(said['partly'])}")
     if said["unsettled"]:
         sentences.append(f"Unclear units leave it open for {listed(said['unsettled'])}")
     if said["no"]:
         sentences.append(f"Not {listed(said['no'])}")
-    sentences.append("Counted are live units that want color and nothing else")
-    sentences += filter(None, [hue_shares(probed, against)])
+    if said["yes"]:
+        sentences.append("Counted are units that want color and nothing else")
     return ". ".join(sentences) + "."
-
-
-def hue_shares(probed: Probed, against: Probed | None) -> str:
-    """Says how much of what units answer to real images the hue explains; `""` without figures."""
-    said = []
-    for layer, units in probed.layers.items():
-        share = mean_hue_share(units)
-        other = mean_hue_share(against.layers.get(layer, [])) if against else None
-        if share is not None:
-            beside = "" if other is None else f" ({plain(against.name)}: {percent(other)})"
-            said.append(f"{percent(share)} in {plain(layer)}{beside}")
-    if not said:
-        return ""
-    return (
-        "On real images, each shown in every hue, the hue explains of the variance of a unit's "
-        f"answers, in the mean over a layer, {listed(said)}"
-    )
 
 
 def mean_hue_share(units: Iterable[Unit]) -> float | None:
@@ -408,7 +404,19 @@ def hue_sentence(probed: Probed) -> str:
         f"Of {counted(len(hued), 'class logit')} of {plain(probed.name)}, {len(same)} "
         f"{'answers' if len(same) == 1 else 'answer'} flat patches most in the hue of the own class"
         f"{which if same and not probed.prefix else ''}, within {SAME_HUE:.0f}°; random hues would "
-        f"give {by_chance:.1f}."
+        f"give {by_chance:.1f}.{_of_pictures(hued)}"
+    )
+
+
+def _of_pictures(hued: Iterable[Unit]) -> str:
+    """Says how many logits' pictures have their class's hue, lest only what agrees be told."""
+    pictured = [unit for unit in hued if unit["hue"] is not None]
+    if not pictured:
+        return ""
+    same = sum(hue_difference(u["hue"], in_data(u)["hue"]) <= SAME_HUE for u in pictured)
+    return (
+        f" Around their pictures, of many colors, the hue is that of the own class in {same} of "
+        f"{len(pictured)}."
     )
 
 
@@ -429,7 +437,7 @@ def polysemantic_answer(probed: Probed, against: Probed | None) -> str:
         said = (
             f"{word}: {number} of {counted(len(probed.live), 'live unit')} "
             f"{'has' if number == 1 else 'have'} several facets. "
-            f"The clearest: {listed(shown)}."
+            f"{'The clearest' if clear else 'Candidates'}: {listed(shown)}."
         )
     if against and against.live:
         said += f" In {plain(against.name)}: {len(against.polysemantic)} of {len(against.live)}."
@@ -446,7 +454,9 @@ def layer_table(probed: Probed, against: Probed | None) -> str:
         rows.append(_counts(f"**{plain(layer)}**", units))
         if against and (others := against.layers.get(layer)):
             rows.append(_counts(plain(f"{layer}, {against.name}"), others))
-    return table(["layer", "units", *COLUMNS, "polysemantic", "⚠"], rows)
+    header = ["layer", "units", *COLUMNS, "polysemantic", "⚠", HUE_EXPLAINS]
+    kept = [i for i in range(len(header)) if i < 2 or any(row[i] not in NOTHINGS for row in rows)]
+    return table([header[i] for i in kept], [[row[i] for i in kept] for row in rows])
 
 
 def _counts(name: str, units: list[Unit]) -> list[str]:
@@ -456,7 +466,8 @@ def _counts(name: str, units: list[Unit]) -> list[str]:
         return f"{count} ({percent(count / len(units))})" if count else "0"
 
     beside = [sum(unit["polysemantic"] for unit in living(units)), sum(map(flagged, units))]
-    return [name, str(len(units)), *(said(counts[kind]) for kind in COLUMNS), *map(said, beside)]
+    kinds = [said(counts[kind]) for kind in COLUMNS]
+    return [name, str(len(units)), *kinds, *map(said, beside), _share(mean_hue_share(units))]
 
 
 def example_table(probed: Probed) -> str:
@@ -490,7 +501,7 @@ def behavior_table(probed: Probed, against: Probed | None) -> str:
     columns = {
         "accuracy": "right",
         "accuracy_color_changed": "right in another class's hue",
-        "accuracy_without_color": "right without color",
+        "accuracy_without_color": "right in white",
         "names_color": "names the class of the other hue",
         "chance": "chance",
     }

@@ -56,7 +56,7 @@ def facet_words(facet: dict[str, Any]) -> str:
 def percent(share: float) -> str:
     """Says a share of 1 in percent; what is not all is never rounded to all, nor to nothing."""
     for digits in range(4):
-        said = f"{100 * share:.{digits}f}"
+        said = f"{100 * share + 1e-9:.{digits}f}"  # halves go up, as on the page
         if float(said) not in (0, 100) or share in (0, 1):
             break
     return f"{said} %"

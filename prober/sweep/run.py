@@ -1,5 +1,6 @@
 """A sweep: chunk after chunk, on as many processes as there are."""
 
+import copy
 import ctypes
 import os
 import signal
@@ -94,6 +95,7 @@ def run_chunks(fabric: Fabric, subject: Subject, store: Store, settings: Setting
         which is told; when all processes have come so far.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    subject = copy.deepcopy(subject)  # whose precision and memory layout may change
     _settle_memory()
     torch.set_num_threads(settings.threads)
     ended = DONE

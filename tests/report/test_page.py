@@ -159,6 +159,9 @@ def write_report(folder, units, shape=(3, 28, 28), against=None, shortcut="color
     (folder / "report.json").write_text(json.dumps(report))
     if against:
         (folder / "against" / "findings.json").write_text(json.dumps(against))
+        honest = {**(report["behavior"] or {}), "accuracy": 0.98, "accuracy_color_changed": 0.97}
+        other = report | {"behavior": honest if shortcut else None}
+        (folder / "against" / "report.json").write_text(json.dumps(other))
     return write_page(folder).as_uri()
 
 
@@ -324,6 +327,10 @@ def test_a_number_of_the_table_shows_its_units(browser, page):
     visit(browser, page)
     one(browser, "[data-layer='conv1'][data-only='dead']").click()
     assert shown_units(browser) == ["conv1/2"]
+    one(browser, "[data-layer='conv1'][data-only='color']").click()
+    assert shown_units(browser) == ["conv1/0", "conv1/1"]  # and not logits/0
+    one(browser, "#all").click()
+    assert len(shown_units(browser)) == 7
 
 
 def test_every_order(browser, page):

@@ -174,7 +174,8 @@ def test_what_the_hue_explains_is_a_mean_over_live_units(tmp_path):
 
     units = [*shares(0.9, 0.5), unit("conv", 2, data={"class": None, "variance": None})]
     text = summary(tmp_path, units, against=shares(0.2, 0.3), against_report={"name": "CNN (b)"})
-    assert "in the mean over a layer, 70 % in conv (b: 25 %)." in answers(text)[0]
+    (head, *rows) = table(text, "layer", "hue explains")
+    assert [row[head.index("hue explains")] for row in rows] == ["70 %", "25 %"]
 
 
 # Words
@@ -244,17 +245,17 @@ def test_a_layer_focuses_on_color_if_more_than_half_of_its_live_units_want_nothi
     (answer, _, _) = answers(summary(tmp_path, units))
     said = without_links(answer)
     assert said.startswith("**most** (2 of 3, such as most/0). ")
-    assert "Color counts beside other things in partly (0 of 3, 3 more in part)." in said
+    assert "in partly (3 of 3, 0 of them color alone)." in said
     assert "Unclear units leave it open for open (1 of 4, 2 unclear)." in said
     assert "Not half (2 of 4)." in said
 
 
 def test_no_layer_that_focuses_on_color_is_said_plainly(tmp_path):
     assert answers(summary(tmp_path, colors("conv", 1, 2)))[0].startswith(
-        "None. Not conv (1 of 3)."
+        "No layer wants color alone. Not conv (1 of 3)."
     )
     units = [*colors("conv", 1, 1), unit("conv", 5, facet("unclear"))]
-    assert answers(summary(tmp_path, units))[0].startswith("None for sure. ")
+    assert answers(summary(tmp_path, units))[0].startswith("No layer wants color alone for sure. ")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 // The overview: layers, their units as cards, filters.
 
-const filter = { kinds: new Set(), flags: new Set(), sort: "channel" };
+const filter = { kinds: new Set(), flags: new Set(), layer: null, sort: "channel" };
 
 const FLAGS = {
   polysemantic: (unit) => unit.polysemantic,
@@ -20,6 +20,7 @@ function shown(layer) {
   const passes = (unit) =>
     (!filter.kinds.size || unit.kinds.some((kind) => filter.kinds.has(kind)))
     && [...filter.flags].every((flag) => FLAGS[flag](unit));
+  if (filter.layer && filter.layer !== layer.name) return [];
   return layer.units.filter(passes).sort(ORDERS[filter.sort]);
 }
 
@@ -72,7 +73,7 @@ function drawOverview() {
   nearView.disconnect();
   let count = 0;
   const columns = Math.max(1, Math.floor(($("layers").clientWidth + 8) / 120));
-  $("layers").replaceChildren(...report.layers.map((layer) => {
+  $("layers").replaceChildren(...report.layers.filter((each) => shown(each).length).map((layer) => {
     const units = shown(layer);
     count += units.length;
     // The height that the cards will take, so that the page does not jump when they come.
@@ -93,7 +94,7 @@ function tellFilter(count) {
   const all = plural(everything.length, "unit");
   const filtered = count < everything.length;
   $("shown").textContent = filtered ? `${count.toLocaleString("en")} of ${all} shown` : all;
-  $("all").hidden = !filter.kinds.size && !filter.flags.size && filter.sort === "channel";
+  $("all").hidden = !filter.layer && !filter.kinds.size && !filter.flags.size && filter.sort === "channel";
   $("sort").value = filter.sort;
   for (const chip of document.querySelectorAll(".chip")) {
     const { kind, flag } = chip.dataset;
@@ -101,10 +102,11 @@ function tellFilter(count) {
   }
 }
 
-/** Shows only the units of one kind or flag, or all if there is no name. */
-function only(name) {
+/** Shows only the units of one kind or flag in one layer, or all if there is no name. */
+function only(name, layer = null) {
   filter.kinds.clear();
   filter.flags.clear();
+  filter.layer = layer;
   if (name) (name in FLAGS ? filter.flags : filter.kinds).add(name);
   drawOverview();
 }
@@ -126,12 +128,13 @@ for (const chip of document.querySelectorAll(".chip")) {
     const { kind, flag } = chip.dataset;
     const chosen = kind ? filter.kinds : filter.flags;
     if (!chosen.delete(kind ?? flag)) chosen.add(kind ?? flag);
+    filter.layer = null;
     drawOverview();
   });
 }
 for (const count of document.querySelectorAll("[data-only]")) {
   count.addEventListener("click", () => {
-    only(count.dataset.only);
+    only(count.dataset.only, count.dataset.layer);
     ofLayer("section", count.dataset.layer).scrollIntoView();
   });
 }

@@ -26,7 +26,7 @@ function trustWords(unit) {
   if (unit.trusted === null) {
     return unit.evidence.data ? "trust could not be checked" : "trust not checked: no real images";
   }
-  return unit.trusted ? "✓ trusted: it works as real images do"
+  return unit.trusted ? "✓ its picture takes a path like that of real images"
     : element("span", { class: "warning" }, `${WARNING} not trusted: the reason is below`);
 }
 
