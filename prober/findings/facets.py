@@ -9,6 +9,7 @@ from torch import Tensor
 
 from prober.findings import interventions
 from prober.findings.profiles import SURVIVES, Profiles
+from prober.findings.tuning import Curves, peaks
 from prober.findings.units import scores
 from prober.subject.frozen import Subject
 from prober.visualize.objectives import Objective
@@ -35,6 +36,13 @@ OTHER_ANGLE = 25.0
 WELL_ORIENTED = 0.8
 """Only strokes that are oriented so well can be told from each other. A straight stroke's kernel
 reaches 0.9 and more; a digit's curve does not, and has no one direction that could be another."""
+
+PEAK = 0.4
+"""A peak of the answers to bars confirms an orientation if it reaches this share of the way, and of
+the highest peak."""
+
+ABOUT = 20.0
+"""Degrees that the bar at a peak may differ from the orientation that it confirms."""
 
 OTHER_BRIGHTNESS = 0.5
 """Difference of luminance between two optima that are not the same brightness."""
@@ -94,13 +102,16 @@ def kind_of(without_color: float, without_shape: float, without_both: float) -> 
     return "color+shape", min(0.5, distance)
 
 
-def group_facets(subject: Subject, objective: Objective, profiles: Profiles) -> list[Facet]:
+def group_facets(
+    subject: Subject, objective: Objective, profiles: Profiles, curves: Curves
+) -> list[Facet]:
     """Groups the optima of one unit into facets.
 
     Args:
         subject: The CNN under study.
         objective: The unit's objective.
         profiles: Of its N optima.
+        curves: What it answers to bars and gratings.
 
     Returns:
         The facets, the one with the best score first. Pictures of two things at once belong to
@@ -114,7 +125,9 @@ def group_facets(subject: Subject, objective: Objective, profiles: Profiles) -> 
     facets, clear = [], 0.5
     while left:
         first = left[0]
-        others = {i: d for i in left[1:] if (d := difference(profiles, kinds, first, i)) > 0}
+        others = {
+            i: d for i in left[1:] if (d := difference(profiles, kinds, curves, first, i)) > 0
+        }
         valleys = _valleys(subject, objective, profiles, first, list(others))
         parted = {
             i: min(d, (VALLEY - depth) / VALLEY / 2)
@@ -129,7 +142,9 @@ def group_facets(subject: Subject, objective: Objective, profiles: Profiles) -> 
     return facets
 
 
-def difference(profiles: Profiles, kinds: list[tuple[str, float]], one: int, other: int) -> float:
+def difference(
+    profiles: Profiles, kinds: list[tuple[str, float]], curves: Curves, one: int, other: int
+) -> float:
     """Tells how plainly two optima are of different kinds, hues, directions or brightness.
 
     Returns:
@@ -143,13 +158,45 @@ def difference(profiles: Profiles, kinds: list[tuple[str, float]], one: int, oth
     if "color" in a and profiles.hued[[one, other]].min() >= WELL_HUED:
         hue = apart(profiles.hue[one], profiles.hue[other], 360)
         found = max(found, _beyond(hue, OTHER_HUE, 180))
-    if "shape" in a and profiles.oriented[[one, other]].min() >= WELL_ORIENTED:
-        angle = apart(profiles.angle[one], profiles.angle[other], 180)
-        found = max(found, _beyond(angle, OTHER_ANGLE, 90))
+    if "shape" in a:
+        angles = profiles.angle[[one, other]].tolist()
+        sure = profiles.oriented[[one, other]].min() >= WELL_ORIENTED
+        if sure or both_are_peaks(curves, angles, float(profiles.score.max())):
+            found = max(found, _beyond(apart(*angles, 180), OTHER_ANGLE, 90))
     if a == "brightness":
         light = interventions.without_color(profiles.color[[one, other], :, None, None])[:, 0]
         found = _beyond((light[0] - light[1]).abs().item(), OTHER_BRIGHTNESS, 1)
     return found
+
+
+def both_are_peaks(curves: Curves, angles: Sequence[float], best: float) -> bool:
+    """Tells whether bars of two orientations each excite a unit, and those between them less.
+
+    Short strokes, whose kernels are hardly better oriented than a digit's curve, are so told from
+    each other.
+
+    Args:
+        curves: What the unit answers to gray, and to tinted, strokes.
+        angles: Two orientations in degrees.
+        best: The score of the unit's best picture.
+    """
+    if any(map(math.isnan, angles)):
+        return False
+    for curve in (curves.angles, curves.tinted.amax(0) if len(curves.tinted) else curves.angles):
+        step = 180 / len(curve)
+        found = [
+            i * step
+            for i in peaks(curve, curves.neutral, PEAK)
+            if curve[i] - curves.neutral >= PEAK * (best - curves.neutral)
+        ]
+        nearest = [min(found, key=lambda i, a=a: apart(i, a, 180), default=None) for a in angles]
+        near = [
+            n is not None and apart(n, a, 180) <= ABOUT
+            for n, a in zip(nearest, angles, strict=True)
+        ]
+        if all(near) and nearest[0] != nearest[1]:
+            return True
+    return False
 
 
 def _beyond(value: float, limit: float, most: float) -> float:

@@ -274,8 +274,8 @@ class Investigation:
 
     def _optima(
         self, layer: Layer, unit: Unit, searched: Gallery | None
-    ) -> tuple[list[str], Profiles]:
-        """Intervenes on all optima of a unit; returns their stems, too."""
+    ) -> tuple[list[Visualization], Profiles]:
+        """Intervenes on all optima of a unit."""
         own = self._candidates(layer, unit)
         more = searched.of(unit) if searched else []
         images = torch.cat(
@@ -284,8 +284,7 @@ class Investigation:
             or [torch.full((1, *self.subject.input_shape), 0.5)]
         )
         objectives = [layer.window.objective(unit)] * len(images)
-        stems = [each.record["stem"] for each in (*own, *more)] or [""]
-        return stems, profile(self.subject, objectives, images, layer.window)
+        return [*own, *more], profile(self.subject, objectives, images, layer.window)
 
     def _facets_of_others(
         self,
@@ -326,10 +325,10 @@ class Investigation:
     def _live(
         self, layer: Layer, unit: Unit, searched: Gallery | None, evidence: Evidence
     ) -> dict[str, Any]:
-        stems, profiles = self._optima(layer, unit, searched)
-        objective = layer.window.objective(unit)
-        facets = group_facets(self.subject, objective, profiles)
-        curves = layer.curves(unit)
+        optima, profiles = self._optima(layer, unit, searched)
+        stems = [each.record["stem"] for each in optima] or [""]
+        objective, curves = layer.window.objective(unit), layer.curves(unit)
+        facets = group_facets(self.subject, objective, profiles, curves)
         neutral, best = profiles.neutral[0].item(), profiles.score.max().item()
         conclusion = verdict.conclude(facets, curves, best)
         data = evidence.of_data(unit, curves, neutral, best)
@@ -355,18 +354,12 @@ class Investigation:
                 "score": {"neutral": neutral, "best": best},
                 **_place(layer.window),
                 "pictures": evidence.of_visualizations(unit, facet_of),
-                "starts": self._counted(layer, unit, len(profiles)),
+                "starts": _counted(optima),
                 "tuning": of_tuning(curves),
                 "data": data,
                 "trust": compared,
             },
         }
-
-    def _counted(self, layer: Layer, unit: Unit, number: int) -> dict[str, int]:
-        """How many starts of each sort there were."""
-        sorts = [start.sort for start in layer.starts[unit]]
-        counted = {sort: sorts.count(sort) for sort in dict.fromkeys(sorts)}
-        return {"noise": number - len(sorts), **counted}
 
     def _note_points(self, unit: Unit, facets: Sequence[Facet], profiles: Profiles) -> None:
         for number, facet in enumerate(facets):
@@ -430,6 +423,12 @@ def _best_of_each_look(gallery: Gallery) -> list[Visualization]:
         if key not in best or each.record["score_end"] > best[key].record["score_end"]:
             best[key] = each
     return list(best.values())
+
+
+def _counted(optima: Sequence[Visualization]) -> dict[str, int]:
+    """How many starts of each sort there were."""
+    sorts = [each.record["initial_image"].get("sort", "noise") for each in optima]
+    return {sort: sorts.count(sort) for sort in dict.fromkeys(sorts)}
 
 
 def _names(unit: Unit) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""ReLUs that let a gradient through where they are shut, for a search or a measurement alone."""
+"""ReLUs that let a gradient through where they are shut, for a search or a measurement alone.
+
+Their values stay what they are, so that nothing behind them, a root or a logarithm, say, gets what
+it cannot take.
+"""
 
 from typing import Any
 
@@ -8,7 +12,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 SLOPE = 0.1
-"""What is left of a value below zero."""
+"""What is left of a gradient where the value is below zero."""
 
 _RELUS = {F.relu, F.relu_, F.relu6, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
 _CLAMPS = {torch.clamp, torch.clamp_, torch.clip, Tensor.clamp, Tensor.clamp_, Tensor.clip}
@@ -17,7 +21,7 @@ _THRESHOLDS = {F.threshold, F.threshold_, F.hardtanh, F.hardtanh_}
 
 
 class LeakyReLUs(TorchFunctionMode):
-    """While it is active, all that cuts values off at zero lets a tenth of them through.
+    """While it is active, all that cuts values off at zero lets a tenth of the gradient through.
 
     ReLU and ReLU6 as modules, functions and methods, in place or not; clamps at 0 without an upper
     end; thresholds and hard tangents whose lower end is 0. Other calls are left as they are.
@@ -27,14 +31,15 @@ class LeakyReLUs(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         """Replaces the call of a ReLU."""
-        kwargs = kwargs or {}
+        kwargs = dict(kwargs or {})
         if not _cuts_at_zero(func, args[1:], kwargs):
             return func(*args, **kwargs)
-        value = args[0] if args else kwargs["input"]
+        value = args[0] if args else kwargs.pop("input")
+        exact = func(value.clone(), *args[1:], **kwargs)
+        leaky = F.leaky_relu(value.clone(), SLOPE)
+        result = leaky + (exact - leaky).detach()
         in_place = kwargs.get("inplace") or func.__name__.endswith("_")
-        if in_place:
-            return value.copy_(F.leaky_relu(value.clone(), SLOPE))
-        return F.leaky_relu(value, SLOPE)
+        return value.copy_(result) if in_place else result
 
 
 def _cuts_at_zero(func: Any, others: tuple, kwargs: dict[str, Any]) -> bool:

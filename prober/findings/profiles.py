@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from prober.findings import interventions, stimuli
 from prober.findings.interventions import TURNS
+from prober.findings.tuning import peaks
 from prober.findings.units import Window, gradients, scores
 from prober.subject.frozen import Subject
 from prober.visualize.objectives import Objective
@@ -226,9 +227,9 @@ def _normalized(images: Tensor) -> Tensor:
 
 
 def _peak_angle(curve: Tensor) -> Tensor:
-    """The middle, in degrees, of a closed curve's highest peak; NaN if there is none."""
+    """The middle, in degrees, of a closed curve's peak; NaN if there are none or several."""
     top, bottom = curve.max(), curve.min()
-    if not top > bottom:
+    if len(peaks(curve, bottom.item(), 0.9)) != 1:
         return torch.tensor(math.nan)
     n = len(curve)
     peak = int(curve.argmax())

@@ -86,28 +86,32 @@ def starts_of(
         for sort, number in _stimuli(battery, layer, unit.channel):
             numbers.append(number)
             places.append((i, sort))
-    for (i, sort), image in zip(places, battery.images(numbers), strict=True):
-        found[i].append(Start(sort, image))
-    _, at_neuron = responses(subject, others, {layer: window})[layer]
-    best = at_neuron.topk(min(2, len(others)), dim=0).indices
+    images = list(battery.images(numbers))
+    strongest, _ = responses(subject, others, {layer: window})[layer]
+    best = strongest.topk(min(2, len(others)), dim=0).indices
     for i, unit in enumerate(units):
-        found[i] += [Start("other units", others[j]) for j in best[:, unit.channel].tolist()]
+        images += others[best[:, unit.channel]]
+        places += [(i, "other units")] * len(best)
     if answers is not None:
-        at_neuron = answers.pool_at_neuron()[layer]
-        best = at_neuron.topk(min(2, len(at_neuron)), dim=0).indices
+        strongest = answers.responses_of_pool()[layer]
+        best = strongest.topk(min(2, len(strongest)), dim=0).indices
         for i, unit in enumerate(units):
-            images = answers.images_of_pool(best[:, unit.channel].tolist())
-            found[i] += [Start("real", image) for image in images]
+            images += answers.images_of_pool(best[:, unit.channel].tolist())
+            places += [(i, "real")] * len(best)
+    channels = [units[i].channel for i, _ in places]
+    centered = brought_to_neuron(subject, layer, channels, torch.stack(images), window)
+    for (i, sort), image in zip(places, centered, strict=True):
+        found[i].append(Start(sort, image))
     return found
 
 
 def _stimuli(battery: Battery, layer: str, channel: int) -> list[tuple[str, int]]:
     """The flat and striped starts of a channel, by their number in the battery."""
     curves = battery.curves(layer, channel)
-    at_neuron = battery.at_neuron[layer][:, channel]
+    response = battery.responses[layer][:, channel]
 
     def best(of: Tensor) -> int:
-        return int(of[at_neuron[of].argmax()])
+        return int(of[response[of].argmax()])
 
     grays, gratings = battery.of("gray"), battery.of("bar", "grating")
     found = [("flat", best(grays))]
@@ -134,6 +138,39 @@ def _stimuli(battery: Battery, layer: str, channel: int) -> list[tuple[str, int]
 def _steps_apart(one: int, other: int) -> int:
     """How far two of the twelve places around a circle lie apart."""
     return min((one - other) % 12, (other - one) % 12)
+
+
+@torch.no_grad()
+def brought_to_neuron(
+    subject: Subject, layer: str, channels: Sequence[int], images: Tensor, window: Window
+) -> Tensor:
+    """Shifts images so that what excites a channel somewhere excites the neuron that is examined.
+
+    Args:
+        subject: The CNN under study.
+        layer: The layer.
+        channels: N channels, one for each image.
+        images: `[N, C, H, W]`; what is shifted out on one side comes in on the other.
+        window: Where the neuron looks.
+    """
+    if window.neuron is None:
+        return images
+    spans = (window.rows, window.columns)
+    sizes = (window.height, window.width)
+    steps = [
+        # Between the first and the last neuron that see as much, the field goes through the image.
+        max(1, round((side - size) / (last - 1 - first))) if last - 1 > first else 1
+        for (first, last), size, side in zip(spans, sizes, images.shape[2:], strict=True)
+    ]
+    shifted = []
+    for batch in batches(len(images), batch_size(subject, layer)):
+        maps = subject(images[batch].to(subject.mean), [layer])[layer].cpu()
+        for image, channel, of_image in zip(images[batch], channels[batch], maps, strict=True):
+            inside = of_image[channel, slice(*spans[0]), slice(*spans[1])]
+            place = divmod(int(inside.argmax()), inside.shape[1])
+            shift = [(window.neuron[i] - spans[i][0] - place[i]) * steps[i] for i in range(2)]
+            shifted.append(image.roll(shift, (1, 2)) if inside.max() > inside.min() else image)
+    return torch.stack(shifted)
 
 
 def look_dead(responses: Tensor, rounding: Tensor) -> bool:
@@ -227,6 +264,7 @@ def _descend(
         if not value.requires_grad:
             break
         value.backward()
+        x.grad.nan_to_num_(0, 0, 0)  # one image's must not end the others' search
         optimizer.step()
         x.data.clamp_(0, 1)
     return x.detach().cpu()

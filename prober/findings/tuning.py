@@ -76,25 +76,21 @@ class Battery:
         angle: `[N]`.
         frequency: `[N]`.
         responses: For each layer `[N, channels]`, see `units.responses`.
-        at_neuron: For each layer `[N, channels]`, of the neuron that stands for its channel alone.
     """
 
     def __init__(self, subject: Subject, windows: dict[str, Window]) -> None:
         self._shape = subject.input_shape
         parts: dict[str, list[Tensor]] = {layer: [] for layer in windows}
-        alone: dict[str, list[Tensor]] = {layer: [] for layer in windows}
         sort, hue, angle, frequency = [], [], [], []
         for number, make in self._blocks():
             block = make()
-            for layer, (strongest, own) in responses(subject, block.images, windows).items():
+            for layer, (strongest, _) in responses(subject, block.images, windows).items():
                 parts[layer].append(strongest)
-                alone[layer].append(own)
             sort.append(torch.full((len(block),), number))
             hue.append(block.hue)
             angle.append(block.angle)
             frequency.append(block.frequency)
         self.responses = {layer: torch.cat(part) for layer, part in parts.items()}
-        self.at_neuron = {layer: torch.cat(part) for layer, part in alone.items()}
         self.sort, self.hue = torch.cat(sort), torch.cat(hue)
         self.angle, self.frequency = torch.cat(angle), torch.cat(frequency)
 
