@@ -75,7 +75,8 @@ function comparison(unit) {
   if (!report.against) return null;
   return element("div", {}, element("div", { class: "panels" },
     panel(report.subject, unit, ""), panel(report.against, unit.other, "against/")),
-  note("The same unit in two CNNs. Scores have a scale of their own in each: compare shares."));
+  note("The unit of this name in both CNNs; channels of one number need not be alike. Scores have a "
+    + "scale of their own in each: compare shares."));
 }
 
 function facets(unit) {
