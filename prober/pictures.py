@@ -66,6 +66,12 @@ def shrunk(pixels: np.ndarray, side: int) -> np.ndarray:
     return squares.mean((-4, -2)).round().astype(np.uint8)
 
 
+def squared(pixels: np.ndarray, side: int) -> np.ndarray:
+    """Brings pixels `[H, W, 3]` to `[side, side, 3]`: small ones repeated, large ones averaged."""
+    how = Image.Resampling.BOX if max(pixels.shape) > side else Image.Resampling.NEAREST
+    return np.asarray(Image.fromarray(pixels).resize((side, side), how))
+
+
 def gif(frames: list[np.ndarray], milliseconds: int = 250) -> bytes:
     """Returns frames `[H, W, 3]` as an endless GIF that rests four times as long on the last one.
 

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from prober.pictures import colorfulness, enlarge, gif, png, shrunk, sprite, to_bytes
+from prober.pictures import (
+    colorfulness,
+    enlarge,
+    gif,
+    png,
+    shrunk,
+    sprite,
+    squared,
+    to_bytes,
+)
 
 from . import plain
 
@@ -146,3 +155,11 @@ def test_shrinking_averages_whole_squares():
         square = pixels[row * 3 : row * 3 + 3, column * 3 : column * 3 + 3].reshape(9, 3)
         assert np.abs(small[row, column] - square.mean(0)).max() <= 0.5
     assert (shrunk(pixels, 12) == pixels).all()
+
+
+def test_a_square_shows_small_pictures_pixel_by_pixel_and_large_ones_averaged():
+    small = random_pixels(4, 4)
+    assert (squared(small, 16) == np.kron(small, np.ones((4, 4, 1), np.uint8))).all()
+    large = random_pixels(32, 32)
+    means = large.reshape(8, 4, 8, 4, 3).mean((1, 3))
+    assert np.abs(squared(large, 8) - means).max() <= 1

@@ -21,7 +21,7 @@ from prober.findings.profiles import Profiles, profile
 from prober.findings.search import Start
 from prober.findings.tuning import Battery, Curves
 from prober.findings.units import Unit, Window, look_through, responses, scores
-from prober.pictures import to_bytes
+from prober.pictures import squared, to_bytes
 from prober.subject.frozen import Subject
 from prober.sweep.grid import Planned
 from prober.visualize.images import GaussianNoise, GrayNoise, LowFrequencyNoise
@@ -34,6 +34,9 @@ NOISE = (GaussianNoise(), GrayNoise(), LowFrequencyNoise())
 PENALTY = 0.02
 """The weight of the search's penalties, as a share of the score's whole way: whatever the scale of
 a unit, pixels that hardly matter to it come out dark and smooth."""
+
+THUMB = 32
+"""Pixels of a side of a point's picture."""
 
 KNOWN = 12
 """Images that a start is pushed away from, at the most."""
@@ -80,10 +83,12 @@ class Point:
 
     Attributes:
         image: `[C, H, W]` in [0, 1].
+        picture: What the unit sees of it, uint8 `[THUMB, THUMB, 3]`.
         label: What it is.
     """
 
     image: Tensor
+    picture: np.ndarray
     label: dict[str, Any]
 
 
@@ -339,7 +344,7 @@ class Investigation:
             compared = evidence.of_trust(objective, pictures, neutral, best)
         trusted, why = (None, []) if compared is None else trust.judge(compared)
         conclusion["why"] += why
-        self._note_points(unit, facets, profiles)
+        self._note_points(unit, facets, profiles, layer.window)
         facet_of = {stems[m]: number for number, each in enumerate(facets) for m in each.members}
         facet_of |= self._facets_of_others(layer, unit, facets, evidence)
         return {
@@ -361,7 +366,9 @@ class Investigation:
             },
         }
 
-    def _note_points(self, unit: Unit, facets: Sequence[Facet], profiles: Profiles) -> None:
+    def _note_points(
+        self, unit: Unit, facets: Sequence[Facet], profiles: Profiles, window: Window
+    ) -> None:
         for number, facet in enumerate(facets):
             for member in various(facet.members, profiles):
                 label = {
@@ -373,7 +380,9 @@ class Investigation:
                     "seed": 0,
                     "score": round(profiles.score[member].item(), 4),
                 }
-                self.points.append(Point(profiles.images[member], label))
+                image = profiles.images[member]
+                picture = squared(to_bytes(window.crop(image)), THUMB)
+                self.points.append(Point(image, picture, label))
 
     def effects(self) -> np.ndarray:
         """Returns what the points' images do to the subject, `[N, D]`.
@@ -391,9 +400,9 @@ class Investigation:
         return ((effects - effects.mean(0)) / spread)[:, moved].float().numpy()
 
     def sprites(self) -> np.ndarray:
-        """Returns the points' pictures, uint8 `[N, H, W, 3]`."""
-        pixels = [to_bytes(point.image) for point in self.points]
-        return np.stack(pixels) if pixels else np.zeros((0, 1, 1, 3), np.uint8)
+        """Returns the points' pictures, uint8 `[N, THUMB, THUMB, 3]`."""
+        pixels = [point.picture for point in self.points]
+        return np.stack(pixels) if pixels else np.zeros((0, THUMB, THUMB, 3), np.uint8)
 
 
 def units_of(gallery: Gallery, subject: Subject) -> list[Unit]:
