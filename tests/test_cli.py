@@ -366,3 +366,11 @@ def test_score_that_is_not_finite_only_after_the_last_step(prober, tmp_path, val
         else:
             assert (ended.code, ended.err) == (0, "")
             assert record["status"] == "finished"
+
+
+def test_a_report_looks_at_the_same_with_its_config_and_without(prober):
+    def grid(*args):
+        printed = prober("report", *args, "--print_config").out
+        return yaml.safe_load(printed)["grid"]
+
+    assert grid("--config", CONFIGS / "report.yaml") == grid()
