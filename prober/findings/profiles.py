@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from prober.findings import interventions, stimuli
 from prober.findings.interventions import TURNS
-from prober.findings.tuning import peaks
 from prober.findings.units import Window, gradients, scores
 from prober.subject.frozen import Subject
 from prober.visualize.objectives import Objective
@@ -28,6 +27,10 @@ ORIENTED = 0.5
 
 KERNEL = 32
 """Pixels of a side to which a large gradient is brought down before bars are compared with it."""
+
+SQUARES = (6, 8, 10, 12, 16, 20, 24, KERNEL)
+MOST_OF_IT = 0.95
+"""The smallest square of these sides that has this share of a gradient is looked at alone."""
 
 BAR_ANGLES = torch.arange(60) * 3.0
 """Orientations of the bars that a gradient is compared with, in degrees."""
@@ -202,8 +205,7 @@ def _local_angle(
     kernel = window.crop(total)
     if min(kernel.shape[1:]) < 2:
         return torch.full((len(images),), math.nan), torch.zeros(len(images))
-    shrink = max(1, math.ceil(max(kernel.shape[1:]) / KERNEL))  # by whole squares: angles stay
-    kernel = F.avg_pool2d(kernel[:, None], shrink)[:, 0]
+    kernel = torch.stack([_centered(each) for each in kernel])
     bars = _bars(*kernel.shape[1:])
     kernel = _normalized(kernel)
     agreement = (kernel @ bars.T).abs().view(len(images), -1, len(BAR_ANGLES)).amax(1)
@@ -211,6 +213,28 @@ def _local_angle(
     oriented = (top - bottom) / top.clamp_min(1e-30)
     angle = torch.stack([_peak_angle(curve) for curve in agreement])
     return angle.where(oriented >= ORIENTED, math.nan), oriented
+
+
+def _centered(kernel: Tensor) -> Tensor:
+    """Brings what a gradient `[h, w]` has into the middle, and a large one down to `KERNEL` pixels.
+
+    The smallest square that has most of it comes alone into the middle of zeros, where bars of all
+    angles pass through it alike. If that is too large, the whole is averaged over squares, which
+    keeps angles.
+    """
+    height, width = (min(KERNEL, side) for side in kernel.shape)
+    total = kernel.abs().sum()
+    small = F.avg_pool2d(kernel[None], math.ceil(max(kernel.shape) / KERNEL))[0]
+    for side in SQUARES:
+        size = (min(side, height), min(side, width))
+        mass = F.avg_pool2d(kernel.abs()[None], size, stride=1, divisor_override=1)[0]
+        if mass.max() >= MOST_OF_IT * total:
+            top, left = divmod(int(mass.argmax()), mass.shape[1])
+            small = kernel[top : top + size[0], left : left + size[1]]
+            break
+    above, before = (height - small.shape[0]) // 2, (width - small.shape[1]) // 2
+    below, after = height - small.shape[0] - above, width - small.shape[1] - before
+    return F.pad(small, (before, after, above, below))
 
 
 @lru_cache(maxsize=8)
@@ -229,11 +253,11 @@ def _normalized(images: Tensor) -> Tensor:
 def _peak_angle(curve: Tensor) -> Tensor:
     """The middle, in degrees, of a closed curve's peak; NaN if there are none or several."""
     top, bottom = curve.max(), curve.min()
-    if len(peaks(curve, bottom.item(), 0.9)) != 1:
-        return torch.tensor(math.nan)
     n = len(curve)
     peak = int(curve.argmax())
     away = (torch.arange(n) - peak + n // 2) % n - n // 2
+    if not top > bottom or curve[away.abs() >= n // 4].max() >= bottom + 0.9 * (top - bottom):
+        return torch.tensor(math.nan)
     # What rises above the level of three quarters, next to the peak.
     level = bottom + 0.75 * (top - bottom)
     rise = (curve - level).clamp_min(0) * (away.abs() <= n // 6)

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -320,26 +320,24 @@ class Sweep:
             InputError: It is no sweep, or it was started with other settings.
         """
         folder = Path(self.resume)
-        check_unchanged(folder, self.config, "sweep")
         try:
             saved = json.loads((folder / "sweep.json").read_text())
         except (OSError, ValueError) as error:
             raise _no_folder_of("sweep", folder) from error
-        if saved["sha256"] != self.subject.sha256:
-            raise InputError(
-                f"The sweep in '{folder}' was started with other settings: the subject has other "
-                "weights. Resume it with its own, or start a new sweep without --resume."
-            )
+        others = saved["sha256"] != self.subject.sha256
+        known = ["the subject has other weights"] if others else []
+        check_unchanged(folder, self.config, "sweep", known)
         return saved
 
 
-def check_unchanged(folder: Path, config: str, what: str) -> None:
+def check_unchanged(folder: Path, config: str, what: str, known: Sequence[str] = ()) -> None:
     """Checks that a command is resumed as it was begun.
 
     Args:
         folder: Its folder, with the `config.yaml` that it was begun with.
         config: Everything that is set now, as YAML.
         what: What it is: `sweep`, `report`.
+        known: What else is known to have changed.
 
     Raises:
         InputError: There is no such folder, or a setting is another, but for those that are free
@@ -355,6 +353,7 @@ def check_unchanged(folder: Path, config: str, what: str) -> None:
         for key in sorted({*old, *new})
         if old.get(key) != new.get(key) and key not in FREE_TO_CHANGE
     ]
+    changed += known
     if changed:
         raise InputError(
             f"The {what} in '{folder}' was started with other settings: {'; '.join(changed)}. "
