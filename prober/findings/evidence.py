@@ -143,7 +143,6 @@ class Evidence:
             rows.append(shrunk(evolution[picked], CELL))
             record = each.record
             neutral = scores(self._subject, [each.objective], gray).item()
-            penalties = [f"{r['weight']:g} {r['name']}" for r in record["regularizers"]]
             items.append(
                 {
                     "look": each.look,
@@ -151,7 +150,7 @@ class Evidence:
                     "position": record["position"],
                     "seed": record["seed"],
                     "initial_image": record["initial_image"]["name"],
-                    "regularizers": " + ".join(penalties) or "none",
+                    "regularizers": each.penalties,
                     "score": record["score_end"],
                     "share": share(record["score_end"], neutral, tops[each.look]),
                     "facet": facets.get(record["stem"]),

@@ -57,6 +57,12 @@ class Visualization:
         return ChannelMean(layer, channel)
 
     @property
+    def penalties(self) -> str:
+        """Its regularizers in words: `0.0001 l2 + 0.001 total_variation`, or `none`."""
+        named = [f"{each['weight']:g} {each['name']}" for each in self.record["regularizers"]]
+        return " + ".join(named) or "none"
+
+    @property
     def look(self) -> str:
         """Which of its channel's targets it is, but for the seed: `mean`, `h07_w07`."""
         return self.record["stem"].rsplit("/", 1)[1].rsplit("_seed", 1)[0]

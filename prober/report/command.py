@@ -184,10 +184,7 @@ class Report:
         for finding in found:
             layers[finding["layer"]] = layers.get(finding["layer"], 0) + 1
         records = [v.record for v in gallery.visualizations]
-        penalties = dict.fromkeys(
-            " + ".join(f"{r['weight']:g} {r['name']}" for r in record["regularizers"]) or "none"
-            for record in records
-        )
+        penalties = dict.fromkeys(each.penalties for each in gallery.visualizations)
         self.kept.append(
             {
                 "subject": {
