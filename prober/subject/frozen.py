@@ -1,24 +1,29 @@
 """A CNN whose weights are buffers: what is probed."""
 
-import copy
 import hashlib
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from difflib import get_close_matches
 from typing import Any, Self, final
 
 import torch
 from torch import Tensor, nn
 
 from prober.errors import InputError, suggestion
-from prober.subject.loading import load_weights
+from prober.subject.checkpointing import straight_checkpoints
+from prober.subject.copying import copied, freeze
+from prober.subject.folding import Folding
+from prober.subject.listing import LOGITS, list_layers
+from prober.subject.loading import load_cnn, load_weights
+from prober.subject.memory import Memory
 from prober.subject.reference import ReferenceCNN
-
-LOGITS = "logits"
-"""The name that the output of the whole CNN goes by, beside the names of its layers."""
-
 
 BIASED = "prober/subject/reference/biased.pt"
 """The reference CNN's checkpoint where no CNN is named."""
+
+MOST_NAMES = 20
+"""A message names all layers of a CNN up to so many; of a larger one only the nearest."""
 
 
 class _Reached(BaseException):
@@ -29,30 +34,48 @@ class _Reached(BaseException):
 class Subject(nn.Module):
     """A frozen CNN that lists its layers and gives their outputs.
 
-    The CNN given is copied; in the copy every parameter becomes a buffer, so it has none that
-    could be trained, and it stays in eval mode whatever a parent module does. Images go in as
-    they are seen, in [0, 1]; if the CNN was trained on normalized ones, `mean` and `std` normalize
-    them here.
+    The CNN given may be on any device, in any precision and mode; it is copied and stays as it is.
+    The copy is on the CPU, in float32; every parameter becomes a buffer, so it has none that could
+    be trained, and it stays in eval mode whatever a parent module does. Hooks that were put on the
+    CNN are not run. Images go in as they are seen, in [0, 1]; if the CNN was trained on others,
+    `value_range`, `mean` and `std` make them such as it knows.
 
     Args:
         cnn: The CNN, in YAML by import path and arguments. Where none is given: the reference CNN
             that ships with the project, with its biased checkpoint if none is given either.
-        checkpoint: Path of the CNN's state dict, relative to the working directory or the
-            project. Without one the weights are those that the CNN is built with.
+        checkpoint: Path of the CNN's weights, relative to the working directory or the project:
+            a state dict, a checkpoint of a training, safetensors, or a `torch.export` archive,
+            which is a CNN by itself and needs no `cnn`. Without one the weights are those that
+            the CNN is built with.
         input_shape: Channels, height and width of one input image.
-        mean: What the CNN's training subtracted from each input channel, in [0, 1] units.
+        mean: What the CNN's training subtracted from each input channel, in units of
+            `value_range`.
         std: What it then divided each input channel by, greater than 0.
+        value_range: The values that stood for black and white before that: `(0, 255)` for a CNN
+            that was trained on bytes. With `low` and `high`, the CNN gets
+            `(low + (high - low) * image - mean) / std`.
 
     Attributes:
-        shapes: For each layer that can be probed, in the order of the forward pass, and last for
-            the logits, the shape of its output for one image: `(channels, h, w)` or `(units,)`.
+        layers: The layers that can be probed, in the order of the forward pass, and last the
+            logits. A module that returns several tensors gives several: `attention.0`.
+        shapes: For each of them the shape of its output for one image: `(channels, h, w)` or
+            `(units,)`. Tokens `[N, T, D]` are a map of T rows and one column with D channels.
+        outputs: For each of them this shape as the CNN gives it, `[1, ...]`.
+        kinds: For each of them the class of the module that gives it.
+        calls: For each of them how many times a forward pass calls it; the last call is probed.
+        unprobed: For each other module that the forward pass reaches, why it cannot be probed.
+        folding: The batch normalizations that run folded into convolutions, but in float64.
+        unreached: The modules that it does not reach.
+        one_by_one: Whether the CNN takes only one image at a time.
+        weights: The names of the CNN's buffers that were parameters.
+        notes: What a person should know of how the CNN was taken, as sentences.
         name: The CNN's class, with the checkpoint's name if there is one.
         sha256: SHA-256 of the CNN's weights and statistics when it was loaded.
         gives_logits: The name of the layer whose output is that of the whole CNN, if there is one.
 
     Raises:
-        InputError: The checkpoint does not fit, the CNN rejects such input, or `mean` and `std`
-            do not fit the input's channels.
+        InputError: The CNN is of a kind that cannot be probed, the checkpoint does not fit, the
+            CNN rejects such input, or `mean`, `std` and `value_range` do not fit it.
     """
 
     mean: Tensor
@@ -65,32 +88,43 @@ class Subject(nn.Module):
         input_shape: tuple[int, int, int] = (3, 28, 28),
         mean: list[float] | None = None,
         std: list[float] | None = None,
+        value_range: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         super().__init__()
+        exported = load_cnn(checkpoint) if cnn is None and checkpoint else None
         if cnn is None:
-            cnn, checkpoint = ReferenceCNN(), checkpoint or BIASED
-        self.cnn = copy.deepcopy(cnn)
-        if checkpoint is not None:
-            load_weights(self.cnn, checkpoint)
-        _freeze(self.cnn)
+            cnn, checkpoint = exported or ReferenceCNN(), checkpoint or BIASED
+        self.cnn, hooked = copied(cnn)
+        self.notes: list[str] = []
+        if checkpoint is not None and exported is None:
+            self.notes += load_weights(self.cnn, checkpoint)
+        self.weights = freeze(self.cnn)
         self.input_shape = tuple(input_shape)
-        if min(self.input_shape) < 1:
-            raise InputError(f"input_shape {list(input_shape)} has a side below 1.")
+        if len(self.input_shape) != 3 or min(self.input_shape) < 1:
+            raise InputError(
+                f"input_shape {list(input_shape)} is not [channels, height, width], each 1 or more."
+            )
         for key, values, default in (("mean", mean, 0.0), ("std", std, 1.0)):
             statistic = _per_channel(key, values, default, self.input_shape[0])
             self.register_buffer(key, statistic, persistent=False)
         if not (self.std > 0).all():
             raise InputError(f"std {std} has a value that is not greater than 0.")
         self.normalizes = mean is not None or std is not None
+        self.value_range = _checked_range(value_range)
         stem = checkpoint and checkpoint.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
-        self.name = type(cnn).__name__ + (f" ({stem})" if stem else "")
+        self.name = type(self.cnn).__name__ + (f" ({stem})" if stem else "")
         self.checkpoint = checkpoint
         self.sha256 = self.hash_weights()
         self.train(False)
-        self.shapes: dict[str, tuple[int, ...]] = {}
-        self._no_channels: dict[str, str] = {}
-        self._calls: dict[str, int] = {}
+        if hooked:
+            names = ", ".join(f"'{name}'" if name else "the whole" for name in hooked)
+            self.notes.append(f"The hooks that are on {self.name} ({names}) are not run.")
+        self._memory = Memory(self.cnn, self.weights)
         self._list_layers()
+        image = torch.rand(1, *self.input_shape, generator=torch.Generator().manual_seed(0))
+        self.folding = Folding(self._modules_named, self._run, image)
+        if self._memory.changes:
+            self._memory.forget()
 
     def train(self, mode: bool = True) -> Self:
         """Stays in eval mode, whatever is asked for."""
@@ -117,20 +151,39 @@ class Subject(nn.Module):
         """
         for layer in layers:
             self.check_layer(layer)
+        try:
+            if self.one_by_one and len(images) > 1:
+                parts = [self._outputs(image, layers, channels) for image in images.split(1)]
+                return {name: torch.cat([part[name] for part in parts]) for name in layers}
+            return self._outputs(images, layers, channels)
+        finally:
+            if self._memory.changes:
+                self._memory.forget()
+
+    def _outputs(
+        self, images: Tensor, layers: Collection[str], channels: Sequence[int] | None
+    ) -> dict[str, Tensor]:
         outputs: dict[str, Tensor] = {}
-        waiting = {name: self._calls[name] for name in layers if name in self._calls}
-        wants_logits = LOGITS in layers and LOGITS not in self._calls
+        names: dict[str, list[str]] = {}
+        waiting: dict[str, int] = {}
+        for name in layers:
+            module = self.layers[name].module
+            names.setdefault(module, []).append(name)
+            waiting[module] = self.layers[name].calls
+        wants_logits = waiting.pop("", None) is not None
         handles = []
 
-        def keep(name: str, output: Tensor) -> None:
-            waiting[name] -= 1
-            if waiting[name] <= 0:
-                waiting.pop(name)
-            if not waiting and not wants_logits:
-                outputs[name] = output
+        def keep(module: str, given: Any) -> None:
+            waiting[module] = waiting.get(module, 0) - 1
+            if waiting[module] <= 0:
+                waiting.pop(module)
+            last = not waiting and not wants_logits
+            for name in names[module]:
+                output = self.layers[name].of(given)
+                # The CNN may go on to change the output in place (an in-place ReLU, say).
+                outputs[name] = output if last else output.clone()
+            if last:
                 raise _Reached
-            # The CNN may go on to change the output in place (an in-place ReLU, say).
-            outputs[name] = output.clone()
 
         def keep_channels(name: str, convolution: nn.Conv2d, inputs: tuple[Tensor]) -> None:
             bias = convolution.bias
@@ -144,21 +197,35 @@ class Subject(nn.Module):
 
         try:
             for name in list(waiting):
+                module = self._modules_named[name]
                 if channels is not None and self.gives_channels(name):
                     before = lambda *hooked, name=name: keep_channels(name, *hooked)  # noqa: E731
-                    handles.append(self.cnn.get_submodule(name).register_forward_pre_hook(before))
+                    handles.append(module.register_forward_pre_hook(before))
                     continue
                 hook = lambda _module, _inputs, output, name=name: keep(name, output)  # noqa: E731
-                handles.append(self.cnn.get_submodule(name).register_forward_hook(hook))
-            logits = self.cnn(self._normalized(images))
+                handles.append(module.register_forward_hook(hook))
+            with self._folded(images, names):
+                given = self._run(images)
             if wants_logits:
-                outputs[LOGITS] = logits
+                outputs[LOGITS] = self.layers[LOGITS].of(given)
         except _Reached:
             pass
         finally:
             for handle in handles:
                 handle.remove()
+        for name in layers:
+            if name not in outputs:
+                raise InputError(
+                    f"The forward pass of {self.name} reached layer '{name}' when its layers were "
+                    "listed, but not now: it depends on the image. Choose another layer."
+                )
         return outputs
+
+    def _folded(self, images: Tensor, probed: Collection[str]) -> AbstractContextManager[None]:
+        # In float64, the exact precision, the CNN runs as it is.
+        if not self.folding.pairs or images.dtype == torch.float64:
+            return nullcontext()
+        return self.folding.applied(but=probed)
 
     def gives_channels(self, layer: str) -> bool:
         """Tells whether a layer can compute some of its channels alone.
@@ -166,9 +233,11 @@ class Subject(nn.Module):
         A plain convolution can: each of its channels has weights of its own. In the deepest layer
         that is needed this saves most of the layer's work.
         """
-        if self._calls.get(layer) != 1 or layer in self._called_by_keyword:
+        known = self.layers.get(layer)
+        once = known and known.calls == 1 and known.module == layer
+        if not once or layer in self._called_by_keyword:
             return False
-        module = self.cnn.get_submodule(layer)
+        module = self._modules_named[layer]
         hooked = module._forward_hooks or module._forward_pre_hooks
         return type(module) is nn.Conv2d and module.groups == 1 and not hooked
 
@@ -180,16 +249,37 @@ class Subject(nn.Module):
         """
         if layer in self.shapes:
             return self.shapes[layer]
-        if layer in self._no_channels:
+        if layer in self.unprobed:
             raise InputError(
-                f"Layer '{layer}' of {self.name} has no channels: its output is "
-                f"{self._no_channels[layer]}, not [N, channels, h, w] or [N, units]. "
-                f"Layers that can be probed: {', '.join(self.shapes)}."
+                f"Layer '{layer}' of {self.name} cannot be probed: {self.unprobed[layer]}. "
+                f"{self._there_are(layer)}"
             )
+        if layer in self.unreached:
+            module = self._modules_named[layer]
+            parts = [name for name in self.shapes if name.startswith(f"{layer}.")]
+            raise InputError(
+                f"Layer '{layer}' of {self.name} is never reached in the forward pass, which does "
+                f"not call this {type(module).__name__}"
+                + (f", but its parts: {_listed(parts)}. " if parts else ". ")
+                + self._there_are(layer)
+            )
+        shared = dict(self.cnn.named_modules(remove_duplicate=False)).get(layer)
+        if layer and shared is not None:
+            name = next(name for name, module in self._modules_named.items() if module is shared)
+            raise InputError(f"Layer '{layer}' of {self.name} is also '{name}': name that.")
         raise InputError(
             f"{self.name} has no layer '{layer}'.{suggestion(layer, self.shapes)} "
-            f"Its layers: {', '.join(self.shapes)}."
+            f"{self._there_are(layer)}"
         )
+
+    def _there_are(self, layer: str) -> str:
+        names = list(self.shapes)
+        if len(names) <= MOST_NAMES:
+            which = f"Layers that can be probed: {', '.join(names) or 'none'}."
+        else:
+            near = get_close_matches(layer, names, n=5, cutoff=0.3) or [names[0], names[-1]]
+            which = f"{len(names)} layers can be probed, the nearest are {', '.join(near)}."
+        return f"{which} python main.py layers --config ... shows them."
 
     def computing_layers(self) -> list[str]:
         """Returns the convolutional and linear layers; the others only pass their channels on.
@@ -199,10 +289,10 @@ class Subject(nn.Module):
         kinds = (nn.modules.conv._ConvNd, nn.Linear)
         return [
             name
-            for name in self.shapes
-            if name in self._calls
+            for name, layer in self.layers.items()
+            if name == layer.module
             and name != self.gives_logits
-            and isinstance(self.cnn.get_submodule(name), kinds)
+            and isinstance(self._modules_named[name], kinds)
         ]
 
     def bytes_to(self, layer: str) -> int:
@@ -214,6 +304,25 @@ class Subject(nn.Module):
                 break
         return 4 * numbers
 
+    def lay_out_channels_last(self) -> None:
+        """Lays the weights out with the channels last, if the CNN takes it.
+
+        Convolutions then run a third faster on a CPU. A CNN that calls `view` on a map raises an
+        error; its weights stay as they were.
+        """
+        if self._takes_channels_last is False:
+            return
+        self.to(memory_format=torch.channels_last)
+        if self._takes_channels_last is None:
+            images = torch.zeros(1 if self.one_by_one else 2, *self.input_shape).to(self.mean)
+            try:
+                with torch.no_grad():
+                    self(images, [list(self.layers)[-1]])
+                self._takes_channels_last = True
+            except RuntimeError:
+                self._takes_channels_last = False
+                self.to(memory_format=torch.contiguous_format)
+
     def hash_weights(self) -> str:
         """Returns the SHA-256 of the CNN's weights and statistics as they are now.
 
@@ -222,68 +331,74 @@ class Subject(nn.Module):
         """
         digest = hashlib.sha256()
         for name, value in sorted(self.cnn.state_dict().items()):
+            if not isinstance(value, Tensor):  # what a module's get_extra_state gives
+                continue
             value = value.detach().cpu().contiguous()
             value = value.double() if value.is_floating_point() else value
+            value = value.to(torch.complex128) if value.is_complex() else value
             digest.update(f"{name} {list(value.shape)}\n".encode())
-            digest.update(value.numpy().tobytes())
+            digest.update(value.numpy().reshape(-1))
         return digest.hexdigest()
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Changes precision or device, as `nn.Module` does it; complex weights stay complex."""
+
+        def convert(tensor: Tensor) -> Tensor:
+            if not tensor.is_complex():
+                return fn(tensor)
+            real = fn(tensor.real)
+            wide = real.dtype == torch.float64
+            return tensor.to(real.device, torch.complex128 if wide else torch.complex64)
+
+        self._memory.apply(convert)
+        return super()._apply(convert, recurse)
+
+    def _run(self, images: Tensor) -> Any:
+        try:
+            if not self._checkpoints:
+                return self.cnn(self._normalized(images))
+            with straight_checkpoints():
+                return self.cnn(self._normalized(images))
+        except RuntimeError as error:
+            if images.dtype == torch.float32 or not _is_about_precision(error):
+                raise
+            raise InputError(
+                f"{self.name} computes in float32 wherever it runs, and not in {images.dtype}: "
+                f"{error} Set trainer.precision to 32-true."
+            ) from error
+
     def _normalized(self, images: Tensor) -> Tensor:
+        low, high = self.value_range
+        if (low, high) != (0.0, 1.0):
+            images = low + (high - low) * images
         if self.normalizes:
             return (images - self.mean) / self.std
         # A CNN that starts in place must not change the image itself.
         return images.clone()
 
     def _list_layers(self) -> None:
-        outputs: list[tuple[str, Any]] = []
-        names = {module: name for name, module in self.cnn.named_modules() if name}
-        self._called_by_keyword: set[str] = set()
-
-        def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-            outputs.append((names[module], output))
-            if not inputs:
-                self._called_by_keyword.add(names[module])
-
-        handles = [module.register_forward_hook(note) for module in names]
+        self._modules_named = dict(self.cnn.named_modules())
+        self._takes_channels_last: bool | None = None
         reference = self.mean
-        images = torch.zeros(1, *self.input_shape, dtype=reference.dtype, device=reference.device)
-        try:
-            with torch.no_grad():
-                logits = self.cnn(self._normalized(images))
-        except Exception as error:
-            raise InputError(
-                f"{self.name} rejects an input of shape {[1, *self.input_shape]}: {error} "
-                "Set input_shape to what the CNN takes: [channels, height, width]."
-            ) from error
-        finally:
-            for handle in handles:
-                handle.remove()
-        self.gives_logits = next((name for name, output in outputs if output is logits), None)
-        for name, _ in outputs:
-            self._calls[name] = self._calls.get(name, 0) + 1
-        if LOGITS not in names.values():
-            outputs.append((LOGITS, logits))
-        for name, output in outputs:
-            if isinstance(output, Tensor) and output.dim() in (2, 4) and output.shape[0] == 1:
-                self.shapes[name] = tuple(output.shape[1:])
-            else:
-                is_tensor = isinstance(output, Tensor)
-                kind = list(output.shape) if is_tensor else f"a {type(output).__name__}"
-                self._no_channels[name] = str(kind)
-
-
-def _freeze(cnn: nn.Module) -> None:
-    """Turns every parameter of a CNN into a buffer of the same name, in place."""
-    frozen: dict[int, Tensor] = {}  # a weight that two modules share stays shared
-    for module in cnn.modules():
-        for name, parameter in list(module._parameters.items()):
-            del module._parameters[name]
-            if parameter is not None:
-                parameter = frozen.setdefault(id(parameter), parameter.detach())
-            module._buffers[name] = parameter
-        for name, buffer in module._buffers.items():
-            if buffer is not None:
-                module._buffers[name] = buffer.detach()
+        images = torch.zeros(2, *self.input_shape, dtype=reference.dtype, device=reference.device)
+        listing = list_layers(
+            self.cnn, self.name, lambda x: self.cnn(self._normalized(x)), images, self._memory
+        )
+        self.layers = listing.layers
+        self.unprobed = listing.unprobed
+        self.one_by_one = listing.one_by_one
+        self.gives_logits = listing.gives_logits
+        self._called_by_keyword = listing.by_keyword
+        self._checkpoints = listing.checkpoints
+        self.shapes = {name: layer.shape for name, layer in self.layers.items()}
+        self.outputs = {name: layer.output for name, layer in self.layers.items()}
+        self.calls = {name: layer.calls for name, layer in self.layers.items()}
+        self.kinds = {
+            name: type(self._modules_named[layer.module]).__name__
+            for name, layer in self.layers.items()
+        }
+        reached = listing.reached
+        self.unreached = [name for name in self._modules_named if name and name not in reached]
 
 
 def _per_channel(key: str, values: Sequence[float] | None, default: float, channels: int) -> Tensor:
@@ -293,4 +408,26 @@ def _per_channel(key: str, values: Sequence[float] | None, default: float, chann
         raise InputError(
             f"{key} {list(values)} has {len(values)} values for an input of {channels} channels."
         )
+    if not all(map(math.isfinite, values)):
+        raise InputError(f"{key} {list(values)} has a value that is not finite.")
     return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1)
+
+
+def _checked_range(values: Sequence[float]) -> tuple[float, float]:
+    fits = len(values) == 2 and all(math.isfinite(value) for value in values)
+    if not fits or not values[0] < values[1]:
+        raise InputError(
+            f"value_range {list(values)} is not [low, high], two finite numbers with low below "
+            "high: [0, 1] or [0, 255], say."
+        )
+    return float(values[0]), float(values[1])
+
+
+def _is_about_precision(error: RuntimeError) -> bool:
+    names = ("double", "float64", "half", "float16")  # among them BFloat16
+    return any(name in str(error).lower() for name in names)
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest

@@ -132,13 +132,49 @@ def test_hooks_are_removed_after_success_stop_and_error():
     assert hooks(subject) == 0
 
 
-def test_hooks_of_the_cnn_itself_stay():
+def test_hooks_that_were_put_on_the_cnn_are_not_run_and_stay_on_it():
     cnn = Chain()
-    cnn.head.register_forward_hook(lambda _m, _i, output: output * 2)
+    seen = []
+    cnn.head.register_forward_hook(lambda _m, _i, output: seen.append("head") or output * 2)
+    cnn.register_forward_pre_hook(lambda *_: seen.append("whole"))
+    cnn.body.register_full_backward_hook(lambda *_: seen.append("back"))
     subject = Subject(cnn, input_shape=(3, 8, 8))
-    assert hooks(cnn) == 1
-    assert hooks(subject) == 1
-    torch.testing.assert_close(subject(IMAGES, ["logits"])["logits"], cnn(IMAGES))
+    images = IMAGES.clone().requires_grad_()
+    logits = subject(images, ["logits"])["logits"]
+    logits.sum().backward()
+    assert seen == []
+    assert hooks(cnn) == 2
+    assert hooks(subject) == 0
+    assert subject.notes == ["The hooks that are on Chain (the whole, 'head', 'body') are not run."]
+    torch.testing.assert_close(cnn(IMAGES), logits * 2)
+    assert seen == ["whole", "head"]
+
+
+class Watches(nn.Module):
+    """A CNN that takes what it needs from a hook on its own layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Conv2d(3, 4, 3)
+        self.rest = nn.AvgPool2d(6)
+        self.body.register_forward_hook(self.watch)
+
+    def watch(self, _module, _inputs, output):
+        self.seen = output
+
+    def forward(self, x):
+        self.rest(self.body(x))
+        return self.seen.mean((2, 3))
+
+
+def test_hooks_that_are_part_of_the_cnn_stay():
+    cnn = Watches()
+    subject = Subject(cnn, input_shape=(3, 8, 8))
+    assert not hasattr(cnn, "seen")
+    assert subject.notes == []
+    expected = F.conv2d(IMAGES, cnn.body.weight, cnn.body.bias).mean((2, 3))
+    torch.testing.assert_close(subject(IMAGES, ["logits"])["logits"], expected)
+    assert not hasattr(cnn, "seen")
 
 
 class CatchesAll(nn.Module):
@@ -289,11 +325,17 @@ class Convolutions(nn.Module):
         self.grouped = nn.Conv2d(3, 6, 3, groups=3)
         self.transposed = nn.ConvTranspose2d(3, 6, 3)
         self.hooked = nn.Conv2d(3, 6, 3)
-        self.hooked.register_forward_hook(lambda _m, _i, output: output * 2)
+        self.hooked.register_forward_hook(self.double)
         self.before = nn.Conv2d(3, 6, 3)
-        self.before.register_forward_pre_hook(lambda _m, inputs: inputs[0] * 3)
+        self.before.register_forward_pre_hook(self.triple)
         self.norm = nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 6, 3))
         self.twice = nn.Conv2d(3, 3, 3, padding=1)
+
+    def double(self, _module, _inputs, output):
+        return output * 2
+
+    def triple(self, _module, inputs):
+        return inputs[0] * 3
 
     def forward(self, x):
         outputs = {
@@ -424,6 +466,29 @@ def test_mean_or_std_alone(given, scale, shift):
     torch.testing.assert_close(output, cnn((IMAGES - shift) * scale))
 
 
+def test_value_range_gives_the_cnn_the_values_that_it_knows():
+    cnn = nn.Conv2d(3, 2, 3)
+    bytes_ = Subject(cnn, input_shape=(3, 8, 8), value_range=(0, 255))
+    torch.testing.assert_close(bytes_(IMAGES, ["logits"])["logits"], cnn(IMAGES * 255))
+    mean, std = [123.7, 116.3, 103.5], [58.4, 57.1, 57.4]
+    both = Subject(cnn, input_shape=(3, 8, 8), value_range=(-1, 1), mean=mean, std=std)
+    given = (IMAGES.double().numpy() * 2 - 1 - np.reshape(mean, (3, 1, 1))) / np.reshape(
+        std, (3, 1, 1)
+    )
+    expected = copy.deepcopy(cnn).double()(torch.from_numpy(given))
+    output = both.double()(IMAGES.double(), ["logits"])["logits"]
+    torch.testing.assert_close(output, expected, rtol=0, atol=1e-6)
+
+
+def test_default_value_range_changes_no_bit():
+    cnn = nn.Conv2d(3, 2, 3)
+    given = {"input_shape": (3, 8, 8), "mean": [0.4] * 3, "std": [0.3] * 3}
+    plain_ = (IMAGES - torch.tensor(0.4)) / torch.tensor(0.3)
+    for more in ({}, {"value_range": (0, 1)}):
+        output = Subject(cnn, **given, **more)(IMAGES, ["logits"])["logits"]
+        assert torch.equal(output, cnn(plain_))
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -431,8 +496,17 @@ def test_mean_or_std_alone(given, scale, shift):
         ({"std": [1.0] * 4}, r"std .* has 4 values for an input of 3 channels"),
         ({"std": [1.0, 0.0, 1.0]}, r"not greater than 0"),
         ({"std": [1.0, -1.0, 1.0]}, r"not greater than 0"),
-        ({"std": [1.0, float("nan"), 1.0]}, r"not greater than 0"),
+        ({"std": [1.0, float("nan"), 1.0]}, r"not finite"),
+        ({"mean": [0.5, float("inf"), 0.5]}, r"mean .* not finite"),
+        ({"std": [1.0, float("inf"), 1.0]}, r"std .* not finite"),
         ({"input_shape": (3, 0, 8)}, r"\[3, 0, 8\]"),
+        ({"input_shape": (3, 8)}, r"\[3, 8\] is not \[channels, height, width\]"),
+        ({"input_shape": (1, 3, 8, 8)}, r"\[1, 3, 8, 8\] is not \[channels, height, width\]"),
+        ({"value_range": (255, 0)}, r"value_range \[255, 0\].*low below high"),
+        ({"value_range": (1, 1)}, r"value_range \[1, 1\].*low below high"),
+        ({"value_range": (0, float("inf"))}, r"value_range \[0, inf\].*finite"),
+        ({"value_range": (0, float("nan"))}, r"value_range \[0, nan\].*finite"),
+        ({"value_range": (0, 128, 255)}, r"value_range \[0, 128, 255\].*two finite numbers"),
         ({"input_shape": (1, 8, 8)}, r"rejects an input of shape \[1, 1, 8, 8\].*input_shape"),
         ({"input_shape": (3, 2, 2)}, r"rejects an input of shape \[1, 3, 2, 2\].*input_shape"),
     ],
@@ -442,33 +516,6 @@ def test_input_that_does_not_fit_is_told(given, message):
         Subject(nn.Conv2d(3, 2, 3), **{"input_shape": (3, 8, 8), **given})
 
 
-class OddOutputs(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 4, 3)
-        self.rows = nn.Flatten(2)
-        self.lstm = nn.LSTM(36, 7, batch_first=True)
-        self.fold = nn.Unflatten(2, (6, 6, 1))
-
-    def forward(self, x):
-        x = self.rows(self.conv(x))
-        self.fold(x)
-        return {"out": self.lstm(x)[0]}
-
-
-def test_layer_without_channels_is_told_with_what_it_puts_out():
-    subject = Subject(OddOutputs(), input_shape=(3, 8, 8))
-    assert list(subject.shapes) == ["conv"]
-    for layer, output in {
-        "rows": r"\[1, 4, 36\]",
-        "lstm": "a tuple",
-        "fold": r"\[1, 4, 6, 6, 1\]",
-        "logits": "a dict",
-    }.items():
-        with pytest.raises(InputError, match=f"'{layer}' .*no channels.* {output}.*: conv\\."):
-            subject(IMAGES, [layer])
-
-
 @pytest.mark.parametrize("wrong", ["body0", "bodi.0", "boddy.0"])
 def test_unknown_layer_names_the_layers_and_the_nearest(wrong):
     with pytest.raises(InputError) as raised:
@@ -476,17 +523,13 @@ def test_unknown_layer_names_the_layers_and_the_nearest(wrong):
     assert f"'{wrong}'" in str(raised.value)
     assert "Did you mean 'body.0'?" in str(raised.value)
     assert "body.0, body.1, body, stop, head, logits" in str(raised.value)
+    assert "python main.py layers --config" in str(raised.value)
 
 
 def test_nothing_is_suggested_where_nothing_is_near():
     with pytest.raises(InputError) as raised:
         chain().check_layer("xyzzy")
     assert "Did you mean" not in str(raised.value)
-
-
-def test_layer_that_the_cnn_never_calls_cannot_be_probed():
-    with pytest.raises(InputError, match="unused"):
-        chain()(IMAGES, ["unused"])
 
 
 class OwnLogits(nn.Module):

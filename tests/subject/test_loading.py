@@ -2,15 +2,22 @@ import io
 import pickle
 import random
 import zipfile
+from argparse import Namespace
+from collections import defaultdict, deque
+from enum import Enum
+from functools import partial
 from pathlib import Path
 
+import lightning
 import pytest
 import torch
+from lightning.fabric.utilities.data import AttributeDict
+from safetensors.torch import save_file
 from torch import nn
 
 from prober.errors import InputError
 from prober.subject import Subject
-from prober.subject.loading import load_weights, read_state_dict
+from prober.subject.loading import load_weights
 from prober.subject.reference import ReferenceCNN
 
 from ..plain import FOLDER
@@ -52,11 +59,11 @@ def test_loads_every_weight():
 
 @pytest.mark.parametrize("kwargs", [{}, {"_use_new_zipfile_serialization": False}])
 def test_loads_both_formats_of_torch(tmp_path, kwargs):
-    state = nn.Linear(3, 2).state_dict()
-    (tmp_path / "weights.pt").write_bytes(saved(state, **kwargs))
-    loaded = read_state_dict(str(tmp_path / "weights.pt"))
-    assert list(loaded) == ["weight", "bias"]
-    assert all(torch.equal(loaded[key], state[key]) for key in state)
+    donor, cnn = nn.Linear(3, 2), nn.Linear(3, 2)
+    (tmp_path / "weights.pt").write_bytes(saved(donor.state_dict(), **kwargs))
+    assert load_weights(cnn, str(tmp_path / "weights.pt")) == []
+    assert torch.equal(cnn.weight, donor.weight)
+    assert torch.equal(cnn.bias, donor.bias)
 
 
 def test_relative_path_is_looked_up_in_the_working_directory_then_in_the_project(
@@ -64,18 +71,23 @@ def test_relative_path_is_looked_up_in_the_working_directory_then_in_the_project
 ):
     monkeypatch.chdir(tmp_path)
     name = "prober/subject/reference/biased.pt"
-    shipped = read_state_dict(name)
-    assert torch.equal(shipped["conv1.bias"], torch.load(BIASED, weights_only=True)["conv1.bias"])
+    cnn = ReferenceCNN()
+    load_weights(cnn, name)
+    shipped = torch.load(BIASED, weights_only=True)
+    assert torch.equal(cnn.conv1.bias, shipped["conv1.bias"])
 
     (tmp_path / name).parent.mkdir(parents=True)
-    torch.save({"own": torch.ones(1)}, tmp_path / name)
-    assert list(read_state_dict(name)) == ["own"]
+    torch.save({**shipped, "conv1.bias": torch.ones(16)}, tmp_path / name)
+    load_weights(cnn, name)
+    assert torch.equal(cnn.conv1.bias, torch.ones(16))
 
 
 def test_path_in_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    torch.save({"own": torch.ones(1)}, tmp_path / "own.pt")
-    assert list(read_state_dict("~/own.pt")) == ["own"]
+    donor, cnn = nn.Linear(3, 2), nn.Linear(3, 2)
+    torch.save(donor.state_dict(), tmp_path / "own.pt")
+    load_weights(cnn, "~/own.pt")
+    assert torch.equal(cnn.weight, donor.weight)
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder"])
@@ -190,6 +202,8 @@ def test_code_in_a_checkpoint_is_not_run(refused, tmp_path, form):
     message = refused(malicious)
     assert "holds more than weights" in message
     assert "torch.save(model.state_dict(), 'weights.pt')" in message
+    if form == "inside a state dict":
+        assert "missing: conv1.bias." in message
     assert not trap.exists()
 
     # The trap is a real one.
@@ -210,7 +224,7 @@ def test_pickled_module_is_refused(refused):
     [
         torch.zeros(3),
         [torch.zeros(3)],
-        {"state_dict": {"conv1.bias": torch.zeros(16)}, "epoch": 3},
+        {"state_dict": {}, "epoch": 3},
         {"conv1.bias": [0.0] * 16},
         {0: torch.zeros(3), 1: torch.zeros(3)},
     ],
@@ -237,3 +251,277 @@ def test_subject_takes_its_weights_from_the_checkpoint(tmp_path):
     assert torch.equal(subject.cnn.weight, donor.weight)
     assert subject.name == "Conv2d (donor.weights)"
     assert subject.checkpoint == str(tmp_path / "donor.weights.pt")
+
+
+class SmallCNN(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.features(x).mean((2, 3)))
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    """Saves a checkpoint, loads it into a fresh CNN, compares, and returns what is to be said."""
+
+    def check(make, name="weights.pt", save=torch.save):
+        donor, cnn = SmallCNN(), SmallCNN()
+        for value in donor.state_dict().values():
+            value.add_(1)
+        content = make(donor)
+        if content is not None:
+            save(content, tmp_path / name)
+        notes = load_weights(cnn, str(tmp_path / name))
+        expected = donor.state_dict()
+        assert all(torch.equal(value, expected[key]) for key, value in cnn.state_dict().items())
+        return notes
+
+    return check
+
+
+def prefixed(module, prefix):
+    return {f"{prefix}{name}": value for name, value in module.state_dict().items()}
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["module.", "model.", "_orig_mod.", "net.backbone.", "model._orig_mod.module.", "a.1."],
+)
+def test_prefix_is_found_and_said(loaded, prefix):
+    notes = loaded(lambda cnn: prefixed(cnn, prefix))
+    assert notes == [
+        f"The CNN's weights are the tensors of 'weights.pt' whose names start with '{prefix}'."
+    ]
+
+
+@pytest.mark.parametrize(("wrapper", "prefix"), [("_orig_mod", ""), ("module", "model.")])
+def test_wrappers_in_the_middle_of_names_are_left_out(loaded, wrapper, prefix):
+    def make(cnn):
+        state = prefixed(cnn, prefix)
+        return {
+            name.replace("features.0", f"features.{wrapper}.0"): value
+            for name, value in state.items()
+        }
+
+    notes = loaded(make)
+    assert f"'{wrapper}.' within the names of 'weights.pt' is left out." in notes
+    assert any(prefix and prefix in note for note in notes) == bool(prefix)
+
+
+def test_what_lies_beside_the_prefix_is_said_and_not_used(loaded):
+    def make(cnn):
+        return {**prefixed(cnn, "net."), "loss.weight": torch.ones(2), "ema": torch.ones(1)}
+
+    assert loaded(make)[1] == "2 other tensors are not used: loss.weight, ema."
+
+
+@pytest.mark.parametrize("place", ["model", "state_dict", "model_state_dict", "ema.weights"])
+def test_weights_within_the_checkpoint_of_a_training(loaded, place):
+    def make(cnn):
+        optimizer = torch.optim.Adam(cnn.parameters())
+        cnn(torch.ones(2, 3, 8, 8)).sum().backward()
+        optimizer.step()
+        content = cnn.state_dict()
+        for key in reversed(place.split(".")):
+            content = {key: content}
+        return {"epoch": 3, "optimizer": optimizer.state_dict(), **content}
+
+    assert loaded(make) == [f"The CNN's weights are the tensors in '{place}' of 'weights.pt'."]
+
+
+def test_of_several_weights_that_fit_the_first_are_used_and_the_others_said(loaded):
+    def make(cnn):
+        return {"model": cnn.state_dict(), "ema": SmallCNN().state_dict()}
+
+    notes = loaded(make)
+    assert "'model'" in notes[0]
+    assert notes[1] == "Other weights that fit are not used: 'ema'."
+
+
+def test_batches_that_were_not_counted_are_no_fault(tmp_path):
+    donor, cnn = SmallCNN(), SmallCNN()
+    state = donor.state_dict()
+    del state["features.1.num_batches_tracked"]
+    torch.save(state, tmp_path / "old.pt")
+    assert load_weights(cnn, str(tmp_path / "old.pt")) == []
+    assert torch.equal(cnn.head.weight, donor.head.weight)
+
+
+def test_misfit_is_told_of_the_part_that_fits_best(tmp_path):
+    state = prefixed(SmallCNN(), "net.")
+    state["net.head.weight"] = torch.zeros(7, 4)
+    del state["net.features.0.bias"]
+    state["net.extra.weight"] = torch.zeros(1)
+    torch.save({"averages": {"mean": torch.zeros(3)}, "state_dict": state}, tmp_path / "x.pt")
+    with pytest.raises(InputError) as raised:
+        load_weights(SmallCNN(), str(tmp_path / "x.pt"))
+    message = str(raised.value)
+    assert "SmallCNN (its 'state_dict', names that start with 'net.')" in message
+    assert "missing: features.0.bias; unexpected: extra.weight; of another shape: " in message
+    assert "head.weight [7, 4] instead of [2, 4]" in message
+
+
+class Color(Enum):
+    RED = 1
+
+
+class Settings:
+    def __init__(self, size):
+        self.size = size
+
+
+class LitModule(lightning.LightningModule):
+    def __init__(self, cnn, **kwargs):
+        super().__init__()
+        self.save_hyperparameters(ignore="cnn")
+        self.cnn = cnn
+        self.register_buffer("class_weights", torch.ones(2))
+
+    def training_step(self, batch):
+        return self.cnn(batch[0]).sum()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.01)
+
+
+HYPER_PARAMETERS = {
+    "none": {},
+    "plain": {"lr": 0.1, "sizes": [1, 2], "nested": {"a": "b"}},
+    "of any class": {
+        "path": Path("x"),
+        "options": Namespace(a=1),
+        "attributes": AttributeDict(lr=0.1, inner=AttributeDict(b=2)),
+        "color": Color.RED,
+        "settings": Settings(3),
+        "default": defaultdict(list, {"a": [1]}),
+        "queue": deque([1, 2]),
+        "function": partial(torch.optim.SGD, lr=0.1),
+        "dtype": torch.float16,
+        "device": torch.device("cpu"),
+        "module": nn.Linear(1, 1),
+    },
+}
+
+
+@pytest.mark.parametrize("kind", HYPER_PARAMETERS)
+def test_lightning_checkpoint(loaded, tmp_path, kind):
+    def make(cnn):
+        trainer = lightning.Trainer(
+            max_steps=1,
+            accelerator="cpu",
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=tmp_path,
+        )
+        data = torch.utils.data.TensorDataset(torch.rand(4, 3, 8, 8))
+        module = LitModule(cnn, **HYPER_PARAMETERS[kind])
+        trainer.fit(module, torch.utils.data.DataLoader(data, 2))
+        trainer.save_checkpoint(tmp_path / "last.ckpt")
+
+    assert loaded(make, "last.ckpt") == [
+        "The CNN's weights are the tensors in 'state_dict' of 'last.ckpt' whose names start with "
+        "'cnn.'.",
+        "1 other tensor is not used: class_weights.",
+    ]
+
+
+def test_checkpoint_without_the_weights_of_the_cnn(refused):
+    message = refused(saved({"state_dict": {"loss.weight": torch.ones(2)}, "lr": Path("x")}))
+    assert "does not fit ReferenceCNN (its 'state_dict'): missing: conv1.weight" in message
+
+
+@pytest.mark.parametrize("place", ["hyper_parameters", "state_dict", "callbacks"])
+def test_code_beside_the_weights_is_not_run_and_the_weights_are_read(loaded, tmp_path, place):
+    trap = tmp_path / "trap"
+
+    def make(cnn):
+        content = {"state_dict": cnn.state_dict(), "callbacks": {}, "hyper_parameters": {}}
+        content[place]["trap"] = RunsCode(trap)
+        return content
+
+    loaded(make)
+    assert not trap.exists()
+    torch.load(tmp_path / "weights.pt", weights_only=False)
+    assert trap.read_text() == "gotcha"
+
+
+def raw_checkpoint(pickled):
+    """A zipped checkpoint around any pickle."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("x/data.pkl", pickled)
+        archive.writestr("x/version", "3\n")
+        archive.writestr("x/byteorder", "little")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "posix system",
+        "os system",
+        "builtins eval",
+        "builtins exec",
+        "subprocess getoutput",
+        "torch.serialization os.system",
+        "torch._utils importlib.import_module",
+        "torch.hub _import_module",
+        "torch.storage _load_from_bytes",
+        "torch jit.load",
+        "numpy.testing._private.utils runstring",
+    ],
+)
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_no_function_that_a_pickle_names_is_called(refused, tmp_path, function, protocol):
+    trap = tmp_path / "trap"
+    argument = f"touch {trap}" if "system" in function else f"open({str(trap)!r}, 'w').close()"
+    module, name = function.split()
+    parts = [pickle.PROTO + bytes([protocol])]
+    if protocol == 2:
+        parts.append(f"c{module}\n{name}\n".encode())
+    else:
+        parts += [pickle.UNICODE + f"{text}\n".encode() for text in (module, name)]
+        parts.append(pickle.STACK_GLOBAL)
+    call = b"".join([*parts, pickle.UNICODE, argument.encode(), b"\n", b"\x85R"])
+    refused(raw_checkpoint(call + b"."))
+    refused(raw_checkpoint(b"}" + pickle.UNICODE + b"state_dict\n" + call + b"s."))
+    refused(call + b".")
+    assert not trap.exists()
+
+
+def test_a_pickle_cannot_change_the_functions_that_make_tensors(refused):
+    before = torch._utils._rebuild_tensor_v2.__defaults__
+    build = pickle.PROTO + b"\x02ctorch._utils\n_rebuild_tensor_v2\n"
+    build += b"N}" + pickle.UNICODE + b"__defaults__\n(I1\nI2\ntsN}" + b"\x86b."
+    refused(raw_checkpoint(build))
+    assert torch._utils._rebuild_tensor_v2.__defaults__ == before
+
+
+def test_torchscript_is_refused(tmp_path):
+    torch.jit.script(nn.Linear(3, 2)).save(tmp_path / "net.pt")
+    with pytest.raises(InputError, match=r"TorchScript .*torch\.save\(model\.state_dict\(\)"):
+        load_weights(nn.Linear(3, 2), str(tmp_path / "net.pt"))
+
+
+def test_safetensors(loaded):
+    assert loaded(lambda cnn: cnn.state_dict(), "w.safetensors", save_file) == []
+    assert "'net.'" in loaded(lambda cnn: prefixed(cnn, "net."), "w.safetensors", save_file)[0]
+
+
+@pytest.mark.parametrize("share", [0.001, 0.05, 0.5, 0.99])
+def test_damaged_safetensors(tmp_path, share):
+    path = tmp_path / "w.safetensors"
+    save_file(SmallCNN().state_dict(), path)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)] or b"x")
+    with pytest.raises(InputError, match="truncated or no safetensors file"):
+        load_weights(SmallCNN(), str(path))
+
+
+def test_subject_keeps_what_is_to_be_said(tmp_path):
+    torch.save({"model": nn.Conv2d(3, 2, 3).state_dict()}, tmp_path / "donor.pt")
+    subject = Subject(nn.Conv2d(3, 2, 3), str(tmp_path / "donor.pt"))
+    assert subject.notes == ["The CNN's weights are the tensors in 'model' of 'donor.pt'."]

@@ -1,0 +1,110 @@
+"""Where the channels lie in what layers give: maps, tokens, units, and containers of them."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import Any
+
+from torch import Tensor, nn
+
+Path = tuple[Any, ...]
+"""The keys that lead to a tensor in nested containers; `()` where there is no container."""
+
+
+class Layout(Enum):
+    """How a layer's output lies in memory; N counts the images.
+
+    In a transformer a channel is a feature and a neuron a patch, so tokens are a map of T rows and
+    one column.
+    """
+
+    UNITS = "[N, units]"
+    MAPS = "[N, channels, h, w]"
+    MAPS_LAST = "[N, h, w, channels]"
+    TOKENS = "[N, tokens, channels]"
+    SEQUENCES = "[N, channels, length]"
+
+    def arranged(self, output: Tensor) -> Tensor:
+        """Returns the output as `[N, channels, h, w]` or `[N, units]`, a view."""
+        if self is Layout.MAPS_LAST:
+            return output.permute(0, 3, 1, 2)
+        if self is Layout.TOKENS:
+            return output.transpose(1, 2).unsqueeze(3)
+        return output.unsqueeze(3) if self is Layout.SEQUENCES else output
+
+
+FIRST = {2: Layout.UNITS, 3: Layout.SEQUENCES, 4: Layout.MAPS}
+"""By the number of dimensions, the layout whose channels follow the images."""
+
+LAST = {2: Layout.UNITS, 3: Layout.TOKENS, 4: Layout.MAPS_LAST}
+"""By the number of dimensions, the layout whose channels come last."""
+
+DEFAULT = {2: Layout.UNITS, 3: Layout.TOKENS, 4: Layout.MAPS}
+"""What is most usual, where nothing tells the layout."""
+
+_COUNTS = ("out_channels", "out_features", "num_features", "num_channels", "normalized_shape")
+"""The attributes in which PyTorch's modules keep the number of channels that they give."""
+
+_LAST = (nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.RNNBase, nn.MultiheadAttention)
+
+_FIRST = (
+    *(nn.modules.conv._ConvNd, nn.modules.batchnorm._NormBase, nn.GroupNorm),
+    *(nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd, nn.modules.pooling._LPPoolNd),
+    *(nn.modules.pooling._AdaptiveMaxPoolNd, nn.modules.pooling._AdaptiveAvgPoolNd),
+    *(nn.Upsample, nn.PixelShuffle, nn.PixelUnshuffle, nn.LocalResponseNorm, nn.ChannelShuffle),
+)
+
+
+def known_layout(module: nn.Module, output: Tensor) -> Layout | None:
+    """Returns the layout of a module's output if the kind of the module settles it.
+
+    A module that has a number of channels shows by it where they are, whatever it is derived from
+    (torchvision's `LayerNorm2d` takes channels first, its base class last). Where that number fits
+    both ends, or there is none, the module's class tells.
+    """
+    dims = output.dim()
+    if dims not in FIRST:
+        return None
+    count = next((getattr(module, key) for key in _COUNTS if hasattr(module, key)), None)
+    if isinstance(count, tuple):
+        count = count[0] if len(count) == 1 else None
+    if isinstance(count, int):
+        at = [layout for layout, dim in ((FIRST, 1), (LAST, -1)) if output.shape[dim] == count]
+        if len(at) == 1:
+            return at[0][dims]
+        if not at:
+            return None
+    if isinstance(module, _LAST):
+        return LAST[dims]
+    return FIRST[dims] if isinstance(module, _FIRST) else None
+
+
+def tensors(output: Any, path: Path = ()) -> Iterator[tuple[Path, Tensor]]:
+    """Yields the tensors in a module's output, however deep, each with the keys that lead to it.
+
+    Mappings, tuples and lists, named tuples and dataclasses are looked into.
+    """
+    if isinstance(output, Tensor):
+        yield path, output
+        return
+    for key, value in _parts(output):
+        yield from tensors(value, (*path, key))
+
+
+def pick(output: Any, path: Path) -> Any:
+    """Returns what lies at the end of a path that `tensors` has given."""
+    for key in path:
+        output = dict(_parts(output))[key]
+    return output
+
+
+def _parts(output: Any) -> list[tuple[Any, Any]]:
+    if isinstance(output, Mapping):
+        return list(output.items())
+    if isinstance(output, tuple) and hasattr(output, "_fields"):
+        return list(zip(output._fields, output, strict=True))
+    if isinstance(output, tuple | list):
+        return list(enumerate(output))
+    if dataclasses.is_dataclass(output) and not isinstance(output, type):
+        return [(field.name, getattr(output, field.name)) for field in dataclasses.fields(output)]
+    return []

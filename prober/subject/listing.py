@@ -1,0 +1,315 @@
+"""What layers a CNN has: two forward passes that note what each module gives."""
+
+import inspect
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from prober.errors import InputError
+from prober.subject.checkpointing import straight_checkpoints
+from prober.subject.layouts import DEFAULT, Layout, Path, known_layout, pick, tensors
+from prober.subject.memory import Memory
+
+LOGITS = "logits"
+"""The name that the output of the whole CNN goes by, beside the names of its layers."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A tensor that can be probed.
+
+    Attributes:
+        module: The name of the module that gives it, `""` for the whole CNN.
+        path: The keys that lead to it in what the module gives.
+        layout: Where its channels lie.
+        output: Its shape for one image, as the module gives it: `[1, ...]`.
+        shape: Its shape as it is probed: `(channels, h, w)` or `(units,)`.
+        calls: How many times a forward pass calls the module; the last call is probed.
+    """
+
+    module: str
+    path: Path
+    layout: Layout
+    output: list[int]
+    shape: tuple[int, ...]
+    calls: int
+
+    def of(self, given: Any) -> Tensor:
+        """Returns the tensor out of what the module gives, `[N, channels, h, w]`, `[N, units]`."""
+        if self.path:
+            given = pick(given, self.path)
+        return given if self.layout in _AS_THEY_ARE else self.layout.arranged(given)
+
+
+_AS_THEY_ARE = (Layout.MAPS, Layout.UNITS)
+
+
+@dataclass
+class Listing:
+    """The layers of a CNN.
+
+    Attributes:
+        layers: Those that can be probed, by name, in the order in which they are given (of
+            several calls the last counts); last the logits.
+        unprobed: For each module that cannot be probed, and each tensor in its output, why not, as
+            the end of a sentence.
+        reached: The modules that are called.
+        by_keyword: The modules that some call gives its input by keyword.
+        checkpoints: Whether the CNN uses `torch.utils.checkpoint` with `use_reentrant=True`.
+        one_by_one: Whether the CNN takes one image at a time only.
+        gives_logits: The name of the layer whose output is that of the whole CNN, if there is one.
+    """
+
+    layers: dict[str, Layer]
+    unprobed: dict[str, str]
+    reached: set[str]
+    by_keyword: set[str]
+    checkpoints: bool
+    one_by_one: bool
+    gives_logits: str | None
+
+
+@dataclass
+class _Pass:
+    """What the modules gave in their last calls, in order, last the whole CNN's own output."""
+
+    given: dict[str, Any]
+    calls: Counter[str]
+    by_keyword: set[str]
+    checkpoints: bool = False
+
+    def shapes(self) -> dict[tuple[str, Path], torch.Size]:
+        return {
+            (name, path): tensor.shape
+            for name, output in self.given.items()
+            for path, tensor in tensors(output)
+        }
+
+
+def list_layers(
+    cnn: nn.Module, name: str, run: Callable[[Tensor], Any], images: Tensor, memory: Memory
+) -> Listing:
+    """Lists the layers of a CNN.
+
+    The first pass, of one image, tells the shapes. The second, of two, tells for certain which
+    dimension counts the images: the one that has grown from 1 to 2.
+
+    Args:
+        cnn: The CNN.
+        name: What it is called.
+        run: Runs it on images `[N, C, H, W]`.
+        images: Two of them.
+        memory: What each pass changes and forgets again.
+
+    Raises:
+        InputError: The CNN rejects one image of this shape.
+    """
+    try:
+        first = _watch(cnn, run, images[:1])
+    except Exception as error:
+        raise InputError(_rejected(cnn, name, list(images[:1].shape), error)) from error
+    memory.look()
+    try:
+        second = _watch(cnn, run, images)
+        doubled = None if _only_one(first, second) else second.shapes()
+    except Exception:  # a network of a fixed batch size can raise anything
+        doubled = None
+    finally:
+        memory.forget()
+    return _Lister(cnn, first, doubled).listing()
+
+
+def _only_one(first: "_Pass", second: "_Pass") -> bool:
+    """Tells whether a CNN takes two images, but in a loop or as one."""
+    after = second.shapes()
+    whole = [key for key, shape in first.shapes().items() if key[0] == "" and shape[:1] == (1,)]
+    stays = bool(whole) and not any(after.get(key, ())[:1] == (2,) for key in whole)
+    return stays or first.calls != second.calls
+
+
+def _watch(cnn: nn.Module, run: Callable[[Tensor], Any], images: Tensor) -> _Pass:
+    seen = _Pass({}, Counter(), set())
+
+    def hook(name: str) -> Callable:
+        def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+            seen.given.pop(name, None)
+            seen.given[name] = output
+            seen.calls[name] += 1
+            if not inputs:
+                seen.by_keyword.add(name)
+
+        return note
+
+    handles = [
+        module.register_forward_hook(hook(name)) for name, module in cnn.named_modules() if name
+    ]
+    try:
+        with torch.no_grad(), straight_checkpoints() as checkpoints:
+            output = run(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+    seen.given[""] = output
+    seen.checkpoints = checkpoints.used
+    return seen
+
+
+class _Lister:
+    """Makes a listing from two passes; the second is missing for one image at a time."""
+
+    def __init__(self, cnn: nn.Module, seen: _Pass, doubled: dict | None) -> None:
+        self._seen = seen
+        self._doubled = doubled
+        self._modules = dict(cnn.named_modules())
+        self._layouts = _layouts(self._modules, seen.given)
+
+    def listing(self) -> Listing:
+        layers: dict[str, Layer] = {}
+        unprobed: dict[str, str] = {}
+        for module, output in self._seen.given.items():
+            if not module:
+                continue
+            found = list(tensors(output))
+            if not any(path == () for path, _ in found):
+                unprobed[module] = _container(output, module, found)
+            for path, tensor in found:
+                name = ".".join(map(str, (module, *path)))
+                if path and name in self._modules:
+                    continue
+                why = self._why_not(module, path, tensor)
+                if why:
+                    unprobed[name] = why
+                else:
+                    layers[name] = self._layer(module, path, tensor)
+        logits = self._logits()
+        if LOGITS not in self._modules:
+            if isinstance(logits, str):
+                unprobed[LOGITS] = logits
+            else:
+                layers[LOGITS] = logits
+        result = None if isinstance(logits, str) else pick(self._seen.given[""], logits.path)
+        gives = (
+            name
+            for name, layer in layers.items()
+            if layer.module and pick(self._seen.given[layer.module], layer.path) is result
+        )
+        return Listing(
+            layers,
+            unprobed,
+            set(self._seen.calls),
+            self._seen.by_keyword,
+            self._seen.checkpoints,
+            self._doubled is None,
+            next(gives, None),
+        )
+
+    def _logits(self) -> Layer | str:
+        """The whole CNN's output, of several that named so or the first, or why there is none."""
+        output = self._seen.given[""]
+        found = list(tensors(output))
+        found.sort(key=lambda entry: entry[0][-1:] != (LOGITS,))  # stable: the others stay in order
+        reasons = []
+        for path, tensor in found:
+            why = self._why_not("", path, tensor)
+            if not why:
+                return self._layer("", path, tensor)
+            reasons.append(why)
+        return reasons[0] if reasons else f"it is a {type(output).__name__} without tensors"
+
+    def _layer(self, module: str, path: Path, tensor: Tensor) -> Layer:
+        layout = self._layouts[module, path]
+        shape = tuple(layout.arranged(tensor).shape[1:])
+        calls = self._seen.calls[module] if module else 1
+        return Layer(module, path, layout, list(tensor.shape), shape, calls)
+
+    def _why_not(self, module: str, path: Path, tensor: Tensor) -> str | None:
+        shape = list(tensor.shape)
+        doubled = list((self._doubled or {}).get((module, path), ()))
+        if doubled == [2, *shape]:
+            return (
+                f"its output loses the dimension of the images where there is one: it is {shape}, "
+                f"for two {doubled}. Let squeeze() name the dimensions that it takes away"
+            )
+        if tensor.dim() not in DEFAULT:
+            known = ", ".join(layout.value for layout in Layout)
+            return f"its output is {shape}, none of {known}"
+        if not (tensor.is_floating_point() or tensor.is_complex()):
+            return f"its output {shape} is of type {tensor.dtype}, which has no gradient"
+        if tensor.is_complex():
+            return f"its output {shape} is complex, and a score is one number"
+        if not math.prod(shape):
+            return f"its output {shape} is empty"
+        if self._doubled is None:
+            return None if shape[0] == 1 else f"its output {shape} does not start with the images"
+        if shape[0] == 1 and doubled == [2, *shape[1:]]:
+            return None
+        if doubled == shape:
+            return f"its output is {shape} for any number of images"
+        if len(doubled) > 1 and shape[1] == 1 and doubled == [shape[0], 2, *shape[2:]]:
+            return f"its output {shape} has the images second: set batch_first=True if it can be"
+        return f"its output {shape} does not start with the images: for two of them it is {doubled}"
+
+
+def _layouts(
+    modules: dict[str, nn.Module], given: dict[str, Any]
+) -> dict[tuple[str, Path], Layout]:
+    """Settles the layout of every tensor.
+
+    By the module that gives it if that can tell; else it is that of the same tensor where another
+    module gave it; else of the same shape, where a module before gave one, or one after; else the
+    most usual.
+    """
+    entries = [
+        (name, path, tensor)
+        for name, output in given.items()
+        for path, tensor in tensors(output)
+        if tensor.dim() in DEFAULT
+    ]
+    known = {
+        (name, path): known_layout(modules[name], tensor) if path in ((), (0,)) else None
+        for name, path, tensor in entries
+    }
+    after: dict[torch.Size, Layout] = {}
+    for name, path, tensor in reversed(entries):
+        after[tensor.shape] = known[name, path] or after.get(tensor.shape, DEFAULT[tensor.dim()])
+    same: dict[int, Layout] = {}
+    before: dict[torch.Size, Layout] = {}
+    settled = {}
+    for name, path, tensor in entries:
+        shape = tensor.shape
+        likely = same.get(id(tensor)) or before.get(shape) or after[shape]
+        settled[name, path] = layout = known[name, path] or likely
+        same.setdefault(id(tensor), layout)
+        if known[name, path]:
+            before[shape] = layout
+    return settled
+
+
+def _container(output: Any, name: str, found: list[tuple[Path, Tensor]]) -> str:
+    kind = type(output).__name__
+    if not found:
+        return f"its output is a {kind} without tensors"
+    parts = ", ".join(".".join(map(str, (name, *path))) for path, _ in found[:4])
+    return f"its output is a {kind}; name one of its tensors: {parts}"
+
+
+def _rejected(cnn: nn.Module, name: str, shape: list[int], error: Exception) -> str:
+    """Says why the CNN does not take one image."""
+    parameters = inspect.signature(cnn.forward).parameters.values()
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [p.name for p in parameters if p.kind not in variable and p.default is p.empty]
+    if isinstance(error, TypeError) and (len(needed) > 1 or not parameters):
+        takes = f"{len(needed)} inputs ({', '.join(needed)})" if needed else "no input"
+        return (
+            f"The forward pass of {name} takes {takes}, and a picture is one. Wrap the CNN in a "
+            "module whose forward takes one tensor of images and fills in the rest."
+        )
+    return (
+        f"{name} rejects an input of shape {shape}: {error} "
+        "Set input_shape to what the CNN takes: [channels, height, width]."
+    )

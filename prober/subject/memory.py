@@ -1,0 +1,89 @@
+"""What a CNN keeps from one call to the next, and how it forgets it."""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class _Missing:
+    """Stands for an attribute that is not there, in copies of this memory, too."""
+
+
+class Memory:
+    """Puts back what a CNN's modules change in a forward pass, so that every call is the first.
+
+    Some networks keep what they have seen: a hidden state, a cache, a counter. What a picture
+    comes out as would depend on those before it, and what is kept would hold the graph of a step.
+
+    Args:
+        cnn: The CNN, before its first call.
+        weights: Names of its buffers that no call changes.
+
+    Attributes:
+        changes: Whether there is anything to put back; False for nearly every CNN.
+    """
+
+    def __init__(self, cnn: nn.Module, weights: Collection[str]) -> None:
+        self.changes = False
+        self._before = [
+            (
+                module,
+                dict(vars(module)),
+                dict(module._buffers),
+                {
+                    name: (buffer._version, buffer.clone())
+                    for name, buffer in module._buffers.items()
+                    if buffer is not None and f"{prefix}.{name}".removeprefix(".") not in weights
+                },
+            )
+            for prefix, module in cnn.named_modules()
+        ]
+        self._attributes: list[tuple[nn.Module, str, Any]] = []
+        self._buffers: list[tuple[nn.Module, str, Any]] = []
+        self._values: list[tuple[nn.Module, str, Tensor]] = []
+
+    def look(self) -> None:
+        """Finds out, after the first call, what it has changed, and puts it back."""
+        for module, attributes, buffers, values in self._before:
+            self._attributes += [(module, *each) for each in _changes(attributes, vars(module))]
+            self._buffers += [(module, *each) for each in _changes(buffers, module._buffers)]
+            self._values += [
+                (module, name, value)
+                for name, (version, value) in values.items()
+                if buffers[name]._version != version
+            ]
+        self._before = []
+        self.changes = bool(self._attributes or self._buffers or self._values)
+        self.forget()
+
+    def forget(self) -> None:
+        """Puts back, after any call, what was there before the first."""
+        for module, name, value in self._attributes:
+            _put(vars(module), name, value)
+        for module, name, value in self._buffers:
+            _put(module._buffers, name, value)
+        for module, name, value in self._values:
+            module._buffers[name].copy_(value)
+
+    def apply(self, fn: Callable[[Tensor], Tensor]) -> None:
+        """Takes along to another precision or device what is put back, as `nn.Module` does."""
+        self._buffers = [
+            (module, name, fn(value) if isinstance(value, Tensor) else value)
+            for module, name, value in self._buffers
+        ]
+
+
+def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [
+        (name, before.get(name, _Missing))
+        for name in before.keys() | now.keys()
+        if before.get(name, _Missing) is not now.get(name, _Missing)
+    ]
+
+
+def _put(holder: dict[str, Any], name: str, value: Any) -> None:
+    if value is _Missing:
+        holder.pop(name, None)
+    else:
+        holder[name] = value

@@ -1,0 +1,408 @@
+import copy
+import io
+import json
+import pickle
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from prober.errors import InputError
+from prober.findings.leaky import LeakyReLUs
+from prober.subject import Subject
+from prober.subject.exported import load_exported
+from prober.subject.loading import load_weights
+
+
+class Block(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding="same", bias=False, groups=2)
+        self.norm = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, x):
+        return self.dropout(self.relu(self.norm(self.conv(x)))) + x
+
+
+class Net(nn.Module):
+    """Residuals, a module called several times, constants, chunks, sizes, several types."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, stride=2, padding=(1, 0), dilation=1)
+        self.blocks = nn.Sequential(Block(8), Block(8))
+        self.odd = nn.Conv2d(8, 8, 3, padding=1, padding_mode="reflect")
+        self.act = nn.GELU(approximate="tanh")
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = nn.Linear(8, 5)
+        self.register_buffer("scale", torch.tensor(2.0))
+        self.offset = torch.full((3, 1, 1), 0.5)
+
+    def forward(self, x):
+        x = self.stem(x - self.offset)
+        x = self.act(self.odd(self.blocks(x)))
+        x = self.blocks[0].relu(self.blocks[0].relu(x) - 0.1)
+        first, second = x.chunk(2, 1)
+        x = torch.cat([second, first], 1) * (x.shape[2] + x.shape[3])
+        x = x + torch.arange(8, dtype=torch.float32)[:, None, None]
+        return self.head(self.pool(x).flatten(1)) * self.scale
+
+
+class Tokens(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 16, 4, 4)
+        layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+        self.head = nn.Linear(16, 5)
+
+    def forward(self, x):
+        tokens = self.patches(x).flatten(2).transpose(1, 2)
+        return self.head(self.encoder(tokens)[:, 0])
+
+
+def network(kind=Net):
+    torch.manual_seed(0)
+    net = kind().eval()
+    for name, buffer in net.named_buffers():
+        if "running" in name:
+            buffer.uniform_(0.5, 1.5)
+    return net
+
+
+def export(net, path, batch=1, dynamic=None):
+    images = torch.rand(batch, 3, 12, 12)
+    shapes = None if dynamic is None else (dict.fromkeys(dynamic, torch.export.Dim.AUTO),)
+    torch.export.save(torch.export.export(net, (images,), dynamic_shapes=shapes), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    return export(network(), tmp_path_factory.mktemp("archive") / "net.pt2")
+
+
+@pytest.fixture(scope="module")
+def dynamic(tmp_path_factory):
+    return export(network(), tmp_path_factory.mktemp("archive") / "net.pt2", 2, [0, 2, 3])
+
+
+IMAGES = torch.rand(5, 3, 12, 12, generator=torch.Generator().manual_seed(1))
+
+
+def captured(net, images):
+    """What each module of a CNN puts out in its last call, if it is a tensor."""
+    outputs = {}
+    for name, module in net.named_modules():
+
+        def hook(_module, _inputs, output, name=name):
+            if isinstance(output, torch.Tensor):
+                outputs[name] = output.clone()
+
+        module.register_forward_hook(hook)
+    net(images)
+    return outputs
+
+
+@pytest.mark.parametrize("kind", [Net, Tokens])
+def test_every_module_gives_what_the_original_gives(tmp_path, kind):
+    net = network(kind)
+    path = export(net, tmp_path / "net.pt2", 2, [0])
+    assert {n for n, _ in load_exported(path).named_modules()} <= {
+        n for n, _ in net.named_modules()
+    }
+    # With gradients, for without them PyTorch runs a transformer's layer as one, not its modules.
+    expected, found = captured(net, IMAGES), captured(load_exported(path), IMAGES)
+    assert {"blocks.0.relu", "blocks.1"} <= set(found) or "encoder.layers.1.norm2" in found
+    # An attention gives a tuple, of which what is not used is not in the archive.
+    attentions = {name for name in found if name.endswith("self_attn")}
+    assert set(found) - attentions == set(expected)
+    for name in expected:
+        output = found[name]
+        torch.testing.assert_close(output, expected[name], rtol=0, atol=1e-6, msg=name)
+
+
+def test_is_as_torch_loads_it(dynamic):
+    loaded = torch.export.load(dynamic).module()
+    images = torch.rand(2, 3, 15, 17)
+    assert torch.equal(load_exported(dynamic)(images), loaded(images))
+
+
+def test_names_classes_and_weights_are_those_of_the_original(archive):
+    net, cnn = network(), load_exported(archive)
+    assert type(cnn).__name__ == "Net"
+    kinds = {name: type(module).__name__ for name, module in net.named_modules()}
+    assert {name: type(module).__name__ for name, module in cnn.named_modules()} == kinds
+    assert set(cnn.state_dict()) == set(net.state_dict())
+    assert all(torch.equal(v, net.state_dict()[k]) for k, v in cnn.state_dict().items())
+    assert set(dict(cnn.named_parameters())) == set(dict(net.named_parameters()))
+
+
+def test_convolutions_and_linear_layers_are_modules_of_pytorch(archive):
+    net, cnn = network(), load_exported(archive)
+    for name in ("stem", "blocks.0.conv", "head"):
+        original, module = net.get_submodule(name), cnn.get_submodule(name)
+        assert type(module) is type(original)
+        assert str(module) == str(original)
+    # Its padding is an operator of its own, so it is not one convolution alone.
+    assert type(cnn.odd) is not nn.Conv2d
+
+
+def test_gradients_are_those_of_the_original(archive):
+    images = IMAGES[:1].clone().requires_grad_()
+    (expected,) = torch.autograd.grad(network()(images)[:, 2].sum(), images)
+    (found,) = torch.autograd.grad(load_exported(archive)(images)[:, 2].sum(), images)
+    torch.testing.assert_close(found, expected)
+    assert expected.abs().sum() > 0
+
+
+def test_runs_in_another_precision(archive):
+    images = IMAGES[:1].double()
+    cnn = copy.deepcopy(load_exported(archive)).double()
+    net = network().double()
+    net.offset = net.offset.double()
+    torch.testing.assert_close(cnn(images), net(images), rtol=0, atol=1e-12)
+
+
+def test_relus_are_seen_by_what_lets_gradients_through(tmp_path):
+    net = nn.Sequential(nn.ReLU(), nn.Flatten())
+    path = tmp_path / "net.pt2"
+    torch.export.save(torch.export.export(net, (torch.ones(1, 3, 2, 2),)), path)
+    images = torch.full((1, 3, 2, 2), -1.0, requires_grad=True)
+    with LeakyReLUs():
+        (gradient,) = torch.autograd.grad(load_exported(path)(images).sum(), images)
+    assert torch.equal(gradient, torch.full_like(images, 0.1))
+
+
+def test_archive_of_one_image_is_probed_one_by_one(archive):
+    cnn = load_exported(archive)
+    with pytest.raises(ValueError, match=r"shape \[1, 3, 12, 12\], not \[5, 3, 12, 12\]"):
+        cnn(IMAGES)
+    subject = Subject(checkpoint=str(archive), input_shape=(3, 12, 12))
+    layers = ["blocks.0.norm", "blocks.0.relu", "logits"]
+    outputs = subject(IMAGES, layers)
+    with torch.no_grad():
+        expected = captured(network(), IMAGES)
+    for layer in layers[:-1]:
+        torch.testing.assert_close(outputs[layer], expected[layer], rtol=0, atol=1e-5)
+    torch.testing.assert_close(outputs["logits"], expected[""], rtol=0, atol=1e-4)
+
+
+def test_subject_of_an_archive(archive, dynamic):
+    subject = Subject(checkpoint=str(dynamic), input_shape=(3, 12, 12))
+    assert subject.name == "Net (net)"
+    assert not list(subject.parameters())
+    given = Subject(network(), input_shape=(3, 12, 12))
+    assert subject.sha256 == given.sha256
+    # Modules that do nothing in eval mode but pass on leave no trace in an archive.
+    assert set(subject.shapes) <= set(given.shapes)
+    assert all(given.shapes[name] == shape for name, shape in subject.shapes.items())
+    assert subject.computing_layers() == ["stem", "blocks.0.conv", "blocks.1.conv", "head"]
+    with pytest.raises(
+        InputError, match=r"rejects .*exported for images of shape \[1, 3, 12, 12\]"
+    ):
+        Subject(checkpoint=str(archive), input_shape=(3, 14, 14))
+
+
+def test_weights_of_an_archive_for_a_cnn_that_is_named(archive):
+    cnn = Net()
+    assert load_weights(cnn, str(archive)) == []
+    assert torch.equal(cnn.head.weight, network().head.weight)
+
+
+def rewritten(archive, path, change=None, records=None):
+    """Copies an archive with its model.json changed, and records added or replaced."""
+    with zipfile.ZipFile(archive) as old, zipfile.ZipFile(path, "w") as new:
+        top = old.namelist()[0].split("/")[0]
+        replaced = {f"{top}/{name}": content for name, content in (records or {}).items()}
+        for name in old.namelist():
+            content = replaced.pop(name, old.read(name))
+            if name.endswith("models/model.json") and change:
+                model = json.loads(content)
+                change(model)
+                content = json.dumps(model)
+            new.writestr(name, content)
+        for name, content in replaced.items():
+            new.writestr(name, content)
+    return path
+
+
+class RunsCode:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.write_text, (self.path, "gotcha")
+
+
+def springs(trap, path):
+    """Tells whether a trap is a real one; what comes after it need not be an archive."""
+    with suppress(Exception):
+        torch.export.load(path)
+    return trap.exists()
+
+
+def pickled(trap):
+    file = io.BytesIO()
+    torch.save(({"x": RunsCode(trap)},), file)
+    return file.getvalue()
+
+
+def test_sample_inputs_are_not_unpickled(archive, tmp_path):
+    trap = tmp_path / "trap"
+    records = {"data/sample_inputs/model.pt": pickled(trap)}
+    path = rewritten(archive, tmp_path / "bad.pt2", records=records)
+    assert torch.equal(load_exported(path)(IMAGES[:1]), load_exported(archive)(IMAGES[:1]))
+    assert not trap.exists()
+    assert springs(trap, path)
+
+
+@pytest.mark.parametrize("kind", ["weights", "constants"])
+def test_pickled_tensors_are_refused(archive, tmp_path, kind):
+    trap = tmp_path / "trap"
+    folder = f"data/{kind}"
+    with zipfile.ZipFile(archive) as file:
+        name = f"{folder}/model_{kind}_config.json"
+        config = json.loads(file.read(next(n for n in file.namelist() if n.endswith(name))))
+    entry = next(iter(config["config"].values()))
+    entry["use_pickle"] = True
+    records = {
+        name: json.dumps(config),
+        f"{folder}/{entry['path_name']}": pickled(trap),
+        f"{folder}/opaque_obj_0": pickle.dumps(RunsCode(trap)),
+    }
+    path = rewritten(archive, tmp_path / "bad.pt2", records=records)
+    with pytest.raises(InputError, match="pickled object, which is not loaded"):
+        load_exported(path)
+    assert not trap.exists()
+    assert springs(trap, path)
+
+
+def test_symbolic_expressions_and_guards_are_not_evaluated(dynamic, tmp_path):
+    trap = tmp_path / "trap"
+    code = f"__import__('pathlib').Path({str(trap)!r}).write_text('gotcha')"
+
+    def change(model):
+        model["guards_code"] = [code]
+        for value in model["graph_module"]["graph"]["tensor_values"].values():
+            for size in value["sizes"]:
+                if "as_expr" in size:
+                    size["as_expr"]["expr_str"] = code
+
+    path = rewritten(dynamic, tmp_path / "bad.pt2", change)
+    assert torch.equal(load_exported(path)(IMAGES), load_exported(dynamic)(IMAGES))
+    assert not trap.exists()
+    assert springs(trap, path)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "torch.serialization.os.system",
+        "torch.hub.os.system",
+        "torch.ops.load_library",
+        "torch.ops.aten.save.default",
+        "torch.ops.aten.from_file.default",
+        "torch.ops.aten.nowhere.default",
+        "torch.ops.aten.add.__class__",
+        "torch.ops.custom.op.default",
+        "_operator.methodcaller",
+        "_operator.__class__.mro",
+        "math.__loader__.load_module",
+        "#os:system",
+        "",
+    ],
+)
+def test_only_operators_that_compute_are_called(archive, tmp_path, target):
+    trap = tmp_path / "trap"
+
+    def change(model):
+        [node] = [n for n in model["graph_module"]["graph"]["nodes"] if "gelu" in n["target"]]
+        node["target"] = target
+        node["inputs"] = [{"name": "x", "arg": {"as_string": f"touch {trap}"}, "kind": 1}]
+
+    path = rewritten(archive, tmp_path / "bad.pt2", change)
+    with pytest.raises(InputError, match=r"cannot be probed: .*operator"):
+        load_exported(path)
+    assert not trap.exists()
+
+
+def test_names_are_not_pasted_into_source(archive, tmp_path):
+    trap = tmp_path / "trap"
+    code = f"x)\n    open({str(trap)!r}, 'w').close()\n    (x"
+    renamed = {"gelu": code, "x": code + "1"}
+
+    def rename(value):
+        if isinstance(value, dict):
+            return {renamed.get(k, k): rename(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [rename(each) for each in value]
+        return renamed.get(value, value) if isinstance(value, str) else value
+
+    def change(model):
+        graph = model["graph_module"]
+        graph["graph"] = rename(graph["graph"])
+        graph["signature"] = rename(graph["signature"])
+        for node in graph["graph"]["nodes"]:
+            stack = node["metadata"].get("nn_module_stack", "")
+            node["metadata"]["nn_module_stack"] = stack.replace("torch.nn", code)
+
+    path = rewritten(archive, tmp_path / "bad.pt2", change)
+    try:
+        load_exported(path)(IMAGES[:1])
+    except InputError as error:
+        assert "damaged" in str(error)
+    assert not trap.exists()
+
+
+def refusal(net, images, path):
+    torch.export.save(torch.export.export(net, images), path)
+    with pytest.raises(InputError) as raised:
+        load_exported(path)
+    assert str(path) in str(raised.value)
+    assert "xport" in str(raised.value)
+    return str(raised.value)
+
+
+class Adds(nn.Module):
+    def forward(self, x, y):
+        return x + y
+
+
+def test_what_cannot_be_probed_is_told(tmp_path):
+    images = torch.rand(2, 3, 12, 12)
+    path = tmp_path / "net.pt2"
+    assert "changes its own weights" in refusal(Net().train(), (images,), path)
+    dropout = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Dropout())
+    assert "in training mode" in refusal(dropout.train(), (images,), path)
+    assert "takes 2 inputs" in refusal(Adds(), (images, images), path)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.3, 0.9, 0.999])
+def test_truncated_archive(archive, tmp_path, share):
+    whole = archive.read_bytes()
+    (tmp_path / "net.pt2").write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(InputError, match=r"net\.pt2' cannot be read"):
+        Subject(checkpoint=str(tmp_path / "net.pt2"))
+
+
+@pytest.mark.parametrize("record", ["models/model.json", "data/weights/model_weights_config.json"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1, 2]", b'{"config": {"a": 3}}'])
+def test_damaged_records(archive, tmp_path, record, content):
+    path = rewritten(archive, tmp_path / "net.pt2", records={record: content})
+    with pytest.raises(InputError, match="cannot be read; it is damaged"):
+        load_exported(path)
+
+
+def test_weight_beyond_its_record(archive, tmp_path):
+    with zipfile.ZipFile(archive) as file:
+        name = "data/weights/weight_0"
+        content = file.read(next(each for each in file.namelist() if each.endswith(name)))
+    path = rewritten(archive, tmp_path / "net.pt2", records={name: content[:-4]})
+    with pytest.raises(InputError, match="cannot be read; it is damaged"):
+        load_exported(path)

@@ -1,0 +1,126 @@
+"""Batch normalization folded into convolutions: the scores stay, and so do the weights."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from prober.subject import Subject
+from tests.benchmarks.resnet import settled_resnet18
+
+
+class Net(nn.Module):
+    """Two convolutions with batch normalization; `also` uses the first one's output once more."""
+
+    def __init__(self, also=False, **options):
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 6, 3, bias=False), nn.BatchNorm2d(6, **options)
+        self.conv2, self.bn2 = nn.Conv2d(6, 4, 3, groups=2), nn.BatchNorm2d(4, **options)
+        self.also = also
+        for bn in (self.bn1, self.bn2):
+            if bn.running_mean is not None:
+                bn.running_mean.normal_()
+                bn.running_var.uniform_(0.5, 2)
+            if bn.weight is not None:
+                nn.init.normal_(bn.weight)
+                nn.init.normal_(bn.bias)
+
+    def forward(self, x):
+        first = self.conv1(x)
+        x = self.bn1(first) + (first if self.also else 0)
+        return self.bn2(self.conv2(x.relu())).mean((2, 3))
+
+
+def subject(cnn, shape=(3, 12, 12)):
+    return Subject(cnn, input_shape=shape)
+
+
+def unfolded(of):
+    other = copy.deepcopy(of)
+    other.folding.pairs = []
+    return other
+
+
+def names(of):
+    return [pair.names for pair in of.folding.pairs]
+
+
+@pytest.mark.parametrize("options", [{}, {"affine": False}])
+def test_every_layer_gives_the_same(options):
+    torch.manual_seed(0)
+    cnn = Net(**options).eval()
+    folded = subject(cnn)
+    assert names(folded) == [("conv1", "bn1"), ("conv2", "bn2")]
+    images = torch.rand(3, 3, 12, 12, requires_grad=True)
+    with torch.no_grad():
+        expected = cnn.conv1(images)
+        torch.testing.assert_close(folded(images, ["conv1"])["conv1"], expected)
+        normalized = cnn.bn1(expected)
+        torch.testing.assert_close(folded(images, ["bn1"])["bn1"], normalized)
+        logits = cnn(images)
+        assert (folded(images, ["logits"])["logits"] - logits).abs().max() < 1e-5
+    # ... and leads to the same gradient.
+    (gradient,) = torch.autograd.grad(folded(images, ["logits"])["logits"].sum(), images)
+    (plain,) = torch.autograd.grad(cnn(images).sum(), images)
+    torch.testing.assert_close(gradient, plain)
+
+
+def test_it_does_run_folded():
+    torch.manual_seed(0)
+    folded = subject(Net())
+    seen = []
+    folded.folding.pairs[0].normalization.register_forward_hook(
+        lambda _module, inputs, output: seen.append(output is inputs[0])
+    )
+    images = torch.rand(1, 3, 12, 12)
+    folded(images, ["logits"])
+    folded(images.double(), ["logits"]) if False else copy.deepcopy(folded).double()(
+        images.double(), ["logits"]
+    )
+    folded(images, ["bn1"])
+    assert seen == [True, False, False]  # not in float64, not if it is probed itself
+
+
+def test_the_weights_are_not_touched_by_it():
+    torch.manual_seed(0)
+    cnn = Net()
+    before = {name: value.clone() for name, value in cnn.state_dict().items()}
+    folded = subject(cnn)
+    folded(torch.rand(1, 3, 12, 12), ["logits"])
+    for name, value in folded.cnn.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert folded.hash_weights() == folded.sha256
+    assert dict(folded.named_parameters()) == {}
+
+
+def test_an_output_that_is_used_elsewhere_stays_as_it_is():
+    torch.manual_seed(0)
+    cnn = Net(also=True).eval()
+    folded = subject(cnn)
+    assert names(folded) == [("conv2", "bn2")]
+    images = torch.rand(2, 3, 12, 12)
+    assert (folded(images, ["logits"])["logits"] - cnn(images)).abs().max() < 1e-5
+
+
+def test_statistics_of_the_batch_are_not_folded():
+    assert names(subject(Net(track_running_stats=False), (3, 12, 12))) == []
+
+
+def test_an_error_in_the_forward_pass_leaves_nothing_folded():
+    torch.manual_seed(0)
+    folded = subject(Net())
+    own = folded.cnn.conv1.weight
+    with pytest.raises(RuntimeError):
+        folded(torch.rand(1, 4, 12, 12), ["logits"])
+    assert folded.cnn.conv1.weight is own
+    assert "forward" not in vars(folded.cnn.bn1)
+
+
+def test_a_resnet_s_scores_are_the_same_to_1e_5():
+    folded = subject(settled_resnet18(classes=10), (3, 64, 64))
+    assert len(folded.folding.pairs) == 20
+    other, images = unfolded(folded), torch.rand(2, 3, 64, 64)
+    for layer in ("layer1.0.conv2", "layer2.0.shortcut.1", "layer3.1", "layer4.1.bn2", "logits"):
+        one, two = (s(images, [layer])[layer] for s in (folded, other))
+        assert (one - two).abs().max() <= 1e-5 * two.abs().max()
