@@ -19,16 +19,31 @@ from prober.sweep.store import Store, is_broken
 from prober.visualize.images import (
     Blend,
     GaussianNoise,
+    GivenImage,
     GrayNoise,
     InitialImage,
     LowFrequencyNoise,
+    PinkNoise,
 )
 from prober.visualize.objectives import ChannelMean, Neuron, Objective, TopKMean
-from prober.visualize.regularizers import L2, Regularizer, TotalVariation
+from prober.visualize.parameterizations import (
+    Fourier,
+    MagnitudeConstrained,
+    Parameterization,
+    Pixels,
+)
+from prober.visualize.regularizers import L2, Distance, Regularizer, TotalVariation
 from prober.visualize.targets import Target
+from prober.visualize.transforms import Blur, Jitter, Noise, Padding, Rotation, Scale, Transform
 
-STARTS = {each.__name__: each for each in (GaussianNoise, GrayNoise, LowFrequencyNoise, Blend)}
-PENALTIES = {each.name: each for each in (L2, TotalVariation)}
+UNITS = {each.__name__: each for each in (ChannelMean, Neuron, TopKMean)}
+STARTS = {
+    each.__name__: each
+    for each in (GaussianNoise, GrayNoise, LowFrequencyNoise, PinkNoise, GivenImage, Blend)
+}
+PENALTIES = {each.name: each for each in (L2, TotalVariation, Distance)}
+BASES = {each.__name__: each for each in (Pixels, Fourier, MagnitudeConstrained)}
+TRANSFORMS = {each.__name__: each for each in (Blur, Jitter, Noise, Padding, Rotation, Scale)}
 """What a record names, by its name."""
 
 
@@ -119,9 +134,14 @@ class Gallery:
                 f"The sweep in '{folder}' has {lost or 'all'} of its pictures missing or damaged"
                 f"{which}. Run it again with --resume {folder}"
             )
-        self.visualizations = [v for v in found if v.record["status"] == "finished"]
+        self.visualizations = [
+            v for v in found if v.record["status"] == "finished" and v.record["objective"] in UNITS
+        ]
         if not self.visualizations:
-            raise InputError(f"All targets of the sweep in '{folder}' failed; there is no picture.")
+            raise InputError(
+                f"The sweep in '{folder}' has no picture of a unit: its targets failed, or have "
+                f"other objectives than {', '.join(UNITS)}."
+            )
         self._of_channel: dict[tuple[str, int], list[Visualization]] = {}
         for each in self.visualizations:
             key = each.record["layer"], each.record["channel"]
@@ -182,9 +202,23 @@ class Gallery:
         return stem.with_name(stem.name + ".npy")
 
 
+def how(record: dict[str, Any]) -> tuple[Parameterization, tuple[Transform, ...]]:
+    """Returns the parameterization and the transforms that a record tells of.
+
+    Raises:
+        InputError: One of them is none of this project's own.
+    """
+    transforms = [_made(TRANSFORMS, each) for each in record.get("transforms", [])]
+    return _made(BASES, record.get("parameterization", {"name": "Pixels"})), tuple(transforms)
+
+
+def _made(classes: dict[str, type], record: dict[str, Any]) -> Any:
+    settings = dict(record)
+    return _known(classes, settings.pop("name"))(**settings)
+
+
 def _start(visualization: Visualization) -> InitialImage:
-    settings = dict(visualization.record["initial_image"])
-    return _known(STARTS, settings.pop("name"))(**settings)
+    return _made(STARTS, visualization.record["initial_image"])
 
 
 def _penalties(visualization: Visualization) -> tuple[Regularizer, ...]:

@@ -21,7 +21,8 @@ from prober.findings.tuning import Battery, peaks
 from prober.findings.units import Unit, Window, batch_size, batches, responses
 from prober.subject.frozen import Subject
 from prober.visualize.images import InitialImage
-from prober.visualize.objectives import Objective, Scores
+from prober.visualize.objectives import Objective
+from prober.visualize.scores import Scores
 
 PUSHED = 4
 """Starts of each unit that are pushed away from its facets."""

@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 from prober.findings.units import batch_size, batches
 from prober.subject.frozen import LOGITS, Subject
-from prober.visualize.objectives import Objective, Scores
+from prober.visualize.objectives import Objective
+from prober.visualize.scores import Scores
 
 LAYERS = 6
 """Layers before the unit's own that are compared at the most, evenly spread."""
@@ -97,6 +98,7 @@ def paths(
             for name, gradient in zip(layers, grads, strict=True):
                 change = kept[name].detach() - base[name]
                 part = change * (torch.zeros_like(change) if gradient is None else gradient)
+                part = subject.layers[name].layout.arranged(part)
                 parts[name].append(part.flatten(2).sum(2) if part.dim() > 2 else part)
     finally:
         for handle in handles:

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from prober.findings.leaky import LeakyReLUs
 from prober.subject.frozen import Subject
-from prober.visualize.objectives import ChannelMean, Neuron, Objective, Scores
+from prober.visualize.objectives import ChannelMean, Neuron, Objective
+from prober.visualize.scores import Scores
 
 BATCH_BYTES = 40 * 2**20
 """Bytes of activations of one batch of images."""
@@ -151,7 +152,8 @@ def _seeing_as_much(
 
 def batch_size(subject: Subject, layer: str) -> int:
     """Returns how many images go through the subject up to this layer at once."""
-    return max(1, min(512, BATCH_BYTES // subject.bytes_to(layer)))
+    most = 1 if subject.one_by_one else 512
+    return max(1, min(most, BATCH_BYTES // subject.bytes_to(layer)))
 
 
 def batches(number: int, size: int) -> Iterator[slice]:

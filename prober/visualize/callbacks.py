@@ -59,7 +59,7 @@ class AtSnapshots(Callback):
     ) -> None:
         """Takes the last snapshot of an interrupted or failed run."""
         # The interrupt may have come between a step and its clamp.
-        pl_module.image.data.clamp_(0, 1)
+        pl_module.keep_valid()
         self._take_once(trainer, pl_module)
 
     def _take_once(self, trainer: Trainer, module: ActivationMaximization) -> None:
@@ -82,7 +82,7 @@ class Evolution(AtSnapshots):
     def take(self, trainer: Trainer, module: ActivationMaximization, step: int) -> None:
         """Writes `evolution/step_0050.png`."""
         if folder := run_folder(trainer):
-            frame = enlarge(to_bytes(module.image[0]))
+            frame = enlarge(to_bytes(module.pictures().detach()[0]))
             write_whole(folder / "evolution" / f"step_{step:04d}.png", png(frame))
             self._frames.append(frame)
 
@@ -113,7 +113,7 @@ class TensorBoardImages(AtSnapshots):
     def take(self, trainer: Trainer, module: ActivationMaximization, step: int) -> None:
         """Logs the image, enlarged so that each of its pixels can be seen."""
         if writer := tensorboard(trainer):
-            pixels = enlarge(to_bytes(module.image[0]))
+            pixels = enlarge(to_bytes(module.pictures().detach()[0]))
             height, width, colors = pixels.shape
             image = Summary.Image(
                 height=height, width=width, colorspace=colors, encoded_image_string=png(pixels)
@@ -136,7 +136,7 @@ class TensorBoardScalars(Callback):
     ) -> None:
         """Keeps the image's own figures of this step, before it is changed."""
         if self._due(trainer.global_step, trainer):
-            self._image = self._describe(pl_module.image.detach())
+            self._image = self._describe(pl_module.pictures().detach())
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: ActivationMaximization, *_: Any
@@ -149,7 +149,7 @@ class TensorBoardScalars(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
         """Logs the last image, too."""
         if trainer.logger and pl_module.measures:
-            self._image = self._describe(pl_module.image.detach())
+            self._image = self._describe(pl_module.pictures().detach())
             self._log(trainer, pl_module.evaluate(), trainer.global_step)
 
     def _due(self, step: int, trainer: Trainer) -> bool:
@@ -236,14 +236,14 @@ class RunRecord(Callback):
     ) -> None:
         """Writes the files of a run that ended early."""
         if pl_module.start is not None:
-            pl_module.image.data.clamp_(0, 1)
+            pl_module.keep_valid()
             self._write(trainer, pl_module, pl_module.evaluate())
 
     def _write(self, trainer: Trainer, module: ActivationMaximization, end: Measures) -> None:
         seconds = time.perf_counter() - self._began
         self.record = target_records(module, end, trainer, seconds)[0]
         if folder := run_folder(trainer):
-            image = module.image.detach()[0].float().cpu()
+            image = module.pictures().detach()[0].float().cpu()
             write_whole(folder / "final.npy", npy(image.numpy()))
             write_whole(folder / "final.png", png(enlarge(to_bytes(image))))
             write_whole(folder / "record.json", json.dumps(self.record, indent=2) + "\n")
@@ -277,6 +277,8 @@ def target_records(
             {
                 **status,
                 **target.record(),
+                "parameterization": module.parameterization.record(),
+                "transforms": [transform.record() for transform in module.transforms],
                 "optimizer": {"name": "Adam", "lr": module.lr},
                 "steps": trainer.global_step,
                 "dead": status["status"] == "finished" and not excited,
@@ -317,12 +319,13 @@ def hyperparameters(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, f
     """Returns what was set and the score that came of it, for TensorBoard's HParams page."""
     settings = {
         "layer": record["layer"],
-        "channel": record["channel"],
+        "channel": "none" if record["channel"] is None else record["channel"],
         "objective": record["objective"],
         "position": str(record["position"]),
         "class": str(record["class"]),
         "seed": record["seed"],
         "initial_image": record["initial_image"]["name"],
+        "parameterization": record["parameterization"]["name"],
         "lr": record["optimizer"]["lr"],
         "subject": record["subject"]["name"],
         **{f"weight/{each['name']}": each["weight"] for each in record["regularizers"]},

@@ -1,7 +1,7 @@
 """ActivationMaximization: gradient ascent on the input image, as a LightningModule."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import torch
@@ -10,10 +10,18 @@ from torch import Tensor, nn
 
 from prober.errors import InputError
 from prober.subject.frozen import Subject
-from prober.visualize.images import GaussianNoise, InitialImage
-from prober.visualize.objectives import Objective, Scores
+from prober.visualize.defaults import (
+    default_initial_image,
+    default_parameterization,
+    default_transforms,
+)
+from prober.visualize.images import InitialImage
+from prober.visualize.objectives import Objective
+from prober.visualize.parameterizations import Parameterization
 from prober.visualize.regularizers import L2, Penalties, Regularizer, TotalVariation
+from prober.visualize.scores import Scores
 from prober.visualize.targets import Target
+from prober.visualize.transforms import Draw, Transform, Transforms
 
 
 @dataclass
@@ -36,13 +44,13 @@ class ScoreNotFinite(InputError):
 
 
 class Clamp(Callback):
-    """Clamps the image to [0, 1] after every step."""
+    """Keeps the pictures in [0, 1] after every step."""
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: "ActivationMaximization", *_: Any
     ) -> None:
         """Runs after each optimizer step."""
-        pl_module.image.data.clamp_(0, 1)
+        pl_module.keep_valid()
 
 
 class ActivationMaximization(LightningModule):
@@ -50,24 +58,31 @@ class ActivationMaximization(LightningModule):
 
     Gradient ascent on the input image after Erhan et al., "Visualizing higher-layer features of a
     deep network" (2009): each step evaluates the score, subtracts the weighted penalties, and
-    lets Adam change the image, which is clamped to [0, 1] after every step. The only parameter is
-    `image`; everything of the subject is a buffer.
+    lets Adam change the image, so that the picture stays in [0, 1]. The only parameter is `image`,
+    the picture in its basis; everything of the subject is a buffer.
 
     Args:
         subject: The frozen CNN under study.
-        objective: What is maximized: ChannelMean, Neuron, TopKMean or ClassConditional.
-        initial_image: Where the optimization starts: GaussianNoise (the default), GrayNoise or
-            LowFrequencyNoise.
-        regularizers: Penalties with weights: L2, TotalVariation, any list of them, `[]` for none.
-            Where none are given: L2 at 1e-4 and TotalVariation at 1e-3.
-        lr: Adam's learning rate, in pixel values, greater than 0.
+        objective: What is maximized: ChannelMean, Neuron, TopKMean, ClassConditional, Direction,
+            CosineDirection, DeepDream, Caricature, or a WeightedSum or the Negative of any.
+        initial_image: Where the optimization starts: GaussianNoise (the default of Pixels),
+            GrayNoise, LowFrequencyNoise, PinkNoise (the default of the others) or a GivenImage.
+        regularizers: Penalties with weights: L2, TotalVariation, Distance, any list of them, `[]`
+            for none. Where none are given: L2 at 1e-4 and TotalVariation at 1e-3.
+        lr: Adam's learning rate, greater than 0; of Pixels, in pixel values.
         seed: Seed of the initial image's noise; where none is given, that of `seed_everything`.
+        parameterization: The basis of the image: Pixels (the default where height or width is
+            below 64 pixels), Fourier (the default of larger images) or MagnitudeConstrained.
+        transforms: What the picture must be robust against: a list of Jitter, Scale, Rotation,
+            Padding, Blur and Noise, drawn anew at every step; `[]` for none. Where none is given:
+            a good list for images of 64 pixels and more, none for smaller ones.
 
     Attributes:
-        image: `[N, C, H, W]` in [0, 1], N = 1 unless made by `of_targets`.
+        image: `[N, C, H, W]`, the pictures in their basis, N = 1 unless made by `of_targets`.
         targets: The N targets.
-        start: What the first step saw, None before it.
-        measures: What the latest step saw before it changed the image, None before the first.
+        start: What the pictures gave before the first step, None before it.
+        measures: What the latest step saw before it changed the image, None before the first; of
+            the transformed pictures, if there are transforms.
         excited: `[N]`, whether the score has changed at all since the first step. It has not if
             no gradient reaches the image (a dead unit).
         failed_at: `[N]`, the step at which the score or its gradient became NaN or infinite, -1
@@ -81,80 +96,125 @@ class ActivationMaximization(LightningModule):
         self,
         subject: Subject,
         objective: Objective,
-        initial_image: InitialImage = GaussianNoise(),  # noqa: B008 - a frozen value
+        initial_image: InitialImage | None = None,
         regularizers: Sequence[Regularizer] = (L2(), TotalVariation()),
         lr: float = 0.05,
         seed: int | None = None,
+        parameterization: Parameterization | None = None,
+        transforms: Sequence[Transform] | None = None,
     ) -> None:
         super().__init__()
-        self.automatic_optimization = False
-        if initial_image is None or regularizers is None:  # what `key:` with no value is in YAML
-            empty = "initial_image" if initial_image is None else "regularizers"
-            raise InputError(f"model.{empty} is empty: give it a value, or leave out the key.")
+        if regularizers is None:  # what `regularizers:` with no value is in YAML
+            raise InputError("model.regularizers is empty: give it a value, or leave out the key.")
         seed = torch.initial_seed() if seed is None else seed
         if not 0 <= seed < 2**63:
             raise InputError(f"The seed is {seed}; choose 0 to 2^63 - 1.")
-        self._set_targets(
-            subject, [Target(objective, initial_image, tuple(regularizers), seed)], lr
-        )
+        target = Target(objective, initial_image, tuple(regularizers), seed)
+        self._build(subject, [target], lr, parameterization, transforms)
 
     @classmethod
-    def of_targets(cls, subject: Subject, targets: Sequence[Target], lr: float = 0.05) -> Self:
+    def of_targets(
+        cls,
+        subject: Subject,
+        targets: Sequence[Target],
+        lr: float = 0.05,
+        parameterization: Parameterization | None = None,
+        transforms: Sequence[Transform] | None = None,
+    ) -> Self:
         """Makes a module that optimizes several targets together, one image each.
 
         Args:
             subject: The frozen CNN under study.
             targets: N targets, of any objectives, seeds, initial images and regularizers.
             lr: Adam's learning rate, greater than 0.
+            parameterization: The basis of the images.
+            transforms: What the pictures must be robust against.
 
         Returns:
-            A module whose image is `[N, C, H, W]`. The images do not mix: each comes out as it
-            would alone (bit for bit in float64).
+            A module whose image is `[N, C, H, W]`. The images do not mix, but for those that an
+            objective compares (Diversity): each comes out as it would alone (bit for bit in
+            float64).
         """
-        first = targets[0]
-        module = cls(
-            subject, first.objective, first.initial_image, first.regularizers, lr, first.seed
-        )
-        module._set_targets(subject, targets, lr)
+        module = cls.__new__(cls)
+        LightningModule.__init__(module)
+        module._build(subject, targets, lr, parameterization, transforms)
         return module
 
-    def _set_targets(self, subject: Subject, targets: Sequence[Target], lr: float) -> None:
+    def _build(
+        self,
+        subject: Subject,
+        targets: Sequence[Target],
+        lr: float,
+        parameterization: Parameterization | None,
+        transforms: Sequence[Transform] | None,
+    ) -> None:
         if not 0 < lr < float("inf"):
             raise InputError(f"The learning rate is {lr}; it must be greater than 0.")
+        shape = subject.input_shape
+        self.automatic_optimization = False
         self.subject = subject
         self.lr = lr
+        self.parameterization = parameterization or default_parameterization(shape)
+        self.transforms = default_transforms(shape) if transforms is None else tuple(transforms)
+        self.basis = self.parameterization.basis(shape)
         self.targets = [
-            Target(t.objective.resolved(subject), t.initial_image, t.regularizers, t.seed)
-            for t in targets
+            replace(
+                target,
+                objective=target.objective.resolved(subject),
+                initial_image=target.initial_image or default_initial_image(self.parameterization),
+            )
+            for target in targets
         ]
         objectives = [target.objective for target in self.targets]
         self._scores = Scores(objectives)
-        self._scores_alone = [Scores([objective]) for objective in objectives]
         self._penalties = Penalties([target.regularizers for target in self.targets])
-        shape = subject.input_shape
-        self.image = nn.Parameter(
-            torch.stack([t.initial_image.make(shape, t.seed) for t in self.targets])
-        )
+        # One by one: the transforms of a batch round otherwise.
+        pictures = [t.initial_image.make(shape, t.seed)[None] for t in self.targets]
+        encoded = [self.basis.encode(picture) for picture in pictures]
+        self.image = nn.Parameter(torch.cat(encoded))
+        starts = None
+        if self._penalties.of_change:
+            # What the basis cannot show of the start is no change of it.
+            starts = torch.cat([self.basis.decode(image) for image in encoded])
+        self.register_buffer("starts", starts, persistent=False)
+        seeds = [target.seed for target in self.targets]
+        self._transform = Transforms(self.transforms, seeds, shape) if self.transforms else None
+        self._scores_alone = None if self._scores.compares else [Scores([o]) for o in objectives]
         self._one_by_one = False
         self.measures: Measures | None = None
         self.start: Measures | None = None
         self.excited = torch.zeros(len(self.targets), dtype=torch.bool)
         self.failed_at = torch.full((len(self.targets),), -1)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Evaluates images, one for each target.
+    def pictures(self) -> Tensor:
+        """Returns the pictures that the image stands for, `[N, C, H, W]` in [0, 1]; on its graph.
+
+        In float64, the exact precision, one by one: the transforms of a batch round otherwise.
+        """
+        if self.image.dtype == torch.float64 and len(self.image) > 1:
+            return torch.cat([self.basis.decode(image) for image in self.image.split(1)])
+        return self.basis.decode(self.image)
+
+    def keep_valid(self) -> None:
+        """Brings the image back to where it stands for pictures in [0, 1]."""
+        self.basis.keep_valid(self.image.data)
+
+    def forward(
+        self, pictures: Tensor, draw: Draw | None = None
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Evaluates pictures, one for each target.
 
         Args:
-            images: `[N, C, H, W]` in [0, 1].
+            pictures: `[N, C, H, W]` in [0, 1].
+            draw: The random numbers of the transforms; without them the pictures are seen as they
+                are. Penalties are always of the pictures as they are.
 
         Returns:
             Scores `[N]`, losses `[N]`, and the unweighted penalties `[N]` by name.
         """
-        if images.dtype == torch.float64 or self._one_by_one:
-            scores = self._exact_scores(images)
-        else:
-            scores = self._scores(self.subject(images, self._scores.layers, self._scores.channels))
-        penalties, weighted = self._penalties(images)
+        exact = pictures.dtype == torch.float64 or self._one_by_one
+        scores = self._seen_scores(pictures, draw, exact and self._scores_alone is not None)
+        penalties, weighted = self._penalties(pictures, self.starts)
         return scores, weighted - scores, penalties
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
@@ -177,12 +237,16 @@ class ActivationMaximization(LightningModule):
         Raises:
             ScoreNotFinite: No target is left.
         """
-        score, loss, penalties = self(self.image)
+        if self._transform and self.start is None:
+            self.start = self.evaluate()
+        draw = self._transform.draw() if self._transform else None
+        pictures = self.pictures()
+        score, loss, penalties = self(pictures, draw)
         if not (self._one_by_one or score.isfinite().all()):
             # In a batch the gradient of one target's NaN may reach the others (0 times NaN, where
             # they share a convolution), so from here on each goes through the subject alone.
             self._one_by_one = True
-            score, loss, penalties = self(self.image)
+            score, loss, penalties = self(pictures, draw)
         self.measures = Measures(
             score.detach(), loss.detach(), {k: v.detach() for k, v in penalties.items()}
         )
@@ -201,8 +265,8 @@ class ActivationMaximization(LightningModule):
 
     @torch.no_grad()
     def evaluate(self) -> Measures:
-        """Evaluates the image as it is now, without a step."""
-        measures = Measures(*self(self.image))
+        """Evaluates the pictures as they are now, without a step and without transforms."""
+        measures = Measures(*self(self.pictures()))
         self._note_failures(measures.score.isfinite())
         return measures
 
@@ -226,14 +290,20 @@ class ActivationMaximization(LightningModule):
         """The image stays in [0, 1] under any Trainer."""
         return [Clamp()]
 
-    def _exact_scores(self, images: Tensor) -> Tensor:
+    def _seen_scores(self, pictures: Tensor, draw: Draw | None, exact: bool) -> Tensor:
+        """Scores `[N]` of pictures as the subject sees them, transformed by a draw."""
+        if not exact:
+            seen = pictures if draw is None else self._transform(pictures, draw)
+            return self._scores(self.subject(seen, self._scores.layers, self._scores.channels))
         # The kernels of a batch round otherwise than those of one image (matrix products, the
         # ends of vectorized loops, memory alignment), so in float64, the exact precision, each
         # image goes through the subject alone and in memory of its own: bit for bit as in `fit`.
-        scores = [
-            score(self.subject(image, score.layers, score.channels))
-            for image, score in zip(images.split(1), self._scores_alone, strict=True)
-        ]
+        scores = []
+        for i, seen in enumerate(pictures.split(1)):
+            score = self._scores_alone[i]
+            if draw is not None:
+                seen = self._transform(seen, draw[i : i + 1])
+            scores.append(score(self.subject(seen, score.layers, score.channels)))
         return torch.cat(scores) if len(scores) > 1 else scores[0]
 
     def _still_the_failed(self) -> None:

@@ -1,5 +1,6 @@
-"""What is maximized: a score for each image, from activations (and logits)."""
+"""What is maximized: objectives of one unit, and what is made of several objectives."""
 
+import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -12,28 +13,45 @@ from torch import Tensor
 from prober.errors import InputError
 from prober.subject.frozen import LOGITS, Subject
 
+LONGEST_NAME = 100
+"""Characters of an objective's name at the most: it names a folder."""
+
 
 class Objective(ABC):
-    """The score of one image; `Scores` computes those of many images together.
+    """What is maximized: it gives each image a score.
+
+    Objectives add and scale: `ChannelMean("conv2", 3) - 0.1 * ChannelMean("conv1", 0)` is a
+    `WeightedSum`, `-ChannelMean("conv2", 3)` a `Negative`.
 
     Attributes:
-        layer: The layer that is probed, by its name in the subject.
-        channel: The channel of this layer; for a flat layer, the unit.
+        layer: The layer that is probed, by its name in the subject; of several, the first.
+        channel: The channel of this layer (for a flat layer, the unit), None if it is none alone.
     """
 
     layer: str
-    channel: int
+    channel: int | None
 
     @property
+    @abstractmethod
     def name(self) -> str:
-        """What is probed, as a folder's name: `conv2_ch3`, `conv2_ch3_h7_w7`, `conv2_ch3_top20`."""
-        return f"{self.layer}_ch{self.channel}"
+        """What is probed, as a folder's name."""
 
     @property
     def unit(self) -> "Objective":
         """The part of the objective that looks at the channel alone."""
         return self
 
+    @property
+    def compares(self) -> bool:
+        """Whether images of equal objectives are compared, and so are optimized together."""
+        return any(term.objective.compares for term in self.terms)
+
+    @property
+    @abstractmethod
+    def terms(self) -> "tuple[Weighted, ...]":
+        """The simple objectives of which this one is the weighted sum."""
+
+    @abstractmethod
     def resolved(self, subject: Subject) -> Self:
         """Returns the objective with everything settled that depends on the subject.
 
@@ -41,12 +59,75 @@ class Objective(ABC):
             InputError: The subject has no such layer, channel, position or class, or its map is
                 smaller than k.
         """
-        channels = subject.check_layer(self.layer)[0]
-        check_range(f"Channel {self.channel}", self.channel, channels, f"of '{self.layer}'")
-        return self
 
+    @abstractmethod
     def record(self) -> dict[str, Any]:
         """Returns what a run's record says of the objective."""
+
+    def __add__(self, other: "Objective | int") -> "Objective":
+        """Adds two objectives; 0, from which `sum` starts, changes nothing."""
+        if other == 0:
+            return self
+        if not isinstance(other, Objective):
+            return NotImplemented
+        return WeightedSum((*_weighted(self), *_weighted(other)))
+
+    __radd__ = __add__
+
+    def __sub__(self, other: "Objective") -> "Objective":
+        """Subtracts an objective: what excites this one without exciting the other."""
+        return self + -1 * other if isinstance(other, Objective) else NotImplemented
+
+    def __mul__(self, weight: float) -> "Objective":
+        """Scales the objective."""
+        if not isinstance(weight, int | float):
+            return NotImplemented
+        return WeightedSum(tuple(replace(t, weight=weight * t.weight) for t in _weighted(self)))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float) -> "Objective":
+        """Scales the objective by 1 / divisor."""
+        return self * (1 / divisor) if isinstance(divisor, int | float) else NotImplemented
+
+    def __neg__(self) -> "Objective":
+        """The negative of the objective: what suppresses the unit."""
+        return Negative(self)
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """An objective in a sum.
+
+    Args:
+        objective: Any objective.
+        weight: How much it counts; below 0, it is avoided.
+    """
+
+    objective: Objective
+    weight: float = 1.0
+
+
+class Simple(Objective):
+    """An objective that is no sum of others; `Scores` computes those of many images together."""
+
+    @property
+    def compares(self) -> bool:
+        """See `Objective.compares`."""
+        return False
+
+    @property
+    def terms(self) -> tuple[Weighted, ...]:
+        """The objective itself."""
+        return (Weighted(self),)
+
+    @property
+    def shared(self) -> tuple[Any, ...]:
+        """What objectives have in common that are computed together, beside class and layer."""
+        return ()
+
+    def record(self) -> dict[str, Any]:
+        """See `Objective.record`."""
         return {
             "layer": self.layer,
             "channel": self.channel,
@@ -61,21 +142,31 @@ class Objective(ABC):
 
         Args:
             maps: `[N, h, w]`, for each image the map of its own channel (h = w = 1 for a flat
-                layer).
+                layer); for an objective of a whole layer `[N, channels, h, w]`.
             alike: The N objectives: of this class, for one layer, and equal in `shared`.
 
         Returns:
             `[N]`.
         """
 
+
+class OfChannel(Simple):
+    """An objective of one channel of a layer."""
+
     @property
-    def shared(self) -> tuple[Any, ...]:
-        """What objectives have in common that are computed together, beside class and layer."""
-        return ()
+    def name(self) -> str:
+        """The unit as a folder's name: `conv2_ch3`, `conv2_ch3_h7_w7`, `conv2_ch3_top20`."""
+        return f"{self.layer}_ch{self.channel}"
+
+    def resolved(self, subject: Subject) -> Self:
+        """See `Objective.resolved`."""
+        channels = subject.check_layer(self.layer)[0]
+        check_range(f"Channel {self.channel}", self.channel, channels, f"of '{self.layer}'")
+        return self
 
 
 @dataclass(frozen=True)
-class ChannelMean(Objective):
+class ChannelMean(OfChannel):
     """Mean of a channel over its map: what the channel as a whole responds to.
 
     Args:
@@ -87,19 +178,19 @@ class ChannelMean(Objective):
     channel: int
 
     def scores(self, maps: Tensor, alike: Sequence[Self]) -> Tensor:
-        """Means over h and w; see `Objective.scores`."""
+        """Means over h and w; see `Simple.scores`."""
         return maps.flatten(1).mean(1)
 
 
 @dataclass(frozen=True)
-class Neuron(Objective):
+class Neuron(OfChannel):
     """Activation of a channel at one position: what one receptive field responds to.
 
     Args:
         layer: Name of the layer.
         channel: Index of the channel.
-        h: Row of the neuron; the middle row where none is given.
-        w: Column of the neuron; the middle column where none is given.
+        h: Row of the neuron; the middle row where none is given. Of tokens, the token.
+        w: Column of the neuron; the middle column where none is given. Of tokens, 0.
     """
 
     layer: str
@@ -109,7 +200,7 @@ class Neuron(Objective):
 
     @property
     def name(self) -> str:
-        """See `Objective.name`."""
+        """See `OfChannel.name`."""
         return f"{super().name}_h{self.h}_w{self.w}"
 
     def resolved(self, subject: Subject) -> Self:
@@ -127,7 +218,7 @@ class Neuron(Objective):
         return super().record() | {"position": [self.h, self.w]}
 
     def scores(self, maps: Tensor, alike: Sequence[Self]) -> Tensor:
-        """Activations at each objective's own position; see `Objective.scores`."""
+        """Activations at each objective's own position; see `Simple.scores`."""
         if len({(neuron.h, neuron.w) for neuron in alike}) == 1:
             return maps[:, self.h, self.w]
         width = maps.shape[2]
@@ -136,7 +227,7 @@ class Neuron(Objective):
 
 
 @dataclass(frozen=True)
-class TopKMean(Objective):
+class TopKMean(OfChannel):
     """Mean of a channel's k largest activations: the motif that it looks for, wherever it lies.
 
     Args:
@@ -151,7 +242,7 @@ class TopKMean(Objective):
 
     @property
     def name(self) -> str:
-        """See `Objective.name`."""
+        """See `OfChannel.name`."""
         return f"{super().name}_top{self.k}"
 
     @property
@@ -175,7 +266,7 @@ class TopKMean(Objective):
         return super().record() | {"k": self.k}
 
     def scores(self, maps: Tensor, alike: Sequence[Self]) -> Tensor:
-        """Means of the k largest values; see `Objective.scores`."""
+        """Means of the k largest values; see `Simple.scores`."""
         return maps.flatten(1).topk(self.k, dim=1).values.mean(1)
 
 
@@ -199,7 +290,7 @@ class ClassConditional(Objective):
         return self.objective.layer
 
     @property
-    def channel(self) -> int:  # type: ignore[override]
+    def channel(self) -> int | None:  # type: ignore[override]
         """The channel of the unit."""
         return self.objective.channel
 
@@ -213,10 +304,23 @@ class ClassConditional(Objective):
         """The objective without its class."""
         return self.objective
 
+    @property
+    def terms(self) -> tuple[Weighted, ...]:
+        """The unit's own objective and the class's logit."""
+        return (
+            *self.objective.terms,
+            Weighted(ChannelMean(LOGITS, self.target_class), self.weight),
+        )
+
     def resolved(self, subject: Subject) -> Self:
         """Checks the class, too; see `Objective.resolved`."""
-        if isinstance(self.objective, ClassConditional):
-            raise InputError("ClassConditional cannot stand over another ClassConditional.")
+        if not isinstance(self.objective, OfChannel):
+            other = type(self.objective).__name__
+            raise InputError(
+                f"ClassConditional cannot stand over another objective than of a channel, and this "
+                f"is a {other}: choose "
+                "ChannelMean, Neuron or TopKMean, or write a WeightedSum."
+            )
         classes, *places = subject.check_layer(LOGITS)
         if places:
             raise InputError(
@@ -236,80 +340,114 @@ class ClassConditional(Objective):
             "class_weight": self.weight,
         }
 
-    def scores(self, maps: Tensor, alike: Sequence[Self]) -> Tensor:
-        """The unit's own scores; `Scores` adds the logits."""
-        return self.objective.scores(maps, [objective.objective for objective in alike])
 
-
-class Scores:
-    """The scores of N images by N objectives, computed without a loop over images.
-
-    Objectives that are alike (one class, one layer, the same k) are one group and one computation.
+@dataclass(frozen=True)
+class Negative(Objective):
+    """The negative of another objective: the image that suppresses a unit as much as it can.
 
     Args:
-        objectives: One for each image, resolved.
-
-    Attributes:
-        layers: The layers whose outputs the scores need.
-        channels: If that is one layer, those of its channels that they need, in ascending order.
+        objective: Any objective.
     """
 
-    def __init__(self, objectives: Sequence[Objective]) -> None:
-        self.number = len(objectives)
-        groups: dict[tuple, list[int]] = {}
-        for i, objective in enumerate(objectives):
-            unit = objective.unit
-            groups.setdefault((type(unit), unit.layer, unit.shared), []).append(i)
-        self._groups = [
-            (images, [objectives[i].unit for i in images]) for images in groups.values()
-        ]
-        self._classes = [
-            (i, objective.target_class, objective.weight)
-            for i, objective in enumerate(objectives)
-            if isinstance(objective, ClassConditional)
-        ]
-        self.layers = {objective.layer for objective in objectives}
-        if self._classes:
-            self.layers.add(LOGITS)
-        needed = sorted({objective.channel for objective in objectives})
-        self.channels = needed if len(self.layers) == 1 else None
+    objective: Objective
 
-    def __call__(self, outputs: dict[str, Tensor]) -> Tensor:
-        """Computes the scores.
+    @property
+    def layer(self) -> str:  # type: ignore[override]
+        """The layer of the objective."""
+        return self.objective.layer
 
-        Args:
-            outputs: What the subject gives for `layers` and `channels`, N images each.
+    @property
+    def channel(self) -> int | None:  # type: ignore[override]
+        """The channel of the objective."""
+        return self.objective.channel
 
-        Returns:
-            `[N]`.
-        """
-        parts = [
-            (images, units[0].scores(self._maps(outputs[units[0].layer], images, units), units))
-            for images, units in self._groups
-        ]
-        if self._classes:
-            logits = outputs[LOGITS]
-            images, classes, weights = zip(*self._classes, strict=True)
-            weight = torch.tensor(weights, dtype=logits.dtype, device=logits.device)
-            parts.append((list(images), weight * logits[list(images), list(classes)]))
-        return sum(self._spread(images, part) for images, part in parts)  # type: ignore[return-value]
+    @property
+    def name(self) -> str:
+        """See `Objective.name`."""
+        return f"minus_{self.objective.name}"
 
-    def _maps(self, output: Tensor, images: list[int], units: Sequence[Objective]) -> Tensor:
-        """Picks for each image the map `[h, w]` of its own channel from `[N, channels, h, w]`."""
-        if output.dim() == 2:
-            output = output[..., None, None]
-        channels = [unit.channel for unit in units]
-        if self.channels is not None and output.shape[1] == len(self.channels):
-            channels = [self.channels.index(channel) for channel in channels]
-        if len(set(channels)) == 1 and len(images) == len(output):
-            return output[:, channels[0]]
-        return output[images, channels]
+    @property
+    def terms(self) -> tuple[Weighted, ...]:
+        """Those of the objective, with the opposite weights."""
+        return tuple(replace(term, weight=-term.weight) for term in self.objective.terms)
 
-    def _spread(self, images: list[int], part: Tensor) -> Tensor:
-        """Puts the scores of some images into their places among all N, zeros elsewhere."""
-        if len(images) == self.number:
-            return part
-        return part.new_zeros(self.number).index_copy(0, torch.tensor(images).to(part.device), part)
+    def resolved(self, subject: Subject) -> Self:
+        """See `Objective.resolved`."""
+        return replace(self, objective=self.objective.resolved(subject))
+
+    def record(self) -> dict[str, Any]:
+        """See `Objective.record`; `of` is the record of the objective itself."""
+        of = self.objective.record()
+        return of | {"objective": type(self).__name__, "of": of}
+
+    def __neg__(self) -> Objective:
+        """The objective itself."""
+        return self.objective
+
+
+@dataclass(frozen=True)
+class WeightedSum(Objective):
+    """A weighted sum of objectives: what excites one unit and another, or one without another.
+
+    Args:
+        summands: The objectives with their weights.
+    """
+
+    summands: tuple[Weighted, ...]
+
+    def __post_init__(self) -> None:
+        """Checks the weights."""
+        if not self.summands:
+            raise InputError("A WeightedSum needs at least one summand.")
+        for each in self.summands:
+            if not math.isfinite(each.weight):
+                raise InputError(f"A weight of WeightedSum is {each.weight}; choose a number.")
+        object.__setattr__(self, "summands", tuple(self.summands))  # a list, if it is from YAML
+
+    @property
+    def layer(self) -> str:  # type: ignore[override]
+        """The layer of the first summand."""
+        return self.summands[0].objective.layer
+
+    @property
+    def channel(self) -> int | None:  # type: ignore[override]
+        """The channel of the first summand."""
+        return self.summands[0].objective.channel
+
+    @property
+    def name(self) -> str:
+        """The names of the summands with their weights: `conv2_ch3-0.1_conv1_ch0`."""
+        parts = []
+        for each in self.summands:
+            sign = "-" if each.weight < 0 else "+"
+            factor = "" if abs(each.weight) == 1 else f"{abs(each.weight):g}_"
+            parts.append(f"{sign}{factor}{each.objective.name}")
+        name = "".join(parts)
+        name = f"minus_{name[1:]}" if name.startswith("-") else name[1:]
+        if len(name) <= LONGEST_NAME:
+            return name
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        return f"{name[: LONGEST_NAME - 9]}_{digest}"
+
+    @property
+    def terms(self) -> tuple[Weighted, ...]:
+        """The summands' terms, each with the product of its weights."""
+        return tuple(
+            replace(term, weight=each.weight * term.weight)
+            for each in self.summands
+            for term in each.objective.terms
+        )
+
+    def resolved(self, subject: Subject) -> Self:
+        """See `Objective.resolved`."""
+        summands = [replace(s, objective=s.objective.resolved(subject)) for s in self.summands]
+        return replace(self, summands=tuple(summands))
+
+    def record(self) -> dict[str, Any]:
+        """See `Objective.record`; layer and channel are the first summand's."""
+        summands = [{"weight": s.weight, **s.objective.record()} for s in self.summands]
+        first = self.summands[0].objective.record()
+        return first | {"objective": type(self).__name__, "summands": summands}
 
 
 def check_range(what: str, index: int, size: int, where: str) -> None:
@@ -324,6 +462,15 @@ def check_weight(weighted: Any) -> None:
         raise InputError(
             f"The weight of {type(weighted).__name__} is {weighted.weight}; it must be 0 or more."
         )
+
+
+def _weighted(objective: Objective) -> Sequence[Weighted]:
+    """An objective as summands, so that sums of sums are one sum."""
+    if isinstance(objective, WeightedSum):
+        return objective.summands
+    if isinstance(objective, Negative):
+        return [Weighted(objective.objective, -1.0)]
+    return [Weighted(objective)]
 
 
 def _map_size(subject: Subject, layer: str) -> tuple[int, int]:

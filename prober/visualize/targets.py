@@ -14,13 +14,14 @@ class Target:
 
     Attributes:
         objective: What is maximized, resolved against the subject.
-        initial_image: The recipe of the image that the optimization starts from.
+        initial_image: The recipe of the image that the optimization starts from; None for the one
+            that suits the parameterization.
         regularizers: The penalties on the image.
         seed: The seed of the initial image's noise.
     """
 
     objective: Objective
-    initial_image: InitialImage
+    initial_image: InitialImage | None
     regularizers: tuple[Regularizer, ...]
     seed: int
 
@@ -34,6 +35,6 @@ class Target:
         return {
             **self.objective.record(),
             "seed": self.seed,
-            "initial_image": self.initial_image.record(),
+            "initial_image": self.initial_image and self.initial_image.record(),
             "regularizers": [regularizer.record() for regularizer in self.regularizers],
         }

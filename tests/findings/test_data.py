@@ -12,7 +12,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 
 from prober.errors import InputError
-from prober.findings.data import RealData, read_data, shipped_digits
+from prober.findings.data import RealData, read_data
 from tests.plain import FOLDER
 
 SHAPE = (3, 6, 5)
@@ -126,7 +126,7 @@ def test_the_digits_are_the_default_of_the_reference_cnn_alone():
 
 
 def test_the_shipped_digits_have_the_hue_of_their_class():
-    data = shipped_digits()
+    data = read_data("digits", (3, 28, 28), True)
     with np.load(FOLDER / "digits.npz") as file:
         arrays = [file[name] for name in file.files]
     digits = next(a for a in arrays if a.ndim == 3)

@@ -95,3 +95,24 @@ def test_where_real_images_share_no_path_nothing_is_held_against_the_picture():
 def test_a_picture_that_a_real_image_beats_is_not_trusted():
     trusted, why = judge(compared(0.9, 0.9, times=0.6))
     assert trusted is False and len(why) == 1
+
+
+class ChannelsLast(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.embed = nn.Linear(3, 5)
+        self.head = nn.Linear(5, 4)
+
+    def forward(self, x):
+        return self.head(self.embed(x.permute(0, 2, 3, 1)).tanh().mean((1, 2)))
+
+
+def test_paths_go_by_channels_where_they_come_last():
+    cnn = ChannelsLast()
+    subject = Subject(cnn, input_shape=(3, 6, 6))
+    images = torch.rand(2, 3, 6, 6)
+    found = paths(subject, [ChannelMean("head", 1)] * 2, images, ["embed"])["embed"]
+    embedded, base = cnn.embed(images.movedim(1, 3)), cnn.embed(torch.full((1, 6, 6, 3), 0.5))
+    slope = cnn.head.weight[1] * (1 - embedded.tanh() ** 2) / 36
+    torch.testing.assert_close(found, ((embedded - base) * slope).sum((1, 2)).double())

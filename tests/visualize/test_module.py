@@ -6,11 +6,35 @@ from torch.nn import functional as F
 
 from prober.errors import InputError
 from prober.subject import Subject
-from prober.visualize.images import GaussianNoise, GrayNoise, LowFrequencyNoise
+from prober.visualize.images import (
+    GaussianNoise,
+    GivenImage,
+    GrayNoise,
+    LowFrequencyNoise,
+    PinkNoise,
+)
+from prober.visualize.layer_objectives import (
+    Caricature,
+    ClassDifference,
+    CosineDirection,
+    DeepDream,
+    Direction,
+)
 from prober.visualize.module import ActivationMaximization, ScoreNotFinite
 from prober.visualize.objectives import ChannelMean, ClassConditional, Neuron, TopKMean
-from prober.visualize.regularizers import L2, TotalVariation
+from prober.visualize.parameterizations import Fourier, MagnitudeConstrained, Pixels
+from prober.visualize.regularizers import L2, Distance, TotalVariation
 from prober.visualize.targets import Target
+from prober.visualize.transforms import (
+    Blur,
+    Jitter,
+    Noise,
+    Padding,
+    Rotation,
+    Scale,
+    Transforms,
+    robust,
+)
 
 from .. import plain
 
@@ -425,3 +449,276 @@ def test_learning_rate_out_of_range_is_told(lr):
 def test_seed_out_of_range_is_told(seed):
     with pytest.raises(InputError, match=f"seed is {seed}"):
         one(seed=seed)
+
+
+SEVEN = "prober/subject/reference/seven.png"
+MOVES = (Jitter(2), Rotation(15.0), Scale(0.8, 1.2), Blur(0.7), Noise(0.1))
+SETTINGS = {
+    "pixels": {},
+    "transforms": {"transforms": MOVES},
+    "padded": {"transforms": (Padding(3), Jitter(1)), "parameterization": Pixels()},
+    "fourier": {"parameterization": Fourier()},
+    "maco": {"parameterization": MagnitudeConstrained("digits")},
+    "fourier and transforms": {"parameterization": Fourier(1.5), "transforms": MOVES},
+}
+every_setting = pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+
+
+def layer_targets():
+    """11 targets, of whole layers, of sums, and of a picture that is given."""
+    seven = ClassDifference(7, 1)
+    starts = [GaussianNoise(), None, GivenImage(SEVEN), PinkNoise()]
+    penalties = [DEFAULT, (Distance(1.0),), (), (Distance(0.1), L2(0.01))]
+    objectives = [
+        DeepDream("conv1"),
+        -ChannelMean("conv2", 3),
+        Direction("conv3", seven),
+        ChannelMean("conv2", 3) - 0.1 * ChannelMean("conv1", 0),
+        CosineDirection("conv2", seven),
+        Caricature("conv3", SEVEN),
+        0.5 * TopKMean("conv3", 1, 4) + 0.2 * DeepDream("conv2") - Neuron("conv1", 2, 5, 5),
+        Caricature("conv2", SEVEN) / 10,
+        ClassConditional(ChannelMean("conv1", 3), 2) - Neuron("logits", 7),
+        ChannelMean("conv3", 5),
+        Direction("conv3", ClassDifference(0, 1)),
+    ]
+    return [
+        Target(objective, starts[i % 4], penalties[i // 2 % 4], 50 + i // 2)
+        for i, objective in enumerate(objectives)
+    ]
+
+
+@every_setting
+def test_any_target_alone_and_in_a_batch_bit_for_bit_in_float64(settings):
+    targets = layer_targets()
+    module = ActivationMaximization.of_targets(plain.subject(), targets, **settings)
+    start = module.pictures().detach().clone()
+    plain.fit(module, 12)
+    pictures = module.pictures().detach()
+    assert pictures.dtype == torch.float64
+    assert ((pictures - start).flatten(1).abs().mean(1) > 1e-3).all()
+    for i, target in enumerate(targets):
+        alone = ActivationMaximization(
+            plain.subject(),
+            target.objective,
+            target.initial_image,
+            target.regularizers,
+            seed=target.seed,
+            **settings,
+        )
+        plain.fit(alone, 12)
+        assert torch.equal(alone.image[0], module.image[i]), target.name
+        assert torch.equal(alone.pictures()[0], pictures[i]), target.name
+
+
+@every_setting
+def test_any_chunk_in_any_order_gives_the_same_bits_in_float64(settings):
+    targets = layer_targets()
+    module = ActivationMaximization.of_targets(plain.subject(), targets, **settings)
+    plain.fit(module, 4)
+    for places in ([9, 2, 5], [10, 0, 7, 1], [8, 4, 6, 3]):
+        part = [targets[i] for i in places]
+        some = ActivationMaximization.of_targets(plain.subject(), part, **settings)
+        plain.fit(some, 4)
+        assert torch.equal(some.image, module.image[places])
+
+
+@pytest.mark.parametrize("transforms", [(Blur(1.0), *MOVES), MOVES, (Padding(2), Noise(0.1))])
+@pytest.mark.parametrize("parameterization", [Pixels(), Fourier()])
+def test_images_of_odd_size_alone_and_in_a_batch_bit_for_bit(transforms, parameterization):
+    settings = {"transforms": transforms, "parameterization": parameterization}
+    targets = [
+        Target(objective, None, penalties, seed)
+        for seed, (objective, penalties) in enumerate(
+            [
+                (ChannelMean("stem", 2) - Neuron("norm", 1), DEFAULT),
+                (DeepDream("deep"), (Distance(),)),
+                (-ChannelMean("logits", 0), DEFAULT),
+                (TopKMean("deep", 3, 2), ()),
+                (DeepDream("act") / 3, (L2(0.1),)),
+            ]
+        )
+    ]
+    batch = ActivationMaximization.of_targets(odd_subject(), targets, **settings)
+    plain.fit(batch, 12)
+    for i, target in enumerate(targets):
+        alone = ActivationMaximization.of_targets(odd_subject(), [target], **settings)
+        plain.fit(alone, 12)
+        assert torch.equal(alone.image[0], batch.image[i]), target.name
+
+
+def test_any_target_alone_and_in_a_batch_scores_within_1_percent_in_float32():
+    targets = layer_targets()
+    batch = ActivationMaximization.of_targets(plain.subject(), targets)
+    plain.fit(batch, 20, "32-true")
+    scores = []
+    for target in targets:
+        alone = ActivationMaximization.of_targets(plain.subject(), [target])
+        plain.fit(alone, 20, "32-true")
+        scores.append(alone.evaluate().score.item())
+    assert batch.evaluate().score.tolist() == pytest.approx(scores, rel=0.01)
+
+
+@pytest.mark.parametrize("parameterization", [Fourier(), MagnitudeConstrained("digits")])
+def test_image_in_another_basis_is_the_only_parameter_and_its_pictures_are_in_range_and_rise(
+    parameterization,
+):
+    targets = [
+        Target(ChannelMean("conv2", 3), None, DEFAULT, 0),
+        Target(ChannelMean("logits", 7), GivenImage(SEVEN), (), 1),
+        Target(DeepDream("conv1"), GaussianNoise(), DEFAULT, 2),
+    ]
+    module = ActivationMaximization.of_targets(
+        plain.subject(), targets, parameterization=parameterization
+    )
+    assert {name: tuple(p.shape) for name, p in module.named_parameters()} == {
+        "image": (3, 3, 28, 28)
+    }
+    assert module.targets[0].initial_image == PinkNoise()
+
+    ranges = []
+
+    class Look(Callback):
+        def on_train_batch_end(self, trainer, pl_module, *_):
+            pictures = pl_module.pictures().detach()
+            ranges.append((pictures.min().item(), pictures.max().item()))
+
+    before = plain.outputs(module.pictures().detach())
+    plain.fit(module, 60, callbacks=[Look()])
+    assert len(ranges) == 60
+    assert all(0 <= low <= high <= 1 for low, high in ranges)
+    after = plain.outputs(module.pictures().detach())
+    assert after["conv2"][0, 3].mean() > before["conv2"][0, 3].mean() + 0.2
+    assert after["logits"][1, 7] > before["logits"][1, 7] + 1
+    assert after["conv1"][2].square().mean() > before["conv1"][2].square().mean()
+    end = module.evaluate().score
+    assert end[1].item() == pytest.approx(after["logits"][1, 7].item())
+    optimizer = module.configure_optimizers()
+    assert [p for group in optimizer.param_groups for p in group["params"]] == [module.image]
+
+
+def test_gradient_goes_through_basis_and_transforms():
+    """Against finite differences of the scores written out."""
+    objective = ChannelMean("conv2", 3) - 0.5 * DeepDream("conv1")
+    module = ActivationMaximization(
+        plain.subject(),
+        objective,
+        seed=3,
+        parameterization=Fourier(),
+        transforms=(Jitter(2), Rotation(10.0)),
+    ).double()
+    module.loss_of_step().backward()
+    transforms = Transforms((Jitter(2), Rotation(10.0)), [3], (3, 28, 28))
+    draw = transforms.draw()
+    basis = Fourier().basis((3, 28, 28)).double()
+
+    def loss(image):
+        picture = basis.decode(image)
+        layers = plain.outputs(transforms(picture, draw))
+        score = layers["conv2"][0, 3].mean() - 0.5 * layers["conv1"].pow(2).mean()
+        one = picture[0].numpy()
+        return -score.item() + 1e-4 * plain.l2(one) + 1e-3 * plain.total_variation(one)
+
+    image = module.image.detach()
+    assert module.measures.loss.item() == pytest.approx(loss(image), rel=1e-9)
+    way = torch.randn(image.shape, generator=torch.Generator().manual_seed(0)).double()
+    step = 1e-6
+    slope = (loss(image + step * way) - loss(image - step * way)) / (2 * step)
+    assert (module.image.grad * way).sum().item() == pytest.approx(slope, rel=1e-4)
+
+
+def test_distance_counts_from_the_start_and_keeps_near_it():
+    module = one(initial_image=GivenImage(SEVEN), regularizers=[Distance(2.0)]).double()
+    seven = GivenImage(SEVEN).make((3, 28, 28), 0).double()
+    assert module.evaluate().penalties["distance"].item() == 0
+    with torch.no_grad():
+        module.image.add_(0.3 * torch.rand(1, 3, 28, 28).double())
+    image = module.image.detach().clone().requires_grad_()
+    expected = (image - seven).pow(2).mean()
+    score = plain.outputs(image)["conv2"][0, 3].mean()
+    gradient = torch.autograd.grad(-score + 2 * expected, image)[0]
+    module.loss_of_step().backward()
+    assert module.measures.penalties["distance"].item() == pytest.approx(expected.item())
+    torch.testing.assert_close(module.image.grad, gradient, rtol=0, atol=1e-12)
+
+    changes = []
+    for weight in (0.0, 1.0, 10.0, 100.0):
+        module = one(initial_image=GivenImage(SEVEN), regularizers=[Distance(weight)])
+        plain.fit(module, 60)
+        changes.append((module.image.detach() - seven).square().mean().item())
+        score = module.evaluate().score.item()
+        assert score > plain.outputs(seven[None])["conv2"][0, 3].mean()
+    assert changes == sorted(changes, reverse=True)
+    assert changes[-1] < changes[0] / 10
+
+
+def test_distance_in_a_basis_counts_from_what_the_basis_shows_of_the_start():
+    seven = GivenImage(SEVEN)
+    module = one(initial_image=seven, regularizers=[Distance()], parameterization=Fourier())
+    # The basis cannot show black, and that is no change.
+    shown = (module.pictures().detach() - seven.make((3, 28, 28), 0)).abs().max()
+    assert shown > 0.009
+    assert module.evaluate().penalties["distance"].item() == 0
+
+
+def test_scores_at_start_and_end_are_of_the_picture_as_it_is():
+    module = one(transforms=MOVES, seed=8)
+    plain.fit(module, 5)
+    start = plain.outputs(plain.noise(8)[None].double())["conv2"][0, 3].mean().item()
+    end = plain.outputs(module.image.detach())["conv2"][0, 3].mean().item()
+    assert module.start.score.item() == pytest.approx(start)
+    assert module.evaluate().score.item() == pytest.approx(end)
+    assert module.start.penalties["l2"].item() == pytest.approx(plain.l2(plain.noise(8)))
+    # While a step sees it transformed.
+    alone = one(transforms=MOVES, seed=8).double()
+    alone.loss_of_step()
+    transforms = Transforms(MOVES, [8], (3, 28, 28))
+    seen = transforms(plain.noise(8)[None].double(), transforms.draw())
+    expected = plain.outputs(seen)["conv2"][0, 3].mean().item()
+    assert alone.measures.score.item() == pytest.approx(expected)
+    assert abs(expected - start) > 1e-3
+    assert alone.measures.penalties["l2"].item() == pytest.approx(plain.l2(plain.noise(8)))
+
+
+def test_picture_made_robust_is_better_when_it_is_moved():
+    moves = (Jitter(3), Rotation(20.0))
+    plainly, robustly = (one(objective=ChannelMean("logits", 4), transforms=t) for t in ((), moves))
+    for module in (plainly, robustly):
+        plain.fit(module, 100, "32-true")
+    transforms = Transforms(moves, [99], (3, 28, 28))
+    draws = [transforms.draw() for _ in range(40)]
+
+    def moved(module):
+        picture = module.image.detach()
+        seen = torch.cat([transforms(picture, draw) for draw in draws])
+        return plain.outputs(seen)["logits"][:, 4].mean()
+
+    assert moved(robustly) > moved(plainly) + 1
+
+
+@every_setting
+def test_dead_unit_is_told_in_any_basis_and_under_transforms(settings):
+    torch.manual_seed(0)
+    cnn = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU())
+    with torch.no_grad():
+        cnn[0].bias.copy_(torch.tensor([-100.0, 1.0]))
+    subject = Subject(cnn, input_shape=(3, 28, 28))
+    targets = [Target(ChannelMean("1", c), None, DEFAULT, 0) for c in (0, 1)]
+    module = ActivationMaximization.of_targets(subject, targets, **settings)
+    plain.fit(module, 4)
+    assert module.excited.tolist() == [False, True]
+
+
+@pytest.mark.parametrize(("side", "large"), [((63, 80), False), ((64, 64), True)])
+def test_large_images_have_other_defaults(side, large):
+    torch.manual_seed(0)
+    subject = Subject(nn.Sequential(nn.Conv2d(3, 4, 3, stride=4)), input_shape=(3, *side))
+    module = ActivationMaximization(subject, ChannelMean("0", 1), seed=0)
+    assert type(module.parameterization) is (Fourier if large else Pixels)
+    assert type(module.targets[0].initial_image) is (PinkNoise if large else GaussianNoise)
+    assert module.transforms == (robust((3, *side)) if large else ())
+    asked = ActivationMaximization(
+        subject, ChannelMean("0", 1), seed=0, parameterization=Pixels(), transforms=[]
+    )
+    assert type(asked.targets[0].initial_image) is GaussianNoise
+    assert (type(asked.parameterization), asked.transforms) == (Pixels, ())

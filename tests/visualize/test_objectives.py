@@ -5,8 +5,18 @@ from hypothesis import strategies as st
 
 from prober.errors import InputError
 from prober.visualize.images import GaussianNoise
+from prober.visualize.layer_objectives import DeepDream, Diversity
 from prober.visualize.module import ActivationMaximization
-from prober.visualize.objectives import ChannelMean, ClassConditional, Neuron, Scores, TopKMean
+from prober.visualize.objectives import (
+    ChannelMean,
+    ClassConditional,
+    Negative,
+    Neuron,
+    TopKMean,
+    Weighted,
+    WeightedSum,
+)
+from prober.visualize.scores import Scores
 from prober.visualize.targets import Target
 
 from .. import plain
@@ -51,6 +61,47 @@ CASES = [
         ClassConditional(TopKMean("conv1", 2, k=9), 9, weight=0),
         "conv1_ch2_top9_class9",
         lambda a: largest(a["conv1"][2], 9),
+    ),
+    (Negative(ChannelMean("conv2", 3)), "minus_conv2_ch3", lambda a: -a["conv2"][3].mean()),
+    (
+        Negative(TopKMean("conv3", 8, 3)),
+        "minus_conv3_ch8_top3",
+        lambda a: -largest(a["conv3"][8], 3),
+    ),
+    (
+        WeightedSum([Weighted(ChannelMean("conv2", 3)), Weighted(ChannelMean("conv1", 0), -0.1)]),
+        "conv2_ch3-0.1_conv1_ch0",
+        lambda a: a["conv2"][3].mean() - 0.1 * a["conv1"][0].mean(),
+    ),
+    (
+        # The same unit twice, and one layer from which several channels are needed.
+        Neuron("conv2", 1, 0, 0) + 2 * Neuron("conv2", 4, 3, 1) + 0.5 * Neuron("conv2", 1, 0, 0),
+        "conv2_ch1_h0_w0+2_conv2_ch4_h3_w1+0.5_conv2_ch1_h0_w0",
+        lambda a: 1.5 * a["conv2"][1, 0, 0] + 2 * a["conv2"][4, 3, 1],
+    ),
+    (
+        ClassConditional(ChannelMean("conv1", 1), 2, weight=0.3) - DeepDream("conv2") / 4,
+        "conv1_ch1_class2-0.25_conv2_all",
+        lambda a: a["conv1"][1].mean() + 0.3 * a["logits"][2] - a["conv2"].pow(2).mean() / 4,
+    ),
+    (
+        Negative(
+            WeightedSum(
+                [
+                    Weighted(Negative(ChannelMean("logits", 4)), 2.0),
+                    Weighted(
+                        WeightedSum(
+                            [Weighted(TopKMean("conv2", 0, 2), 3.0), Weighted(DeepDream("conv1"))]
+                        ),
+                        -0.5,
+                    ),
+                ]
+            )
+        ),
+        "minus_2_minus_logits_ch4-0.5_3_conv2_ch0_top2+conv1_all",
+        lambda a: (
+            2 * a["logits"][4] + 1.5 * largest(a["conv2"][0], 2) + 0.5 * a["conv1"].pow(2).mean()
+        ),
     ),
 ]
 cases = pytest.mark.parametrize(("objective", "name", "score"), CASES, ids=[c[1] for c in CASES])
@@ -118,7 +169,111 @@ def test_float32_batch_is_within_rounding_of_the_formulas():
     assert module.evaluate().score.tolist() == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
+A, B, C = ChannelMean("conv2", 3), TopKMean("conv1", 0, 4), DeepDream("conv3")
+
+
+def reckoned(objective):
+    """The weight of each objective in a sum, and those of each image of `IMAGES`."""
+    objective = objective.resolved(SUBJECT)
+    weights = [(term.objective, term.weight) for term in objective.terms]
+    scores = Scores([objective] * len(IMAGES))
+    return weights, scores(SUBJECT(IMAGES, scores.layers, scores.channels)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("objective", "weights"),
+    [
+        (A + B, (1, 1, 0)),
+        (A - B, (1, -1, 0)),
+        (-A, (-1, 0, 0)),
+        (-Negative(A), (1, 0, 0)),
+        (A - (-B), (1, 1, 0)),
+        (-A - B, (-1, -1, 0)),
+        (3 * A, (3, 0, 0)),
+        (A * 3, (3, 0, 0)),
+        (A / 4, (0.25, 0, 0)),
+        (2 * (A + 3 * B) / 4, (0.5, 1.5, 0)),
+        (-(A - 2 * B) * 5, (-5, 10, 0)),
+        (A - (B - (C - A)), (0, -1, 1)),
+        (-2 * -A, (2, 0, 0)),
+        (sum([A, B, C]), (1, 1, 1)),
+        (sum([A, B, C]) / 3 - C, (1 / 3, 1 / 3, -2 / 3)),
+        (0.5 * ClassConditional(A, 6, weight=2) - ClassConditional(A, 6, 1) + B, (-0.5, 1, 0)),
+        (A - 0.1 * ChannelMean("conv1", 0) + 0.1 * ChannelMean("conv1", 0), (1, 0, 0)),
+    ],
+)
+def test_objectives_add_and_scale_as_numbers_do(objective, weights):
+    terms, scores = reckoned(objective)
+    total = {A: 0.0, B: 0.0, C: 0.0}
+    for term, weight in terms:
+        total[term] = total.get(term, 0.0) + weight
+    assert [total[each] for each in (A, B, C)] == pytest.approx(weights)
+    assert sum(map(abs, total.values())) == pytest.approx(sum(map(abs, weights)))
+    parts = [torch.stack([f(layers_of(i)) for i in range(len(IMAGES))]) for f in (
+        lambda a: a["conv2"][3].mean(),
+        lambda a: largest(a["conv1"][0], 4),
+        lambda a: a["conv3"].pow(2).mean(),
+    )]  # fmt: skip
+    expected = sum(w * part for w, part in zip(weights, parts, strict=True))
+    assert scores == pytest.approx(expected.tolist(), rel=1e-10, abs=1e-12)
+
+
+def test_sums_stay_flat_and_a_sum_is_its_summands():
+    assert WeightedSum((Weighted(A), Weighted(B), Weighted(C, -1.0))) == A + B - C
+    assert WeightedSum((Weighted(A, 2.0), Weighted(C, -2.0))) == 2 * (A - C)
+    assert 0 + A is A and A + 0 is A
+    assert -Negative(A) is A
+    assert Negative(A) == -A
+    assert hash(A + B) == hash(WeightedSum([Weighted(A), Weighted(B)]))
+
+
+@pytest.mark.parametrize(
+    "reckon",
+    [lambda: A + 1, lambda: 1 + A, lambda: A - 1, lambda: A * B, lambda: "2" * A, lambda: A / B,
+     lambda: A + "conv1", lambda: A - None],
+)  # fmt: skip
+def test_what_is_no_objective_cannot_be_added_and_what_is_no_number_does_not_scale(reckon):
+    with pytest.raises(TypeError, match=r"unsupported operand|can.t multiply"):
+        reckon()
+
+
+def test_a_sum_of_very_many_has_a_name_that_a_folder_can_have():
+    many = [sum(ChannelMean("conv2", i) for i in range(32)) + each for each in (A, C)]
+    names = [each.name for each in many]
+    assert all(len(name) <= 100 and name.startswith("conv2_ch0+conv2_ch1+") for name in names)
+    assert names[0] != names[1]
+
+
+def test_unit_of_a_sum_is_that_of_its_first_summand():
+    both = B - A
+    assert (both.layer, both.channel) == ("conv1", 0)
+    assert ((-A).layer, (-A).channel) == ("conv2", 3)
+    assert ((C + A).layer, (C + A).channel) == ("conv3", None)
+    assert not both.compares and (both + Diversity("conv2")).compares
+    assert (-(2 * Diversity("conv1"))).compares
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), -float("inf")])
+def test_weight_that_is_no_number_is_told(weight):
+    with pytest.raises(InputError, match=f"weight of WeightedSum is {weight}"):
+        A + weight * B
+
+
+def test_sum_of_nothing_is_told():
+    for none in ([], ()):
+        with pytest.raises(InputError, match="at least one summand"):
+            WeightedSum(none)
+
+
 POSITION = {"position": None, "class": None}
+MEAN = {"layer": "conv2", "channel": 3, "objective": "ChannelMean", **POSITION}
+NEURON = {
+    "layer": "conv1",
+    "channel": 2,
+    "objective": "Neuron",
+    "position": [14, 14],
+    "class": None,
+}
 
 
 @pytest.mark.parametrize(
@@ -155,6 +310,23 @@ POSITION = {"position": None, "class": None}
                 "class_weight": 0.1,
             },
         ),
+        (Negative(A), {**MEAN, "objective": "Negative", "of": MEAN}),
+        (
+            A - 0.5 * Neuron("conv1", 2),
+            {
+                **MEAN,
+                "objective": "WeightedSum",
+                "summands": [{"weight": 1.0, **MEAN}, {"weight": -0.5, **NEURON}],
+            },
+        ),
+        (
+            Negative(Neuron("conv1", 2)) * 2,
+            {
+                **NEURON,
+                "objective": "WeightedSum",
+                "summands": [{"weight": -2.0, **NEURON}],
+            },
+        ),
     ],
 )
 def test_record_says_what_is_probed(objective, record):
@@ -184,6 +356,12 @@ def test_record_says_what_is_probed(objective, record):
             ClassConditional(ClassConditional(ChannelMean("conv2", 0), 1), 1),
             "cannot stand over another",
         ),
+        (ClassConditional(C, 1), "this is a DeepDream: choose ChannelMean, Neuron or TopKMean"),
+        (ClassConditional(-A, 1), "this is a Negative"),
+        (-ChannelMean("conv2", 32), "Channel 32 is out of range"),
+        (A - ChannelMean("conv4", 0), "no layer 'conv4'. Did you mean 'conv"),
+        (A + (B - Neuron("conv3", 0, 7, 0)), "h = 7 is out of range: choose 0 to 6"),
+        (A + DeepDream("conv22"), "no layer 'conv22'. Did you mean 'conv2'"),
     ],
 )
 def test_objective_that_does_not_fit_is_told(objective, message):

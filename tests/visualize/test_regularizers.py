@@ -1,12 +1,13 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prober.errors import InputError
-from prober.visualize.regularizers import L2, Penalties, TotalVariation
+from prober.visualize.regularizers import L2, Distance, Penalties, TotalVariation
 
 from .. import plain
 
@@ -46,7 +47,7 @@ def test_side_of_one_pixel_has_no_variation():
         st.lists(
             st.builds(
                 lambda kind, weight: kind(weight),
-                st.sampled_from([L2, TotalVariation]),
+                st.sampled_from([L2, TotalVariation, Distance]),
                 st.floats(0, 10),
             ),
             max_size=3,
@@ -57,28 +58,43 @@ def test_side_of_one_pixel_has_no_variation():
 )
 def test_each_image_has_regularizers_of_its_own(regularizers):
     images = images_of(len(regularizers), 3, 5, 6)
-    penalties, total = Penalties(regularizers)(images)
-    formulas = {"l2": plain.l2, "total_variation": plain.total_variation}
+    starts = images_of(len(regularizers), 3, 5, 6, seed=1)
+    penalties, total = Penalties(regularizers)(images, starts)
+
+    def far(image, start):
+        return float(np.mean((image.numpy() - start.numpy()) ** 2))
+
+    formulas = {
+        "l2": lambda image, start: plain.l2(image),
+        "total_variation": lambda image, start: plain.total_variation(image),
+        "distance": far,
+    }
     used = {regularizer.name for each in regularizers for regularizer in each}
     assert set(penalties) == used
     for name in used:
-        expected = [formulas[name](image) for image in images]
+        expected = [formulas[name](*pair) for pair in zip(images, starts, strict=True)]
         assert penalties[name].tolist() == pytest.approx(expected)
     expected = [
-        sum(regularizer.weight * formulas[regularizer.name](image) for regularizer in each)
-        for each, image in zip(regularizers, images, strict=True)
+        sum(regularizer.weight * formulas[regularizer.name](image, start) for regularizer in each)
+        for each, image, start in zip(regularizers, images, starts, strict=True)
     ]
     total = torch.as_tensor(total, dtype=torch.float64).expand(len(images))
     assert total.tolist() == pytest.approx(expected)
 
 
+def test_only_a_distance_asks_where_the_pictures_started():
+    assert Penalties([[Distance()], [L2()]]).of_change
+    assert not Penalties([[L2(), TotalVariation()], []]).of_change
+
+
 def test_default_weights_and_record():
+    assert Distance().record() == {"name": "distance", "weight": 10.0}
     assert L2().record() == {"name": "l2", "weight": 1e-4}
     assert TotalVariation().record() == {"name": "total_variation", "weight": 1e-3}
     assert L2(3.0).record() == {"name": "l2", "weight": 3.0}
 
 
-@pytest.mark.parametrize("kind", [L2, TotalVariation])
+@pytest.mark.parametrize("kind", [L2, TotalVariation, Distance])
 @pytest.mark.parametrize("weight", [-1e-9, math.nan, math.inf])
 def test_weight_out_of_range_is_told(kind, weight):
     with pytest.raises(InputError, match=f"weight of {kind.__name__} is {weight}"):
