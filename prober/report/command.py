@@ -19,7 +19,7 @@ from PIL import Image
 from prober.errors import InputError
 from prober.files import claim_version, write_whole
 from prober.findings.data import RealData, read_data
-from prober.findings.gallery import Gallery
+from prober.findings.gallery import Gallery, how
 from prober.findings.investigate import Investigation
 from prober.pictures import sprite
 from prober.report.page import write_page
@@ -67,6 +67,7 @@ class Report:
             OSError: The folder cannot be written.
         """
         self._check_processes()
+        self._check_grid()
         subject = self.sweep.subject
         reference = isinstance(subject.cnn, ReferenceCNN)
         data = read_data(self.data, subject.input_shape, reference)
@@ -268,15 +269,26 @@ class Report:
                 "report its folder with --sweep."
             )
 
+    def _check_grid(self) -> None:
+        """Refuses what is no picture of a unit alone."""
+        for option in ("targets", "diversity"):
+            if getattr(self.sweep.grid, option, None):
+                raise InputError(
+                    f"A report looks at units: leave grid.{option} to sweep, which can show them."
+                )
+
     def _take_over(self, gallery: Gallery) -> None:
         """Makes the targets of a finished sweep those of a second subject, too."""
         record = gallery.visualizations[0].record
         as_made = {"max_steps": record["steps"], "precision": record["precision"]}
+        parameterization, transforms = how(record)
         self.sweep = replace(
             self.sweep,
             grid=Listed(gallery.planned()),
             lr=record["optimizer"]["lr"],
             trainer=self.sweep.trainer | as_made,
+            parameterization=parameterization,
+            transforms=transforms,
         )
 
     def _check_against(self, subject: Subject, other: Subject) -> None:

@@ -21,7 +21,7 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from prober.errors import InputError
 from prober.files import claim_version, write_whole
 from prober.subject.frozen import Subject
-from prober.sweep.chunks import automatic_size, cut
+from prober.sweep.chunks import automatic_size, bytes_of_image, cut
 from prober.sweep.grid import Grid, Listed, Planned
 from prober.sweep.interpolate import Interpolation, interpolate, pair_of_records, pairs_of_grid
 from prober.sweep.run import DONE, FAILED, ChunkEvolution, Settings, launcher, run_chunks
@@ -29,9 +29,17 @@ from prober.sweep.sheets import write_sheets, write_tensorboard
 from prober.sweep.store import Store
 from prober.visualize.callbacks import tensorboard_command
 from prober.visualize.module import ActivationMaximization
+from prober.visualize.parameterizations import Parameterization
+from prober.visualize.transforms import Transform
 
 MANY = 20_000
 """More targets than this need `--yes`."""
+
+FORKED_BYTES = 128 * 2**20
+"""What each of several processes takes for itself beside weights and images: measured 120 MB."""
+
+ALONE_BYTES = 32 * 2**20
+"""What a single one takes beside what it has when the sweep begins: measured up to 20 MB."""
 
 FREE_TO_CHANGE = {
     "resume",
@@ -81,6 +89,11 @@ class Sweep:
         part_of: The folder of the report that it is part of, if it is.
         shows: Whether contact sheets and TensorBoard's files are written, and what came of it is
             said.
+        memory: GiB that the processes may take together (of an accelerator, of its own memory);
+            None for no bound.
+        parameterization: The basis of the images; None for the one that suits their size.
+        transforms: What the pictures must be robust against; None for what suits their size.
+        channels_last: Whether the subject has its channels last in memory, but in float64.
     """
 
     subject: Subject
@@ -99,6 +112,10 @@ class Sweep:
     folder: Path | None = None
     part_of: Path | None = None
     shows: bool = True
+    memory: float | None = None
+    parameterization: Parameterization | None = None
+    transforms: Sequence[Transform] | None = None
+    channels_last: bool = True
 
     def run(self) -> int:
         """Runs the sweep, or what is missing of it, and says what came of it.
@@ -111,11 +128,16 @@ class Sweep:
             OSError: The folder cannot be written.
         """
         planned, accelerator = self.check(), self._accelerator()
-        sizes = self._saved()["sizes"] if self.resume else self._sizes(planned, accelerator)
-        chunks = cut(planned, sizes)
         devices = self.trainer["devices"]
         if accelerator == "cpu" and devices in ("auto", -1, "-1"):
             devices = len(os.sched_getaffinity(0))
+        if self.resume:
+            sizes = self._saved()["sizes"]
+        else:
+            sizes = self._sizes(planned, accelerator)
+            if self.memory is not None:
+                sizes, devices = self._bounded(planned, sizes, accelerator, devices)
+        chunks = cut(planned, sizes)
         if isinstance(devices, int) and devices > 1:
             devices = max(1, min(devices, len(chunks)))  # more would have nothing to do
         try:
@@ -129,6 +151,9 @@ class Sweep:
             | {"accelerator": accelerator},
             threads=max(1, self.threads // devices if isinstance(devices, int) else self.threads),
             progress=self.trainer["enable_progress_bar"] is not False,
+            parameterization=self.parameterization,
+            transforms=self.transforms,
+            channels_last=self.channels_last,
         )
 
         def job(fabric: Fabric, folder: Path) -> int:
@@ -148,9 +173,27 @@ class Sweep:
         """
         self._accelerator()
         ChunkEvolution(self.every)
+        if self.memory is not None and not 0 < self.memory < math.inf:
+            raise InputError(f"memory is {self.memory}; it must be greater than 0, in GiB.")
         planned = self._plan()
         if planned:
-            ActivationMaximization.of_targets(self.subject, [planned[0].target], self.lr)
+            first = planned[0].target
+            alike = [each.target for each in planned if each.target.objective == first.objective]
+            ActivationMaximization.of_targets(
+                self.subject,
+                alike if first.objective.compares else [first],
+                self.lr,
+                self.parameterization,
+                self.transforms,
+            )
+        # Starts may be files, of which each is used only in its turn.
+        for start in (isinstance(self.grid, Grid) and self.grid.initial_images) or []:
+            start.make(self.subject.input_shape, seed=0)
+        if self.interpolation and any(each.target.objective.compares for each in planned):
+            raise InputError(
+                "An interpolation goes between optima that were found alone: leave out "
+                "grid.diversity and targets with a Diversity, or interpolate."
+            )
         if self.interpolation and self.interpolation.records:
             pair_of_records(self.interpolation.records, self.subject)
         elif self.interpolation and len({each.target.seed for each in planned}) < 2:
@@ -252,7 +295,7 @@ class Sweep:
 
     def _plan(self) -> list[Planned]:
         records = self.interpolation and self.interpolation.records
-        if records and not self.grid.layers and self.grid.classes is None:
+        if records and not (self.grid.layers or self.grid.targets or self.grid.classes is not None):
             return []
         number = self.grid.count(self.subject)
         if number > MANY and not self.yes:
@@ -260,15 +303,64 @@ class Sweep:
         return self.grid.plan(self.subject, self.seed)
 
     def _sizes(self, planned: list[Planned], accelerator: str) -> dict[str, int]:
-        layers = dict.fromkeys(each.layer for each in planned)
+        needed = _needed(planned)
         if self.chunk_size is not None:
             if self.chunk_size < 1:
                 raise InputError(f"chunk_size is {self.chunk_size}; choose 1 or more.")
-            return dict.fromkeys(layers, self.chunk_size)
+            return dict.fromkeys(needed, self.chunk_size)
         memory = None
         if accelerator == "cuda":
             memory = torch.cuda.get_device_properties(0).total_memory
-        return {layer: automatic_size(self.subject, layer, memory) for layer in layers}
+        depth = list(self.subject.shapes).index
+        return {
+            layer: automatic_size(self.subject, max(layers, key=depth), memory)
+            for layer, layers in needed.items()
+        }
+
+    def _bounded(
+        self, planned: list[Planned], sizes: dict[str, int], accelerator: str, devices: Any
+    ) -> tuple[dict[str, int], Any]:
+        """Makes chunks, and if need be processes, fewer, so that they keep to the memory.
+
+        Returns:
+            The images in a chunk of each layer, and the processes.
+
+        Raises:
+            InputError: Not even one image fits.
+        """
+        room = int(self.memory * 2**30)
+        weights = sum(buffer.nbytes for buffer in self.subject.buffers())
+        forked = accelerator == "cpu"  # else each process has a device with a memory of its own
+        room -= _resident_bytes() if forked else 0
+        snapshots = self.trainer["max_steps"] // self.every + 2
+        needs = {
+            layer: bytes_of_image(self.subject, layers, snapshots)
+            for layer, layers in _needed(planned).items()
+        }
+        processes = devices if forked and isinstance(devices, int) else 1
+        for fitting in range(processes, 0, -1):
+            own = weights + (FORKED_BYTES if fitting > 1 else ALONE_BYTES) * forked
+            each = room // fitting - own
+            if each >= max(needs.values(), default=0):
+                break
+        else:
+            least = self.memory + (max(needs.values()) - each) / 2**30
+            raise InputError(
+                f"memory is {self.memory:g} GiB, but one image of this subject needs "
+                f"{least:.2f} GiB with the program itself: choose more, or layers that are less "
+                "deep."
+            )
+        smaller = {layer: min(size, each // needs[layer]) for layer, size in sizes.items()}
+        changes = [
+            f"{smaller[layer]} instead of {size} images in a chunk of {layer}"
+            for layer, size in sizes.items()
+            if smaller[layer] < size
+        ]
+        if fitting < processes:
+            changes.append(f"{fitting} instead of {processes} processes")
+        if changes:
+            print(f"To keep to {self.memory:g} GiB of memory: {', '.join(changes)}.")
+        return smaller, fitting if processes > 1 else devices
 
     def _estimate(self, number: int) -> str:
         """Says how much a very large grid is, from a few steps of its deepest layer."""
@@ -328,6 +420,21 @@ class Sweep:
         known = ["the subject has other weights"] if others else []
         check_unchanged(folder, self.config, "sweep", known)
         return saved
+
+
+def _needed(planned: Sequence[Planned]) -> dict[str, set[str]]:
+    """Returns for each layer that is probed all layers whose outputs its targets need."""
+    needed: dict[str, set[str]] = {}
+    for each in planned:
+        terms = each.target.objective.terms
+        needed.setdefault(each.layer, set()).update(term.objective.layer for term in terms)
+    return needed
+
+
+def _resident_bytes() -> int:
+    """The memory that this process has now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def check_unchanged(folder: Path, config: str, what: str, known: Sequence[str] = ()) -> None:

@@ -1,5 +1,6 @@
 """The grid of a sweep: layers, channels, what to look at, seeds, initial images, regularizers."""
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,8 @@ from torch.quasirandom import SobolEngine
 
 from prober.errors import InputError, suggestion
 from prober.subject.frozen import LOGITS, Subject
-from prober.visualize.images import GaussianNoise, InitialImage
+from prober.visualize.images import InitialImage
+from prober.visualize.layer_objectives import Diversity
 from prober.visualize.objectives import ChannelMean, Neuron, Objective, TopKMean
 from prober.visualize.regularizers import L2, Regularizer, TotalVariation
 from prober.visualize.targets import Target
@@ -26,7 +28,7 @@ class Planned:
         target: The target, resolved against the subject.
         stem: Path of its files in the sweep's folder, without their suffix:
             `conv2/ch003/mean_seed0`.
-        look: Which of its channel's targets it is, but for the seed: `mean`, `h07_w03_reg1`.
+        look: Which of its folder's targets it is, but for the seed: `mean`, `h07_w03_reg1`.
     """
 
     target: Target
@@ -37,6 +39,11 @@ class Planned:
     def layer(self) -> str:
         """The layer that is probed."""
         return self.target.objective.layer
+
+    @property
+    def folder(self) -> str:
+        """The name of the target's folder in that of its layer: `ch003`, or the objective's."""
+        return self.stem.rsplit("/", 2)[-2]
 
 
 @dataclass
@@ -54,8 +61,12 @@ class Grid:
             `[h, w]`.
         classes: Classes whose logits are targets, too: a number, a list, a range, or `all` that
             there are.
+        targets: Objectives that are written out, whatever they are, beside the others.
+        diversity: Weight of a term that makes the images of a unit's seeds unlike each other, as
+            its layer sees them; 0 for none.
         seeds: How many seeds, from `seed_everything` on, or a list of seeds.
-        initial_images: The initial images.
+        initial_images: The initial images; where none is given, the one that suits the
+            parameterization.
         regularizers: Sets of regularizers, each a list.
         in_turn: Whether initial images and sets of regularizers take turns over the seeds, so that
             each seed meets one of each, instead of every seed meeting all of them.
@@ -69,8 +80,10 @@ class Grid:
     k: int = 20
     positions: int | list[list[int]] = 3
     classes: int | list[int] | str | None = None
+    targets: list[Objective] = field(default_factory=list)
+    diversity: float = 0.0
     seeds: int | list[int] = 1
-    initial_images: list[InitialImage] = field(default_factory=lambda: [GaussianNoise()])
+    initial_images: list[InitialImage] | None = None
     regularizers: list[list[Regularizer]] = field(
         default_factory=lambda: [[L2(), TotalVariation()]]
     )
@@ -90,12 +103,20 @@ class Grid:
             InputError: The grid is empty, or a part of it does not exist in the subject.
         """
         seeds = self._seeds(seed)
-        images = _labelled(self.initial_images, [type(i).__name__ for i in self.initial_images])
+        if not 0 <= self.diversity < math.inf:
+            raise InputError(f"grid.diversity is {self.diversity}; it must be 0 or more.")
+        starts = [None] if self.initial_images is None else self.initial_images
+        images = _labelled(starts, [type(i).__name__ for i in starts])
         regularizers = _labelled(self.regularizers, ["reg"] * len(self.regularizers))
         planned = []
-        for look, objective in self._objectives(subject):
+        depth = list(subject.shapes)
+        objectives = sorted(self._objectives(subject), key=lambda o: depth.index(o[2].layer))
+        for look, folder, objective in objectives:
             objective = objective.resolved(subject)
-            folder = f"{objective.layer}/ch{objective.channel:03d}"
+            if self.diversity:
+                diversity = self.diversity * Diversity(objective.layer)
+                objective = (objective + diversity).resolved(subject)
+            folder = f"{objective.layer}/{folder or objective.name}"
             variants = [
                 ("_".join(filter(None, (look, image[0], penalties[0]))), image[1], penalties[1])
                 for penalties, image in product(regularizers, images)
@@ -117,8 +138,8 @@ class Grid:
         stems = {each.stem for each in planned}
         if not planned:
             raise InputError(
-                "The grid is empty: give it layers and channels, or classes, and at least one "
-                "objective, seed, initial image and set of regularizers ([] is a set)."
+                "The grid is empty: give it layers and channels, classes or targets, and at least "
+                "one objective, seed, initial image and set of regularizers ([] is a set)."
             )
         if len(stems) < len(planned):
             raise InputError("The grid names a layer, channel, position or seed twice.")
@@ -128,25 +149,32 @@ class Grid:
         """Counts the targets without expanding the seeds; raises as `plan` does."""
         seeds = self.seeds if isinstance(self.seeds, int) else len(self.seeds)
         looks = len(self.looks(subject))
-        variants = len(self.initial_images) * len(self.regularizers)
+        starts = 1 if self.initial_images is None else len(self.initial_images)
+        variants = starts * len(self.regularizers)
         return looks * max(0, seeds) * (min(1, variants) if self.in_turn else variants)
 
     def looks(self, subject: Subject) -> list[tuple[str, str]]:
         """Returns for each objective its layer and what it looks at; raises as `plan` does."""
-        return [(objective.layer, look) for look, objective in self._objectives(subject)]
+        return [(objective.layer, look) for look, _, objective in self._objectives(subject)]
 
-    def _objectives(self, subject: Subject) -> Iterator[tuple[str, Objective]]:
+    def _objectives(self, subject: Subject) -> Iterator[tuple[str, str, Objective]]:
+        """Gives what is looked at: its name, that of its folder, and its objective."""
         for layer in self._layers(subject):
             shape = subject.check_layer(layer)
             channels = numbers("grid.channels", self.channels, shape[0], f"of '{layer}'")
             for channel in channels:
                 for name in self.objectives:
-                    yield from self._looks(name, layer, channel, shape)
+                    for look, objective in self._looks(name, layer, channel, shape):
+                        yield look, f"ch{channel:03d}", objective
         none = self.classes == ALL and LOGITS not in subject.shapes  # all that there are
         if self.classes is not None and not none:
             classes = subject.check_layer(LOGITS)[0]
             for channel in numbers("grid.classes", self.classes, classes, f"of {subject.name}"):
-                yield "mean", ChannelMean(LOGITS, channel)
+                yield "mean", f"ch{channel:03d}", ChannelMean(LOGITS, channel)
+        for objective in self.targets:
+            for layer in {term.objective.layer for term in objective.terms}:
+                subject.check_layer(layer)
+            yield type(objective).__name__.lower(), "", objective
 
     def _looks(
         self, name: str, layer: str, channel: int, shape: Sequence[int]

@@ -20,7 +20,7 @@ from prober.sweep.sheets import GAP, THUMB, thumb
 from prober.sweep.store import Store
 from prober.visualize.images import Blend
 from prober.visualize.objectives import ChannelMean, ClassConditional, Neuron, Objective, TopKMean
-from prober.visualize.regularizers import L2, TotalVariation
+from prober.visualize.regularizers import L2, Distance, TotalVariation
 from prober.visualize.targets import Target
 
 VALLEY = 0.05
@@ -75,7 +75,7 @@ def pairs_of_grid(store: Store, planned: Sequence[Planned]) -> list[Pair]:
         if record["status"] == "finished"
     }
     pairs = []
-    for _, group in groupby(planned, key=lambda p: (p.layer, p.target.objective.channel, p.look)):
+    for _, group in groupby(planned, key=lambda p: (p.layer, p.folder, p.look)):
         first, second = list(group)[:2]
         if {first.stem, second.stem} <= finished:
             arrays = tuple(str(store.target_files(each)[1]) for each in (first, second))
@@ -105,7 +105,7 @@ def pair_of_records(paths: Sequence[str], subject: Subject) -> Pair:
     first, second = (objective_of(record).resolved(subject) for record in records)
     if first != second:
         raise InputError(f"The records are of two units: {first} and {second}.")
-    kinds = {kind.name: kind for kind in (L2, TotalVariation)}
+    kinds = {kind.name: kind for kind in (L2, TotalVariation, Distance)}
     regularizers = tuple(kinds[r["name"]](r["weight"]) for r in records[0]["regularizers"])
     return Pair(
         name=first.name,
@@ -118,7 +118,10 @@ def pair_of_records(paths: Sequence[str], subject: Subject) -> Pair:
 def objective_of(record: dict) -> Objective:
     """Returns the objective that a record tells of."""
     kinds = {kind.__name__: kind for kind in (ChannelMean, Neuron, TopKMean)}
-    kind = kinds[record.get("unit_objective", record["objective"])]
+    name = record.get("unit_objective", record["objective"])
+    if name not in kinds:
+        raise ValueError(f"it is of a {name}, and interpolations are between optima of one unit")
+    kind = kinds[name]
     extra = {Neuron: record["position"], TopKMean: [record.get("k")]}.get(kind, [])
     unit = kind(record["layer"], record["channel"], *extra)
     if record["class"] is None:

@@ -27,7 +27,9 @@ from prober.sweep.store import ChunkResult, Store
 from prober.visualize.callbacks import AtSnapshots, target_records
 from prober.visualize.datamodule import StepsDataModule
 from prober.visualize.module import ActivationMaximization, ScoreNotFinite
+from prober.visualize.parameterizations import Parameterization
 from prober.visualize.profiler import NoProfiler
+from prober.visualize.transforms import Transform
 
 DONE, FAILED, INTERRUPTED = 0, 2, 130
 """How a process ends, as its exit code."""
@@ -43,6 +45,9 @@ class Settings:
         trainer: Arguments of the Trainer: steps, precision and whatever else was given.
         threads: Torch's threads in each process.
         progress: Whether to show the bar.
+        parameterization: The basis of the images; None for the one that suits their size.
+        transforms: What the pictures must be robust against; None for what suits their size.
+        channels_last: Whether a subject that is not run in float64 has its channels last in memory.
     """
 
     lr: float
@@ -50,6 +55,9 @@ class Settings:
     trainer: dict[str, Any]
     threads: int
     progress: bool
+    parameterization: Parameterization | None = None
+    transforms: Sequence[Transform] | None = None
+    channels_last: bool = True
 
 
 def launcher(accelerator: str, devices: Any, nodes: int) -> tuple[Fabric, bool]:
@@ -145,7 +153,7 @@ def optimize(
     chunk: Sequence[Planned],
     settings: Settings,
     fabric: Fabric,
-    progress: "Progress | None" = None,
+    progress: Callback | None = None,
 ) -> ChunkResult:
     """Optimizes the targets of a chunk as one batch in one `Trainer.fit`.
 
@@ -160,11 +168,17 @@ def optimize(
         What has become of them; a target whose score became NaN is recorded as failed.
     """
     began = time.perf_counter()
-    module = ActivationMaximization.of_targets(subject, [c.target for c in chunk], settings.lr)
-    if "64" not in str(settings.trainer["precision"]):
+    module = ActivationMaximization.of_targets(
+        subject,
+        [planned.target for planned in chunk],
+        settings.lr,
+        settings.parameterization,
+        settings.transforms,
+    )
+    if settings.channels_last and "64" not in str(settings.trainer["precision"]):
         # Convolutions are a third faster so, forward and backward; the penalties are not, so the
         # image keeps its layout.
-        module.subject.to(memory_format=torch.channels_last)
+        module.subject.lay_out_channels_last()
     evolution, curves = ChunkEvolution(settings.every), ScoreCurves()
     callbacks: list[Callback] = [evolution, curves]
     if progress:
@@ -183,7 +197,7 @@ def optimize(
     curves.add(trainer.global_step, end.score)
     seconds = (time.perf_counter() - began) / len(chunk)
     return ChunkResult(
-        images=module.image.detach().float().cpu().contiguous(),
+        images=module.pictures().detach().float().cpu().contiguous(),
         evolution=np.stack(evolution.frames, axis=1),
         steps=np.array(evolution.steps),
         scores=np.stack(curves.scores, axis=1),
@@ -208,7 +222,7 @@ class ChunkEvolution(AtSnapshots):
     def take(self, trainer: Trainer, module: ActivationMaximization, step: int) -> None:
         """Keeps the image of this step."""
         self.steps.append(step)
-        self.frames.append(to_bytes(module.image))
+        self.frames.append(to_bytes(module.pictures().detach()))
 
 
 class ScoreCurves(Callback):

@@ -97,11 +97,11 @@ def write_tensorboard(store: Store, planned: Sequence[Planned]) -> None:
 
 
 def _write_evolution(writer: SummaryWriter, store: Store, layer: str, chunks: list[int]) -> None:
-    first: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    first: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for index in chunks:
         steps, evolutions = store.read(index, "steps", "evolution")
         for planned, evolution in zip(store.chunks[index], evolutions, strict=True):
-            first.setdefault(planned.target.objective.channel, (steps, evolution.copy()))
+            first.setdefault(planned.folder, (steps, evolution.copy()))
     steps = max((steps.tolist() for steps, _ in first.values()), key=len, default=[])
     for i, step in enumerate(steps):
         frames = [evolution[min(i, len(evolution) - 1)] for _, evolution in first.values()]
@@ -140,8 +140,8 @@ def _rows(planned: list[Planned]) -> list[list[Planned]]:
     seeds = {each.target.seed for each in planned}
     wide = len(looks) * len(seeds) > COLUMNS
 
-    def row(each: Planned) -> tuple[int, str]:
-        return each.target.objective.channel, each.look if wide else ""
+    def row(each: Planned) -> tuple[str, str]:
+        return each.folder, each.look if wide else ""
 
     rows = [list(group) for _, group in groupby(planned, key=row)]
     # More seeds than fit across go on in the next row.
@@ -173,10 +173,7 @@ def _block(
     columns = list(dict.fromkeys(_column(each, wide) for row in rows for each in row))
     wrapped = len(columns) > COLUMNS
     columns = [("", "")] * COLUMNS if wrapped else columns
-    names = [
-        f"ch{row[0].target.objective.channel:03d}" + (f" {row[0].look}" if wide else "")
-        for row in rows
-    ]
+    names = [row[0].folder + (f" {row[0].look}" if wide else "") for row in rows]
     left = int(max(font.getlength(name) for name in names)) + 3 * GAP
     line = 18
     cell, step = THUMB + line + GAP, THUMB + GAP

@@ -7,7 +7,8 @@ from prober.subject import Subject
 from prober.sweep.chunks import automatic_size, cut
 from prober.sweep.grid import Grid, Listed, numbers, spread_positions
 from prober.visualize.images import GaussianNoise, GrayNoise, LowFrequencyNoise
-from prober.visualize.objectives import ChannelMean, Neuron, TopKMean
+from prober.visualize.layer_objectives import DeepDream, Direction, Diversity
+from prober.visualize.objectives import ChannelMean, Neuron, TopKMean, Weighted, WeightedSum
 from prober.visualize.regularizers import L2
 
 
@@ -79,6 +80,14 @@ def test_channels_are_read(given, expected):
         ({"layers": "conv3", "objectives": ["TopKMean"], "k": 50}, "1 to 49"),
         ({"classes": [10]}, "0 to 9"),
         ({"layers": "conv1", "seeds": [1, 1]}, "twice"),
+        ({"targets": [DeepDream("conv1"), DeepDream("conv1")]}, "twice"),
+        ({"targets": [DeepDream("conv9")]}, "no layer 'conv9'"),
+        ({"targets": [DeepDream("conv1") - ChannelMean("conv9", 0)]}, "no layer 'conv9'"),
+        ({"targets": [-ChannelMean("conv1", 16)]}, "Channel 16 is out of range: choose 0 to 15"),
+        ({"targets": [Direction("conv1", "nowhere.npy")]}, "not a direction's array"),
+        ({"layers": "conv1", "seeds": 2, "diversity": -1.0}, "diversity is -1.0"),
+        ({"layers": "conv1", "seeds": 2, "diversity": float("nan")}, "diversity is nan"),
+        ({"layers": "conv1", "seeds": 2, "diversity": float("inf")}, "diversity is inf"),
     ],
 )
 def test_a_grid_that_cannot_be_says_why(subject, settings, said):
@@ -157,3 +166,87 @@ def test_of_a_flat_layer_a_neuron_is_its_channel(subject):
     assert [type(p.target.objective) for p in both.plan(subject, 0)] == [ChannelMean]
     alone = Grid(layers=["classifier"], channels=3, objectives=["Neuron"], positions=2)
     assert [type(p.target.objective) for p in alone.plan(subject, 0)] == [Neuron]
+
+
+def test_written_out_targets_are_beside_the_others_in_the_order_of_the_layers(subject):
+    first = ChannelMean("conv2", 3) - 0.1 * ChannelMean("conv1", 0)
+    grid = Grid(
+        layers=["conv3", "conv1"],
+        channels=0,
+        targets=[DeepDream("conv1"), first, -ChannelMean("conv3", 4)],
+        seeds=2,
+    )
+    planned = grid.plan(subject, 7)
+    assert [p.stem for p in planned] == [
+        f"{stem}_seed{seed}"
+        for stem in (
+            "conv1/ch000/mean",
+            "conv1/conv1_all/deepdream",
+            "conv2/conv2_ch3-0.1_conv1_ch0/weightedsum",
+            "conv3/ch000/mean",
+            "conv3/minus_conv3_ch4/negative",
+        )
+        for seed in (7, 8)
+    ]
+    assert planned[4].target.objective == first
+    assert [p.folder for p in planned[::2]] == [
+        "ch000",
+        "conv1_all",
+        "conv2_ch3-0.1_conv1_ch0",
+        "ch000",
+        "minus_conv3_ch4",
+    ]
+    assert grid.count(subject) == len(planned)
+    looks = sorted(layer for layer, _ in grid.looks(subject))
+    assert looks == ["conv1", "conv1", "conv2", "conv3", "conv3"]
+
+
+def test_targets_alone_are_a_grid(subject):
+    planned = Grid(targets=[DeepDream("conv2")]).plan(subject, 3)
+    assert [(p.stem, p.target.seed) for p in planned] == [("conv2/conv2_all/deepdream_seed3", 3)]
+
+
+def test_no_initial_image_leaves_it_to_the_parameterization(subject):
+    assert [p.target.initial_image for p in Grid(layers="conv1", channels=0).plan(subject, 0)] == [
+        None
+    ]
+    given = Grid(layers="conv1", channels=0, initial_images=[GrayNoise()])
+    assert [p.target.initial_image for p in given.plan(subject, 0)] == [GrayNoise()]
+
+
+def test_diversity_is_a_term_of_each_unit_in_its_own_layer(subject):
+    grid = Grid(layers="conv1", channels=[2, 3], classes=[4], seeds=3, diversity=0.5)
+    planned = grid.plan(subject, 0)
+    assert [p.stem for p in planned[:3]] == [f"conv1/ch002/mean_seed{i}" for i in range(3)]
+    expected = [
+        WeightedSum((Weighted(unit), Weighted(Diversity(unit.layer), 0.5)))
+        for unit in (ChannelMean("conv1", 2), ChannelMean("conv1", 3), ChannelMean("logits", 4))
+    ]
+    assert [p.target.objective for p in planned] == [e for e in expected for _ in range(3)]
+    assert all(p.target.objective.compares for p in planned)
+
+
+def test_images_that_are_compared_are_a_chunk_of_their_own(subject):
+    diverse = ChannelMean("conv1", 9) + 2 * Diversity("conv1")
+    grid = Grid(layers="conv1", channels=[0, 1], targets=[diverse, DeepDream("conv1")], seeds=3)
+    planned = grid.plan(subject, 0)
+    for size, lengths in ((64, [6, 3, 3]), (4, [4, 2, 3, 3]), (3, [3, 3, 3, 3])):
+        chunks = cut(planned, {"conv1": size})
+        assert [len(chunk) for chunk in chunks] == lengths
+        assert [p for chunk in chunks for p in chunk] == planned
+        (own,) = [c for c in chunks if any(p.target.objective == diverse for p in c)]
+        assert [p.target.objective for p in own] == [diverse] * 3
+    each = cut(
+        Grid(layers="conv1", channels="0-3", seeds=2, diversity=1).plan(subject, 0), {"conv1": 64}
+    )
+    assert [len({p.target.objective for p in chunk}) for chunk in each] == [1] * 4
+
+
+def test_images_that_cannot_be_compared_in_one_chunk_are_told(subject):
+    diverse = Grid(layers="conv1", channels=0, seeds=5, diversity=1.0).plan(subject, 0)
+    with pytest.raises(InputError, match=r"compares the images of 5 seeds.* has 4 at the most"):
+        cut(diverse, {"conv1": 4})
+    # The first target of the sweep is not the one that lacks others.
+    alone = Grid(layers="conv1", channels=0, targets=[ChannelMean("conv1", 1) + Diversity("conv1")])
+    with pytest.raises(InputError, match=r"there is one: set grid\.seeds to 2 or more"):
+        cut(alone.plan(subject, 0), {"conv1": 4})

@@ -298,6 +298,168 @@ def test_a_process_that_dies_is_told(tmp_path):
     assert "has died" in err and f"--resume {folder.relative_to(tmp_path)}" in err
 
 
+SEVEN = "prober/subject/reference/seven.png"
+
+
+def of(name, **settings):
+    return {"class_path": name, "init_args": settings}
+
+
+UNIT = of("ChannelMean", layer="conv2", channel=3)
+DIVERSE = of(
+    "WeightedSum",
+    summands=[
+        {"objective": of("ChannelMean", layer="conv2", channel=5)},
+        {"objective": of("Diversity", layer="conv2"), "weight": 2.0},
+    ],
+)
+TARGETS = [
+    of("Negative", objective=UNIT),
+    of(
+        "WeightedSum",
+        summands=[
+            {"objective": UNIT},
+            {"objective": of("ChannelMean", layer="conv1", channel=0), "weight": -0.1},
+        ],
+    ),
+    of("DeepDream", layer="conv1"),
+    of("Direction", layer="conv3", vector={"of": 7, "against": 1}),
+    of("Caricature", layer="conv3", image=SEVEN),
+    DIVERSE,
+]
+OTHERS = {
+    "grid": {"layers": "conv1", "channels": 2, "targets": TARGETS, "seeds": 3},
+    "model": {
+        "parameterization": of("Fourier"),
+        "transforms": [of("Jitter", pixels=2), of("Rotation", degrees=10.0)],
+    },
+    "trainer": {"max_steps": 15},
+}
+STEMS = {
+    "conv1": ["ch002/mean", "conv1_all/deepdream"],
+    "conv2": [
+        "minus_conv2_ch3/negative",
+        "conv2_ch3-0.1_conv1_ch0/weightedsum",
+        "conv2_ch5+2_conv2_diversity/weightedsum",
+    ],
+    "conv3": ["conv3_direction_7_against_1/direction", "conv3_caricature_seven/caricature"],
+}
+EXACT = ("--trainer.precision", "64-true", "--trainer.devices", "1")
+
+
+@pytest.fixture(scope="module")
+def others(tmp_path_factory):
+    """A sweep of objectives that are written out, in float64."""
+    folder = tmp_path_factory.mktemp("others")
+    ended = run("sweep", "--config", write(folder, **OTHERS), *EXACT, cwd=folder)
+    assert ended.returncode == 0, ended.stderr
+    return folder / "lightning_logs" / "sweep_conv1_conv2_conv3" / "version_0"
+
+
+def test_a_sweep_takes_any_objectives_with_a_record_for_each(others):
+    stems = [
+        f"{layer}/{stem}_seed{seed}"
+        for layer in STEMS
+        for stem in STEMS[layer]
+        for seed in range(3)
+    ]
+    records = records_of(others)
+    assert [record["stem"] for record in records] == stems
+    arrays = arrays_of(others)
+    assert set(arrays) == {f"{stem}.npy" for stem in stems}
+    assert all(a.min() >= 0 and a.max() <= 1 for a in arrays.values())
+    assert (others / "sheets" / "conv3.png").is_file()
+    for record in records:
+        assert record["status"] == "finished" and not record["dead"]
+        assert record["parameterization"] == {"name": "Fourier", "decay": 1.0}
+        assert [t["name"] for t in record["transforms"]] == ["Jitter", "Rotation"]
+        assert record["initial_image"]["name"] == "PinkNoise"
+        if record["objective"] not in ("WeightedSum",):
+            assert record["score_end"] > record["score_start"], record["stem"]
+    by_stem = {record["stem"]: record for record in records}
+    assert by_stem[stems[6]]["of"]["objective"] == "ChannelMean"
+    assert [s["weight"] for s in by_stem[stems[9]]["summands"]] == [1.0, -0.1]
+    direction = next(r for r in records if r["objective"] == "Direction")
+    assert direction["vector"] == {"of": 7, "against": 1, "data": "digits"}
+
+
+def test_in_float64_any_picture_is_that_of_fit_bit_for_bit(others, prober, tmp_path):
+    for target, stem, name in (
+        (TARGETS[1], "conv2/conv2_ch3-0.1_conv1_ch0/weightedsum", "conv2_ch3-0.1_conv1_ch0"),
+        (TARGETS[3], "conv3/conv3_direction_7_against_1/direction", "conv3_direction_7_against_1"),
+        (TARGETS[4], "conv3/conv3_caricature_seven/caricature", "conv3_caricature_seven"),
+    ):
+        model = OTHERS["model"] | {"objective": target}
+        config = tmp_path / "fit.yaml"
+        config.write_text(yaml.safe_dump({"model": model, "trainer": OTHERS["trainer"]}))
+        assert prober("fit", "--config", config, "--seed_everything", 2).code == 0
+        alone = np.load(tmp_path / "lightning_logs" / name / "version_0" / "final.npy")
+        assert (np.load(others / f"{stem}_seed2.npy") == alone).all(), name
+
+
+@pytest.mark.parametrize(("targets", "size"), [([DIVERSE], 3), ([UNIT, DIVERSE, TARGETS[0]], 5)])
+def test_a_diverse_group_is_the_same_whatever_else_there_is_and_whatever_the_chunks(
+    others, prober, tmp_path, targets, size
+):
+    grid = {"targets": targets, "seeds": 3, "layers": "conv2", "channels": [0, 1]}
+    config = write(tmp_path, **(OTHERS | {"grid": grid, "chunk_size": size}))
+    assert prober("sweep", "--config", config, *EXACT).code == 0
+    folder = tmp_path / "lightning_logs" / "sweep_conv2" / "version_0"
+    stem = "conv2/conv2_ch5+2_conv2_diversity/weightedsum_seed{}.npy"
+    for seed in range(3):
+        one, other = np.load(folder / stem.format(seed)), np.load(others / stem.format(seed))
+        assert (one == other).all()
+
+
+def test_config_of_a_sweep_of_other_objectives_gives_the_same_bits(others, prober, tmp_path):
+    config = tmp_path / "again.yaml"
+    shutil.copy(others / "config.yaml", config)
+    assert prober("sweep", "--config", config).code == 0
+    again = tmp_path / "lightning_logs" / "sweep_conv1_conv2_conv3" / "version_0"
+    assert same(arrays_of(again), arrays_of(others))
+    assert (again / "config.yaml").read_text() == config.read_text()
+
+
+def test_other_objectives_that_were_killed_are_resumed_to_the_same_bits(others, prober, tmp_path):
+    folder = tmp_path / "killed"
+    shutil.copytree(others, folder)
+    chunks = sorted(folder.glob("chunks/*.npz"))
+    diverse = [c for c in chunks if "diversity" in str(np.load(c)["records"])]
+    assert len(chunks) == 5 and len(diverse) == 1
+    for chunk in (chunks[-1], *diverse):  # as if killed while they were made
+        chunk.rename(chunk.with_suffix(".claim"))
+    for array in folder.rglob("*diversity/*"):
+        array.unlink()
+    config = write(tmp_path, **OTHERS)
+    ended = prober("sweep", "--config", config, *EXACT, "--resume", folder)
+    assert ended.code == 0 and "in 2 chunks" in ended.out
+    assert same(arrays_of(folder), arrays_of(others))
+    without = [{k: v for k, v in r.items() if k != "seconds"} for r in records_of(folder)]
+    assert without == [{k: v for k, v in r.items() if k != "seconds"} for r in records_of(others)]
+    changed = OTHERS | {"grid": OTHERS["grid"] | {"targets": TARGETS[1:]}}
+    ended = prober("sweep", "--config", write(tmp_path, **changed), *EXACT, "--resume", folder)
+    assert ended.code == 2 and "grid.targets was" in ended.err
+
+
+def test_seeds_of_a_diverse_unit_are_resumed_and_run_on_two_processes_alike(prober, tmp_path):
+    grid = {"layers": "conv2", "channels": "0-2", "seeds": 3, "diversity": 1.5}
+    config = write(tmp_path, grid=grid, trainer={"max_steps": 20})
+    alone = prober("sweep", "--config", config, "--trainer.devices", "1")
+    assert alone.code == 0 and "9 targets in 3 chunks" in alone.out
+    ended = run("sweep", "--config", config, "--trainer.devices", "2", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    folders = [tmp_path / "lightning_logs" / "sweep_conv2" / f"version_{i}" for i in range(2)]
+    assert same(*map(arrays_of, folders))
+    (folders[0] / "chunks" / "00001.npz").unlink()
+    (folders[0] / "conv2" / "ch001" / "mean_seed2.npy").unlink()
+    resumed = prober(
+        *("sweep", "--config", config, "--trainer.devices", "1", "--resume", folders[0])
+    )
+    assert resumed.code == 0 and "3 targets in 1 chunks" in resumed.out
+    assert same(*map(arrays_of, folders))
+    assert {record["objective"] for record in records_of(folders[0])} == {"WeightedSum"}
+
+
 def places_of(picture, sheet, tolerance=0):
     """Finds where a sheet shows a picture: by its first row, then as a whole."""
     rows = np.lib.stride_tricks.sliding_window_view(sheet[..., 1], picture.shape[1], axis=1)
@@ -362,6 +524,67 @@ def test_a_target_without_a_number_stops_no_other(prober, tmp_path):
         (["--grid.layers", "conv1", "--interpolate.blends", "9"], "needs two seeds"),
         (["--interpolate.records", "[a,b]"], "not the record of a finished run"),
         (["--interpolate.records", "[a]"], "give two"),
+        (
+            ["--grid.layers", "conv1", "--grid.diversity", "1"],
+            "compares the images of several seeds: use sweep with grid.seeds of 2 or more",
+        ),
+        (
+            ["--grid.layers", "conv1", "--grid.diversity", "-1", "--grid.seeds", "2"],
+            "grid.diversity is -1.0; it must be 0 or more",
+        ),
+        (
+            [
+                *("--grid.layers", "conv1", "--grid.diversity", "1", "--grid.seeds", "4"),
+                *("--chunk_size", "3"),
+            ],
+            "compares the images of 4 seeds, which are optimized together, and a chunk has 3",
+        ),
+        (
+            [
+                "--grid.layers",
+                "conv1",
+                "--grid.targets",
+                "[{class_path: Diversity, init_args: {layer: conv1}}]",
+            ],
+            "conv1_diversity compares the images of several seeds, and there is one",
+        ),
+        (
+            [
+                *("--grid.layers", "conv1", "--grid.diversity", "1", "--grid.seeds", "2"),
+                *("--interpolate.blends", "3"),
+            ],
+            "leave out grid.diversity",
+        ),
+        (
+            ["--grid.targets", "[{class_path: DeepDraem, init_args: {layer: conv1}}]"],
+            "Did you mean 'DeepDream'?",
+        ),
+        (
+            ["--grid.targets", "[{class_path: DeepDream, init_args: {layer: conv11}}]"],
+            "no layer 'conv11'. Did you mean 'conv1'",
+        ),
+        (
+            ["--grid.layers", "conv1", "--model.parameterization", "Fourir"],
+            "Did you mean 'Fourier'?",
+        ),
+        (
+            [
+                "--grid.layers",
+                "conv1",
+                "--model.transforms",
+                "[{class_path: Padding, init_args: {border: 14}}]",
+            ],
+            "border of Padding is 14",
+        ),
+        (
+            [
+                "--grid.layers",
+                "conv1",
+                "--grid.initial_images",
+                "[GrayNoise, {class_path: GivenImage, init_args: {path: nowhere.png}}]",
+            ],
+            "'nowhere.png' is not a file",
+        ),
     ],
 )
 def test_bad_input_ends_with_one_message_and_no_folder(prober, tmp_path, options, said):
