@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from prober.errors import InputError
 from prober.files import claim_version, write_whole
+from prober.layers import layers_json, layers_table
 from prober.parser import ProberParser
 from prober.report.command import Report
 from prober.subject.frozen import Subject
@@ -34,8 +35,11 @@ from prober.visualize.callbacks import (
     tensorboard_command,
 )
 from prober.visualize.datamodule import StepsDataModule
+from prober.visualize.defaults import various_initial_images
 from prober.visualize.module import ActivationMaximization
+from prober.visualize.parameterizations import Parameterization
 from prober.visualize.profiler import NoProfiler
+from prober.visualize.transforms import Transform
 
 RUNS = "lightning_logs"
 """The folder of all runs, in the working directory or in `trainer.default_root_dir`."""
@@ -44,6 +48,12 @@ SMALL = 3 * 64 * 64
 """Images with fewer numbers than this are optimized by one thread."""
 
 
+PENALTIES: list[dict[str, Any]] = [
+    {"class_path": "prober.visualize.regularizers.L2"},
+    {"class_path": "prober.visualize.regularizers.TotalVariation"},
+]
+"""The regularizers where none are given, as a config writes them, so that it can be written."""
+
 REPORT_GRID: dict[str, Any] = {
     "layers": "all",
     "channels": "all",
@@ -51,10 +61,6 @@ REPORT_GRID: dict[str, Any] = {
     "objectives": ["ChannelMean", "Neuron"],
     "positions": 2,
     "seeds": 8,
-    "initial_images": [
-        {"class_path": f"prober.visualize.images.{name}"}
-        for name in ("GaussianNoise", "GrayNoise", "LowFrequencyNoise")
-    ],
     "regularizers": [
         [
             {"class_path": "prober.visualize.regularizers.L2", "init_args": {"weight": l2}},
@@ -67,7 +73,9 @@ REPORT_GRID: dict[str, Any] = {
     ],
     "in_turn": True,
 }
-"""What a report looks at if its config does not say otherwise."""
+"""What a report looks at if its config does not say otherwise.
+
+Its initial images, where none are given, are those that `various_initial_images` gives."""
 
 
 class RunLogger(TensorBoardLogger):
@@ -167,8 +175,12 @@ class ProberCLI(LightningCLI):
         )
         self._add_sweep_arguments(report)
         self._add_report_arguments(report)
+        layers = self.init_parser(description="Lists the layers of a CNN that can be probed.")
+        layers.only = "model.subject"
+        layers.add_class_arguments(Subject, "model.subject")
+        layers.add_argument("--json", action="store_true", help="As JSON, for machines.")
         commands = next(a for a in parser._actions if a.dest == "subcommand")
-        for name, command in (("sweep", sweep), ("report", report)):
+        for name, command in (("sweep", sweep), ("report", report), ("layers", layers)):
             command.shorten_help()
             self._subcommand_parsers[name] = command
             commands.add_subcommand(name, command, help=command.description)
@@ -183,8 +195,32 @@ class ProberCLI(LightningCLI):
             "--model.lr", type=float, default=0.05, help="Adam's learning rate, in pixel values."
         )
         parser.add_class_arguments(Grid, "grid")
+        parser.set_defaults({"grid.regularizers": [PENALTIES]})
         add = parser.add_argument
+        add(
+            "--model.parameterization",
+            type=Parameterization | None,
+            help="The basis of the images: Pixels (the default below 64 pixels), Fourier (that of "
+            "larger images), MagnitudeConstrained.",
+        )
+        add(
+            "--model.transforms",
+            type=list[Transform] | None,
+            help="What the pictures must be robust against: Jitter, Scale, Rotation, Padding, "
+            "Blur, Noise; [] for nothing, the default below 64 pixels.",
+        )
         add("--chunk_size", type=int | None, help="Images in a chunk; a good number if not given.")
+        add(
+            "--channels_last",
+            type=bool,
+            default=True,
+            help="The subject's channels last in memory, which is mostly faster.",
+        )
+        add(
+            "--memory",
+            type=float | None,
+            help="GiB that all processes may take together; chunks shrink to it.",
+        )
         add("--resume", type=str | None, help="The folder of a run to go on with.")
         add("--yes", type=bool, default=False, help="Go on with a very large grid.")
         self._add_snapshot_arguments(parser)
@@ -219,15 +255,14 @@ class ProberCLI(LightningCLI):
         self._add_snapshot_arguments(parser)
         parser.set_defaults(
             {
-                "model.regularizers": [
-                    {"class_path": "prober.visualize.regularizers.L2"},
-                    {"class_path": "prober.visualize.regularizers.TotalVariation"},
-                ],
+                "model.regularizers": PENALTIES,
             }
         )
         parser.shorten_help()
 
     def _set_seed(self) -> None:
+        if self.subcommand == "layers":  # takes no chances
+            return
         try:
             super()._set_seed()
         except ValueError as error:
@@ -236,6 +271,8 @@ class ProberCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Checks what the classes cannot check themselves."""
+        if self.subcommand == "layers":
+            return
         self.threads = torch.get_num_threads()
         if self.subcommand != "fit":
             # Forked processes cannot use threads that their parent has started, and wait for them
@@ -289,10 +326,26 @@ class ProberCLI(LightningCLI):
         return super().instantiate_trainer(callbacks=[*given, *callbacks], **kwargs)
 
     def _run_subcommand(self, subcommand: str) -> None:
+        settings = self.config_init[subcommand]
+        if not settings.get("json"):
+            fit = subcommand == "fit"
+            self._tell_notes(self.model.subject if fit else settings.model.subject)
         if subcommand == "fit":
             super()._run_subcommand(subcommand)
         else:
-            sys.exit({"sweep": self.sweep, "report": self.report}[subcommand]())
+            commands = {"sweep": self.sweep, "report": self.report, "layers": self.layers}
+            sys.exit(commands[subcommand]())
+
+    @staticmethod
+    def _tell_notes(subject: Subject) -> None:
+        for note in subject.notes:
+            print(f"Note: {note}")
+
+    def layers(self) -> int:
+        """Prints the layers that can be probed; returns the exit code."""
+        settings = self.config_init.layers
+        print((layers_json if settings.json else layers_table)(settings.model.subject))
+        return 0
 
     def sweep(self) -> int:
         """Optimizes the targets of a grid, or what is missing of them; returns the exit code."""
@@ -303,9 +356,13 @@ class ProberCLI(LightningCLI):
         """Gathers the evidence for every unit and writes it down; returns the exit code."""
         settings = self.config_init.report
         sweep = self._sweep(settings, None)
+        if sweep.grid.initial_images is None:
+            sweep.grid.initial_images = various_initial_images(sweep.subject.input_shape)
         against = settings.against
         if isinstance(against, str):
             against = self._other_checkpoint(against)
+        if against is not None:
+            self._tell_notes(against)
         return Report(sweep, against, settings.data, settings.sweep).run()
 
     def _other_checkpoint(self, path: str) -> Subject:
@@ -334,6 +391,10 @@ class ProberCLI(LightningCLI):
                 self.config[self.subcommand], skip_none=False
             ),
             threads=self._threads(math.prod(subject.input_shape)),
+            memory=settings.memory,
+            parameterization=settings.model.parameterization,
+            transforms=settings.model.transforms,
+            channels_last=settings.channels_last,
         )
 
     def fit(self, **kwargs: Any) -> None:

@@ -11,14 +11,22 @@ from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 
 from prober.errors import suggestion
+from prober.functions import take_functions
 from prober.visualize.images import InitialImage
 from prober.visualize.objectives import Objective
+from prober.visualize.parameterizations import Parameterization
 from prober.visualize.regularizers import Regularizer
+from prober.visualize.transforms import Transform
 
 CHOICES = {
     "model.objective": Objective,
     "model.initial_image": InitialImage,
     "model.regularizers": Regularizer,
+    "model.parameterization": Parameterization,
+    "model.transforms": Transform,
+    "grid.targets": Objective,
+    "grid.initial_images": InitialImage,
+    "grid.regularizers": Regularizer,
 }
 """The options whose value is a class of this project, with their base class."""
 
@@ -26,10 +34,26 @@ SHOWN = ("max_steps", "precision", "accelerator", "log_every_n_steps", "enable_p
 """The Trainer's options that `--help` lists; the others work, too."""
 
 
+take_functions()
+
+
 class ProberParser(LightningArgumentParser):
     """Parses options and YAML; on bad input prints one message and exits with code 2."""
 
+    only: str | None = None
+    """The part of a config that is read where the command needs no other; None for all of it."""
+
     _reading = ""
+
+    def parse_string(self, *args: Any, **kwargs: Any) -> Namespace:
+        """Parses YAML; see `LightningArgumentParser`."""
+        config = super().parse_string(*args, **kwargs)
+        if self.only is None:
+            return config
+        part = Namespace()
+        if self.only in config:
+            part[self.only] = config[self.only]
+        return part
 
     def parse_path(self, path: str, *args: Any, **kwargs: Any) -> Namespace:
         """Parses a YAML file; see `LightningArgumentParser`."""
@@ -92,6 +116,11 @@ class ProberParser(LightningArgumentParser):
                 return f"{key}: there is no '{name}'.{suggestion(name, names)} " + (
                     f"Choose {', '.join(names)}."
                 )
+        if path and key == "summands":
+            return (
+                "summands: each is an objective with its weight: {objective: {class_path: ..., "
+                "init_args: ...}, weight: ...}."
+            )
         if path and path[3]:
             why = re.split(r" - Expected| Given value", path[3])[0]
             return f"{key}: cannot use '{path[2]}': {why}."
@@ -120,6 +149,8 @@ class ProberParser(LightningArgumentParser):
                 for each in _concrete(base)
                 for name in inspect.signature(each).parameters
             }
+        if part in siblings:
+            return " Other choices have it, this one has not."
         return suggestion(part, siblings)
 
     def _options(self) -> Iterator[list[str]]:

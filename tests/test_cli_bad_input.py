@@ -64,7 +64,7 @@ BAD_OPTIONS = {
     "k of 0": (["--model.objective", "TopKMean", "--model.objective.k", "0"], ["1 to 196"]),
     "misspelt objective": (
         ["--model.objective", "ChannelMeen"],
-        ["ChannelMeen", "Did you mean 'ChannelMean'?", "ClassConditional, Neuron, TopKMean"],
+        ["ChannelMeen", "Did you mean 'ChannelMean'?", "Negative, Neuron, TopKMean"],
     ),
     "misspelt image": (
         ["--model.initial_image", "GreyNoise"],
@@ -203,7 +203,7 @@ BAD_YAML = {
         ["'wieght", "Did you mean 'weight'?"],
     ),
     "regularizers of none": (objective(CHANNEL_MEAN) + "  regularizers: null\n", ["regularizers"]),
-    "image of none": (objective(CHANNEL_MEAN) + "  initial_image: null\n", ["initial_image"]),
+    "penalties of none": (objective(CHANNEL_MEAN) + "  regularizers: null\n", ["regularizers"]),
     "broken YAML": ("model: [\n", ["bad.yaml"]),
     "empty file": ("", ["bad.yaml"]),
     "list": ("- model\n", ["bad.yaml"]),
@@ -255,7 +255,7 @@ def bad_checkpoints(trap):
         ),
         "that runs code": (pickle.dumps(RunsCode(trap)), ["more than weights", "state_dict"]),
         "that runs code, zipped": ({"conv1.bias": RunsCode(trap)}, ["more than weights"]),
-        "of a training": ({"state_dict": state, "epoch": 3}, ["no state dict"]),
+        "of a training without weights": ({"state_dict": {}, "epoch": 3}, ["no state dict"]),
         "of text": (b"conv1.weight: 1, 2, 3\n", ["weights.pt"]),
     }
 
@@ -299,12 +299,12 @@ class Rejects(nn.Module):
 """
 BAD_CNNS = {
     "layer without channels": (
-        ["--model.subject.cnn", "own_{}.Recurrent", "--model.objective.layer", "rows"],
-        ["'rows' of Recurrent has no channels", "[1, 4, 676]", "conv, logits"],
+        ["--model.subject.cnn", "own_{}.Recurrent", "--model.objective.layer", "lstm.1.0"],
+        ["'lstm.1.0' of Recurrent cannot be probed", "[1, 1, 5]", "conv, rows, lstm.0, logits"],
     ),
     "layer that puts out a tuple": (
         ["--model.subject.cnn", "own_{}.Recurrent", "--model.objective.layer", "lstm"],
-        ["'lstm' of Recurrent has no channels", "tuple"],
+        ["'lstm' of Recurrent cannot be probed", "tuple", "lstm.0"],
     ),
     "class that is missing in the file": (
         ["--model.subject.cnn", "own_{}.Recurent"],
