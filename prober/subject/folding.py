@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -64,13 +65,10 @@ class Folding(nn.Module):
                 self._fold(names, *(modules[name] for name in names))
             self._normalizations = [pair.normalization for pair in self.pairs]
             before = self._outputs(run, image, folded=False)
-            if not self._same(before, run, image):
-                every, kept = self.pairs, []
-                for self.pairs in ([pair] for pair in every):
-                    kept += self.pairs if self._same(before, run, image) else []
-                self.pairs = kept
-                if not self._same(before, run, image):
-                    self.pairs = []
+            same = partial(self._same, before, run, image)
+            self.pairs = self._sound(self.pairs, same)
+            if not same():
+                self.pairs = []
             del self._normalizations
 
     @contextmanager
@@ -110,6 +108,15 @@ class Folding(nn.Module):
         self.register_buffer(pair.weight, folded, persistent=False)
         self.register_buffer(pair.bias, (offset + (bias - mean) * factor).to(weight), False)
         self.pairs.append(pair)
+
+    def _sound(self, pairs: list[Pair], same: Callable[[], bool]) -> list[Pair]:
+        """Returns those pairs that alone, or with their neighbors, change nothing."""
+        self.pairs = pairs
+        if same():
+            return pairs
+        middle = len(pairs) // 2  # few are not: halving finds them soonest
+        halves = (pairs[:middle], pairs[middle:]) if middle else ()
+        return [pair for half in halves for pair in self._sound(half, same)]
 
     def _same(self, before: list[Tensor], run: Callable[[Tensor], Any], image: Tensor) -> bool:
         after = self._outputs(run, image, folded=True)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from prober.errors import InputError
-from prober.subject.exported import is_archive, load_exported, records
+from prober.subject.archive import is_archive, load_exported, records
 
 PROJECT = Path(__file__).parents[2]
 

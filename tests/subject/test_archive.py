@@ -13,7 +13,7 @@ from torch import nn
 from prober.errors import InputError
 from prober.findings.leaky import LeakyReLUs
 from prober.subject import Subject
-from prober.subject.exported import load_exported
+from prober.subject.archive import load_exported
 from prober.subject.loading import load_weights
 
 

@@ -1,0 +1,445 @@
+"""Reads a `torch.export` archive as a CNN, without running anything that the archive holds.
+
+`torch.export.load` is not used: it unpickles sample inputs and constants, evaluates symbolic
+expressions and guards with Python, calls any function that a name below `torch` leads to, and
+pastes the archive's names into Python source that it then executes (torch 2.13.0,
+`torch/_export/serde/serialize.py`, `torch/export/pt2_archive/_package.py`, `torch/fx/graph.py`).
+Here the graph is read as JSON and the weights as raw bytes; the only functions ever called are
+ATen operators that compute tensors from tensors, and arithmetic on sizes.
+"""
+
+import json
+import math
+import operator
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from prober.errors import InputError
+from prober.subject.exported import Call, ExportedCNN, ExportedModule, OfImages, Ref, Step
+
+EXPORT_AGAIN = (
+    "Export it again: torch.export.save(torch.export.export(model.eval(), (images,)), 'net.pt2')."
+)
+
+_FORMAT, _MODEL = "archive_format", "models/model.json"
+_WEIGHTS, _CONSTANTS = "data/weights", "data/constants"
+
+# The numbers of torch/_export/serde/schema.py (torch 2.13.0), ScalarType and MemoryFormat.
+_DTYPES = {
+    1: torch.uint8,
+    2: torch.int8,
+    3: torch.int16,
+    4: torch.int32,
+    5: torch.int64,
+    6: torch.float16,
+    7: torch.float32,
+    8: torch.float64,
+    12: torch.bool,
+    13: torch.bfloat16,
+}
+_MEMORY_FORMATS = {
+    1: torch.contiguous_format,
+    2: torch.channels_last,
+    3: torch.channels_last_3d,
+    4: torch.preserve_format,
+}
+
+_ATEN = re.compile(r"torch\.ops\.aten\.(\w+)\.(\w+)")
+_SIZES: dict[str, Callable[..., Any]] = {
+    f"{module}.{name}": getattr(place, name)
+    for module, place, names in (
+        ("_operator", operator, "add sub mul floordiv truediv mod neg pos and_ or_ not_"),
+        ("_operator", operator, "eq ne lt le gt ge"),
+        ("math", math, "ceil floor trunc sqrt"),
+        ("torch", torch, "sym_int sym_float sym_not sym_max sym_min"),
+    )
+    for name in names.split()
+}
+"""Arithmetic on an image's height and width."""
+
+_TEXTS = {"approximate", "equation", "indexing", "mode", "norm", "pad_mode", "padding", "reduce"}
+"""Arguments that may be text. Other texts are names of files, say, that operators write to."""
+
+_CHECKS = re.compile(r"_assert|_functional_assert|sym_constrain_range")
+"""Operators that only check sizes and types; a run in another precision would fail them."""
+
+# Modes such as the one that lets a gradient through shut ReLUs know the public functions.
+_PUBLIC: dict[str, Callable[..., Tensor]] = {
+    "relu.default": torch.relu,
+    "relu_.default": torch.relu_,
+    "hardtanh.default": F.hardtanh,
+    "hardtanh_.default": F.hardtanh_,
+}
+
+
+class _Unusable(Exception):
+    """Says why an archive cannot be probed."""
+
+
+def is_archive(path: Path) -> bool:
+    """Tells whether a file is a `torch.export` archive, of this or an older format."""
+    return bool({_FORMAT, "serialized_exported_program.json"} & set(records(path)))
+
+
+def records(path: Path) -> dict[str, str]:
+    """Returns the records of a zip archive by their names below its top folder, or none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.split("/", 1)[-1]: name for name in archive.namelist()}
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return {}
+
+
+def load_exported(path: Path) -> ExportedCNN:
+    """Builds the CNN of an archive as `torch.export.save` writes it.
+
+    Args:
+        path: The archive, usually called `.pt2`.
+
+    Raises:
+        InputError: The archive is damaged, holds pickles, or a graph that cannot be hooked: one
+            exported in training mode, with several inputs, or with operators not of PyTorch.
+    """
+    try:
+        return _build(path)
+    except _Unusable as error:
+        raise InputError(f"Archive '{path}' cannot be probed: {error}") from error
+    except PermissionError:
+        raise
+    except Exception as error:  # damaged JSON can be anything that is not expected
+        raise InputError(
+            f"Archive '{path}' cannot be read; it is damaged. {EXPORT_AGAIN}"
+        ) from error
+
+
+def _build(path: Path) -> ExportedCNN:
+    names = records(path)
+    if _MODEL not in names:
+        why = "it is compiled" if any("aotinductor" in name for name in names) else "it is too old"
+        raise _Unusable(f"{why}, or has no model called 'model'. {EXPORT_AGAIN}")
+    with zipfile.ZipFile(path) as archive:
+
+        def read(name: str) -> bytes:
+            return archive.read(names[name])
+
+        module = json.loads(read(_MODEL))["graph_module"]
+        tensors = {
+            **_tensors(json.loads(read(f"{_WEIGHTS}/model_weights_config.json")), _WEIGHTS, read),
+            **_tensors(
+                json.loads(read(f"{_CONSTANTS}/model_constants_config.json")), _CONSTANTS, read
+            ),
+        }
+    graph = module["graph"]
+    weights, inputs = _inputs(module["signature"])
+    root = _calls(graph["nodes"], set(weights))
+    root.inputs = inputs
+    root.results = _results(graph["outputs"])[0]
+    sizes = {name for step in root.all_steps() if step.is_size for name in step.results}
+    _connect(root, sizes | set(weights), set(root.results))
+
+    cnn = _class(root.kind, ExportedCNN)()
+    cnn.input_shape = tuple(
+        size.get("as_int") for size in graph["tensor_values"][inputs[0]]["sizes"]
+    )
+    cnn.targets, cnn.whole = weights, root
+    _add_modules(cnn, root)
+    persistent = {target for target in tensors if target in _state_names(module["signature"])}
+    for target, (tensor, is_parameter) in tensors.items():
+        *owner, name = target.split(".")
+        place = _module(cnn, ".".join(owner))
+        if is_parameter:
+            place.register_parameter(name, nn.Parameter(tensor, tensor.is_floating_point()))
+        else:
+            place.register_buffer(name, tensor, persistent=target in persistent)
+    _restore_layers(cnn, root)
+    return cnn
+
+
+def _tensors(
+    config: dict[str, Any], folder: str, read: Callable[[str], bytes]
+) -> dict[str, tuple[Tensor, bool]]:
+    """Returns the tensors that a list of contents names, and whether each is a parameter."""
+    tensors = {}
+    for name, entry in config["config"].items():
+        meta = entry["tensor_meta"]
+        if entry["use_pickle"] or meta is None:
+            raise _Unusable(
+                f"'{name}' in it is a pickled object, which is not loaded. Export a CNN of plain "
+                f"weights. {EXPORT_AGAIN}"
+            )
+        dtype = _DTYPES[meta["dtype"]]
+        size, stride = ([side["as_int"] for side in meta[key]] for key in ("sizes", "strides"))
+        content = bytearray(read(f"{folder}/{entry['path_name']}"))
+        flat = torch.frombuffer(content, dtype=dtype) if content else torch.empty(0, dtype=dtype)
+        offset = meta["storage_offset"]["as_int"]
+        tensor = flat.as_strided(size, stride, offset).clone() if content else flat.reshape(size)
+        tensors[name] = (tensor, bool(entry["is_param"]))
+    return tensors
+
+
+def _inputs(signature: dict[str, Any]) -> tuple[dict[str, str], list[str]]:
+    """Returns which weight each name of the graph stands for, and the names of the images."""
+    weights, inputs = {}, []
+    for spec in signature["input_specs"]:
+        [(kind, content)] = spec.items()
+        if kind == "user_input":
+            [(sort, name)] = content["arg"].items()
+            inputs.append(name["name"] if sort == "as_tensor" else "")
+        elif kind in ("parameter", "buffer", "tensor_constant"):
+            weights[content["arg"]["name"]] = content[f"{kind}_name"]
+        else:
+            raise _Unusable(f"it takes '{kind}', not images alone. {EXPORT_AGAIN}")
+    if len(inputs) != 1 or not inputs[0]:
+        raise _Unusable(f"it takes {len(inputs)} inputs, not images alone. {EXPORT_AGAIN}")
+    return weights, inputs
+
+
+def _state_names(signature: dict[str, Any]) -> set[str]:
+    """Returns the buffers that belong to the state dict."""
+    buffers = (spec["buffer"] for spec in signature["input_specs"] if "buffer" in spec)
+    return {buffer["buffer_name"] for buffer in buffers if buffer["persistent"]}
+
+
+def _calls(nodes: list[dict[str, Any]], weights: set[str]) -> Call:
+    """Arranges the operators, which are one long list, into the calls of modules they came from."""
+    root = Call((), "", "ExportedCNN")
+    stack = [root]
+    for node in nodes:
+        path = _path(node["metadata"].get("nn_module_stack"), root)
+        if path is not None:
+            depth = 1
+            while (
+                depth < min(len(stack), len(path) + 1) and stack[depth].path == path[depth - 1][0]
+            ):
+                depth += 1
+            del stack[depth:]
+            for key, module, kind in path[depth - 1 :]:
+                call = Call(key, module, kind)
+                stack[-1].steps.append(call)
+                stack.append(call)
+        if (step := _step(node, weights)) is not None:
+            stack[-1].steps.append(step)
+    return root
+
+
+def _path(text: str | None, root: Call) -> list[tuple[tuple[str, ...], str, str]] | None:
+    """Reads which modules an operator lies in: for each its key, name and class.
+
+    The text is `key,name,class;key,name,class;...`; the key tells the calls of one module apart.
+    """
+    if not text or text.startswith("_empty_nn_module_stack"):  # added by torch.export itself
+        return None
+    path = []
+    for item in text.split(";"):
+        key, module, kind = item.split(",", 2)
+        module, kind = module.split("@")[0], kind.rsplit(".", 1)[-1]
+        if module:
+            before = path[-1][0] if path else ()
+            path.append(((*before, key), module, kind))
+        else:
+            root.kind = kind
+    return path
+
+
+def _step(node: dict[str, Any], weights: set[str]) -> Step | None:
+    target = node["target"]
+    args, kwargs = [], {}
+    for given in node["inputs"]:
+        value = _value(given["arg"], target)
+        if given.get("kind") == 2:
+            kwargs[given["name"]] = value
+        else:
+            args.append(value)
+        if given["name"] in ("train", "training") and value is True:
+            raise _Unusable(f"it was exported in training mode. {EXPORT_AGAIN}")
+    if target in _SIZES:
+        return Step(_SIZES[target], args, kwargs, *_results(node["outputs"]))
+    aten = _ATEN.fullmatch(target)
+    if aten is None:
+        raise _Unusable(
+            f"its operator '{target}' is not one of PyTorch's own that compute tensors. Export a "
+            "CNN without it, or name the CNN with model.subject.cnn."
+        )
+    if _CHECKS.match(aten[1]):
+        return None
+    overload = getattr(getattr(torch.ops.aten, aten[1], None), aten[2], None)
+    if not isinstance(overload, torch._ops.OpOverload):
+        raise _Unusable(f"this version of PyTorch has no operator '{target}'. {EXPORT_AGAIN}")
+    for argument, given in zip(overload._schema.arguments, args, strict=False):
+        written = argument.alias_info is not None and argument.alias_info.is_write
+        if written and isinstance(given, Ref) and given.name in weights:
+            raise _Unusable(f"it changes its own weights as it runs. {EXPORT_AGAIN}")
+    texts = [each for each in overload._schema.arguments if "str" in str(each.type).lower()]
+    if not all(each.name in _TEXTS or each.name == "rounding_mode" for each in texts):
+        raise _Unusable(f"its operator '{target}' does more than compute. {EXPORT_AGAIN}")
+    function = _PUBLIC.get(f"{aten[1]}.{aten[2]}", overload)
+    return Step(function, args, kwargs, *_results(node["outputs"]))
+
+
+def _value(argument: dict[str, Any], target: str) -> Any:
+    """Returns an operator's argument: a number, a text, a reference or a list of them."""
+    [(kind, value)] = argument.items()
+    if kind == "as_none":
+        return None
+    if kind in ("as_tensor", "as_tensors"):
+        return [Ref(each["name"]) for each in value] if kind[-1] == "s" else Ref(value["name"])
+    if kind == "as_optional_tensors":
+        return [_value(each, target) for each in value]
+    if kind in ("as_sym_int", "as_sym_float", "as_sym_bool"):
+        [(sort, content)] = value.items()
+        return Ref(content) if sort == "as_name" else content
+    if kind in ("as_sym_ints", "as_sym_floats", "as_sym_bools"):
+        return [_value({kind[:-1]: each}, target) for each in value]
+    if kind in ("as_float", "as_floats"):  # infinity is written as a text
+        return [float(each) for each in value] if kind[-1] == "s" else float(value)
+    if kind in ("as_int", "as_ints", "as_bool", "as_bools", "as_string", "as_int_lists"):
+        return value
+    if kind == "as_scalar_type":
+        dtype = _DTYPES[value]
+        # What was exported in one precision runs in another, as its weights do.
+        return OfImages("dtype") if dtype.is_floating_point else dtype
+    if kind == "as_memory_format":
+        return _MEMORY_FORMATS[value]
+    if kind == "as_device":
+        return OfImages("device")
+    if kind == "as_layout" and value == 7:
+        return torch.strided
+    raise _Unusable(f"its operator '{target}' takes an argument of kind '{kind}'. {EXPORT_AGAIN}")
+
+
+def _results(outputs: list[dict[str, Any]]) -> tuple[list[str], bool, bool]:
+    """Returns the names of results ("" for none), whether they are several, and a size."""
+    names, several = [], len(outputs) > 1
+    for output in outputs:
+        [(kind, value)] = output.items()
+        if kind == "as_tensors":
+            names, several = [*names, *(each["name"] for each in value)], True
+        elif kind == "as_tensor":
+            names.append(value["name"])
+        else:
+            names.append(value.get("as_name", "") if isinstance(value, dict) else "")
+    is_size = bool(outputs) and all(next(iter(each)).startswith("as_sym_") for each in outputs)
+    return names or [""], several, is_size
+
+
+def _connect(call: Call, shared: set[str], wanted: set[str]) -> None:
+    """Finds what goes into each inner call and what of it is needed afterwards.
+
+    Args:
+        call: The call whose inner calls get their inputs and results.
+        shared: Names that all calls share.
+        wanted: Names of what is needed after the call itself.
+    """
+    needed = set(wanted)
+    for step in reversed(call.steps):
+        if isinstance(step, Call):
+            inner = (name for each in step.all_steps() for name in each.results)
+            made = [name for name in inner if name not in shared]
+            # A call that changes its input in place may have a result that nobody reads.
+            step.results = [name for name in made if name in needed] or made[-1:]
+            step.inputs = [name for name in step.reads() if name not in shared]
+            _connect(step, shared, set(step.results))
+        needed.update(step.reads())
+
+
+def _add_modules(cnn: nn.Module, call: Call) -> None:
+    for step in call.steps:
+        if isinstance(step, Call):
+            _module(cnn, step.module, step.kind)
+            _add_modules(cnn, step)
+
+
+def _module(cnn: nn.Module, path: str, kind: str = "ExportedModule") -> nn.Module:
+    """Returns the module of that name; it and those above it are made where they are missing."""
+    module = cnn
+    parts = path.split(".") if path else []
+    for i, part in enumerate(parts):
+        last = i == len(parts) - 1
+        if part not in module._modules:
+            module.add_module(part, _class(kind if last else "ExportedModule", ExportedModule)())
+        elif last and kind != "ExportedModule":
+            module._modules[part].__class__ = _class(kind, ExportedModule)
+        module = module._modules[part]
+    return module
+
+
+def _class(name: str, base: type[nn.Module]) -> type[nn.Module]:
+    return type(name if name.isidentifier() else base.__name__, (base,), {"__module__": __name__})
+
+
+def _restore_layers(cnn: nn.Module, root: Call) -> None:
+    """Puts modules of PyTorch in place of those that are one convolution or linear operator."""
+    calls: dict[str, list[Call]] = {}
+
+    def collect(call: Call) -> None:
+        for step in call.steps:
+            if isinstance(step, Call):
+                calls.setdefault(step.module, []).append(step)
+                collect(step)
+
+    collect(root)
+    for name, each in calls.items():
+        module = cnn.get_submodule(name)
+        makers = {"Conv2d": _convolution, "Linear": _linear}
+        maker = makers.get(type(module).__name__)
+        layers = [maker(module, call) if maker else None for call in each]
+        # One that is called several times must do the same each time.
+        if layers[0] is None or any(str(layer) != str(layers[0]) for layer in layers):
+            continue
+        layer = layers[0]
+        layer.weight, layer.bias = module._parameters["weight"], module._parameters.get("bias")
+        owner, _, last = name.rpartition(".")
+        cnn.get_submodule(owner)._modules[last] = layer
+
+
+def _operator(call: Call, module: nn.Module) -> tuple[Any, dict[str, Any]] | None:
+    """Returns the only operator of a call on the module's own weights, with its arguments."""
+    if len(call.steps) != 1 or not isinstance(call.steps[0], Step) or len(call.inputs) != 1:
+        return None
+    step = call.steps[0]
+    if set(module._parameters) - {"weight", "bias"} or module._buffers or module._modules:
+        return None
+    if not isinstance(step.function, torch._ops.OpOverload) or len(step.results) != 1:
+        return None
+    schema = step.function._schema.arguments
+    given = {argument.name: value for argument, value in zip(schema, step.args, strict=False)}
+    if given.get("input") != Ref(call.inputs[0]) or "weight" not in module._parameters:
+        return None
+    return step.function, {
+        **{argument.name: argument.default_value for argument in schema},
+        **given,
+        **step.kwargs,
+    }
+
+
+def _convolution(module: nn.Module, call: Call) -> nn.Conv2d | None:
+    found = _operator(call, module)
+    kinds = (torch.ops.aten.conv2d.default, torch.ops.aten.conv2d.padding)
+    if found is None or found[0] not in kinds:
+        return None
+    options = {
+        key: value if isinstance(value, int | str) else tuple(value)
+        for key, value in found[1].items()
+        if key in ("stride", "padding", "dilation", "groups")
+    }
+    weight = module._parameters["weight"]
+    number, per_group, *kernel = weight.shape
+    inputs, has_bias = per_group * options["groups"], "bias" in module._parameters
+    with torch.device("meta"):
+        return nn.Conv2d(inputs, number, tuple(kernel), bias=has_bias, **options)
+
+
+def _linear(module: nn.Module, call: Call) -> nn.Linear | None:
+    found = _operator(call, module)
+    if found is None or found[0] is not torch.ops.aten.linear.default:
+        return None
+    units, inputs = module._parameters["weight"].shape
+    with torch.device("meta"):
+        return nn.Linear(inputs, units, bias="bias" in module._parameters)
