@@ -49,8 +49,8 @@ SMALL = 3 * 64 * 64
 
 
 PENALTIES: list[dict[str, Any]] = [
-    {"class_path": "prober.visualize.regularizers.L2"},
-    {"class_path": "prober.visualize.regularizers.TotalVariation"},
+    {"class_path": "prober.L2"},
+    {"class_path": "prober.TotalVariation"},
 ]
 """The regularizers where none are given, as a config writes them, so that it can be written."""
 
@@ -63,9 +63,9 @@ REPORT_GRID: dict[str, Any] = {
     "seeds": 8,
     "regularizers": [
         [
-            {"class_path": "prober.visualize.regularizers.L2", "init_args": {"weight": l2}},
+            {"class_path": "prober.L2", "init_args": {"weight": l2}},
             {
-                "class_path": "prober.visualize.regularizers.TotalVariation",
+                "class_path": "prober.TotalVariation",
                 "init_args": {"weight": tv},
             },
         ]
@@ -253,11 +253,7 @@ class ProberCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: ProberParser) -> None:
         """Adds this project's own options and defaults."""
         self._add_snapshot_arguments(parser)
-        parser.set_defaults(
-            {
-                "model.regularizers": PENALTIES,
-            }
-        )
+        parser.set_defaults({"model.regularizers": PENALTIES})
         parser.shorten_help()
 
     def _set_seed(self) -> None:

@@ -132,6 +132,9 @@ class ProberParser(LightningArgumentParser):
         if value:
             types = re.findall(r"Expected a <class '([\w.]+)'>", message)
             return f"{key}: '{value}' is not of type {' or '.join(types)}."
+        if found := re.search(r"Union subtypes Subtypes: \[(.*?)\] Errors: .*value: (.*)", message):
+            types = re.findall(r"(\w+)'>", found[1])
+            return f"{key}: '{found[2]}' is not of type {' or '.join(types)}."
         return message
 
     def _suggest(self, option: list[str]) -> str:

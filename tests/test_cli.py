@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from prober.visualize.images import GrayNoise, LowFrequencyNoise
+from prober.visualize.images import GivenImage, GrayNoise, LowFrequencyNoise, PinkNoise
 
 from . import plain
 from .command_line import CONFIGS, CONV2_CH3, lines
@@ -115,6 +115,7 @@ def test_snapshot_interval_is_an_option(prober, tmp_path):
     ]
 
 
+SEVEN = GivenImage("prober/subject/reference/seven.png")
 SHIPPED = {
     "class7": ("classifier_ch7", {"layer": "classifier", "channel": 7}),
     "control_conv2_ch3": ("conv2_ch3", {"objective": "ChannelMean"}),
@@ -144,6 +145,60 @@ SHIPPED = {
     "conv3_ch10_class7": (
         "conv3_ch10_class7",
         {"objective": "ClassConditional", "class": 7, "class_weight": 0.1},
+    ),
+    "conv2_ch3_suppressed": (
+        "minus_conv2_ch3",
+        {"objective": "Negative", "layer": "conv2", "channel": 3},
+    ),
+    "conv3_ch10_without_class7": (
+        "conv3_ch10-0.1_logits_ch7",
+        {"objective": "WeightedSum", "layer": "conv3", "channel": 10},
+    ),
+    "conv3_direction7": (
+        "conv3_direction_7_against_1",
+        {"objective": "Direction", "vector": {"of": 7, "against": 1, "data": "digits"}},
+    ),
+    "conv2_deepdream": (
+        "conv2_all",
+        {"objective": "DeepDream", "channel": None, "initial_image": SEVEN.record()},
+    ),
+    "conv3_caricature": (
+        "conv3_caricature_seven",
+        {"objective": "Caricature", "image": SEVEN.path},
+    ),
+    "conv2_ch3_accentuated": (
+        "conv2_ch3",
+        {
+            "objective": "ChannelMean",
+            "initial_image": SEVEN.record(),
+            "regularizers": [{"name": "distance", "weight": 10.0}],
+        },
+    ),
+    "conv2_ch3_robust": (
+        "conv2_ch3",
+        {
+            "transforms": [
+                {"name": "Jitter", "pixels": 2},
+                {"name": "Rotation", "degrees": 10.0},
+                {"name": "Scale", "low": 0.9, "high": 1.1},
+            ],
+            "parameterization": {"name": "Pixels"},
+        },
+    ),
+    "class7_fourier": (
+        "classifier_ch7",
+        {
+            "parameterization": {"name": "Fourier", "decay": 1.0},
+            "initial_image": PinkNoise().record(),
+            "transforms": [],
+        },
+    ),
+    "class7_maco": (
+        "classifier_ch7",
+        {
+            "parameterization": {"name": "MagnitudeConstrained", "images": "digits"},
+            "initial_image": PinkNoise().record(),
+        },
     ),
     "conv3_ch10_neuron": (
         "conv3_ch10_h3_w3",
@@ -219,6 +274,141 @@ def test_config_of_a_run_gives_the_same_bits_again(prober, tmp_path):
     assert first[0]["seed"] == 11
     again = tmp_path / "lightning_logs/conv2_ch3_top20/version_1/config.yaml"
     assert again.read_text() == config.read_text()
+
+
+def of(name, **settings):
+    return {"class_path": name, "init_args": settings}
+
+
+MEAN = of("ChannelMean", layer="conv2", channel=3)
+WAY = of("Direction", layer="conv3", vector={"of": 7, "against": "1"})
+MODELS = {
+    "minus_conv2_ch3": {
+        "objective": of("Negative", objective=MEAN),
+        "transforms": [
+            of("Padding", border=3),
+            of("Jitter", pixels=1),
+            of("Rotation", degrees=5.0),
+            of("Scale", low=0.9, high=1.3),
+            of("Blur", sigma=0.5),
+            of("Noise", noise_std=0.02),
+        ],
+    },
+    "conv2_ch3-0.1_conv3_direction_7_against_1+2_minus_conv2_ch3": {
+        "objective": of(
+            "WeightedSum",
+            summands=[
+                {"objective": MEAN},
+                {"objective": WAY, "weight": -0.1},
+                {"objective": of("Negative", objective=MEAN), "weight": 2},
+            ],
+        ),
+        "parameterization": of("Fourier", decay=0.5),
+        "regularizers": [of("Distance", weight=0.5)],
+    },
+    "conv3_cosine_way": {
+        "objective": of("CosineDirection", layer="conv3", vector="way.npy"),
+        "parameterization": of("MagnitudeConstrained", images="digits"),
+        "initial_image": of("PinkNoise", contrast=0.2),
+    },
+    "conv1_all": {
+        "objective": of("DeepDream", layer="conv1"),
+        "initial_image": of("GivenImage", path=SEVEN.path),
+        "transforms": [],
+    },
+    "conv3_caricature_seven": {"objective": of("Caricature", layer="conv3", image=SEVEN.path)},
+}
+
+
+def as_recorded(given):
+    """What a record says of a part of a config."""
+    return {"name": given["class_path"], **given["init_args"]}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_run_of_any_kind_has_a_whole_record_and_a_config_that_gives_the_same_bits(
+    prober, tmp_path, name
+):
+    np.save(tmp_path / "way.npy", np.arange(64.0) - 20)
+    (tmp_path / "my.yaml").write_text(yaml.safe_dump({"model": MODELS[name]}))
+    ended = fit(prober, "--seed_everything", 4, config="my.yaml", steps=8)
+    assert lines(ended.out)[0].startswith(f"{name}: score ")
+    config = tmp_path / "lightning_logs" / name / "version_0" / "config.yaml"
+    assert prober("fit", "--config", config).code == 0
+    first, second = (read(tmp_path, f"{name}/version_{i}") for i in range(2))
+    assert np.array_equal(first[1], second[1])
+    assert first[1].min() >= 0 and first[1].max() <= 1
+    record = {key: value for key, value in first[0].items() if key != "seconds"}
+    assert record == {key: second[0][key] for key in record}
+    assert (config.parents[1] / "version_1" / "config.yaml").read_text() == config.read_text()
+
+    model = MODELS[name]
+    assert record["objective"] == model["objective"]["class_path"]
+    assert record["score_end"] > record["score_start"] and record["seed"] == 4
+    pixels = of("Pixels")
+    assert record["parameterization"] == as_recorded(model.get("parameterization", pixels))
+    assert record["transforms"] == [as_recorded(each) for each in model.get("transforms", [])]
+    if "initial_image" in model:
+        asked = as_recorded(model["initial_image"])
+        assert asked.items() <= record["initial_image"].items()
+    mean = {"layer": "conv2", "channel": 3, "objective": "ChannelMean"}
+    if "objective" in model["objective"]["init_args"]:
+        assert mean.items() <= record["of"].items()
+    for asked, said in zip(
+        model["objective"]["init_args"].get("summands", []),
+        record.get("summands", []),
+        strict=True,
+    ):
+        assert said["weight"] == asked.get("weight", 1)
+        assert said["objective"] == asked["objective"]["class_path"]
+    if "summands" in record:
+        assert record["summands"][1]["vector"] == {"of": 7, "against": "1", "data": "digits"}
+        assert record["regularizers"] == [{"name": "distance", "weight": 0.5}]
+
+
+def test_transforms_do_not_hide_a_dead_unit(prober, tmp_path):
+    channel = dead_channel()
+    options = ["--model.objective.layer", "relu3", "--model.objective.channel", channel]
+    ended = fit(
+        prober, *options, "--model.transforms", "[{class_path: Noise, init_args: {noise_std: 0.0}}]"
+    )
+    assert f"Nothing excites relu3_ch{channel} from this start" in ended.out
+    assert read(tmp_path, f"relu3_ch{channel}/version_0")[0]["dead"] is True
+
+
+@pytest.mark.parametrize(
+    ("args", "name", "expected"),
+    [
+        (["--model.objective", "DeepDream"], "conv2_all", {"objective": "DeepDream"}),
+        (
+            ["--model.parameterization", "Fourier", "--model.parameterization.decay", "2"],
+            "conv2_ch3",
+            {"parameterization": {"name": "Fourier", "decay": 2.0}},
+        ),
+        (
+            [
+                *("--model.parameterization", "MagnitudeConstrained"),
+                *("--model.parameterization.images", "digits"),
+            ],
+            "conv2_ch3",
+            {"parameterization": {"name": "MagnitudeConstrained", "images": "digits"}},
+        ),
+        (
+            ["--model.transforms", "[Jitter, Blur]"],
+            "conv2_ch3",
+            {"transforms": [{"name": "Jitter", "pixels": 8}, {"name": "Blur", "sigma": 1.0}]},
+        ),
+        (
+            ["--model.initial_image", "GivenImage", "--model.initial_image.path", SEVEN.path],
+            "conv2_ch3",
+            {"initial_image": SEVEN.record()},
+        ),
+    ],
+)
+def test_other_choices_by_flag_over_a_config(prober, tmp_path, args, name, expected):
+    fit(prober, *args)
+    record, _ = read(tmp_path, f"{name}/version_0")
+    assert {key: record[key] for key in expected} == expected
 
 
 def test_printed_config_gives_the_same_bits(prober, tmp_path):
@@ -374,3 +564,46 @@ def test_a_report_looks_at_the_same_with_its_config_and_without(prober):
         return yaml.safe_load(printed)["grid"]
 
     assert grid("--config", CONFIGS / "report.yaml") == grid()
+
+
+OTHERS = {
+    "grid": {
+        "layers": "conv1",
+        "channels": [0, 1],
+        "seeds": 2,
+        "targets": [of("DeepDream", layer="conv2"), of("Negative", objective=MEAN)],
+    },
+    "trainer": {"max_steps": 4, "devices": 1},
+}
+
+
+def test_a_report_looks_at_units_and_refuses_other_objectives(prober, tmp_path):
+    for option, value in (
+        ("targets", "[{class_path: DeepDream, init_args: {layer: conv1}}]"),
+        ("diversity", "0.5"),
+    ):
+        ended = prober("report", f"--grid.{option}", value)
+        assert ended.code == 2
+        assert ended.err == (
+            f"Error: A report looks at units: leave grid.{option} to sweep, which can show them.\n"
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_of_a_sweep_leaves_out_its_other_objectives(prober, tmp_path):
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(OTHERS))
+    assert prober("sweep", "--config", "sweep.yaml").code == 0
+    swept = "lightning_logs/sweep_conv1_conv2/version_0"
+    ended = prober("report", "--sweep", swept, "--data", "none", "--trainer.devices", 1)
+    assert ended.code == 0, ended.err
+    report = tmp_path / "lightning_logs" / "report_biased" / "version_0"
+    found = json.loads((report / "findings.json").read_text())
+    assert {(unit["layer"], unit["channel"]) for unit in found} == {("conv1", 0), ("conv1", 1)}
+
+    only = OTHERS | {"grid": OTHERS["grid"] | {"layers": []}}
+    (tmp_path / "only.yaml").write_text(yaml.safe_dump(only))
+    assert prober("sweep", "--config", "only.yaml").code == 0
+    swept = "lightning_logs/sweep_conv2/version_0"
+    ended = prober("report", "--sweep", swept)
+    assert ended.code == 2 and "has no picture of a unit" in ended.err
+    assert "other objectives than ChannelMean, Neuron, TopKMean" in ended.err

@@ -3,8 +3,10 @@
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from . import plain
 from .command_line import CONV2_CH3
@@ -75,6 +77,80 @@ BAD_OPTIONS = {
         ["TotalVaration", "Did you mean 'TotalVariation'?"],
     ),
     "image that is an objective": (["--model.initial_image", "Neuron"], ["Neuron"]),
+    "misspelt parameterization": (
+        ["--model.parameterization", "Fourir"],
+        ["model.parameterization", "Fourir", "Did you mean 'Fourier'?", "MagnitudeConstrained"],
+    ),
+    "falling too slowly": (
+        ["--model.parameterization", "Fourier", "--model.parameterization.decay", "-1"],
+        ["decay of Fourier is -1.0", "0 or more"],
+    ),
+    "magnitude of no images": (
+        ["--model.parameterization", "MagnitudeConstrained"],
+        ["images"],
+    ),
+    "magnitude of missing images": (
+        [
+            *("--model.parameterization", "MagnitudeConstrained"),
+            *("--model.parameterization.images", "nowhere"),
+        ],
+        ["MagnitudeConstrained", "no folder 'nowhere'", "digits"],
+    ),
+    "magnitude of an empty folder": (
+        [
+            *("--model.parameterization", "MagnitudeConstrained"),
+            *("--model.parameterization.images", "empty"),
+        ],
+        ["MagnitudeConstrained", "no image", "'empty'"],
+    ),
+    "magnitude of one flat color": (
+        [
+            *("--model.parameterization", "MagnitudeConstrained"),
+            *("--model.parameterization.images", "flat"),
+        ],
+        ["MagnitudeConstrained", "one flat color", "'flat'"],
+    ),
+    "misspelt transform": (
+        ["--model.transforms", "[Jitter, Blurr]"],
+        ["Blurr", "Did you mean 'Blur'?", "Noise, Padding"],
+    ),
+    "jitter over the edge": (
+        ["--model.transforms", "[{class_path: Jitter, init_args: {pixels: 28}}]"],
+        ["pixels of Jitter is 28", "28 x 28", "less than 28"],
+    ),
+    "border over the middle": (
+        ["--model.transforms", "[{class_path: Padding, init_args: {border: 14}}]"],
+        ["border of Padding is 14", "less than 14"],
+    ),
+    "rotation over half a turn": (
+        ["--model.transforms", "[{class_path: Rotation, init_args: {degrees: 181}}]"],
+        ["degrees of Rotation is 181", "0 to 180"],
+    ),
+    "scales in the wrong order": (
+        ["--model.transforms", "[{class_path: Scale, init_args: {low: 1.2}}]"],
+        ["low = 1.2", "high = 1.1"],
+    ),
+    "noise of no number": (
+        ["--model.transforms", "[{class_path: Noise, init_args: {noise_std: .nan}}]"],
+        ["noise_std of Noise is nan"],
+    ),
+    "misspelt setting of a transform": (
+        ["--model.transforms", "[{class_path: Jitter, init_args: {pixel: 1}}]"],
+        ["'pixel'", "Did you mean 'pixels'?"],
+    ),
+    "missing picture": (
+        ["--model.initial_image", "GivenImage", "--model.initial_image.path", "nowhere.png"],
+        ["'nowhere.png' is not a file", "Looked in"],
+    ),
+    "picture of text": (
+        ["--model.initial_image", "GivenImage", "--model.initial_image.path", "text.png"],
+        ["'text.png' cannot be used as a picture"],
+    ),
+    "picture without a path": (["--model.initial_image", "GivenImage"], ["path"]),
+    "negative distance": (
+        ["--model.regularizers", "[{class_path: Distance, init_args: {weight: -1}}]"],
+        ["weight of Distance is -1.0", "0 or more"],
+    ),
     "negative weight": (
         ["--model.regularizers", '[{"class_path": "L2", "init_args": {"weight": -0.5}}]'],
         ["weight of L2 is -0.5", "0 or more"],
@@ -126,6 +202,23 @@ BAD_OPTIONS = {
 }
 
 
+@pytest.fixture
+def files(tmp_path):
+    """What some of the bad input names."""
+    for folder in ("empty", "flat"):
+        (tmp_path / folder).mkdir()
+    Image.new("RGB", (28, 28), "red").save(tmp_path / "flat" / "a.png")
+    (tmp_path / "text.png").write_text("no picture")
+    for name, vector in {
+        "short": np.ones(5),
+        "nan": np.full(32, np.nan),
+        "zero": np.zeros(32),
+        "map": np.ones((32, 14, 14)),
+    }.items():
+        np.save(tmp_path / f"{name}.npy", vector)
+
+
+@pytest.mark.usefixtures("files")
 @pytest.mark.parametrize(("args", "words"), BAD_OPTIONS.values(), ids=BAD_OPTIONS)
 def test_bad_option(told, args, words):
     message = told(*args)
@@ -147,7 +240,116 @@ def conditional(inner=CHANNEL_MEAN, target_class=1, weight=0.1):
     )
 
 
+def direction(vector, kind="Direction"):
+    return objective(f"{{class_path: {kind}, init_args: {{layer: conv2, vector: {vector}}}}}")
+
+
+def weighted(*summands):
+    listed = ", ".join(summands)
+    return objective(f"{{class_path: WeightedSum, init_args: {{summands: [{listed}]}}}}")
+
+
+SUMMAND = f"{{objective: {CHANNEL_MEAN}}}"
+
 BAD_YAML = {
+    "direction of another length": (
+        direction("short.npy"),
+        ["'short.npy' is [5]", "'conv2' has 32 channels", "[32]"],
+    ),
+    "direction of a map": (direction("map.npy"), ["'map.npy' is [32, 14, 14]", "[32]"]),
+    "direction that is no number": (
+        direction("nan.npy", "CosineDirection"),
+        ["'nan.npy'", "NaN or infinite"],
+    ),
+    "direction of zeros": (direction("zero.npy"), ["zero everywhere", "leads nowhere"]),
+    "missing direction": (
+        direction("nowhere.npy"),
+        ["'nowhere.npy' is not a direction's array", "No such file"],
+    ),
+    "direction of numbers": (
+        direction("[1.0, 2.0]"),
+        ["vector: '[1.0, 2.0]' is not of type str or ClassDifference."],
+    ),
+    "direction of a class that there is not": (
+        direction("{of: 7, against: 11}"),
+        ["no class '11'", "Its classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"],
+    ),
+    "direction from a class to itself": (direction("{of: 7, against: 7}"), ["zero everywhere"]),
+    "direction of one class": (direction("{of: 7}"), ["against"]),
+    "direction of missing images": (
+        direction("{of: 7, against: 1, data: nowhere}"),
+        ["no folder 'nowhere'"],
+    ),
+    "direction of images without classes": (
+        direction("{of: 7, against: 1, data: flat}"),
+        ["no class '7'", "It has no classes"],
+    ),
+    "caricature of a missing image": (
+        objective("{class_path: Caricature, init_args: {layer: conv2, image: nowhere.png}}"),
+        ["'nowhere.png' is not a file"],
+    ),
+    "caricature of text": (
+        objective("{class_path: Caricature, init_args: {layer: conv2, image: text.png}}"),
+        ["'text.png' cannot be used as a picture"],
+    ),
+    "caricature of an array of another shape": (
+        objective("{class_path: Caricature, init_args: {layer: conv2, image: zero.npy}}"),
+        ["'zero.npy' is [32]", "3 channels"],
+    ),
+    "diversity of one image": (
+        objective("{class_path: Diversity, init_args: {layer: conv2}}"),
+        ["Diversity compares the images of several seeds", "sweep", "grid.seeds"],
+    ),
+    "diversity within a sum": (
+        weighted(SUMMAND, "{objective: {class_path: Diversity, init_args: {layer: conv2}}}"),
+        ["Diversity compares the images of several seeds"],
+    ),
+    "dream of a channel": (
+        objective("{class_path: DeepDream, init_args: {layer: conv2, channel: 2}}"),
+        ["no option 'channel'", "this one has not"],
+    ),
+    "dream of a class": (
+        conditional("{class_path: DeepDream, init_args: {layer: conv2}}"),
+        ["this is a DeepDream", "WeightedSum"],
+    ),
+    "sum of nothing": (weighted(), ["WeightedSum needs at least one summand"]),
+    "sum of what has no objective": (weighted("{weight: 2}"), ["objective"]),
+    "sum of bare objectives": (
+        weighted(CHANNEL_MEAN),
+        ["summands", "{objective: {class_path: ..., init_args: ...}, weight: ...}"],
+    ),
+    "weight of no number": (
+        weighted(f"{{objective: {CHANNEL_MEAN}, weight: .nan}}"),
+        ["weight of WeightedSum is nan"],
+    ),
+    "weight of a word": (
+        weighted(f"{{objective: {CHANNEL_MEAN}, weight: heavy}}"),
+        ["weight", "'heavy'", "float"],
+    ),
+    "misspelt weight": (
+        weighted(f"{{objective: {CHANNEL_MEAN}, wieght: 2}}"),
+        ["'wieght'", "Did you mean 'weight'?"],
+    ),
+    "unknown layer of the second summand": (
+        weighted(SUMMAND, SUMMAND.replace("conv2", "conv22")),
+        ["no layer 'conv22'", "Did you mean 'conv2'?"],
+    ),
+    "channel of the second summand": (
+        weighted(SUMMAND, SUMMAND.replace("4", "32")),
+        ["Channel 32", "0 to 31"],
+    ),
+    "misspelt summand": (
+        weighted(SUMMAND, SUMMAND.replace("Mean", "Meen")),
+        ["ChannelMeen", "Did you mean 'ChannelMean'?"],
+    ),
+    "negative of nothing": (objective("{class_path: Negative}"), ["objective"]),
+    "channel of a negative": (
+        objective(
+            "{class_path: Negative, init_args: {objective: "
+            + CHANNEL_MEAN.replace("4", "99") + "}}"
+        ),
+        ["Channel 99", "0 to 31"],
+    ),
     "class too large": (conditional(target_class=10), ["Class 10", "0 to 9"]),
     "class below 0": (conditional(target_class=-1), ["Class -1", "0 to 9"]),
     "negative class weight": (conditional(weight=-1), ["ClassConditional is -1", "0 or more"]),
@@ -211,6 +413,7 @@ BAD_YAML = {
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("files")
 @pytest.mark.parametrize(("text", "words"), BAD_YAML.values(), ids=BAD_YAML)
 def test_bad_yaml(told, tmp_path, text, words):
     (tmp_path / "bad.yaml").write_text(text)

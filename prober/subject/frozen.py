@@ -122,7 +122,7 @@ class Subject(nn.Module):
         self._memory = Memory(self.cnn, self.weights)
         self._list_layers()
         image = torch.rand(1, *self.input_shape, generator=torch.Generator().manual_seed(0))
-        self.folding = Folding(self._modules_named, self._run, image)
+        self.folding = Folding(self._modules_named, self._run, image).eval()
         if self._memory.changes:
             self._memory.forget()
 

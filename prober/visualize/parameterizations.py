@@ -6,9 +6,12 @@ low frequencies, as photographs do, gives pictures that can be read (Olah et al.
 visualization", Distill 2017, section "Preconditioning and parameterization").
 """
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -208,8 +211,9 @@ class MagnitudeConstrained(Parameterization):
         Raises:
             InputError: The images cannot be read, do not fit, or are all one flat color.
         """
-        images = read_images(self.images, shape, "images of MagnitudeConstrained").images
-        basis = MagnitudeBasis(images)
+        path = Path(self.images)
+        changed = path.stat().st_mtime_ns if path.exists() else 0
+        basis = copy.deepcopy(_measured(self.images, tuple(shape), changed))
         if not basis.magnitude.amax() > 1e-6:
             raise InputError(
                 f"The images of MagnitudeConstrained, '{self.images}', are all of one flat color, "
@@ -281,6 +285,12 @@ class MagnitudeBasis(Basis):
             spectra = torch.polar(magnitude, phase)
             latent = mix_channels(self.colors, torch.fft.irfft2(spectra, s=size))
             return (self.mean[:, None, None] + latent).sigmoid()
+
+
+@lru_cache(maxsize=2)
+def _measured(images: str, shape: tuple[int, int, int], changed: int) -> MagnitudeBasis:
+    """Measures images once for all chunks of a sweep; again if their folder has changed."""
+    return MagnitudeBasis(read_images(images, shape, "images of MagnitudeConstrained").images)
 
 
 def hartley(images: Tensor) -> Tensor:

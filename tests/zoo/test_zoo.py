@@ -112,3 +112,24 @@ def test_family_is_listed_and_probed(family, models, table):
     assert subject.hash_weights() == subject.sha256
     times = " / ".join(f"{each:.2f}" for each in seconds)
     table.append(f"{family:16} {member:20} {len(names):6} {listing:8.1f} s  {times} s")
+
+
+@pytest.mark.parametrize("family", ["ResNet", "MobileNet V3", "DenseNet", "ConvNeXt", "ViT"])
+def test_an_exported_archive_gives_what_the_cnn_gives(family, models, tmp_path):
+    member, side = FAMILIES[family]
+    cnn = build(models, member).eval()
+    exported = torch.export.export(cnn, (torch.rand(1, 3, side, side),))
+    torch.export.save(exported, tmp_path / "net.pt2")
+    archive = Subject(checkpoint=str(tmp_path / "net.pt2"), input_shape=(3, side, side))
+    own = Subject(cnn, input_shape=(3, side, side))
+    image = torch.rand(1, 3, side, side)
+    layers = [name for name in own.computing_layers() if name in archive.shapes]
+    assert len(layers) >= 0.9 * len(own.computing_layers())
+    for layer in (layers[0], layers[len(layers) // 2], "logits"):
+        expected = own(image, [layer])[layer]
+        torch.testing.assert_close(
+            archive(image, [layer])[layer],
+            expected,
+            rtol=1e-4,
+            atol=1e-5 * expected.abs().max().item(),
+        )
