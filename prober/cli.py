@@ -278,6 +278,7 @@ class ProberCLI(LightningCLI):
         if steps < 1:
             raise InputError(f"trainer.max_steps is {steps}; choose 1 or more.")
         trainer = self._get(self.config, "trainer")
+        _check_precision(str(trainer.precision))
         single = trainer.devices in (1, "1", "auto", [0], "0,") and trainer.num_nodes == 1
         if self.subcommand == "fit" and not single:
             raise InputError("fit makes one image on one device; for several, use sweep.")
@@ -428,6 +429,21 @@ class ProberCLI(LightningCLI):
         if folder := run_folder(self.trainer):
             print(f"Run: {folder}")
             print(f"Evolution: {tensorboard_command(Path(folder).parents[1])}")
+
+
+def _check_precision(precision: str) -> None:
+    """Refuses precisions in which the image itself would be held in half precision, or no CPU is.
+
+    Raises:
+        InputError: The precision is one of them.
+    """
+    if precision.startswith(("16-true", "bf16-true", "transformer-engine")):
+        raise InputError(
+            f"trainer.precision {precision} would keep the image in half precision, where small "
+            "steps are lost: choose bf16-mixed, which computes the CNN in it, or 32-true, 64-true."
+        )
+    if precision in ("16", "16-mixed") and not torch.cuda.is_available():
+        raise InputError(f"trainer.precision {precision} needs a GPU: choose bf16-mixed.")
 
 
 def main() -> None:

@@ -178,6 +178,8 @@ BAD_OPTIONS = {
         ["'trainer.max_stepz'", "Did you mean 'max_steps'?"],
     ),
     "stray word": (["stray"], ["stray"]),
+    "image in half precision": (["--trainer.precision", "bf16-true"], ["bf16-true", "bf16-mixed"]),
+    "precision of a GPU": (["--trainer.precision", "16-mixed"], ["16-mixed", "needs a GPU"]),
     "unknown precision": (["--trainer.precision", "65"], ["trainer.precision", "64-true"]),
     "unknown accelerator": (["--trainer.accelerator", "abacus"], ["abacus", "cpu"]),
     "missing checkpoint": (
