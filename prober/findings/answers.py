@@ -3,16 +3,19 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from prober.findings.data import RealData
-from prober.findings.stimuli import FLAT_HUES
 from prober.findings.tuning import Curves
-from prober.findings.units import Window, responses
+from prober.findings.units import Place, Window, responses, responses_in_blocks
 from prober.subject.frozen import LOGITS, Subject
+
+LOGIT: Place = (LOGITS, None)
+"""Where a class's logit is."""
 
 EXAMPLES = 8
 """Real images shown for each unit."""
@@ -37,18 +40,18 @@ class Answers:
 
     Attributes:
         data: The images.
-        plain: For each layer `[N, channels]`, to the images as they are.
+        plain: For each place `[N, channels]`, to the images as they are.
         plain_at_neuron: Likewise of the neurons that stand for their channels alone.
-        tinted: For each layer `[hues, N, channels]`; empty where images have no three channels.
+        tinted: For each place `[hues, N, channels]`; empty where images have no three channels.
         tinted_at_neuron: Likewise of the neurons.
         gray: The logits `[N, classes]` of the images without color, None without logits.
     """
 
     data: RealData
-    plain: dict[str, Tensor]
-    plain_at_neuron: dict[str, Tensor]
-    tinted: dict[str, Tensor]
-    tinted_at_neuron: dict[str, Tensor]
+    plain: dict[Place, Tensor]
+    plain_at_neuron: dict[Place, Tensor]
+    tinted: dict[Place, Tensor]
+    tinted_at_neuron: dict[Place, Tensor]
     gray: Tensor | None
 
     @property
@@ -60,17 +63,15 @@ class Answers:
         """
         return self.data.every_class_has_a_hue and bool(self.tinted)
 
-    def responses_of_pool(self) -> dict[str, Tensor]:
-        """Returns for each layer the responses `[P, channels]` to the pool of real images."""
-        if self.in_every_hue:
-            return {layer: r.flatten(0, 1) for layer, r in self.tinted.items()}
-        return self.plain
+    def responses_of_pool(self, place: Place) -> Tensor:
+        """Returns the responses `[P, channels]` of a place to the pool of real images."""
+        return self.tinted[place].flatten(0, 1) if self.in_every_hue else self.plain[place]
 
-    def pool_at_neuron(self) -> dict[str, Tensor]:
-        """Returns for each layer the responses `[P, channels]` of single neurons to the pool."""
+    def pool_at_neuron(self, place: Place) -> Tensor:
+        """Returns the responses `[P, channels]` of single neurons to the pool."""
         if self.in_every_hue:
-            return {layer: r.flatten(0, 1) for layer, r in self.tinted_at_neuron.items()}
-        return self.plain_at_neuron
+            return self.tinted_at_neuron[place].flatten(0, 1)
+        return self.plain_at_neuron[place]
 
     def images_of_pool(self, numbers: Sequence[int]) -> Tensor:
         """Returns some images of the pool, `[len(numbers), C, H, W]`."""
@@ -89,33 +90,36 @@ class Answers:
         return self.data.labels, self.data.shown
 
 
-def ask(subject: Subject, data: RealData, windows: dict[str, Window]) -> Answers:
+def ask(subject: Subject, data: RealData, windows: dict[Place, Window]) -> Answers:
     """Computes the responses of layers, and of the logits, to real images."""
+    number = len(data.images)
     colored = subject.input_shape[0] == 3
-    if LOGITS in subject.shapes and len(subject.shapes[LOGITS]) == 1 and LOGITS not in windows:
+    if LOGITS in subject.shapes and len(subject.shapes[LOGITS]) == 1 and LOGIT not in windows:
         height, width = subject.input_shape[1:]
-        windows = windows | {LOGITS: Window(None, 0, 0, height, width)}
+        windows = windows | {LOGIT: Window(None, 0, 0, height, width)}
     plain = responses(subject, data.images, windows)
-    parts: dict[str, list[Tensor]] = {layer: [] for layer in windows if colored}
-    alone: dict[str, list[Tensor]] = {layer: [] for layer in windows if colored}
+    parts: dict[Place, list[Tensor]] = {place: [] for place in windows if colored}
+    alone: dict[Place, list[Tensor]] = {place: [] for place in windows if colored}
     for hue in data.columns if colored else ():
-        for layer, (answer, own) in responses(subject, data.tinted(hue), windows).items():
-            parts[layer].append(answer)
-            alone[layer].append(own)
+        tinted = partial(data.tinted, hue)
+        for place, (answer, own) in responses_in_blocks(subject, tinted, number, windows).items():
+            parts[place].append(answer)
+            alone[place].append(own)
     gray = None
-    if colored and LOGITS in windows and windows[LOGITS].neuron is None:
-        gray = responses(subject, data.without_color(), {LOGITS: windows[LOGITS]})[LOGITS][0]
+    if colored and LOGIT in windows and windows[LOGIT].neuron is None:
+        of_logits = {LOGIT: windows[LOGIT]}
+        gray = responses_in_blocks(subject, data.without_color, number, of_logits)[LOGIT][0]
     return Answers(
         data,
-        {layer: answer for layer, (answer, _) in plain.items()},
-        {layer: own for layer, (_, own) in plain.items()},
-        {layer: torch.stack(part) for layer, part in parts.items()},
-        {layer: torch.stack(part) for layer, part in alone.items()},
+        {place: answer for place, (answer, _) in plain.items()},
+        {place: own for place, (_, own) in plain.items()},
+        {place: torch.stack(part) for place, part in parts.items()},
+        {place: torch.stack(part) for place, part in alone.items()},
         gray,
     )
 
 
-def table(answers: Answers, layer: str, channel: int) -> dict[str, Any]:
+def table(answers: Answers, place: Place, channel: int) -> dict[str, Any]:
     """Returns a unit's mean responses by class and hue, and what explains their variance.
 
     A two-way analysis of variance over all images in all hues: the shares of the total sum of
@@ -123,9 +127,9 @@ def table(answers: Answers, layer: str, channel: int) -> dict[str, Any]:
     difference between images of one class in one hue.
     """
     data = answers.data
-    if layer not in answers.tinted:
+    if place not in answers.tinted:
         return {"table": None, "rows": [], "columns": [], "variance": None}
-    response = answers.tinted[layer][:, :, channel].double()  # [hues, N]
+    response = answers.tinted[place][:, :, channel].double()  # [hues, N]
     labeled = [i for i in range(len(data.classes)) if (data.labels == i).any()]
     rows = [(data.labels == i) for i in labeled] or [torch.ones(len(data.images), dtype=torch.bool)]
     names = [data.classes[i] for i in labeled] or ["all"]
@@ -184,21 +188,21 @@ def class_evidence(answers: Answers, channel: int, curves: Curves) -> dict[str, 
     """
     data = answers.data
     own = data.labels == channel
-    if LOGITS not in answers.plain or answers.plain[LOGITS].shape[1] != len(data.classes):
+    if LOGIT not in answers.plain or answers.plain[LOGIT].shape[1] != len(data.classes):
         return None
     if not own.any():
         return None
-    logit = answers.plain[LOGITS][:, channel]
+    logit = answers.plain[LOGIT][:, channel]
     hue = data.hues[channel].item()
-    flat_hue = FLAT_HUES[curves.flat.argmax()].item() if len(curves.flat) else None
+    flat_hue = curves.chosen.hues[curves.flat.argmax()].item() if len(curves.flat) else None
     said = {
         "label": data.classes[channel],
         "hue": None if math.isnan(hue) else hue,
         "flat_hue": flat_hue,
     }
-    if LOGITS not in answers.tinted:
+    if LOGIT not in answers.tinted:
         return said | {"logit": None}
-    tinted = answers.tinted[LOGITS][:, :, channel]  # [hues, N]
+    tinted = answers.tinted[LOGIT][:, :, channel]  # [hues, N]
     if math.isnan(hue):
         same = torch.zeros(len(data.columns), dtype=torch.bool)
     else:
@@ -227,7 +231,7 @@ def behavior(answers: Answers) -> dict[str, Any] | None:
         to; `none` if it knows them and the color makes no difference; else `cannot say`.
     """
     data = answers.data
-    logits = answers.plain.get(LOGITS)
+    logits = answers.plain.get(LOGIT)
     if logits is None or logits.shape[1] != len(data.classes) or len(data.classes) < 2:
         return None
     labels = data.labels
@@ -242,10 +246,10 @@ def behavior(answers: Answers) -> dict[str, Any] | None:
         "chance": chance,
         "shortcut": "cannot say",
     }
-    if LOGITS not in answers.tinted or answers.gray is None:
+    if LOGIT not in answers.tinted or answers.gray is None:
         return found
     found["accuracy_without_color"] = (answers.gray.argmax(1) == labels).float().mean().item()
-    named = answers.tinted[LOGITS].argmax(2)  # [hues, N]
+    named = answers.tinted[LOGIT].argmax(2)  # [hues, N]
     if not data.every_class_has_a_hue:
         found["accuracy_color_changed"] = (named == labels).float().mean().item()
     else:

@@ -35,7 +35,8 @@ class RealData(LabelledImages):
 
     def __post_init__(self) -> None:
         """Measures the hues."""
-        self.shown = _hues_of_images(self.images)
+        # In blocks, since the way to the hues takes some times the memory of the images.
+        self.shown = torch.cat([_hues_of_images(part) for part in self.images.split(64)])
         self.hues = torch.tensor([self._hue(i) for i in range(len(self.classes))])
 
     def _hue(self, label: int) -> float:
@@ -62,14 +63,15 @@ class RealData(LabelledImages):
         """The hues in which every image is shown to a unit, in degrees, ascending."""
         if self.every_class_has_a_hue:
             return self.hues.sort().values
-        return torch.arange(12) * 30.0
+        # Each is a pass over all images, which takes long with large ones.
+        return torch.arange(0, 360, 60 if is_large(self.images.shape[1:]) else 30).float()
 
-    def tinted(self, hue: float | Tensor, numbers: Tensor | None = None) -> Tensor:
+    def tinted(self, hue: float | Tensor, numbers: Tensor | slice | None = None) -> Tensor:
         """Shows images in hues: their value (HSV) keeps the shape, the hue is put on it.
 
         Args:
             hue: Degrees, one for all images or `[M]`.
-            numbers: `[M]`, which images; all N where none are given.
+            numbers: `[M]`, or a slice, which images; all N where none are given.
 
         Returns:
             `[M, 3, H, W]`.
@@ -78,9 +80,10 @@ class RealData(LabelledImages):
         hues = torch.as_tensor(hue, dtype=torch.float32).expand(len(images))
         return images.amax(1, keepdim=True) * hue_to_rgb(hues)[:, :, None, None]
 
-    def without_color(self) -> Tensor:
-        """Shows all images in white: their value alone."""
-        return self.images.amax(1, keepdim=True).expand_as(self.images)
+    def without_color(self, numbers: slice = slice(None)) -> Tensor:
+        """Shows images in white: their value alone."""
+        images = self.images[numbers]
+        return images.amax(1, keepdim=True).expand_as(images)
 
 
 def read_data(

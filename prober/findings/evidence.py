@@ -16,7 +16,6 @@ from prober.findings.facets import Facet
 from prober.findings.gallery import Gallery, Visualization
 from prober.findings.interventions import TURNS
 from prober.findings.profiles import NAMES, Profiles
-from prober.findings.stimuli import ANGLES, FLAT_HUES, FREQUENCIES, TINTED_HUES
 from prober.findings.tuning import Curves
 from prober.findings.units import Unit, Window, scores
 from prober.pictures import enlarge, shrunk, sprite, to_bytes
@@ -170,14 +169,14 @@ class Evidence:
             return None
         labels, hues = self._answers.labels_of_pool()
         classes = self._answers.data.classes
-        response = self._answers.responses_of_pool()[unit.layer][:, unit.channel]
+        response = self._answers.responses_of_pool(unit.place)[:, unit.channel]
         top = self._top(response)
         cells = shrunk(to_bytes(self._answers.images_of_pool(top)), CELL)
         of_class = None
         if unit.layer == LOGITS:
             of_class = class_evidence(self._answers, unit.channel, curves)
         return {
-            **table(self._answers, unit.layer, unit.channel),
+            **table(self._answers, unit.place, unit.channel),
             "class": of_class,
             "examples": {
                 "sprite": self._write(unit, "examples.png", sprite(cells[None])),
@@ -195,14 +194,14 @@ class Evidence:
         }
 
     def of_trust(
-        self, objective: Objective, pictures: Tensor, neutral: float, best: float
+        self, unit: Unit, objective: Objective, pictures: Tensor, neutral: float, best: float
     ) -> Section | None:
         """Compares the paths of a unit's pictures, `[P, C, H, W]`, with those of real images."""
         if self._answers is None:
             return None
-        response = self._answers.responses_of_pool()[objective.layer][:, objective.channel]
+        response = self._answers.responses_of_pool(unit.place)[:, unit.channel]
         # Of the neuron's own top examples: only there what it sees is what the gradient tells of.
-        top = self._top(self._answers.pool_at_neuron()[objective.layer][:, objective.channel])
+        top = self._top(self._answers.pool_at_neuron(unit.place)[:, unit.channel])
         generator = torch.Generator().manual_seed(0)
         random = torch.randperm(len(response), generator=generator)[:RANDOM].tolist()
         real = self._answers.images_of_pool([*top, *random])
@@ -242,25 +241,25 @@ def of_tuning(curves: Curves) -> Section:
     """Returns a unit's tuning curves."""
     hue = None
     if len(curves.flat):
-        # Every third of the flat patches: the page draws 24 points around the circle.
+        # The page draws 24 points around the circle, twice as many as there are tinted hues.
         strokes = curves.strokes.repeat_interleave(2)
         between = (curves.strokes + curves.strokes.roll(-1)) / 2
         strokes[1::2] = between
+        every = len(curves.flat) // len(strokes)
         hue = {
-            "degrees": FLAT_HUES[::3].tolist(),
-            "flat": curves.flat[::3].tolist(),
+            "degrees": curves.chosen.hues[::every].tolist(),
+            "flat": curves.flat[::every].tolist(),
             "strokes": strokes.tolist(),
         }
-    assert len(TINTED_HUES) * 2 == len(FLAT_HUES[::3])
     return {
         "hue": hue,
         "orientation": {
-            "degrees": ANGLES.tolist(),
+            "degrees": curves.chosen.angles.tolist(),
             "bars": curves.bars.tolist(),
             "gratings": curves.gratings.tolist(),
         },
         "frequency": {
-            "cycles_per_pixel": FREQUENCIES.tolist(),
+            "cycles_per_pixel": curves.chosen.frequencies.tolist(),
             "gratings": curves.frequencies.tolist(),
         },
     }

@@ -20,16 +20,22 @@ from prober.findings.gallery import Gallery, Visualization
 from prober.findings.profiles import Profiles, profile
 from prober.findings.search import Start
 from prober.findings.tuning import Battery, Curves
-from prober.findings.units import Unit, Window, look_through, responses, scores
+from prober.findings.units import (
+    Place,
+    Unit,
+    Window,
+    batches,
+    images_at_once,
+    look_through,
+    responses,
+    scores,
+)
 from prober.pictures import squared, to_bytes
 from prober.subject.frozen import Subject
 from prober.sweep.grid import Planned
-from prober.visualize.images import GaussianNoise, GrayNoise, LowFrequencyNoise
+from prober.visualize.defaults import is_large, various_initial_images
 from prober.visualize.regularizers import L2, TotalVariation
 from prober.visualize.targets import Target
-
-NOISE = (GaussianNoise(), GrayNoise(), LowFrequencyNoise())
-"""What the search starts from beside its own starts."""
 
 PENALTY = 0.02
 """The weight of the search's penalties, as a share of the score's whole way: whatever the scale of
@@ -40,6 +46,9 @@ THUMB = 32
 
 KNOWN = 12
 """Images that a start is pushed away from, at the most."""
+
+HELD = 32
+"""Images that the search holds for one unit while it chooses its starts, at the most."""
 
 
 @dataclass
@@ -68,13 +77,18 @@ class Layer:
         return self.units[0].layer
 
     @property
+    def place(self) -> Place:
+        """The layer, and the position of its neuron that is looked at."""
+        return self.units[0].place
+
+    @property
     def live(self) -> list[Unit]:
         """The units that something makes a difference to."""
         return [unit for unit in self.units if unit not in self.dead]
 
     def curves(self, unit: Unit) -> Curves:
         """A unit's tuning curves."""
-        return self.battery.curves(unit.layer, unit.channel)
+        return self.battery.curves(unit.place, unit.channel)
 
 
 @dataclass
@@ -82,12 +96,12 @@ class Point:
     """An optimum, for TensorBoard's projector.
 
     Attributes:
-        image: `[C, H, W]` in [0, 1].
+        answers: `[D]`, the responses of all channels of the layers examined.
         picture: What the unit sees of it, uint8 `[THUMB, THUMB, 3]`.
         label: What it is.
     """
 
-    image: Tensor
+    answers: Tensor
     picture: np.ndarray
     label: dict[str, Any]
 
@@ -115,33 +129,32 @@ class Investigation:
         self.subject = subject
         self.gallery = gallery
         self.points: list[Point] = []
-        self._exact = copy.deepcopy(subject).double()
-        units: dict[tuple[str, tuple[int, int] | None], list[Unit]] = {}
+        if is_large(subject.input_shape):
+            subject.lay_out_channels_last()  # a third faster
+        units: dict[Place, list[Unit]] = {}
         for unit in units_of(gallery, subject):
-            units.setdefault((unit.layer, unit.position), []).append(unit)
-        windows = {place: look_through(subject, *place) for place in units}
-        # Whole layers are shown everything together, single neurons each on its own.
-        whole = {layer: window for (layer, at), window in windows.items() if at is None}
-        apart = [{layer: window} for (layer, at), window in windows.items() if at is not None]
-        shown = [
-            (Battery(subject, each), data and ask(subject, data, each))
-            for each in ([whole] if whole else []) + apart
-        ]
-        singles = iter(shown[1:] if whole else shown)
+            units.setdefault(unit.place, []).append(unit)
+        self._windows = {place: look_through(subject, *place) for place in units}
+        battery = Battery(subject, self._windows)
+        answers = data and ask(subject, data, self._windows)
         self.layers = [
-            Layer(windows[place], of, *(shown[0] if place[1] is None else next(singles)))
-            for place, of in units.items()
+            Layer(self._windows[place], of, battery, answers) for place, of in units.items()
         ]
         self._check_finite()
-        self.behavior = shown[0][1] and behavior(shown[0][1])
-        self._pictures = gallery.images(_best_of_each_look(gallery))
+        self.behavior = answers and behavior(answers)
+        # As many pictures of units as are held in memory at once, of all units alike.
+        best = _best_of_each_look(gallery)
+        number = min(len(best), images_at_once(subject))
+        self._pictures = gallery.images([best[i * len(best) // number] for i in range(number)])
+        self._of_pictures = responses(subject, self._pictures, self._windows)
+        self._rounding = self._by_rounding(battery)
         for layer in self.layers:
             self._note_the_dead(layer)
 
     def _check_finite(self) -> None:
         for layer in self.layers:
             for unit in layer.units:
-                if not layer.battery.responses[layer.name][:, unit.channel].isfinite().all():
+                if not layer.battery.responses[layer.place][:, unit.channel].isfinite().all():
                     raise InputError(
                         f"{self.subject.name} answers a plain gray, flat or striped image with NaN "
                         f"or infinity in channel {unit.channel} of '{unit.layer}', so nothing can "
@@ -155,7 +168,7 @@ class Investigation:
         Pictures of all units and real images may move them; if not, an ascent through ReLUs that
         leak may lead to where they are.
         """
-        rounding = self._rounding(layer)
+        rounding = self._rounding[layer.place]
 
         def unmoved(units: Sequence[Unit], answered: Tensor) -> list[Unit]:
             return [
@@ -164,14 +177,13 @@ class Investigation:
                 if search.look_dead(answered[:, unit.channel], rounding[unit.channel])
             ]
 
-        of_battery = layer.battery.responses[layer.name]
+        of_battery = layer.battery.responses[layer.place]
         suspects = unmoved(layer.units, of_battery)
         if suspects:
-            windows = {layer.name: layer.window}
-            answered, _ = responses(self.subject, self._pictures, windows)[layer.name]
+            answered, _ = self._of_pictures[layer.place]
             suspects = unmoved(suspects, torch.cat([answered, of_battery[:1]]))
         if suspects and layer.answers is not None:
-            real = layer.answers.responses_of_pool()[layer.name]
+            real = layer.answers.responses_of_pool(layer.place)
             suspects = unmoved(suspects, torch.cat([real, of_battery[:1]]))
         if not suspects:
             return
@@ -183,41 +195,49 @@ class Investigation:
             if search.look_dead(torch.stack(pair), rounding[unit.channel]):
                 layer.dead.add(unit)
             else:
-                layer.starts[unit] = [Start("awakened", image)]
+                layer.starts[unit] = [Start.of("awakened", image)]
 
-    def _rounding(self, layer: Layer) -> Tensor:
-        """Measures by how much rounding alone moves each channel, `[channels]`.
+    def _by_rounding(self, battery: Battery) -> dict[Place, Tensor]:
+        """Measures by how much rounding alone moves each channel of each place, `[channels]`.
 
         A unit whose parts cancel each other answers with what their rounding leaves over.
         """
-        images = layer.battery.images(layer.battery.of("gray", "hue").tolist())
-        rough, fine = (
-            responses(subject, images, {layer.name: layer.window})[layer.name][0]
-            for subject in (self.subject, self._exact)
-        )
-        return (rough - fine).abs().amax(0)
+        images = battery.images(battery.of("gray", "hue").tolist())
+        rough = responses(self.subject, images, self._windows)
+        fine = responses(copy.deepcopy(self.subject).double(), images, self._windows)
+        return {place: (rough[place][0] - fine[place][0]).abs().amax(0) for place in rough}
 
     def plan_search(self) -> list[Planned]:
         """Plans the search for facets: for every live unit a target from each of its starts."""
         planned = []
         for layer in self.layers:
-            if not layer.live:
-                continue
-            found = search.starts_of(
-                self.subject, layer.live, layer.window, layer.battery, self._pictures, layer.answers
-            )
-            for unit, starts in zip(layer.live, found, strict=True):
-                layer.starts.setdefault(unit, []).extend(starts)
-            ways = self._push_away(layer)
-            for unit, way in zip(layer.live, ways.tolist(), strict=True):
-                planned += self._targets(layer, unit, way)
+            for batch in batches(len(layer.live), max(1, images_at_once(self.subject) // HELD)):
+                planned += self._plan(layer, layer.live[batch])
         return planned
 
-    def _push_away(self, layer: Layer) -> Tensor:
+    def _plan(self, layer: Layer, units: list[Unit]) -> list[Planned]:
+        answered, _ = self._of_pictures[layer.place]
+        found = search.starts_of(
+            self.subject,
+            units,
+            layer.window,
+            layer.battery,
+            self._pictures,
+            answered,
+            layer.answers,
+        )
+        for unit, starts in zip(units, found, strict=True):
+            layer.starts.setdefault(unit, []).extend(starts)
+        planned = []
+        for unit, way in zip(units, self._push_away(layer, units).tolist(), strict=True):
+            planned += self._targets(layer, unit, way)
+        return planned
+
+    def _push_away(self, layer: Layer, units: list[Unit]) -> Tensor:
         """Adds starts that are pushed away from what excites each unit; returns the ways `[U]`."""
-        objectives = [layer.window.objective(unit) for unit in layer.live]
+        objectives = [layer.window.objective(unit) for unit in units]
         known, ways = [], []
-        for unit, objective in zip(layer.live, objectives, strict=True):
+        for unit, objective in zip(units, objectives, strict=True):
             images = torch.stack([start.image for start in layer.starts[unit]])
             if own := self._candidates(layer, unit):
                 images = torch.cat([images, self.gallery.images(own)])
@@ -229,18 +249,19 @@ class Investigation:
             best = score.argsort(descending=True)[:KNOWN]
             known.append(images[best[score[best] - neutral >= 0.5 * way]])
         scale = torch.tensor(ways, dtype=torch.float64)
-        for seed in range(search.PUSHED):
+        for seed in range(search.effort(self.subject.input_shape).pushed):
             pushed = search.push_away(
                 self.subject, objectives, known, scale, layer.window, seed, leaky=seed % 2 == 1
             )
-            for unit, image in zip(layer.live, pushed, strict=True):
-                layer.starts[unit].append(Start("pushed away", image))
+            for unit, image in zip(units, pushed, strict=True):
+                layer.starts[unit].append(Start.of("pushed away", image))
         return scale
 
     def _targets(self, layer: Layer, unit: Unit, way: float) -> list[Planned]:
         penalties = (L2(PENALTY * way), TotalVariation(PENALTY * way))
         objective = layer.window.objective(unit).resolved(self.subject)
-        starts = [("noise", noise) for noise in NOISE]
+        noises = various_initial_images(self.subject.input_shape)
+        starts = [("noise", noise) for noise in noises]
         starts += [(start.sort.replace(" ", "_"), start) for start in layer.starts[unit]]
         return [
             Planned(
@@ -341,7 +362,7 @@ class Investigation:
         pictures = profiles.images[[facet.members[0] for facet in facets]]
         compared = None
         if facets:
-            compared = evidence.of_trust(objective, pictures, neutral, best)
+            compared = evidence.of_trust(unit, objective, pictures, neutral, best)
         trusted, why = (None, []) if compared is None else trust.judge(compared)
         conclusion["why"] += why
         self._note_points(unit, facets, profiles, layer.window)
@@ -370,7 +391,10 @@ class Investigation:
         self, unit: Unit, facets: Sequence[Facet], profiles: Profiles, window: Window
     ) -> None:
         for number, facet in enumerate(facets):
-            for member in various(facet.members, profiles):
+            members = various(facet.members, profiles)
+            answered = responses(self.subject, profiles.images[members], self._windows)
+            answers = torch.cat([strongest for strongest, _ in answered.values()], 1)
+            for member, of_member in zip(members, answers, strict=True):
                 label = {
                     "name": f"{unit.layer}/{unit.channel}",
                     "kind": facet.kind,
@@ -380,21 +404,17 @@ class Investigation:
                     "seed": 0,
                     "score": round(profiles.score[member].item(), 4),
                 }
-                image = profiles.images[member]
-                picture = squared(to_bytes(window.crop(image)), THUMB)
-                self.points.append(Point(image, picture, label))
+                picture = squared(to_bytes(window.crop(profiles.images[member])), THUMB)
+                self.points.append(Point(of_member, picture, label))
 
     def effects(self) -> np.ndarray:
         """Returns what the points' images do to the subject, `[N, D]`.
 
         The responses of all channels of the layers examined, each brought to mean 0 and spread 1.
         """
-        windows = {layer.name: layer.window for layer in self.layers}
         if not self.points:
             return np.zeros((0, 1), np.float32)
-        images = torch.stack([point.image for point in self.points])
-        answered = [strongest for strongest, _ in responses(self.subject, images, windows).values()]
-        effects = torch.cat(answered, 1).double()
+        effects = torch.stack([point.answers for point in self.points]).double()
         spread = effects.std(0, correction=0)
         moved = spread > 1e-9 * effects.abs().amax(0)
         return ((effects - effects.mean(0)) / spread)[:, moved].float().numpy()

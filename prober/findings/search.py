@@ -17,18 +17,43 @@ from torch.nn import functional as F
 from prober.findings import interventions
 from prober.findings.answers import Answers
 from prober.findings.leaky import LeakyReLUs
+from prober.findings.stimuli import TINTED_HUES
 from prober.findings.tuning import Battery, peaks
-from prober.findings.units import Unit, Window, batch_size, batches, responses
+from prober.findings.units import Unit, Window, batch_size, batches
 from prober.subject.frozen import Subject
-from prober.visualize.images import InitialImage
+from prober.visualize.defaults import default_parameterization, is_large
+from prober.visualize.images import InitialImage, PinkNoise
 from prober.visualize.objectives import Objective
 from prober.visualize.scores import Scores
 
-PUSHED = 4
-"""Starts of each unit that are pushed away from its facets."""
 
-PUSHES = 100
-"""Steps that such a start is made in."""
+@dataclass(frozen=True)
+class Effort:
+    """How far and wide is searched.
+
+    Attributes:
+        steps: Of the gradient ascent from each start.
+        peaks: Starts of each sort of flat and striped images, at the most.
+        others: Starts that are pictures of other units.
+        pushed: Starts that are pushed away from the unit's facets.
+        pushes: Steps that such a start is made in.
+    """
+
+    steps: int
+    peaks: int
+    others: int
+    pushed: int
+    pushes: int
+
+
+def effort(shape: tuple[int, int, int]) -> Effort:
+    """Chooses how far and wide to search with images `[C, H, W]`.
+
+    A step with a large image takes a CNN a hundred times as long. So that the search of a unit
+    takes no longer than its pictures, it then has two thirds of the starts and half the steps.
+    """
+    return Effort(100, 2, 1, 2, 50) if is_large(shape) else Effort(200, 3, 2, 4, 100)
+
 
 AWAY = 1.0
 """How much likeness to a known facet counts beside the whole way of the score."""
@@ -43,11 +68,23 @@ class Start(InitialImage):
 
     Attributes:
         sort: Where it comes from: `flat`, `striped`, `real`, ….
-        image: `[C, H, W]` in [0, 1].
+        kept: `[C, H, W]`, float32 in [0, 1]; a large image in bytes, since all of a report are in
+            memory together.
     """
 
     sort: str
-    image: Tensor
+    kept: Tensor
+
+    @classmethod
+    def of(cls, sort: str, image: Tensor) -> "Start":
+        """Keeps an image `[C, H, W]` in [0, 1]."""
+        bytes_do = is_large(image.shape)
+        return cls(sort, (image * 255).round().byte() if bytes_do else image.clone())
+
+    @property
+    def image(self) -> Tensor:
+        """The image, `[C, H, W]`, float32 in [0, 1]."""
+        return self.kept if self.kept.is_floating_point() else self.kept.float() / 255
 
     def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
         """See `InitialImage.draw`; there is nothing random in it."""
@@ -64,52 +101,56 @@ def starts_of(
     window: Window,
     battery: Battery,
     others: Tensor,
+    answered: Tensor,
     answers: Answers | None,
 ) -> list[list[Start]]:
-    """Chooses the starts for units of one layer.
+    """Chooses the starts for units of one place.
 
     Args:
         subject: The CNN under study.
-        units: U units of the layer.
+        units: U units of the place.
         window: Where they look.
         battery: The responses to flat and striped images.
         others: `[P, C, H, W]`, pictures of any units.
-        answers: What the layer answers to real images, or None.
+        answered: `[P, channels]`, the place's responses to them.
+        answers: What it answers to real images, or None.
 
     Returns:
         For each unit its starts.
     """
-    layer = units[0].layer
+    place = units[0].place
     found: list[list[Start]] = [[] for _ in units]
     numbers: list[int] = []
-    places: list[tuple[int, str]] = []
+    origins: list[tuple[int, str]] = []
     for i, unit in enumerate(units):
-        for sort, number in _stimuli(battery, layer, unit.channel):
+        for sort, number in _stimuli(battery, unit):
             numbers.append(number)
-            places.append((i, sort))
+            origins.append((i, sort))
     images = list(battery.images(numbers))
-    strongest, _ = responses(subject, others, {layer: window})[layer]
-    best = strongest.topk(min(2, len(others)), dim=0).indices
+    most = effort(subject.input_shape).others
+    best = answered.topk(min(most, len(others)), dim=0).indices
     for i, unit in enumerate(units):
         images += others[best[:, unit.channel]]
-        places += [(i, "other units")] * len(best)
+        origins += [(i, "other units")] * len(best)
     if answers is not None:
-        strongest = answers.responses_of_pool()[layer]
+        strongest = answers.responses_of_pool(place)
         best = strongest.topk(min(2, len(strongest)), dim=0).indices
         for i, unit in enumerate(units):
             images += answers.images_of_pool(best[:, unit.channel].tolist())
-            places += [(i, "real")] * len(best)
-    channels = [units[i].channel for i, _ in places]
-    centered = brought_to_neuron(subject, layer, channels, torch.stack(images), window)
-    for (i, sort), image in zip(places, centered, strict=True):
-        found[i].append(Start(sort, image))
+            origins += [(i, "real")] * len(best)
+    channels = [units[i].channel for i, _ in origins]
+    centered = brought_to_neuron(subject, place[0], channels, torch.stack(images), window)
+    for (i, sort), image in zip(origins, centered, strict=True):
+        found[i].append(Start.of(sort, image))
     return found
 
 
-def _stimuli(battery: Battery, layer: str, channel: int) -> list[tuple[str, int]]:
-    """The flat and striped starts of a channel, by their number in the battery."""
-    curves = battery.curves(layer, channel)
-    response = battery.responses[layer][:, channel]
+def _stimuli(battery: Battery, unit: Unit) -> list[tuple[str, int]]:
+    """The flat and striped starts of a unit, by their number in the battery."""
+    curves = battery.curves(unit.place, unit.channel)
+    response = battery.responses[unit.place][:, unit.channel]
+    chosen = battery.chosen
+    most = effort(battery.shape).peaks
 
     def best(of: Tensor) -> int:
         return int(of[response[of].argmax()])
@@ -118,27 +159,28 @@ def _stimuli(battery: Battery, layer: str, channel: int) -> list[tuple[str, int]
     found = [("flat", best(grays))]
     if len(curves.flat):
         hues = battery.of("hue")
-        found += [("flat", int(hues[i])) for i in peaks(curves.flat, curves.neutral, 0.3)[:3]]
+        found += [("flat", int(hues[i])) for i in peaks(curves.flat, curves.neutral, 0.3)[:most]]
         tinted = battery.of("tinted")
-        tops: list[tuple[int, int]] = []
-        for place in curves.tinted.flatten().argsort(descending=True).tolist():
-            hue, angle = divmod(place, 12)
-            far = all(_steps_apart(hue, h) >= 3 or _steps_apart(angle, a) >= 3 for h, a in tops)
+        tops: list[tuple[float, float]] = []
+        for cell in curves.tinted.flatten().argsort(descending=True).tolist():
+            row, column = divmod(cell, len(chosen.tinted_angles))
+            hue, angle = TINTED_HUES[row].item(), chosen.tinted_angles[column].item()
+            far = all(_apart(hue, h, 360) >= 90 or _apart(angle, a, 180) >= 45 for h, a in tops)
             if far:
                 tops.append((hue, angle))
-                same = (battery.hue[tinted] == hue * 30) & (battery.angle[tinted] == angle * 15)
+                same = (battery.hue[tinted] == hue) & (battery.angle[tinted] == angle)
                 found.append(("tinted stroke", best(tinted[same])))
-            if len(tops) == 3:
+            if len(tops) == most:
                 break
-    for i in peaks(curves.angles, curves.neutral, 0.3)[:3]:
-        same = battery.angle[gratings] == i * 7.5
+    for i in peaks(curves.angles, curves.neutral, 0.3)[:most]:
+        same = battery.angle[gratings] == chosen.angles[i]
         found.append(("striped", best(gratings[same])))
     return found
 
 
-def _steps_apart(one: int, other: int) -> int:
-    """How far two of the twelve places around a circle lie apart."""
-    return min((one - other) % 12, (other - one) % 12)
+def _apart(one: float, other: float, period: float) -> float:
+    """How far two angles lie apart around a circle."""
+    return min((one - other) % period, (other - one) % period)
 
 
 @torch.no_grad()
@@ -212,8 +254,8 @@ def push_away(
     Returns:
         `[N, C, H, W]` in [0, 1].
     """
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.rand(len(objectives), *subject.input_shape, generator=generator)
+    images = _noise(subject, len(objectives), seed)
+    pushes = effort(subject.input_shape).pushes
     most = max(map(len, known), default=0)
     shape = subject.input_shape
     away = torch.zeros(len(known), most, shape[0] + 2)
@@ -229,7 +271,7 @@ def push_away(
             return AWAY * likeness.clamp_min(0).sum(1) - score / scale
 
         with LeakyReLUs() if leaky else nullcontext():
-            images[batch] = _descend(subject, objectives[batch], images[batch], loss, PUSHES)
+            images[batch] = _descend(subject, objectives[batch], images[batch], loss, pushes)
     return images
 
 
@@ -242,33 +284,47 @@ def awaken(subject: Subject, objectives: Sequence[Objective], seed: int) -> Tens
     Returns:
         `[N, C, H, W]` in [0, 1].
     """
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.rand(len(objectives), *subject.input_shape, generator=generator)
+    images = _noise(subject, len(objectives), seed)
+    steps = 2 * effort(subject.input_shape).pushes
     size = max(1, batch_size(subject, objectives[0].layer) // 2)
     for batch in batches(len(images), size):
         with LeakyReLUs():
             images[batch] = _descend(
-                subject, objectives[batch], images[batch], lambda x, score: -score, 2 * PUSHES
+                subject, objectives[batch], images[batch], lambda x, score: -score, steps
             )
     return images
+
+
+def _noise(subject: Subject, number: int, seed: int) -> Tensor:
+    """Draws images `[N, C, H, W]` to push: of all values; soft ones where a spectrum is pushed."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = subject.input_shape
+    if not is_large(shape):
+        return torch.rand(number, *shape, generator=generator)
+    soft = PinkNoise(contrast=0.25)
+    return torch.stack([soft.draw(shape, generator).clamp(0, 1) for _ in range(number)])
 
 
 def _descend(
     subject: Subject, objectives: Sequence[Objective], images: Tensor, loss: Any, steps: int
 ) -> Tensor:
     score = Scores(objectives)
-    x = images.to(subject.mean).clone().requires_grad_()
+    # In the basis of the pictures: a large image pushed in pixels becomes high frequencies.
+    basis = default_parameterization(subject.input_shape).basis(subject.input_shape)
+    basis = basis.to(subject.mean)
+    x = basis.encode(images.to(subject.mean)).requires_grad_()
     optimizer = torch.optim.Adam([x], lr=0.05)
     for _ in range(steps):
         optimizer.zero_grad()
-        value = loss(x, score(subject(x, score.layers, score.channels))).sum()
+        picture = basis.decode(x)
+        value = loss(picture, score(subject(picture, score.layers, score.channels))).sum()
         if not value.requires_grad:
             break
         value.backward()
         x.grad.nan_to_num_(0, 0, 0)  # one image's must not end the others' search
         optimizer.step()
-        x.data.clamp_(0, 1)
-    return x.detach().cpu()
+        basis.keep_valid(x)
+    return basis.decode(x).detach().cpu()
 
 
 def descriptors(fields: Tensor) -> Tensor:

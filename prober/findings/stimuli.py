@@ -2,11 +2,13 @@
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from prober.subject.reference import hue_to_rgb
+from prober.visualize.defaults import LARGE, is_large
 
 FLAT_HUES = torch.arange(72) * 5.0
 """Hues of the flat patches, in degrees."""
@@ -28,6 +30,81 @@ WIDTHS = (1.2, 2.5, 4.5)
 
 OFFSETS = (-0.25, -0.125, -0.0625, 0.0, 0.0625, 0.125, 0.25)
 """How far bars lie from the image's middle, in parts of its smaller side."""
+
+PHASES = (0.0, 0.25, 0.5, 0.75)
+"""Phases of the gratings, in turns."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which stimuli there are for images of some size.
+
+    Attributes:
+        hues: Of the flat patches, in degrees.
+        angles: Of the gray strokes.
+        tinted_angles: Of the tinted strokes.
+        frequencies: Of the gratings, in cycles per pixel, ascending.
+        widths: Of the bars, in pixels, ascending.
+        tinted_widths: Of the tinted bars.
+        offsets: How far gray bars lie from the middle, in parts of the smaller side.
+        tinted_offsets: How far tinted bars do.
+        tinted_phases: Of the tinted gratings, in turns.
+    """
+
+    hues: Tensor
+    angles: Tensor
+    tinted_angles: Tensor
+    frequencies: Tensor
+    widths: tuple[float, ...]
+    tinted_widths: tuple[float, ...]
+    offsets: tuple[float, ...]
+    tinted_offsets: tuple[float, ...]
+    tinted_phases: tuple[float, ...]
+
+
+@lru_cache(maxsize=8)
+def choice(shape: tuple[int, int, int]) -> Choice:
+    """Chooses the stimuli for images `[C, H, W]`.
+
+    Large ones take a CNN long, so they get a quarter as many: every third flat hue, every second
+    angle (15 degrees, and 30 for tinted strokes; what is claimed of an orientation is measured on
+    pictures), few offsets, since a large map has neurons wherever a bar lies. Their first layers
+    look at strokes as fine as those of small images, and their last ones at large parts of the
+    image. So the finest stay, the coarsest grow with the side, and the others lie evenly between
+    on a logarithmic scale: at 64 pixels what small images have, at 224 bars of 1.2 to 16 pixels
+    and periods of 3 to 56.
+    """
+    if not is_large(shape):
+        return Choice(
+            hues=FLAT_HUES,
+            angles=ANGLES,
+            tinted_angles=ANGLES[::2],
+            frequencies=FREQUENCIES,
+            widths=WIDTHS,
+            tinted_widths=WIDTHS[:2],
+            offsets=OFFSETS,
+            tinted_offsets=OFFSETS[1:-1:2],
+            tinted_phases=PHASES,
+        )
+    grown = min(shape[1:]) / LARGE
+    widths = _evenly(WIDTHS[0], WIDTHS[-1] * grown, len(WIDTHS))
+    low, high = FREQUENCIES[0].item() / grown, FREQUENCIES[-1].item()
+    return Choice(
+        hues=FLAT_HUES[::3],
+        angles=ANGLES[::2],
+        tinted_angles=ANGLES[::4],
+        frequencies=torch.tensor(_evenly(low, high, len(FREQUENCIES))),
+        widths=widths,
+        tinted_widths=widths[1:],
+        offsets=OFFSETS[1:-1:2],
+        tinted_offsets=(0.0,),
+        tinted_phases=PHASES[::2],
+    )
+
+
+def _evenly(first: float, last: float, number: int) -> tuple[float, ...]:
+    """Numbers from the first to the last, each by the same factor larger than the one before."""
+    return tuple(first * (last / first) ** (i / (number - 1)) for i in range(number))
 
 
 @dataclass
@@ -63,32 +140,37 @@ def grays(shape: tuple[int, int, int]) -> Stimuli:
 
 
 def flat_hues(shape: tuple[int, int, int]) -> Stimuli:
-    """Flat patches of full saturation and value around the hue circle, `FLAT_HUES`."""
-    return _flat(hue_to_rgb(FLAT_HUES), FLAT_HUES, shape)
+    """Flat patches of full saturation and value around the hue circle."""
+    hues = choice(shape).hues
+    return _flat(hue_to_rgb(hues), hues, shape)
 
 
-def gray_bars(shape: tuple[int, int, int]) -> Stimuli:
-    """Bars of `ANGLES`, `WIDTHS` and `OFFSETS`, bright on dark and dark on bright."""
-    masks, angles = _bars(shape, ANGLES, WIDTHS, OFFSETS)
+def gray_bars(shape: tuple[int, int, int], angles: Tensor) -> Stimuli:
+    """Bars of some angles and all widths and offsets, bright on dark and dark on bright."""
+    of = choice(shape)
+    masks, angles = _bars(shape, angles, of.widths, of.offsets)
     images = torch.cat([masks, 1 - masks])[:, None].expand(-1, shape[0], -1, -1)
     return Stimuli(images, torch.full((len(images),), math.nan), angles.repeat(2))
 
 
-def gray_gratings(shape: tuple[int, int, int]) -> Stimuli:
-    """Sine gratings of full contrast, of `ANGLES`, `FREQUENCIES` and four phases."""
-    masks, angles, frequencies = _gratings(shape, ANGLES, FREQUENCIES)
+def gray_gratings(shape: tuple[int, int, int], angles: Tensor) -> Stimuli:
+    """Sine gratings of full contrast, of some angles and all frequencies and phases."""
+    masks, angles, frequencies = _gratings(shape, angles, choice(shape).frequencies, PHASES)
     images = masks[:, None].expand(-1, shape[0], -1, -1)
     return Stimuli(images, torch.full((len(images),), math.nan), angles, frequencies)
 
 
-def tinted_strokes(shape: tuple[int, int, int], hue: Tensor) -> Stimuli:
-    """Bars and gratings of one hue, in every second of `ANGLES`, for images of three channels.
+def tinted_strokes(shape: tuple[int, int, int], hue: Tensor, angles: Tensor) -> Stimuli:
+    """Bars and gratings of one hue and some angles, for images of three channels.
 
     A tinted bar on black, a black bar on the tint, a bar of the tint on its complement; gratings of
     the tint and black.
     """
-    bars, bar_angles = _bars(shape, ANGLES[::2], WIDTHS[:2], OFFSETS[1:-1:2])
-    waves, wave_angles, frequencies = _gratings(shape, ANGLES[::2], FREQUENCIES[1::2])
+    of = choice(shape)
+    bars, bar_angles = _bars(shape, angles, of.tinted_widths, of.tinted_offsets)
+    waves, wave_angles, frequencies = _gratings(
+        shape, angles, of.frequencies[1::2], of.tinted_phases
+    )
     color, complement = (hue_to_rgb(h)[:, None, None] for h in (hue, hue + 180))
     bar, wave = bars[:, None], waves[:, None]
     looks = [bar * color, (1 - bar) * color, bar * color + (1 - bar) * complement, wave * color]
@@ -145,14 +227,14 @@ def _bars(
 
 
 def _gratings(
-    shape: tuple[int, int, int], angles: Tensor, frequencies: Tensor
+    shape: tuple[int, int, int], angles: Tensor, frequencies: Tensor, phases: tuple[float, ...]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Sine waves `[N, H, W]` in [0, 1], their angles `[N]` and frequencies `[N]`."""
     across = _across(shape, angles)
     waves, cycles = [], []
     for frequency in frequencies:
-        for phase in range(4):
-            turns = across * frequency + phase / 4
+        for phase in phases:
+            turns = across * frequency + phase
             waves.append(0.5 + 0.5 * torch.sin(2 * math.pi * turns))
             cycles.append(frequency.expand(len(angles)))
     return torch.cat(waves), angles.repeat(len(waves)), torch.cat(cycles)

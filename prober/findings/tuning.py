@@ -1,30 +1,47 @@
 """Tuning: how a layer's channels respond to flat patches and strokes around the circle."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from prober.findings import stimuli
-from prober.findings.stimuli import ANGLES, FREQUENCIES, TINTED_HUES, Stimuli
-from prober.findings.units import Window, responses
+from prober.findings.stimuli import TINTED_HUES, Choice, Stimuli, choice
+from prober.findings.units import Place, Window, responses
 from prober.subject.frozen import Subject
+from prober.visualize.defaults import is_large
 
 VALLEY = 0.9
 """Two peaks are two where the curve falls below this share of the lower one between them."""
 
 Shape = tuple[int, int, int]
 
-SORTS: dict[str, Callable[[Shape], list[Callable[[], Stimuli]]]] = {
-    "gray": lambda shape: [lambda: stimuli.grays(shape)],
-    "hue": lambda shape: [lambda: stimuli.flat_hues(shape)] * (shape[0] == 3),
-    "bar": lambda shape: [lambda: stimuli.gray_bars(shape)],
-    "grating": lambda shape: [lambda: stimuli.gray_gratings(shape)],
+Block = Callable[[], Stimuli]
+
+
+def _at_once(shape: Shape, angles: Tensor) -> Sequence[Tensor]:
+    """Cuts angles into those whose strokes are in memory at once: of large images each alone."""
+    return angles.split(1) if is_large(shape) else [angles]
+
+
+SORTS: dict[str, Callable[[Shape], list[Block]]] = {
+    "gray": lambda shape: [partial(stimuli.grays, shape)],
+    "hue": lambda shape: [partial(stimuli.flat_hues, shape)] * (shape[0] == 3),
+    "bar": lambda shape: [
+        partial(stimuli.gray_bars, shape, angles)
+        for angles in _at_once(shape, choice(shape).angles)
+    ],
+    "grating": lambda shape: [
+        partial(stimuli.gray_gratings, shape, angles)
+        for angles in _at_once(shape, choice(shape).angles)
+    ],
     "tinted": lambda shape: [
-        lambda hue=hue: stimuli.tinted_strokes(shape, hue)
+        partial(stimuli.tinted_strokes, shape, hue, angles)
         for hue in (TINTED_HUES if shape[0] == 3 else ())
+        for angles in _at_once(shape, choice(shape).tinted_angles)
     ],
 }
 """The sorts of stimuli; each is made block by block, so that not all are in memory at once."""
@@ -35,14 +52,17 @@ class Curves:
     """What one channel answers.
 
     Attributes:
+        chosen: The hues, angles and frequencies that the curves go over.
         grays: `[9]` over `GRAYS`.
-        flat: `[72]` over `FLAT_HUES`, empty where images have no three channels.
+        flat: Over `chosen.hues`, empty where images have no three channels.
         strokes: `[12]` over `TINTED_HUES`, the best tinted stroke of each hue; or empty.
-        bars: `[24]` over `ANGLES`, the best bar of each angle.
-        gratings: `[24]` over `ANGLES`, the best grating of each angle.
-        frequencies: `[6]` over `FREQUENCIES`, the best grating of each frequency.
-        tinted: `[12, 12]`, the best tinted stroke of each hue and each second angle; or empty.
+        bars: Over `chosen.angles`, the best bar of each angle.
+        gratings: Over `chosen.angles`, the best grating of each angle.
+        frequencies: Over `chosen.frequencies`, the best grating of each frequency.
+        tinted: Over `TINTED_HUES` and `chosen.tinted_angles`, the best tinted stroke; or empty.
     """
+
+    chosen: Choice
 
     grays: Tensor
     flat: Tensor
@@ -59,7 +79,7 @@ class Curves:
 
     @property
     def angles(self) -> Tensor:
-        """`[24]`, the best gray stroke of each angle."""
+        """Over `chosen.angles`, the best gray stroke of each angle."""
         return torch.maximum(self.bars, self.gratings)
 
 
@@ -68,34 +88,39 @@ class Battery:
 
     Args:
         subject: The CNN under study.
-        windows: The layers.
+        windows: The layers, and where they look.
 
     Attributes:
+        shape: Of the images, `(C, H, W)`.
+        chosen: Which stimuli there are.
         sort: `[N]`, for each stimulus the index of its sort among `SORTS`.
         hue: `[N]`, see `Stimuli`.
         angle: `[N]`.
         frequency: `[N]`.
-        responses: For each layer `[N, channels]`, see `units.responses`.
+        responses: For each place `[N, channels]`, see `units.responses`.
     """
 
-    def __init__(self, subject: Subject, windows: dict[str, Window]) -> None:
-        self._shape = subject.input_shape
-        parts: dict[str, list[Tensor]] = {layer: [] for layer in windows}
+    def __init__(self, subject: Subject, windows: dict[Place, Window]) -> None:
+        self.shape = subject.input_shape
+        self.chosen = choice(self.shape)
+        parts: dict[Place, list[Tensor]] = {place: [] for place in windows}
+        self._sizes: list[int] = []
         sort, hue, angle, frequency = [], [], [], []
         for number, make in self._blocks():
             block = make()
-            for layer, (strongest, _) in responses(subject, block.images, windows).items():
-                parts[layer].append(strongest)
+            for place, (strongest, _) in responses(subject, block.images, windows).items():
+                parts[place].append(strongest)
+            self._sizes.append(len(block))
             sort.append(torch.full((len(block),), number))
             hue.append(block.hue)
             angle.append(block.angle)
             frequency.append(block.frequency)
-        self.responses = {layer: torch.cat(part) for layer, part in parts.items()}
+        self.responses = {place: torch.cat(part) for place, part in parts.items()}
         self.sort, self.hue = torch.cat(sort), torch.cat(hue)
         self.angle, self.frequency = torch.cat(angle), torch.cat(frequency)
 
-    def _blocks(self) -> list[tuple[int, Callable[[], Stimuli]]]:
-        return [(i, make) for i, of in enumerate(SORTS.values()) for make in of(self._shape)]
+    def _blocks(self) -> list[tuple[int, Block]]:
+        return [(i, make) for i, of in enumerate(SORTS.values()) for make in of(self.shape)]
 
     def of(self, *sorts: str) -> Tensor:
         """Returns the numbers of all stimuli of some sorts."""
@@ -104,40 +129,43 @@ class Battery:
 
     def images(self, numbers: list[int]) -> Tensor:
         """Makes some of the stimuli again, `[len(numbers), C, H, W]`."""
-        found = torch.empty(len(numbers), *self._shape)
+        found = torch.empty(len(numbers), *self.shape)
         first = 0
-        for _, make in self._blocks():
-            block = make()
-            for i, number in enumerate(numbers):
-                if first <= number < first + len(block):
-                    found[i] = block.images[number - first]
-            first += len(block)
+        for (_, make), size in zip(self._blocks(), self._sizes, strict=True):
+            wanted = [i for i, number in enumerate(numbers) if first <= number < first + size]
+            block = make() if wanted else None
+            for i in wanted:
+                found[i] = block.images[numbers[i] - first]
+            first += size
         return found
 
-    def curves(self, layer: str, channel: int) -> Curves:
+    def curves(self, place: Place, channel: int) -> Curves:
         """Sums up the responses of a channel as tuning curves."""
-        response = self.responses[layer][:, channel].double()
+        response = self.responses[place][:, channel].double()
 
         def best(values: Tensor, wanted: Tensor, *sorts: str) -> Tensor:
             of = self.of(*sorts)
             same = values[of, None] == wanted
             return response[of, None].where(same, response.new_tensor(-math.inf)).amax(0)
 
-        colored = self._shape[0] == 3
+        colored = self.shape[0] == 3
         none = response.new_zeros(0)
         of = self.of("tinted")
         tinted = none
         if colored:
-            place = (self.hue[of] / 30).long() * 12 + (self.angle[of] / 15).long()
-            tinted = response.new_full((144,), -math.inf)
-            tinted = tinted.scatter_reduce(0, place, response[of], "amax").view(12, 12)
+            angles = len(self.chosen.tinted_angles)
+            row, column = self.hue[of] * 12 / 360, self.angle[of] * angles / 180
+            cell = row.long() * angles + column.long()
+            tinted = response.new_full((12 * angles,), -math.inf)
+            tinted = tinted.scatter_reduce(0, cell, response[of], "amax").view(12, angles)
         return Curves(
+            chosen=self.chosen,
             grays=response[self.of("gray")],
             flat=response[self.of("hue")],
             strokes=tinted.amax(1) if colored else none,
-            bars=best(self.angle, ANGLES, "bar"),
-            gratings=best(self.angle, ANGLES, "grating"),
-            frequencies=best(self.frequency, FREQUENCIES, "grating"),
+            bars=best(self.angle, self.chosen.angles, "bar"),
+            gratings=best(self.angle, self.chosen.angles, "grating"),
+            frequencies=best(self.frequency, self.chosen.frequencies, "grating"),
             tinted=tinted,
         )
 

@@ -1,6 +1,7 @@
 """Units: what a finding is about, where they look, and how they respond to many images."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,11 +9,18 @@ from torch import Tensor
 
 from prober.findings.leaky import LeakyReLUs
 from prober.subject.frozen import Subject
+from prober.visualize.defaults import is_large
 from prober.visualize.objectives import ChannelMean, Neuron, Objective
 from prober.visualize.scores import Scores
 
 BATCH_BYTES = 40 * 2**20
 """Bytes of activations of one batch of images."""
+
+BLOCK_BYTES = 64 * 2**20
+"""Bytes of images that are made at once, where there are many."""
+
+Place = tuple[str, tuple[int, int] | None]
+"""A layer, and the position of its neuron that is looked at; None for the channels as a whole."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,11 @@ class Unit:
     layer: str
     channel: int
     position: tuple[int, int] | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where in the CNN it is, whichever its channel."""
+        return self.layer, self.position
 
     @property
     def folder(self) -> str:
@@ -83,13 +96,17 @@ def look_through(subject: Subject, layer: str, position: tuple[int, int] | None)
     if not places:
         return Window(None, 0, 0, height, width)
     neuron = position or (places[0] // 2, places[1] // 2)
-    seen = _pixels_seen(subject, layer, neuron, 32)
+    # The gradients of many channels add up to most of a field in one image. Small CNNs are cheap.
+    number, fewer = (4, 1) if is_large(subject.input_shape) else (32, 8)
+    seen = _pixels_seen(subject, layer, neuron, number)
     if not seen.any():
         return Window(neuron, 0, 0, height, width)
     (top, bottom), (left, right) = _span(seen, 0), _span(seen, 1)
     whole = [(neuron[i], neuron[i] + 1) for i in range(2)]
     if position is None:
-        whole = [_seeing_as_much(subject, layer, neuron, axis, places[axis]) for axis in range(2)]
+        whole = [
+            _seeing_as_much(subject, layer, neuron, axis, places[axis], fewer) for axis in range(2)
+        ]
     return Window(neuron, top, left, bottom - top, right - left, *whole)
 
 
@@ -121,16 +138,17 @@ def _span(seen: Tensor, axis: int) -> tuple[int, int]:
 
 
 def _seeing_as_much(
-    subject: Subject, layer: str, neuron: tuple[int, int], axis: int, places: int
+    subject: Subject, layer: str, neuron: tuple[int, int], axis: int, places: int, number: int
 ) -> tuple[int, int]:
     """The neurons along one side of a map that see as many rows, or columns, as the middle one.
 
-    Near the border padding takes the place of pixels. By bisection, from the middle outward.
+    Near the border padding takes the place of pixels. By bisection, from the middle outward, with
+    a number of random images for each.
     """
 
     def size(place: int) -> int:
         other = (place, neuron[1]) if axis == 0 else (neuron[0], place)
-        seen = _pixels_seen(subject, layer, other, 8)
+        seen = _pixels_seen(subject, layer, other, number)
         if not seen.any():
             return 0
         first, last = _span(seen, axis)
@@ -156,6 +174,11 @@ def batch_size(subject: Subject, layer: str) -> int:
     return max(1, min(most, BATCH_BYTES // subject.bytes_to(layer)))
 
 
+def images_at_once(subject: Subject) -> int:
+    """Returns how many images are made at once, where there are many."""
+    return max(1, BLOCK_BYTES // (4 * math.prod(subject.input_shape)))
+
+
 def batches(number: int, size: int) -> Iterator[slice]:
     """Cuts `number` images into slices of at most `size`."""
     for start in range(0, number, size):
@@ -164,8 +187,8 @@ def batches(number: int, size: int) -> Iterator[slice]:
 
 @torch.no_grad()
 def responses(
-    subject: Subject, images: Tensor, windows: dict[str, Window]
-) -> dict[str, tuple[Tensor, Tensor]]:
+    subject: Subject, images: Tensor, windows: dict[Place, Window]
+) -> dict[Place, tuple[Tensor, Tensor]]:
     """Computes how strongly every channel of some layers responds to images.
 
     A channel's response to an image is its largest activation among the neurons that see as much
@@ -174,28 +197,48 @@ def responses(
     Args:
         subject: The CNN under study.
         images: `[N, C, H, W]` in [0, 1].
-        windows: The layers.
+        windows: The layers, and where they look.
 
     Returns:
-        For each layer the channels' responses `[N, channels]`, and those of the neurons that stand
+        For each place the channels' responses `[N, channels]`, and those of the neurons that stand
         for them alone, `[N, channels]`.
     """
-    deepest = max(windows, key=list(subject.shapes).index)
-    parts: dict[str, list[tuple[Tensor, Tensor]]] = {layer: [] for layer in windows}
+    layers = list(dict.fromkeys(layer for layer, _ in windows))
+    deepest = max(layers, key=list(subject.shapes).index)
+    parts: dict[Place, list[tuple[Tensor, Tensor]]] = {place: [] for place in windows}
     for batch in batches(len(images), batch_size(subject, deepest)):
-        outputs = subject(images[batch].to(subject.mean), list(windows))
-        for layer, window in windows.items():
+        outputs = subject(images[batch].to(subject.mean), layers)
+        for (layer, position), window in windows.items():
             output = outputs[layer].cpu()
             if window.neuron is None:
-                parts[layer].append((output, output))
+                parts[layer, position].append((output, output))
                 continue
             h, w = window.neuron
             whole = output[:, :, slice(*window.rows), slice(*window.columns)]
-            parts[layer].append((whole.amax((2, 3)), output[:, :, h, w]))
-    return {
-        layer: (torch.cat([p[0] for p in part]), torch.cat([p[1] for p in part]))
-        for layer, part in parts.items()
-    }
+            parts[layer, position].append((whole.amax((2, 3)), output[:, :, h, w]))
+    return {place: _joined(part) for place, part in parts.items()}
+
+
+def responses_in_blocks(
+    subject: Subject, make: Callable[[slice], Tensor], number: int, windows: dict[Place, Window]
+) -> dict[Place, tuple[Tensor, Tensor]]:
+    """Computes `responses` to many images, of which only some are in memory at once.
+
+    Args:
+        subject: The CNN under study.
+        make: Makes those of a slice, `[n, C, H, W]` in [0, 1].
+        number: How many there are.
+        windows: The layers, and where they look.
+    """
+    parts: dict[Place, list[tuple[Tensor, Tensor]]] = {place: [] for place in windows}
+    for block in batches(number, images_at_once(subject)):
+        for place, part in responses(subject, make(block), windows).items():
+            parts[place].append(part)
+    return {place: _joined(part) for place, part in parts.items()}
+
+
+def _joined(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    return torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
 
 
 @torch.no_grad()

@@ -21,6 +21,7 @@ from prober.files import claim_version, write_whole
 from prober.findings.data import RealData, read_data
 from prober.findings.gallery import Gallery, how
 from prober.findings.investigate import Investigation
+from prober.findings.search import effort
 from prober.pictures import sprite
 from prober.report.page import write_page
 from prober.report.summary import write_summary
@@ -30,9 +31,6 @@ from prober.subject.reference import ReferenceCNN
 from prober.sweep.command import Sweep, check_unchanged
 from prober.sweep.grid import Listed
 from prober.sweep.run import DONE, INTERRUPTED
-
-SEARCH_STEPS = 200
-"""Steps of the search for facets: its starts are near to what they lead to."""
 
 
 @dataclass
@@ -139,11 +137,12 @@ class Report:
             planned = investigation.plan_search()
             searched = None
             if planned:
+                steps = effort(subject.input_shape).steps
                 search = replace(
                     sweep,
                     grid=Listed(planned),
                     yes=True,
-                    trainer=sweep.trainer | {"max_steps": SEARCH_STEPS},
+                    trainer=sweep.trainer | {"max_steps": steps},
                 )
                 ended = self._sweep(search, folder / "search", shows=False)
                 if ended != DONE:

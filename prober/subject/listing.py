@@ -310,6 +310,6 @@ def _rejected(cnn: nn.Module, name: str, shape: list[int], error: Exception) -> 
             "module whose forward takes one tensor of images and fills in the rest."
         )
     return (
-        f"{name} rejects an input of shape {shape}: {error} "
+        f"{name} rejects an input of shape {shape}: {str(error).strip().rstrip('.')}. "
         "Set input_shape to what the CNN takes: [channels, height, width]."
     )

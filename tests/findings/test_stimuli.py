@@ -70,7 +70,7 @@ def test_a_bar_of_0_degrees_lies_and_one_of_90_stands():
 
 
 def test_every_bar_has_its_angle_bright_on_dark_and_dark_on_bright():
-    bars = gray_bars(SHAPE)
+    bars = gray_bars(SHAPE, ANGLES)
     images = bars.images[:, 0].double().numpy()
     half = len(bars) // 2
     assert np.allclose(images[:half], 1 - images[half:])
@@ -85,7 +85,7 @@ def test_every_bar_has_its_angle_bright_on_dark_and_dark_on_bright():
 
 
 def test_every_grating_has_its_frequency_and_angle():
-    gratings = gray_gratings((1, 48, 48))
+    gratings = gray_gratings((1, 48, 48), ANGLES)
     assert len(gratings) == len(ANGLES) * len(FREQUENCIES) * 4
     for i in range(0, len(gratings), 7):
         frequency, angle = wave_of(gratings.images[i, 0].double().numpy())
@@ -94,7 +94,7 @@ def test_every_grating_has_its_frequency_and_angle():
 
 
 def test_the_four_phases_of_a_grating_make_gray_together():
-    gratings = gray_gratings(SHAPE)
+    gratings = gray_gratings(SHAPE, ANGLES)
     for frequency in FREQUENCIES:
         for angle in (0.0, 52.5):
             same = (gratings.frequency == frequency) & (gratings.angle == angle)
@@ -120,7 +120,7 @@ def test_gray_patches_go_from_black_to_white():
 
 def test_tinted_strokes_show_their_hue_its_complement_and_black_only():
     for hue in TINTED_HUES[1::5]:
-        strokes = tinted_strokes((3, 16, 16), hue)
+        strokes = tinted_strokes((3, 16, 16), hue, ANGLES[::2])
         color = np.array(colorsys.hsv_to_rgb(hue.item() / 360, 1, 1))
         other = np.array(colorsys.hsv_to_rgb((hue.item() / 360 + 0.5) % 1, 1, 1))
         pixels = strokes.images[::11].movedim(1, -1).reshape(-1, 3).double().numpy()
@@ -133,7 +133,7 @@ def test_tinted_strokes_show_their_hue_its_complement_and_black_only():
 
 
 def test_the_angle_of_a_tinted_stroke_is_that_of_what_is_tinted():
-    strokes = tinted_strokes(SHAPE, torch.tensor(0.0))
+    strokes = tinted_strokes(SHAPE, torch.tensor(0.0), ANGLES[::2])
     red = strokes.images[:, 0].double().numpy()
     bars = strokes.frequency.isnan().numpy()
     bright = red.mean((1, 2)) < 0.5  # else the stroke is the dark one

@@ -13,6 +13,7 @@ from prober.findings.units import look_through
 from prober.subject import Subject
 
 CIRCLE = torch.arange(72) * 5.0
+CONV = ("conv", None)
 
 
 def around(middle, sharp=4.0, curve=CIRCLE):
@@ -107,11 +108,11 @@ class Known(nn.Module):
 @pytest.fixture(scope="module")
 def battery():
     subject = Subject(Known([0.2, 1.0, -0.5]), input_shape=(3, 24, 24))
-    return Battery(subject, {"conv": look_through(subject, "conv", None)})
+    return Battery(subject, {CONV: look_through(subject, *CONV)})
 
 
 def test_the_curve_of_hues_is_what_a_linear_unit_answers_to_them(battery):
-    curves = battery.curves("conv", 0)
+    curves = battery.curves(CONV, 0)
     colors = np.array([colorsys.hsv_to_rgb(hue / 360, 1, 1) for hue in range(0, 360, 5)])
     assert curves.flat.numpy() == pytest.approx(colors @ [0.2, 1.0, -0.5], abs=1e-5)
     assert curves.neutral == pytest.approx(0.5 * 0.7)
@@ -119,7 +120,7 @@ def test_the_curve_of_hues_is_what_a_linear_unit_answers_to_them(battery):
 
 
 def test_the_curve_of_strokes_peaks_at_the_stroke_s_angle(battery):
-    curves = battery.curves("conv", 1)
+    curves = battery.curves(CONV, 1)
     assert curves.bars.shape == curves.gratings.shape == (24,)
     for curve in (curves.bars, curves.gratings):
         assert int(curve.argmax()) * 7.5 == 30
@@ -127,13 +128,13 @@ def test_the_curve_of_strokes_peaks_at_the_stroke_s_angle(battery):
 
 
 def test_the_curves_of_a_unit_that_sees_nothing_are_flat(battery):
-    curves = battery.curves("conv", 2)
+    curves = battery.curves(CONV, 2)
     for curve in (curves.flat, curves.strokes, curves.bars, curves.gratings, curves.frequencies):
         assert curve.unique().tolist() == [1.5]
 
 
 def test_tinted_strokes_are_told_apart_by_hue_and_angle(battery):
-    best = battery.curves("conv", 0).tinted.amax(1)
+    best = battery.curves(CONV, 0).tinted.amax(1)
     colors = np.array([colorsys.hsv_to_rgb(hue / 360, 1, 1) for hue in range(0, 360, 30)])
     # The linear unit's best pixel: of the tint, its complement, or black.
     answers = colors @ [0.2, 1.0, -0.5]

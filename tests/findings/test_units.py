@@ -114,7 +114,8 @@ def test_a_crop_is_the_field():
 def test_a_response_is_the_largest_of_the_neurons_that_count():
     subject = plain.subject()
     images = torch.rand(5, 3, 28, 28, generator=torch.Generator().manual_seed(0))
-    windows = {layer: look_through(subject, layer, None) for layer in ("conv2", "logits")}
+    places = [("conv2", None), ("logits", None)]
+    windows = {place: look_through(subject, *place) for place in places}
     found = responses(subject, images, windows)
     layers = plain.outputs(images.double())
     conv2, logits = layers["conv2"].numpy(), layers["logits"].numpy()
