@@ -48,9 +48,9 @@ class Folding(nn.Module):
         image: An image, `[1, C, H, W]`.
 
     Attributes:
-        pairs: What is folded: those pairs with which every normalization's output and the CNN's
-            own is the same within `TOLERANCE`. If the output of a convolution is also used
-            elsewhere, that shows there.
+        pairs: What is folded: those pairs with which every module but the convolution itself gives
+            the same within `TOLERANCE`. If the output of a convolution is also used elsewhere, that
+            shows there.
     """
 
     def __init__(
@@ -63,13 +63,14 @@ class Folding(nn.Module):
         with torch.no_grad():
             for names in _neighbors(modules, run, image):
                 self._fold(names, *(modules[name] for name in names))
-            self._normalizations = [pair.normalization for pair in self.pairs]
+            folded = {pair.convolution for pair in self.pairs}
+            self._watched = [module for module in modules.values() if module not in folded]
             before = self._outputs(run, image, folded=False)
             same = partial(self._same, before, run, image)
             self.pairs = self._sound(self.pairs, same)
             if not same():
                 self.pairs = []
-            del self._normalizations
+            del self._watched
 
     @contextmanager
     def applied(self, but: Collection[str]) -> Iterator[None]:
@@ -126,17 +127,20 @@ class Folding(nn.Module):
         )
 
     def _outputs(self, run: Callable[[Tensor], Any], image: Tensor, folded: bool) -> list[Tensor]:
-        """Runs the CNN; returns what the normalizations of all pairs give, and it itself."""
+        """Runs the CNN; returns what all modules give but the convolutions of the pairs."""
         found: list[Tensor] = []
-        keep = lambda _module, _inputs, output: found.append(output.clone())  # noqa: E731
-        handles = [module.register_forward_hook(keep) for module in self._normalizations]
+
+        def keep(_module: nn.Module, _inputs: tuple[Any, ...], output: Any) -> None:
+            found.extend(tensor.clone() for _, tensor in tensors(output))
+
+        handles = [module.register_forward_hook(keep) for module in self._watched]
         try:
             with self.applied(() if folded else [pair.names[0] for pair in self.pairs]):
-                given = run(image)
+                run(image)
         finally:
             for handle in handles:
                 handle.remove()
-        return found + [tensor for _, tensor in tensors(given)]
+        return found
 
 
 def _neighbors(

@@ -121,7 +121,8 @@ class Subject(nn.Module):
             self.notes.append(f"The hooks that are on {self.name} ({names}) are not run.")
         self._memory = Memory(self.cnn, self.weights)
         self._list_layers()
-        image = torch.rand(1, *self.input_shape, generator=torch.Generator().manual_seed(0))
+        seeded = torch.Generator().manual_seed(0)
+        image = torch.rand(1, *self.input_shape, generator=seeded, dtype=self.mean.dtype)
         self.folding = Folding(self._modules_named, self._run, image).eval()
         if self._memory.changes:
             self._memory.forget()
@@ -151,10 +152,10 @@ class Subject(nn.Module):
         """
         for layer in layers:
             self.check_layer(layer)
+        if self.one_by_one and len(images) > 1:
+            parts = [self(image, layers, channels) for image in images.split(1)]
+            return {name: torch.cat([part[name] for part in parts]) for name in layers}
         try:
-            if self.one_by_one and len(images) > 1:
-                parts = [self._outputs(image, layers, channels) for image in images.split(1)]
-                return {name: torch.cat([part[name] for part in parts]) for name in layers}
             return self._outputs(images, layers, channels)
         finally:
             if self._memory.changes:

@@ -1,9 +1,14 @@
 """What a CNN keeps from one call to the next, and how it forgets it."""
 
+import copy
+from collections import deque
 from collections.abc import Callable, Collection
 from typing import Any
 
 from torch import Tensor, nn
+
+_CONTAINERS = (list, dict, set, deque)
+"""What a module may put something into without having another attribute for it."""
 
 
 class _Missing:
@@ -39,6 +44,13 @@ class Memory:
             )
             for prefix, module in cnn.named_modules()
         ]
+        internal = vars(nn.Module()).keys()
+        self._containers = [
+            (value, copy.copy(value))
+            for module in cnn.modules()
+            for name, value in vars(module).items()
+            if type(value) in _CONTAINERS and name not in internal
+        ]
         self._attributes: list[tuple[nn.Module, str, Any]] = []
         self._buffers: list[tuple[nn.Module, str, Any]] = []
         self._values: list[tuple[nn.Module, str, Tensor]] = []
@@ -54,11 +66,16 @@ class Memory:
                 if buffers[name]._version != version
             ]
         self._before = []
-        self.changes = bool(self._attributes or self._buffers or self._values)
+        self._containers = [each for each in self._containers if not _holds_the_same(*each)]
+        kept = (self._attributes, self._buffers, self._values, self._containers)
+        self.changes = any(kept)
         self.forget()
 
     def forget(self) -> None:
         """Puts back, after any call, what was there before the first."""
+        for container, held in self._containers:
+            container.clear()
+            (container.extend if isinstance(container, list | deque) else container.update)(held)
         for module, name, value in self._attributes:
             _put(vars(module), name, value)
         for module, name, value in self._buffers:
@@ -72,6 +89,15 @@ class Memory:
             (module, name, fn(value) if isinstance(value, Tensor) else value)
             for module, name, value in self._buffers
         ]
+
+
+def _holds_the_same(container: Any, held: Any) -> bool:
+    """Tells whether a container holds what it held, the very same things in the same order."""
+    return [id(each) for each in _parts(container)] == [id(each) for each in _parts(held)]
+
+
+def _parts(container: Any) -> list[Any]:
+    return [*container, *container.values()] if isinstance(container, dict) else [*container]
 
 
 def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, Any]]:

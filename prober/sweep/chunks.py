@@ -52,7 +52,7 @@ def bytes_of_image(subject: Subject, layers: Collection[str], snapshots: int) ->
     transformed copies, and its snapshots; times `SAFETY`.
 
     Args:
-        subject: The CNN under study.
+        subject: The CNN under study, in the precision that it will run in.
         layers: The layers whose outputs the chunk needs.
         snapshots: How many snapshots are kept of each image.
     """
@@ -65,14 +65,24 @@ def bytes_of_image(subject: Subject, layers: Collection[str], snapshots: int) ->
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    image = torch.zeros(1, *subject.input_shape, device=subject.mean.device, requires_grad=True)
+    image = torch.zeros(1, *subject.input_shape).to(subject.mean).requires_grad_()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         outputs = subject(image, layers)
     pixels = image.numel()
     largest = max(kept.values(), default=0)
-    counted = sum(kept.values()) + 3 * largest + 12 * 4 * pixels + snapshots * pixels
+    of_image = (12 * image.element_size() + snapshots) * pixels
+    counted = sum(kept.values()) + 3 * largest + of_image
     del outputs
     return int(SAFETY * counted)
+
+
+def needed_layers(planned: Sequence[Planned]) -> dict[str, set[str]]:
+    """Returns for each layer that is probed all layers whose outputs its targets need."""
+    needed: dict[str, set[str]] = {}
+    for each in planned:
+        terms = each.target.objective.terms
+        needed.setdefault(each.layer, set()).update(term.objective.layer for term in terms)
+    return needed
 
 
 def cut(planned: Sequence[Planned], sizes: dict[str, int]) -> list[list[Planned]]:

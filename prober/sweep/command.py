@@ -1,5 +1,6 @@
 """The command `sweep`: from a grid to a folder of visualizations."""
 
+import copy
 import json
 import math
 import os
@@ -21,7 +22,7 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from prober.errors import InputError
 from prober.files import claim_version, write_whole
 from prober.subject.frozen import Subject
-from prober.sweep.chunks import automatic_size, bytes_of_image, cut
+from prober.sweep.chunks import automatic_size, bytes_of_image, cut, needed_layers
 from prober.sweep.grid import Grid, Listed, Planned
 from prober.sweep.interpolate import Interpolation, interpolate, pair_of_records, pairs_of_grid
 from prober.sweep.run import DONE, FAILED, ChunkEvolution, Settings, launcher, run_chunks
@@ -129,15 +130,21 @@ class Sweep:
         """
         planned, accelerator = self.check(), self._accelerator()
         devices = self.trainer["devices"]
+        if isinstance(devices, str) and devices.isdigit():  # as the command line gives it
+            devices = int(devices)
         if accelerator == "cpu" and devices in ("auto", -1, "-1"):
             devices = len(os.sched_getaffinity(0))
         if self.resume:
-            sizes = self._saved()["sizes"]
+            saved = self._saved()
+            sizes = saved["sizes"]
+            if self.memory is not None:
+                devices = saved["devices"]
         else:
             sizes = self._sizes(planned, accelerator)
             if self.memory is not None:
                 sizes, devices = self._bounded(planned, sizes, accelerator, devices)
         chunks = cut(planned, sizes)
+        kept = {"sizes": sizes, "devices": devices}
         if isinstance(devices, int) and devices > 1:
             devices = max(1, min(devices, len(chunks)))  # more would have nothing to do
         try:
@@ -161,9 +168,9 @@ class Sweep:
 
         if not decides:
             fabric.launch()
-            folder = self._folder(planned, chunks, sizes) if fabric.global_rank == 0 else None
+            folder = self._folder(planned, chunks, kept) if fabric.global_rank == 0 else None
             return job(fabric, fabric.broadcast(folder))
-        return self._launch(fabric, job, self._folder(planned, chunks, sizes))
+        return self._launch(fabric, job, self._folder(planned, chunks, kept))
 
     def check(self) -> list[Planned]:
         """Plans the targets, and finds out before any work what would go wrong in it.
@@ -303,7 +310,7 @@ class Sweep:
         return self.grid.plan(self.subject, self.seed)
 
     def _sizes(self, planned: list[Planned], accelerator: str) -> dict[str, int]:
-        needed = _needed(planned)
+        needed = needed_layers(planned)
         if self.chunk_size is not None:
             if self.chunk_size < 1:
                 raise InputError(f"chunk_size is {self.chunk_size}; choose 1 or more.")
@@ -333,18 +340,22 @@ class Sweep:
         forked = accelerator == "cpu"  # else each process has a device with a memory of its own
         room -= _resident_bytes() if forked else 0
         snapshots = self.trainer["max_steps"] // self.every + 2
+        subject = self.subject
+        if "64" in str(self.trainer["precision"]):
+            subject, weights = copy.deepcopy(subject).double(), 2 * weights
         needs = {
-            layer: bytes_of_image(self.subject, layers, snapshots)
-            for layer, layers in _needed(planned).items()
+            layer: bytes_of_image(subject, layers, snapshots)
+            for layer, layers in needed_layers(planned).items()
         }
+        most = max(needs.values(), default=0)
         processes = devices if forked and isinstance(devices, int) else 1
         for fitting in range(processes, 0, -1):
             own = weights + (FORKED_BYTES if fitting > 1 else ALONE_BYTES) * forked
             each = room // fitting - own
-            if each >= max(needs.values(), default=0):
+            if each >= most:
                 break
         else:
-            least = self.memory + (max(needs.values()) - each) / 2**30
+            least = self.memory + (most - each) / 2**30
             raise InputError(
                 f"memory is {self.memory:g} GiB, but one image of this subject needs "
                 f"{least:.2f} GiB with the program itself: choose more, or layers that are less "
@@ -382,7 +393,7 @@ class Sweep:
             f"{gigabytes:,.1f} GB on disk. Give --yes to go on, or make the grid smaller."
         )
 
-    def _folder(self, planned: list[Planned], chunks: list, sizes: dict[str, int]) -> Path:
+    def _folder(self, planned: list[Planned], chunks: list, kept: dict[str, Any]) -> Path:
         """Makes the sweep's folder, or looks through the one that is resumed."""
         if self.resume:
             folder = Path(self.resume)
@@ -397,7 +408,7 @@ class Sweep:
                 folder = claim_version(self.runs / ("sweep_" + (name or "interpolation")))
             store = Store(folder, chunks)
             number = len(planned)
-            saved = {"sizes": sizes, "sha256": self.subject.sha256, "targets": number}
+            saved = {**kept, "sha256": self.subject.sha256, "targets": number}
             write_whole(folder / "sweep.json", json.dumps(saved, indent=2) + "\n")
             write_whole(folder / "config.yaml", self.config)
         store.clear_claims()
@@ -420,15 +431,6 @@ class Sweep:
         known = ["the subject has other weights"] if others else []
         check_unchanged(folder, self.config, "sweep", known)
         return saved
-
-
-def _needed(planned: Sequence[Planned]) -> dict[str, set[str]]:
-    """Returns for each layer that is probed all layers whose outputs its targets need."""
-    needed: dict[str, set[str]] = {}
-    for each in planned:
-        terms = each.target.objective.terms
-        needed.setdefault(each.layer, set()).update(term.objective.layer for term in terms)
-    return needed
 
 
 def _resident_bytes() -> int:

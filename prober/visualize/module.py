@@ -1,6 +1,7 @@
 """ActivationMaximization: gradient ascent on the input image, as a LightningModule."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -266,7 +267,9 @@ class ActivationMaximization(LightningModule):
     @torch.no_grad()
     def evaluate(self) -> Measures:
         """Evaluates the pictures as they are now, without a step and without transforms."""
-        measures = Measures(*self(self.pictures()))
+        trainer = self._trainer  # whose precision it is to be in, as the steps are
+        with trainer.precision_plugin.forward_context() if trainer else nullcontext():
+            measures = Measures(*self(self.pictures()))
         self._note_failures(measures.score.isfinite())
         return measures
 

@@ -75,9 +75,7 @@ def test_it_does_run_folded():
     )
     images = torch.rand(1, 3, 12, 12)
     folded(images, ["logits"])
-    folded(images.double(), ["logits"]) if False else copy.deepcopy(folded).double()(
-        images.double(), ["logits"]
-    )
+    copy.deepcopy(folded).double()(images.double(), ["logits"])
     folded(images, ["bn1"])
     assert seen == [True, False, False]  # not in float64, not if it is probed itself
 
@@ -101,6 +99,35 @@ def test_an_output_that_is_used_elsewhere_stays_as_it_is():
     assert names(folded) == [("conv2", "bn2")]
     images = torch.rand(2, 3, 12, 12)
     assert (folded(images, ["logits"])["logits"] - cnn(images)).abs().max() < 1e-5
+
+
+class Branches(nn.Module):
+    """A convolution whose output goes elsewhere, too: through a block, or past the normalization."""
+
+    def __init__(self, branch):
+        super().__init__()
+        self.block = nn.Sequential(nn.Conv2d(3, 4, 3))
+        self.drop, self.aux = nn.Dropout(), nn.Conv2d(4, 2, 1)
+        self.bn = nn.BatchNorm2d(4)
+        self.bn.running_mean.normal_()
+        self.branch = branch
+
+    def forward(self, x):
+        x = self.block(x)
+        if self.branch:
+            self.aux(x)
+        return self.bn(self.drop(x)).mean((2, 3))
+
+
+@pytest.mark.parametrize("branch", [False, True])
+def test_layers_between_and_beside_give_the_same(branch):
+    torch.manual_seed(0)
+    cnn = Branches(branch).eval()
+    folded, images = subject(cnn), torch.rand(2, 3, 12, 12)
+    expected = {"block": cnn.block(images), "aux": cnn.aux(cnn.block(images))}
+    for layer in ("block", "block.0", "drop", *(["aux"] if branch else [])):
+        wanted = expected["aux" if layer == "aux" else "block"]
+        torch.testing.assert_close(folded(images, [layer])[layer], wanted)
 
 
 def test_statistics_of_the_batch_are_not_folded():

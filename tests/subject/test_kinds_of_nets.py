@@ -878,3 +878,42 @@ def test_names_of_weights_are_those_of_the_parameters():
     assert subject_of(nn.Sequential(*cnn[:2])).weights == {
         name for name, _ in cnn[:2].named_parameters()
     }
+
+
+class Collects(nn.Module):
+    """Adds what it has seen before, which it keeps in a list, a dictionary and a tensor."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2, 3)
+        self.seen, self.last, self.total = [], {}, torch.zeros(())
+
+    def forward(self, x):
+        x = self.conv(x)
+        before = sum(self.seen) + self.last.get("mean", 0) + self.total
+        self.seen.append(x.mean())
+        self.last["mean"] = x.mean()
+        self.total = self.total + x.mean()
+        return (x + before).mean((2, 3))
+
+
+class CollectsOne(Collects):
+    """... and takes one image at a time."""
+
+    def forward(self, x):
+        if len(x) != 1:
+            raise ValueError("one image, please")
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("cnn", [Collects, CollectsOne])
+def test_what_is_kept_in_containers_is_forgotten_between_images(cnn):
+    torch.manual_seed(0)
+    subject = Subject(cnn(), input_shape=(3, 8, 8))
+    images = torch.rand(3, 3, 8, 8)
+    together = subject(images, ["logits"])["logits"]
+    for i in (2, 0, 1):
+        alone = subject(images[i : i + 1], ["logits"])["logits"]
+        torch.testing.assert_close(alone, subject(images[i : i + 1], ["logits"])["logits"])
+        if cnn is CollectsOne:
+            torch.testing.assert_close(alone[0], together[i])
