@@ -1,7 +1,6 @@
 """ProberCLI: LightningCLI with this project's defaults and commands."""
 
 import logging
-import math
 import os
 import re
 import sys
@@ -35,7 +34,7 @@ from prober.visualize.callbacks import (
     tensorboard_command,
 )
 from prober.visualize.datamodule import StepsDataModule
-from prober.visualize.defaults import various_initial_images
+from prober.visualize.defaults import is_large, various_initial_images
 from prober.visualize.module import ActivationMaximization
 from prober.visualize.parameterizations import Parameterization
 from prober.visualize.profiler import NoProfiler
@@ -43,10 +42,6 @@ from prober.visualize.transforms import Transform
 
 RUNS = "lightning_logs"
 """The folder of all runs, in the working directory or in `trainer.default_root_dir`."""
-
-SMALL = 3 * 64 * 64
-"""Images with fewer numbers than this are optimized by one thread."""
-
 
 PENALTIES: list[dict[str, Any]] = [
     {"class_path": "prober.L2"},
@@ -323,10 +318,11 @@ class ProberCLI(LightningCLI):
         return super().instantiate_trainer(callbacks=[*given, *callbacks], **kwargs)
 
     def _run_subcommand(self, subcommand: str) -> None:
-        settings = self.config_init[subcommand]
-        if not settings.get("json"):
+        if subcommand != "layers":  # whose table has them
             fit = subcommand == "fit"
-            self._tell_notes(self.model.subject if fit else settings.model.subject)
+            self._tell_notes(
+                self.model.subject if fit else self.config_init[subcommand].model.subject
+            )
         if subcommand == "fit":
             super()._run_subcommand(subcommand)
         else:
@@ -387,7 +383,7 @@ class ProberCLI(LightningCLI):
             config=self._parser(self.subcommand).dump(
                 self.config[self.subcommand], skip_none=False
             ),
-            threads=self._threads(math.prod(subject.input_shape)),
+            threads=self._threads(subject),
             memory=settings.memory,
             parameterization=settings.model.parameterization,
             transforms=settings.model.transforms,
@@ -396,7 +392,7 @@ class ProberCLI(LightningCLI):
 
     def fit(self, **kwargs: Any) -> None:
         """Optimizes the image and says what came of it."""
-        torch.set_num_threads(self._threads(self.model.image[0].numel()))
+        torch.set_num_threads(self._threads(self.model.subject))
         interrupted = False
         try:
             self.trainer.fit(**kwargs)
@@ -406,11 +402,11 @@ class ProberCLI(LightningCLI):
         if interrupted:
             sys.exit(130)
 
-    def _threads(self, numbers: int) -> int:
+    def _threads(self, subject: Subject) -> int:
         # A small image gains nothing from a second thread (measured at 28 px: 5 %), but two
         # threads that wait for each other beside another busy process lose a hundredfold.
-        small = numbers < SMALL and "OMP_NUM_THREADS" not in os.environ
-        return 1 if small else self.threads
+        one = not is_large(subject.input_shape) and "OMP_NUM_THREADS" not in os.environ
+        return 1 if one else self.threads
 
     def _tell_result(self) -> None:
         record = self.run_record.record

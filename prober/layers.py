@@ -15,7 +15,7 @@ MOST_NAMES = 4
 """Of what cannot be probed, the table names so many."""
 
 
-def list_layers(subject: Subject) -> list[dict[str, Any]]:
+def describe_layers(subject: Subject) -> list[dict[str, Any]]:
     """Lists the layers that can be probed, in the order of the forward pass.
 
     Args:
@@ -54,13 +54,13 @@ def list_layers(subject: Subject) -> list[dict[str, Any]]:
 
 
 def layers_json(subject: Subject) -> str:
-    """Returns what `list_layers` gives as a JSON list, one layer a line."""
-    return "[\n" + ",\n".join(json.dumps(layer) for layer in list_layers(subject)) + "\n]"
+    """Returns what `describe_layers` gives as a JSON list, one layer a line."""
+    return "[\n" + ",\n".join(json.dumps(layer) for layer in describe_layers(subject)) + "\n]"
 
 
 def layers_table(subject: Subject) -> str:
     """Returns the layers that can be probed as a table, with what a newcomer needs to read it."""
-    layers = list_layers(subject)
+    layers = describe_layers(subject)
     several = any(layer["calls"] > 1 for layer in layers)
     head = ["layer", "type", "output", "channels", "neurons", "receptive field", "parameters"]
     rows = [

@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 
+from prober.builders import take_functions
 from prober.errors import suggestion
-from prober.functions import take_functions
 from prober.visualize.images import InitialImage
 from prober.visualize.objectives import Objective
 from prober.visualize.parameterizations import Parameterization
@@ -103,6 +103,12 @@ class ProberParser(LightningArgumentParser):
             message,
         ):
             option = found[1] or found[2] or found[3]
+            if f"{option}.".startswith("model.objective.") and "fit" not in sys.argv[1:2]:
+                return (
+                    "This command takes no model.objective, which is what fit makes one image of: "
+                    "leave it out, and say with grid.layers, grid.channels, grid.classes or "
+                    "grid.targets what to look at."
+                )
             hint = self._suggest(option.split("."))
             if owner := re.search(r"class_path '[\w.]*?(\w+)'", message):
                 option = f"{option}' of '{owner[1]}"
