@@ -4,6 +4,7 @@ import json
 import textwrap
 from typing import Any
 
+from prober.errors import listed
 from prober.subject.frozen import LOGITS, Subject
 from prober.subject.layouts import Layout
 from prober.subject.receptive import receptive_fields
@@ -121,7 +122,7 @@ def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
     ):
         names = [name for name, layer in subject.layers.items() if layer.layout is layout]
         if names:
-            notes.append(f"{layout.value}: {what} ({_some(names)}).")
+            notes.append(f"{layout.value}: {what} ({listed(names, MOST_NAMES)}).")
     unreached = [
         name
         for name in subject.unreached
@@ -129,11 +130,11 @@ def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
         if not any(layer.startswith(f"{name}.") for layer in [*subject.shapes, *subject.unprobed])
     ]
     if unreached:
-        notes.append(f"Never reached in the forward pass: {_some(unreached)}.")
+        notes.append(f"Never reached in the forward pass: {listed(unreached, MOST_NAMES)}.")
     taken = {layer.module for layer in subject.layers.values()}  # one of its tensors can be
     without = [f"{name}: {why}" for name, why in subject.unprobed.items() if name not in taken]
     if without:
-        notes.append(f"Cannot be probed: {_some(without, '; ')}.")
+        notes.append(f"Cannot be probed: {listed(without, MOST_NAMES, '; ')}.")
     return notes
 
 
@@ -145,8 +146,3 @@ def _field(field: list[int] | None, image: tuple[int, ...]) -> str:
     if field is None:
         return "?"
     return "whole" if field == list(image) else _sides(field)
-
-
-def _some(names: list[str], separator: str = ", ") -> str:
-    rest = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return separator.join(names[:MOST_NAMES]) + rest

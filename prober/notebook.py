@@ -1,13 +1,15 @@
 """One line of Python from any CNN to pictures: `prober.visualize(model, "conv2:3")`."""
 
 import copy
+import json
 import logging
+import operator
 import os
 import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import chain
 from typing import Any, Self
 
@@ -21,7 +23,7 @@ from tqdm import tqdm
 from prober.errors import InputError
 from prober.subject.frozen import Subject
 from prober.subject.inputs import usual_shape
-from prober.sweep.chunks import automatic_size, cut
+from prober.sweep.chunks import automatic_size, cut, needed_layers
 from prober.sweep.grid import Planned
 from prober.sweep.run import Settings, optimize
 from prober.sweep.store import ChunkResult
@@ -70,9 +72,10 @@ def visualize(
     """Synthesizes the images that excite channels, neurons or classes of a CNN the most.
 
     Gradient ascent on the input image after Erhan et al., "Visualizing higher-layer features of a
-    deep network" (2009); with the same target and seed the same picture as `fit` makes. The CNN is
-    copied: the given one, and all settings of the session, stay as they are, also after an error
-    or Ctrl-C. No file is written.
+    deep network" (2009). Below 64 pixels the same target and seed give the same picture as in
+    `fit`; larger ones run here in float32, unless `precision` says `"64-true"`, and there in
+    float64. The CNN is copied: the given one, and all settings of the session, stay as they are,
+    also after an error or Ctrl-C. No file is written.
 
     Args:
         model: Any CNN, on any device, in any precision and mode; or a Subject, which describes its
@@ -111,17 +114,17 @@ def visualize(
     if not isinstance(model, nn.Module):
         raise InputError(f"The model is a {type(model).__name__}; give an nn.Module or a Subject.")
     several = not isinstance(targets, str | Objective)
-    objectives = [_objective(target) for target in _listed("targets", targets)]
-    numbers = list(range(seeds)) if isinstance(seeds, int) else _listed("seeds", seeds)
-    regularizers = tuple(_listed("regularizers", regularizers))
-    transforms = None if transforms is None else _listed("transforms", transforms)
-    _check_seeds(numbers)
+    objectives = [_objective(target) for target in _as_list("targets", targets)]
+    numbers = _seeds(seeds)
+    regularizers = tuple(_as_list("regularizers", regularizers))
+    transforms = None if transforms is None else _as_list("transforms", transforms)
     _check_kind("initial_image", initial_image, InitialImage, "GrayNoise()")
     _check_kind("regularizers", regularizers, Regularizer, "[L2(1e-3)]")
     _check_kind("parameterization", parameterization, Parameterization, "Fourier()")
     _check_kind("transforms", transforms, Transform, "[Jitter(4)]")
-    if not (isinstance(steps, int) and steps >= 1):
-        raise InputError(f"steps is {steps}; choose 1 or more.")
+    steps, given = _whole(steps), steps
+    if steps is None or steps < 1:
+        raise InputError(f"steps is {given}; choose a whole number, 1 or more.")
     if precision not in (None, *PRECISIONS):
         raise InputError(f"precision is '{precision}'; choose one of {', '.join(PRECISIONS)}.")
     device = _device(model)
@@ -158,7 +161,7 @@ def visualize(
     return shown if several or len(numbers) > 1 else shown[0]
 
 
-def _listed(name: str, given: Any) -> list:
+def _as_list(name: str, given: Any) -> list:
     """Returns what may be one thing or several as a list."""
     if isinstance(given, str | Objective):
         return [given]
@@ -183,12 +186,29 @@ def _objective(target: str | Objective) -> Objective:
     return Neuron(layer, int(channel), int(h), int(w))
 
 
-def _check_seeds(seeds: list[Any]) -> None:
+def _seeds(given: int | Sequence[int]) -> list[int]:
+    """Returns the seeds that were given, or so many from 0 on."""
+    number = _whole(given)
+    listed = _as_list("seeds", given) if number is None else list(range(number))
+    seeds = []
+    for each in listed:
+        seed = _whole(each)
+        if seed is None or not 0 <= seed < 2**63:
+            raise InputError(f"The seed is {each}; choose 0 to 2^63 - 1.")
+        seeds.append(seed)
     if not seeds or len(set(seeds)) < len(seeds):
         raise InputError("seeds names none, or one twice; give how many, or a list: seeds=[3, 4].")
-    for seed in seeds:
-        if not isinstance(seed, int) or not 0 <= seed < 2**63:
-            raise InputError(f"The seed is {seed}; choose 0 to 2^63 - 1.")
+    return seeds
+
+
+def _whole(given: Any) -> int | None:
+    """Returns a whole number of any kind, NumPy's, say, as an int; None for anything else."""
+    if getattr(given, "ndim", 0):  # an array of one number is a list of one, not the number
+        return None
+    try:
+        return operator.index(given)
+    except TypeError:
+        return None
 
 
 def _check_kind(name: str, given: Any, kind: type, example: str) -> None:
@@ -258,7 +278,11 @@ def _optimize(
     memory = None
     if device.type == "cuda":
         memory = torch.cuda.get_device_properties(device).total_memory
-    sizes = {each.layer: automatic_size(subject, each.layer, memory) for each in planned}
+    depth = list(subject.shapes).index
+    sizes = {
+        layer: automatic_size(subject, max(layers, key=depth), memory)
+        for layer, layers in needed_layers(planned).items()
+    }
     for objective, seeds in Counter(each.target.objective for each in planned).items():
         if objective.compares:  # its images have to be together, be they many
             sizes[objective.layer] = max(sizes[objective.layer], seeds)
@@ -277,6 +301,8 @@ def _optimize(
 
 def _visualization(planned: Planned, result: ChunkResult, i: int) -> Visualization:
     record = {key: value for key, value in result.records[i].items() if key != "stem"}
+    # A record is JSON; in Python its numbers may have been given as NumPy's, its paths as Path.
+    record = json.loads(json.dumps(record, default=_plain))
     return Visualization(
         name=planned.target.name,
         array=result.images[i].numpy(),
@@ -286,10 +312,17 @@ def _visualization(planned: Planned, result: ChunkResult, i: int) -> Visualizati
     )
 
 
+def _plain(given: Any) -> Any:
+    """What stands in JSON for something that it does not know."""
+    return given.item() if hasattr(given, "item") else str(given)
+
+
 @contextmanager
 def _undisturbed(device: torch.device) -> Iterator[None]:
-    """Leaves the session's settings as they were, and keeps Lightning silent."""
-    threads = torch.get_num_threads()
+    """Leaves the session's settings as they were, runs without them, and keeps Lightning silent."""
+    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+    # To name a default device costs a little at every call of torch.
+    elsewhere = torch.get_default_device().type != "cpu"
     names = ("lightning", "lightning.pytorch", "lightning.fabric")
     levels = {logger: logger.level for logger in map(logging.getLogger, names)}
     try:
@@ -299,7 +332,11 @@ def _undisturbed(device: torch.device) -> Iterator[None]:
             warnings.catch_warnings(),
             torch.random.fork_rng([device] if device.type == "cuda" else []),
             torch.inference_mode(False),  # with gradients, too
+            torch.autocast("cpu", enabled=False),
+            torch.autocast(device.type, enabled=False),
+            torch.device("cpu") if elsewhere else nullcontext(),
         ):
+            torch.set_default_dtype(torch.float32)
             warnings.simplefilter("ignore")
             torch.manual_seed(0)  # a CNN that takes chances takes the same ones every time
             yield
@@ -309,6 +346,7 @@ def _undisturbed(device: torch.device) -> Iterator[None]:
         for logger, level in levels.items():
             logger.setLevel(level)
         torch.set_num_threads(threads)
+        torch.set_default_dtype(dtype)
 
 
 class Bar(Callback):

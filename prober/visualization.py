@@ -122,9 +122,10 @@ class Visualization:
         return to_bytes(torch.from_numpy(self.array))
 
     def _save_folder(self, folder: Path) -> None:
+        record = json.dumps(self.record, indent=2) + "\n"  # first: nothing half of what cannot be
         write_whole(folder / "final.npy", npy(self.array))
         write_whole(folder / "final.png", png(enlarge(self._pixels)))
-        write_whole(folder / "record.json", json.dumps(self.record, indent=2) + "\n")
+        write_whole(folder / "record.json", record)
         frames = [enlarge(frame) for frame in self.evolution.frames]
         write_whole(folder / "evolution.gif", gif(frames))
 

@@ -96,6 +96,10 @@ def test_folder_is_named_after_what_was_really_probed(prober, tmp_path):
                 "name": "ReferenceCNN (control)",
                 "checkpoint": "prober/subject/reference/control.pt",
                 "sha256": plain.sha256(plain.weights("control")),
+                "input_shape": [3, 28, 28],
+                "mean": [0.0] * 3,
+                "std": [1.0] * 3,
+                "value_range": [0.0, 1.0],
             }
         }),
     ],

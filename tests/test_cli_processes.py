@@ -284,6 +284,10 @@ def test_record_of_a_run(conv2_ch3):
             "name": "ReferenceCNN (biased)",
             "checkpoint": "prober/subject/reference/biased.pt",
             "sha256": plain.sha256(plain.weights()),
+            "input_shape": [3, 28, 28],
+            "mean": [0.0, 0.0, 0.0],
+            "std": [1.0, 1.0, 1.0],
+            "value_range": [0.0, 1.0],
         },
     }
     assert scores[1] > scores[0] + 1
@@ -385,7 +389,7 @@ def test_config_of_a_run_is_everything_and_in_tensorboard(conv2_ch3, events):
     assert config["snapshots"] == {"every": 50}
     assert config["model"]["lr"] == 0.05
     assert config["model"]["objective"] == {
-        "class_path": "prober.visualize.objectives.ChannelMean",
+        "class_path": "prober.ChannelMean",
         "init_args": {"layer": "conv2", "channel": 3},
     }
     shown = events.Tensors("config/text_summary")[0].tensor_proto.string_val[0].decode()
@@ -434,6 +438,10 @@ def test_own_cnn_with_a_checkpoint(commands):
         "name": "Stripes (stripes)",
         "checkpoint": "weights/stripes.pt",
         "sha256": plain.sha256(cnn.state_dict()),
+        "input_shape": [3, 20, 15],
+        "mean": [0.4, 0.5, 0.6],
+        "std": [0.2, 0.3, 0.4],
+        "value_range": [0.0, 1.0],
     }
     assert record["steps"] == 25
     image = np.load(run / "final.npy")

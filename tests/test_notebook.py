@@ -8,10 +8,12 @@ import sys
 import threading
 import time
 import warnings
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import signature
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,14 +22,31 @@ from PIL import Image
 from torch import nn
 
 import prober
-from prober import ChannelMean, ClassConditional, Diversity, InputError, Neuron, Subject
+from prober import (
+    ChannelMean,
+    ClassConditional,
+    Diversity,
+    InputError,
+    Neuron,
+    Subject,
+    TopKMean,
+)
 from prober.pictures import enlarge, to_bytes
 from prober.subject.inputs import usual_shape
 from prober.subject.reference import ReferenceCNN
 from prober.visualization import CURVE, MARGIN
+from prober.visualize.records import (
+    initial_image_of,
+    objective_of,
+    parameterization_of,
+    regularizers_of,
+    transforms_of,
+)
 
 from . import plain
 from .command_line import CONV2_CH3, ROOT, run
+
+SEVEN = "prober/subject/reference/seven.png"
 
 
 def reference():
@@ -365,6 +384,50 @@ def test_works_beside_inference_mode_and_in_other_threads():
     np.testing.assert_array_equal(made[0].array, expected)
 
 
+def test_settings_of_the_session_change_nothing():
+    class Ramp(nn.Module):
+        def forward(self, x):
+            return x + torch.linspace(0, 1, x.shape[3])  # of the default dtype and device
+
+    model = small(Ramp(), nn.BatchNorm2d(4))
+    targets = ["0:1", TopKMean("3", 2, 5), "logits:3"]
+
+    def shown(**settings):
+        made = prober.visualize(model, targets, steps=8, **settings)
+        return np.stack([each.array for each in made]), [each.record["score_end"] for each in made]
+
+    large = {"input_shape": (3, 64, 64)}
+    expected, expected_large = shown(), shown(**large)
+    for arrangement in (
+        lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+        lambda: torch.device("meta"),
+        as_default(torch.set_default_device, "meta", None),
+        as_default(torch.set_default_dtype, torch.float64, torch.float32),
+        as_default(torch.set_default_dtype, torch.float16, torch.float32),
+    ):
+        with arrangement():
+            before = torch.get_default_dtype(), torch.get_default_device()
+            before += (torch.is_autocast_enabled("cpu"),)
+            found, found_large = shown(), shown(**large)
+            after = torch.get_default_dtype(), torch.get_default_device()
+            assert (*after, torch.is_autocast_enabled("cpu")) == before
+        for mine, other in ((found, expected), (found_large, expected_large)):
+            np.testing.assert_array_equal(mine[0], other[0])
+            assert mine[1] == other[1]
+
+
+def as_default(set_default, value, usual):
+    @contextmanager
+    def arrangement():
+        set_default(value)
+        try:
+            yield
+        finally:
+            set_default(usual)
+
+    return arrangement
+
+
 def test_a_cnn_that_takes_chances_gives_the_same_picture_every_time():
     class Noisy(nn.Module):
         def forward(self, x):
@@ -482,7 +545,10 @@ def test_large_images_are_made_as_large_images_are():
         ({"seeds": [-1]}, "The seed is -1; choose 0 to 2^63 - 1."),
         ({"seeds": "four"}, "The seed is four; choose 0 to 2^63 - 1."),
         ({"seeds": None}, "seeds is a NoneType; give a list."),
-        ({"steps": 0}, "steps is 0; choose 1 or more."),
+        ({"steps": 0}, "steps is 0; choose a whole number, 1 or more."),
+        ({"steps": 2.5}, "steps is 2.5; choose a whole number, 1 or more."),
+        ({"seeds": [0.5]}, "The seed is 0.5; choose 0 to 2^63 - 1."),
+        ({"targets": prober.Direction("conv2", "v.npy")}, "Direction 'v.npy' is not a file."),
         ({"lr": 0}, "The learning rate is 0; it must be greater than 0."),
         ({"precision": "8-bit"}, "precision is '8-bit'; choose one of 64-true, 32-true"),
         ({"initial_image": "photo.png"}, "initial_image: a str does not fit"),
@@ -584,6 +650,97 @@ def test_saving(tmp_path):
     with pytest.raises(InputError, match=r"ends in '.npy'; choose .png, or a folder."):
         several.save(tmp_path / "all.npy")
     assert not {"a.jpg", "twice", "all.npy"} & {file.name for file in tmp_path.iterdir()}
+
+
+def test_numbers_of_numpy(tmp_path):
+    expected = prober.visualize(reference(), ["conv2:3", "conv2:3@7,5"], seeds=[3], steps=3)
+    whole = np.int64(3)
+    targets = [ChannelMean("conv2", whole), Neuron("conv2", whole, np.int32(7), np.uint8(5))]
+    for seeds in ([np.int64(3)], np.array([3]), torch.tensor([3])):
+        made = prober.visualize(
+            reference(),
+            targets,
+            seeds=seeds,
+            steps=whole,
+            lr=np.float32(0.05),
+            input_shape=tuple(np.array([3, 28, 28])),
+            regularizers=[prober.L2(np.float32(1e-4)), prober.TotalVariation(np.float64(1e-3))],
+        )
+        for mine, other in zip(made, expected, strict=True):
+            np.testing.assert_allclose(mine.array, other.array, atol=1e-6)
+            assert json.dumps(mine.record)
+    assert len(prober.visualize(reference(), "conv2:3", seeds=np.int64(2), steps=1)) == 2
+    made.save(tmp_path / "all")
+    saved = json.loads((tmp_path / "all" / "conv2_ch3_h7_w5_seed3" / "record.json").read_text())
+    assert saved == made[1].record
+    assert (saved["position"], saved["seed"], saved["steps"]) == ([7, 5], 3, 3)
+
+
+def test_a_record_that_cannot_be_written_leaves_nothing_half(tmp_path):
+    made = prober.visualize(reference(), "conv2:3", steps=1)
+    made.record["mine"] = {1, 2}
+    with pytest.raises(TypeError):
+        made.save(tmp_path / "half")
+    assert not (tmp_path / "half").exists()
+
+
+def test_a_record_is_enough_to_run_it_again(tmp_path):
+    made = prober.visualize(
+        small(),
+        ClassConditional(TopKMean("0", 2, 7), 3),
+        input_shape=(3, 20, 24),
+        mean=[0.4, 0.5, 110.1],
+        std=[0.1, 60.0, 1 / 3],
+        value_range=(-1, 254.5),
+        seeds=[5],
+        steps=7,
+        initial_image=prober.GivenImage(Path(SEVEN)),
+        regularizers=[prober.Distance(0.3)],
+        parameterization=prober.Fourier(0.7),
+        transforms=[prober.Jitter(2), prober.Noise(0.1)],
+        lr=0.07,
+        precision="32-true",
+    )
+    made.save(tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    assert record["subject"] | {"sha256": None} == {
+        "name": "Sequential",
+        "checkpoint": None,
+        "sha256": None,
+        "input_shape": [3, 20, 24],
+        "mean": [0.4, 0.5, 110.1],
+        "std": [0.1, 60.0, 0.33333334],
+        "value_range": [-1.0, 254.5],
+    }
+    described = {k: record["subject"][k] for k in ("input_shape", "mean", "std", "value_range")}
+    again = prober.visualize(
+        small(),
+        objective_of(record),
+        **described,
+        seeds=[record["seed"]],
+        steps=record["steps"],
+        initial_image=initial_image_of(record),
+        regularizers=regularizers_of(record),
+        parameterization=parameterization_of(record),
+        transforms=transforms_of(record),
+        lr=record["optimizer"]["lr"],
+        precision=record["precision"],
+    )
+    np.testing.assert_array_equal(again.array, made.array)
+    assert again.record | {"seconds": None} == record | {"seconds": None}
+
+
+def test_batches_go_by_the_deepest_layer_that_is_needed(monkeypatch):
+    asked = []
+
+    def size(subject, layer, memory):
+        asked.append(layer)
+        return 8
+
+    monkeypatch.setattr("prober.notebook.automatic_size", size)
+    deep = ChannelMean("conv1", 0) + ChannelMean("conv3", 1)
+    prober.visualize(reference(), ["conv2:0", deep], steps=1)
+    assert asked == ["conv2", "conv3"]
 
 
 def test_the_package_stays_a_package():

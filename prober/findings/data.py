@@ -14,8 +14,12 @@ from prober.visualize.defaults import is_large
 
 NONE = "none"
 
-ONE_HUE = 0.8
-"""A class has a hue of its own if the mean of its images' hues, as unit vectors, is this long."""
+ONE_HUE = 0.7
+"""A class has a hue of its own if this share of its images is near it; a biased data set may hold
+some in other hues."""
+
+NEAR = 30.0
+"""Degrees around a class's hue in which its images count as near it."""
 
 OTHER_HUE = 5.0
 """Degrees that the hues of two classes must lie apart to tell them from each other."""
@@ -40,14 +44,17 @@ class RealData(LabelledImages):
         self.hues = torch.tensor([self._hue(i) for i in range(len(self.classes))])
 
     def _hue(self, label: int) -> float:
-        of = self.shown[self.labels == label]
-        of = torch.deg2rad(of[~of.isnan()])
-        if not len(of):
+        shown = self.shown[self.labels == label]
+        of = shown[~shown.isnan()]
+        # A few photographs of one hue, among others of none, give nothing away.
+        if not len(of) or len(of) < len(shown) / 2:
             return math.nan
-        x, y = of.cos().mean(), of.sin().mean()
-        if torch.hypot(x, y) < ONE_HUE:
+        apart = (of[:, None] - of + 180).remainder(360) - 180
+        near = apart.abs() <= NEAR
+        most = near.sum(0).argmax()
+        if near[:, most].float().mean() < ONE_HUE:
             return math.nan
-        return on_circle(torch.rad2deg(torch.atan2(y, x)).item(), 360)
+        return on_circle((of[most] + apart[near[:, most], most].mean()).item(), 360)
 
     @property
     def every_class_has_a_hue(self) -> bool:

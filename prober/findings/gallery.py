@@ -16,35 +16,9 @@ from prober.findings.units import Unit
 from prober.subject.frozen import Subject
 from prober.sweep.grid import Planned
 from prober.sweep.store import Store, is_broken
-from prober.visualize.images import (
-    Blend,
-    GaussianNoise,
-    GivenImage,
-    GrayNoise,
-    InitialImage,
-    LowFrequencyNoise,
-    PinkNoise,
-)
-from prober.visualize.objectives import ChannelMean, Neuron, Objective, TopKMean
-from prober.visualize.parameterizations import (
-    Fourier,
-    MagnitudeConstrained,
-    Parameterization,
-    Pixels,
-)
-from prober.visualize.regularizers import L2, Distance, Regularizer, TotalVariation
+from prober.visualize.objectives import Objective
+from prober.visualize.records import UNITS, initial_image_of, objective_of, regularizers_of
 from prober.visualize.targets import Target
-from prober.visualize.transforms import Blur, Jitter, Noise, Padding, Rotation, Scale, Transform
-
-UNITS = {each.__name__: each for each in (ChannelMean, Neuron, TopKMean)}
-STARTS = {
-    each.__name__: each
-    for each in (GaussianNoise, GrayNoise, LowFrequencyNoise, PinkNoise, GivenImage, Blend)
-}
-PENALTIES = {each.name: each for each in (L2, TotalVariation, Distance)}
-BASES = {each.__name__: each for each in (Pixels, Fourier, MagnitudeConstrained)}
-TRANSFORMS = {each.__name__: each for each in (Blur, Jitter, Noise, Padding, Rotation, Scale)}
-"""What a record names, by its name."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +38,7 @@ class Visualization:
     @property
     def objective(self) -> Objective:
         """What it maximizes."""
-        layer, channel = self.record["layer"], self.record["channel"]
-        if self.record["objective"] == "Neuron":
-            return Neuron(layer, channel, *self.record["position"])
-        if self.record["objective"] == "TopKMean":
-            return TopKMean(layer, channel, self.record["k"])
-        return ChannelMean(layer, channel)
+        return objective_of(self.record)
 
     @property
     def penalties(self) -> str:
@@ -156,7 +125,12 @@ class Gallery:
         """
         return [
             Planned(
-                Target(each.objective, _start(each), _penalties(each), each.record["seed"]),
+                Target(
+                    each.objective,
+                    initial_image_of(each.record),
+                    regularizers_of(each.record),
+                    each.record["seed"],
+                ),
                 each.record["stem"],
                 each.look,
             )
@@ -200,36 +174,3 @@ class Gallery:
     def _array(self, visualization: Visualization) -> Path:
         stem = self.folder / visualization.record["stem"]
         return stem.with_name(stem.name + ".npy")
-
-
-def how(record: dict[str, Any]) -> tuple[Parameterization, tuple[Transform, ...]]:
-    """Returns the parameterization and the transforms that a record tells of.
-
-    Raises:
-        InputError: One of them is none of this project's own.
-    """
-    transforms = [_made(TRANSFORMS, each) for each in record.get("transforms", [])]
-    return _made(BASES, record.get("parameterization", {"name": "Pixels"})), tuple(transforms)
-
-
-def _made(classes: dict[str, type], record: dict[str, Any]) -> Any:
-    settings = dict(record)
-    return _known(classes, settings.pop("name"))(**settings)
-
-
-def _start(visualization: Visualization) -> InitialImage:
-    return _made(STARTS, visualization.record["initial_image"])
-
-
-def _penalties(visualization: Visualization) -> tuple[Regularizer, ...]:
-    regularizers = visualization.record["regularizers"]
-    return tuple(_known(PENALTIES, each["name"])(each["weight"]) for each in regularizers)
-
-
-def _known(classes: dict[str, type], name: str) -> type:
-    if name not in classes:
-        raise InputError(
-            f"The sweep was made with '{name}', which cannot be made again for a second subject: "
-            "leave out --against, or --sweep."
-        )
-    return classes[name]

@@ -33,9 +33,15 @@ from prober.findings.units import (
 from prober.pictures import squared, to_bytes
 from prober.subject.frozen import Subject
 from prober.sweep.grid import Planned
-from prober.visualize.defaults import is_large, various_initial_images
+from prober.visualize.defaults import (
+    default_parameterization,
+    is_large,
+    various_initial_images,
+)
+from prober.visualize.parameterizations import Parameterization
 from prober.visualize.regularizers import L2, TotalVariation
 from prober.visualize.targets import Target
+from prober.visualize.transforms import Transform
 
 PENALTY = 0.02
 """The weight of the search's penalties, as a share of the score's whole way: whatever the scale of
@@ -113,6 +119,9 @@ class Investigation:
         subject: The CNN under study.
         gallery: The visualizations of its units.
         data: Real images, or None.
+        parameterization: The basis in which the search's images are optimized; None for the one
+            that suits their size.
+        transforms: What they must be robust against.
 
     Attributes:
         layers: The units, those of one layer together, in the order of the forward pass.
@@ -125,11 +134,16 @@ class Investigation:
         subject: Subject,
         gallery: Gallery,
         data: RealData | None,
+        parameterization: Parameterization | None = None,
+        transforms: Sequence[Transform] = (),
     ) -> None:
         self.subject = subject
+        shape = subject.input_shape
+        parameterization = parameterization or default_parameterization(shape)
+        self._way = search.Way(parameterization, tuple(transforms))
         self.gallery = gallery
         self.points: list[Point] = []
-        if is_large(subject.input_shape):
+        if is_large(shape):
             subject.lay_out_channels_last()  # a third faster
         units: dict[Place, list[Unit]] = {}
         for unit in units_of(gallery, subject):
@@ -188,7 +202,7 @@ class Investigation:
         if not suspects:
             return
         objectives = [layer.window.objective(unit) for unit in suspects]
-        woken = search.awaken(self.subject, objectives, seed=0)
+        woken = search.awaken(self.subject, objectives, seed=0, way=self._way)
         before = scores(self.subject, objectives, torch.full_like(woken, 0.5))
         after = scores(self.subject, objectives, woken)
         for unit, image, *pair in zip(suspects, woken, before, after, strict=True):
@@ -251,7 +265,14 @@ class Investigation:
         scale = torch.tensor(ways, dtype=torch.float64)
         for seed in range(search.effort(self.subject.input_shape).pushed):
             pushed = search.push_away(
-                self.subject, objectives, known, scale, layer.window, seed, leaky=seed % 2 == 1
+                self.subject,
+                objectives,
+                known,
+                scale,
+                layer.window,
+                seed,
+                leaky=seed % 2 == 1,
+                way=self._way,
             )
             for unit, image in zip(units, pushed, strict=True):
                 layer.starts[unit].append(Start.of("pushed away", image))
@@ -319,9 +340,17 @@ class Investigation:
         facets: Sequence[Facet],
         evidence: Evidence,
     ) -> dict[str, int | None]:
-        """Tells which facet the other pictures show: of the whole channel, of other positions."""
+        """Tells which facet the other pictures show: of the whole channel, of other positions.
+
+        Also of this neuron, if they had to be robust against being moved: their scores cannot come
+        near to those of the search.
+        """
         objective = layer.window.objective(unit)
-        shown = [each for each in evidence.shown(unit) if each.objective != objective]
+        shown = [
+            each
+            for each in evidence.shown(unit)
+            if each.objective != objective or each.record.get("transforms")
+        ]
         if not shown:
             return {}
         whole = Window(None, 0, 0, *self.subject.input_shape[1:])
@@ -367,7 +396,7 @@ class Investigation:
         conclusion["why"] += why
         self._note_points(unit, facets, profiles, layer.window)
         facet_of = {stems[m]: number for number, each in enumerate(facets) for m in each.members}
-        facet_of |= self._facets_of_others(layer, unit, facets, evidence)
+        facet_of = self._facets_of_others(layer, unit, facets, evidence) | facet_of
         return {
             **_names(unit),
             **conclusion,

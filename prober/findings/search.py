@@ -21,10 +21,12 @@ from prober.findings.stimuli import TINTED_HUES
 from prober.findings.tuning import Battery, peaks
 from prober.findings.units import Unit, Window, batch_size, batches
 from prober.subject.frozen import Subject
-from prober.visualize.defaults import default_parameterization, is_large
+from prober.visualize.defaults import is_large
 from prober.visualize.images import InitialImage, PinkNoise
 from prober.visualize.objectives import Objective
+from prober.visualize.parameterizations import Parameterization
 from prober.visualize.scores import Scores
+from prober.visualize.transforms import Transform, Transforms
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,22 @@ AWAY = 1.0
 
 SIGNS_OF_LIFE = 1e-6
 """A unit whose responses all lie this near to each other, relative to their size, looks dead."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the search optimizes images, its starts and what they lead to alike.
+
+    A start that may do what the others may not, such as to excite its unit as long as no pixel
+    moves, would pass for the best picture, and no other would come near to it.
+
+    Attributes:
+        parameterization: The basis of the images.
+        transforms: What they must be robust against.
+    """
+
+    parameterization: Parameterization
+    transforms: tuple[Transform, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,6 +253,7 @@ def push_away(
     window: Window,
     seed: int,
     leaky: bool,
+    way: Way,
 ) -> Tensor:
     """Makes starts that excite their unit and look unlike what is known to excite it.
 
@@ -250,6 +269,7 @@ def push_away(
         seed: Of the noise.
         leaky: Whether ReLUs let the gradient through, see `awaken`: to what else excites a unit
             there may lead no gradient from here.
+        way: How images are optimized.
 
     Returns:
         `[N, C, H, W]` in [0, 1].
@@ -271,11 +291,11 @@ def push_away(
             return AWAY * likeness.clamp_min(0).sum(1) - score / scale
 
         with LeakyReLUs() if leaky else nullcontext():
-            images[batch] = _descend(subject, objectives[batch], images[batch], loss, pushes)
+            images[batch] = _descend(subject, objectives[batch], images[batch], loss, pushes, way)
     return images
 
 
-def awaken(subject: Subject, objectives: Sequence[Objective], seed: int) -> Tensor:
+def awaken(subject: Subject, objectives: Sequence[Objective], seed: int, way: Way) -> Tensor:
     """Makes starts for units that look dead: ascends with ReLUs that let the gradient through.
 
     Behind a ReLU that is shut there is no gradient to follow. So the search, and it alone, goes
@@ -290,7 +310,7 @@ def awaken(subject: Subject, objectives: Sequence[Objective], seed: int) -> Tens
     for batch in batches(len(images), size):
         with LeakyReLUs():
             images[batch] = _descend(
-                subject, objectives[batch], images[batch], lambda x, score: -score, steps
+                subject, objectives[batch], images[batch], lambda x, score: -score, steps, way
             )
     return images
 
@@ -306,18 +326,25 @@ def _noise(subject: Subject, number: int, seed: int) -> Tensor:
 
 
 def _descend(
-    subject: Subject, objectives: Sequence[Objective], images: Tensor, loss: Any, steps: int
+    subject: Subject,
+    objectives: Sequence[Objective],
+    images: Tensor,
+    loss: Any,
+    steps: int,
+    way: Way,
 ) -> Tensor:
     score = Scores(objectives)
-    # In the basis of the pictures: a large image pushed in pixels becomes high frequencies.
-    basis = default_parameterization(subject.input_shape).basis(subject.input_shape)
-    basis = basis.to(subject.mean)
+    shape = subject.input_shape
+    basis = way.parameterization.basis(shape).to(subject.mean)
+    seeds = [0] * len(images)
+    transform = Transforms(way.transforms, seeds, shape) if way.transforms else None
     x = basis.encode(images.to(subject.mean)).requires_grad_()
     optimizer = torch.optim.Adam([x], lr=0.05)
     for _ in range(steps):
         optimizer.zero_grad()
         picture = basis.decode(x)
-        value = loss(picture, score(subject(picture, score.layers, score.channels))).sum()
+        seen = transform(picture, transform.draw()) if transform else picture
+        value = loss(picture, score(subject(seen, score.layers, score.channels))).sum()
         if not value.requires_grad:
             break
         value.backward()

@@ -101,11 +101,17 @@ def settle(facets: Sequence[Facet], curves: Curves) -> None:
 
     There the preferred hue is by definition the phase of the first harmonic of the response to
     flat patches; what was found near the picture is an estimate of it, and the only one where
-    there are several facets or where a flat patch alone does not excite the unit.
+    there are several facets or where a flat patch alone does not excite the unit. Of a curve with
+    several hills, a class's logit say, the phase may lie in a valley between them: then the hue is
+    that of the highest.
     """
     colors = [facet for facet in facets if facet.hue is not None]
     if len(facets) == 1 and colors and colors[0].kind == "color" and len(curves.flat):
-        colors[0].hue = on_circle(phase(curves.flat, 360), 360)
+        hue, number = on_circle(phase(curves.flat, 360), 360), len(curves.flat)
+        height = curves.flat - curves.neutral
+        if height[round(hue / 360 * number) % number] < SURVIVES * height.max():
+            hue = height.argmax().item() / number * 360
+        colors[0].hue = hue
 
 
 def confidence(margin: float) -> float:

@@ -19,7 +19,7 @@ from PIL import Image
 from prober.errors import InputError
 from prober.files import claim_version, write_whole
 from prober.findings.data import RealData, read_data
-from prober.findings.gallery import Gallery, how
+from prober.findings.gallery import Gallery
 from prober.findings.investigate import Investigation
 from prober.findings.search import effort
 from prober.pictures import sprite
@@ -31,6 +31,8 @@ from prober.subject.reference import ReferenceCNN
 from prober.sweep.command import Sweep, check_unchanged
 from prober.sweep.grid import Listed
 from prober.sweep.run import DONE, INTERRUPTED
+from prober.visualize.defaults import gentle_transforms
+from prober.visualize.records import parameterization_of, transforms_of
 
 
 @dataclass
@@ -131,7 +133,12 @@ class Report:
         with self._timed("evidence"):
             gallery = Gallery(pictures, subject)
             print(f"Showing it flat and striped images{' and real ones' if data else ''}.")
-            investigation = Investigation(subject, gallery, data)
+            transforms = sweep.transforms
+            if transforms is None:
+                transforms = gentle_transforms(subject.input_shape)
+            investigation = Investigation(
+                subject, gallery, data, sweep.parameterization, transforms
+            )
         with self._timed("search"):
             print("Looking for other facets.")
             planned = investigation.plan_search()
@@ -141,6 +148,7 @@ class Report:
                 search = replace(
                     sweep,
                     grid=Listed(planned),
+                    transforms=transforms,
                     yes=True,
                     trainer=sweep.trainer | {"max_steps": steps},
                 )
@@ -280,14 +288,13 @@ class Report:
         """Makes the targets of a finished sweep those of a second subject, too."""
         record = gallery.visualizations[0].record
         as_made = {"max_steps": record["steps"], "precision": record["precision"]}
-        parameterization, transforms = how(record)
         self.sweep = replace(
             self.sweep,
             grid=Listed(gallery.planned()),
             lr=record["optimizer"]["lr"],
             trainer=self.sweep.trainer | as_made,
-            parameterization=parameterization,
-            transforms=transforms,
+            parameterization=parameterization_of(record),
+            transforms=transforms_of(record),
         )
 
     def _check_against(self, subject: Subject, other: Subject) -> None:

@@ -85,11 +85,11 @@ class _Unusable(Exception):
 
 def is_archive(path: Path) -> bool:
     """Tells whether a file is a `torch.export` archive, of this or an older format."""
-    return bool({_FORMAT, "serialized_exported_program.json"} & set(records(path)))
+    return bool({_FORMAT, "serialized_exported_program.json"} & set(entries(path)))
 
 
-def records(path: Path) -> dict[str, str]:
-    """Returns the records of a zip archive by their names below its top folder, or none."""
+def entries(path: Path) -> dict[str, str]:
+    """Returns the entries of a zip archive by their names below its top folder, or none."""
     try:
         with zipfile.ZipFile(path) as archive:
             return {name.split("/", 1)[-1]: name for name in archive.namelist()}
@@ -120,7 +120,7 @@ def load_exported(path: Path) -> ExportedCNN:
 
 
 def _build(path: Path) -> ExportedCNN:
-    names = records(path)
+    names = entries(path)
     if _MODEL not in names:
         why = "it is compiled" if any("aotinductor" in name for name in names) else "it is too old"
         raise _Unusable(f"{why}, or has no model called 'model'. {EXPORT_AGAIN}")

@@ -10,7 +10,7 @@ from typing import Any, Self, final
 import torch
 from torch import Tensor, nn
 
-from prober.errors import InputError, suggestion
+from prober.errors import InputError, listed, suggestion
 from prober.subject.checkpointing import straight_checkpoints
 from prober.subject.copying import copied, freeze
 from prober.subject.folding import Folding
@@ -261,7 +261,7 @@ class Subject(nn.Module):
             raise InputError(
                 f"Layer '{layer}' of {self.name} is never reached in the forward pass, which does "
                 f"not call this {type(module).__name__}"
-                + (f", but its parts: {_listed(parts)}. " if parts else ". ")
+                + (f", but its parts: {listed(parts, 5)}. " if parts else ". ")
                 + self._there_are(layer)
             )
         shared = dict(self.cnn.named_modules(remove_duplicate=False)).get(layer)
@@ -427,8 +427,3 @@ def _checked_range(values: Sequence[float]) -> tuple[float, float]:
 def _is_about_precision(error: RuntimeError) -> bool:
     names = ("double", "float64", "half", "float16")  # among them BFloat16
     return any(name in str(error).lower() for name in names)
-
-
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + rest

@@ -13,8 +13,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from prober.errors import InputError
-from prober.subject.archive import is_archive, load_exported, records
+from prober.errors import InputError, listed
+from prober.subject.archive import entries, is_archive, load_exported
 
 PROJECT = Path(__file__).parents[2]
 
@@ -22,6 +22,9 @@ SAVE = "torch.save(model.state_dict(), 'weights.pt')"
 
 WRAPPERS = ("_orig_mod", "module")
 """What `torch.compile` and data parallelism put into the names of the module they wrap."""
+
+MOST = 8
+"""A message names so many tensors or places at the most."""
 
 
 def load_weights(cnn: nn.Module, checkpoint: str) -> list[str]:
@@ -49,14 +52,14 @@ def load_weights(cnn: nn.Module, checkpoint: str) -> list[str]:
     own = {name: value for name, value in cnn.state_dict().items() if isinstance(value, Tensor)}
     fits = [_fit(place, names, own) for place, names in _candidates(found)]
     if not fits:
-        held = f"holds more than weights ({_some(strangers, 4)}), which is not run, and "
+        held = f"holds more than weights ({listed(strangers, 4)}), which is not run, and "
         raise InputError(
             f"Checkpoint '{path}' {held * bool(strangers)}is no state dict (names with tensors). "
             f"Save one: {SAVE}."
         )
     best = max(fits, key=lambda fit: fit.score)
     if best.problems:
-        held = f" It holds more than weights, too ({_some(strangers, 4)}), which is not run; "
+        held = f" It holds more than weights, too ({listed(strangers, 4)}), which is not run; "
         raise InputError(
             f"Checkpoint '{path}' does not fit {type(cnn).__name__}{best.said('its')}: "
             f"{'; '.join(best.problems)}. "
@@ -113,7 +116,7 @@ def _read(path: Path) -> tuple[Any, list[str]]:
             ) from error
     if is_archive(path):
         return load_exported(path).state_dict(), []
-    inside = records(path)
+    inside = entries(path)
     if "constants.pkl" in inside:
         raise InputError(
             f"Checkpoint '{path}' is a TorchScript archive, which is a program and is not run. "
@@ -263,10 +266,10 @@ class _Fit:
         if self.unused:
             number = len(self.unused)
             verb = "tensor is" if number == 1 else "tensors are"
-            notes.append(f"{number} other {verb} not used: {_some(self.unused)}.")
+            notes.append(f"{number} other {verb} not used: {listed(self.unused, MOST)}.")
         if others:
             which = [f"'{other.place}'" for other in others]
-            notes.append(f"Other weights that fit are not used: {_some(which)}.")
+            notes.append(f"Other weights that fit are not used: {listed(which, MOST)}.")
         return notes
 
 
@@ -320,7 +323,7 @@ def _below(place: str, prefix: str, wrappers: list[str], named: Weights, own: We
         for name, value in own.items()
         if name in below and name not in weights
     ]
-    listed = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
+    wrong = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
     return _Fit(
         place=place,
         prefix=prefix,
@@ -328,10 +331,5 @@ def _below(place: str, prefix: str, wrappers: list[str], named: Weights, own: We
         weights=weights,
         unexpected=unexpected,
         unused=[name for name in named if not name.startswith(prefix)],
-        problems=[f"{what}: {_some(names)}" for what, names in listed.items() if names],
+        problems=[f"{what}: {listed(names, MOST)}" for what, names in wrong.items() if names],
     )
-
-
-def _some(items: list[str], most: int = 8) -> str:
-    rest = f" and {len(items) - most} more" if len(items) > most else ""
-    return f"{', '.join(items[:most])}{rest}"

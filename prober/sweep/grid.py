@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
@@ -135,14 +136,18 @@ class Grid:
                 )
                 for (name, image, penalties), number in each_of
             ]
-        stems = {each.stem for each in planned}
+        stems = Counter(each.stem for each in planned)
         if not planned:
             raise InputError(
                 "The grid is empty: give it layers and channels, classes or targets, and at least "
                 "one objective, seed, initial image and set of regularizers ([] is a set)."
             )
         if len(stems) < len(planned):
-            raise InputError("The grid names a layer, channel, position or seed twice.")
+            twice = max(stems, key=stems.__getitem__)
+            raise InputError(
+                f"The grid has two targets that would both be called '{twice}': it names a layer, "
+                "channel, position or seed twice, or has grid.targets with the same name."
+            )
         return planned
 
     def count(self, subject: Subject) -> int:

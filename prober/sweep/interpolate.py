@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -19,9 +19,15 @@ from prober.sweep.run import ChunkResult, Settings, optimize
 from prober.sweep.sheets import GAP, THUMB, thumb
 from prober.sweep.store import Store
 from prober.visualize.images import Blend
-from prober.visualize.objectives import ChannelMean, ClassConditional, Neuron, Objective, TopKMean
-from prober.visualize.regularizers import L2, Distance, TotalVariation
+from prober.visualize.parameterizations import Parameterization
+from prober.visualize.records import (
+    objective_of,
+    parameterization_of,
+    regularizers_of,
+    transforms_of,
+)
 from prober.visualize.targets import Target
+from prober.visualize.transforms import Transform
 
 VALLEY = 0.05
 """Optima join if no blend, optimized again, stays further than this below the lower optimum's
@@ -58,12 +64,15 @@ class Pair:
         target: The first one's target.
         arrays: The paths of their images.
         labels: What the two are called in the picture.
+        how: The parameterization and the transforms that both were made with; None if those are
+            the sweep's own.
     """
 
     name: str
     target: Target
     arrays: tuple[str, str]
     labels: tuple[str, str]
+    how: tuple[Parameterization, tuple[Transform, ...]] | None = None
 
 
 def pairs_of_grid(store: Store, planned: Sequence[Planned]) -> list[Pair]:
@@ -89,44 +98,45 @@ def pair_of_records(paths: Sequence[str], subject: Subject) -> Pair:
     """Pairs two runs of `fit`.
 
     Raises:
-        InputError: A record cannot be read, or they are not of one unit of this subject.
+        InputError: A record cannot be read, they are not of one unit of this subject, or they were
+            made with different parameterizations or transforms.
     """
     files = [Path(p) / "record.json" if Path(p).is_dir() else Path(p) for p in paths]
-    records = []
+    objectives, penalties, hows = [], [], []
     for file in files:
         try:
             record = json.loads(file.read_text())
-            objective_of(record)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            objectives.append(objective_of(record))
+            penalties.append(regularizers_of(record))
+            hows.append((parameterization_of(record), transforms_of(record)))
+            sha256, name = record["subject"]["sha256"], record["subject"]["name"]
+        except InputError as error:
+            raise InputError(f"'{file}' cannot be interpolated: {error}") from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"'{file}' is not the record of a finished run: {error}") from error
-        if record["subject"]["sha256"] != subject.sha256:
-            raise InputError(f"'{file}' is of another subject: {record['subject']['name']}.")
-        records.append(record)
-    first, second = (objective_of(record).resolved(subject) for record in records)
+        if sha256 != subject.sha256:
+            raise InputError(f"'{file}' is of another subject: {name}.")
+    first, second = (objective.resolved(subject) for objective in objectives)
     if first != second:
         raise InputError(f"The records are of two units: {first} and {second}.")
-    kinds = {kind.name: kind for kind in (L2, TotalVariation, Distance)}
-    regularizers = tuple(kinds[r["name"]](r["weight"]) for r in records[0]["regularizers"])
+    if hows[0] != hows[1]:
+        told = ", the other with ".join(_told(*how) for how in hows)
+        raise InputError(
+            f"The two runs were not made alike, one with {told}: what joins in one basis need not "
+            "join in another. Give two that were made with the same."
+        )
     return Pair(
         name=first.name,
-        target=Target(first, Blend("", ""), regularizers, 0),
+        target=Target(first, Blend("", ""), penalties[0], 0),
         arrays=tuple(str(file.with_name("final.npy")) for file in files),
         labels=tuple(file.parent.name for file in files),
+        how=hows[0],
     )
 
 
-def objective_of(record: dict) -> Objective:
-    """Returns the objective that a record tells of."""
-    kinds = {kind.__name__: kind for kind in (ChannelMean, Neuron, TopKMean)}
-    name = record.get("unit_objective", record["objective"])
-    if name not in kinds:
-        raise ValueError(f"it is of a {name}, and interpolations are between optima of one unit")
-    kind = kinds[name]
-    extra = {Neuron: record["position"], TopKMean: [record.get("k")]}.get(kind, [])
-    unit = kind(record["layer"], record["channel"], *extra)
-    if record["class"] is None:
-        return unit
-    return ClassConditional(unit, record["class"], record["class_weight"])
+def _told(parameterization: Parameterization, transforms: tuple[Transform, ...]) -> str:
+    """Says how a run was made."""
+    return f"{parameterization} and {', '.join(map(str, transforms)) or 'no transforms'}"
 
 
 def interpolate(
@@ -138,13 +148,14 @@ def interpolate(
         pair: Two finished visualizations.
         number: How many blends.
         subject: The CNN under study.
-        settings: How to optimize.
+        settings: How to optimize; of parameterization and transforms the pair's own come first.
         fabric: Whose device is used.
         folder: Where `<name>.png` and `<name>.json` go.
 
     Returns:
-        What the JSON file holds: the shares, the scores before and after, the distance between
-        neighboring results, and `joined`: whether every result reaches the lower optimum.
+        What the JSON file holds: the unit, the parameterization and the transforms, the shares, the
+        scores before and after (of the pictures as they are, without transforms), the distance
+        between neighboring results, and `joined`: whether every result reaches the lower optimum.
     """
     shares = np.linspace(0, 1, number).tolist()
     target = pair.target
@@ -156,12 +167,16 @@ def interpolate(
         )
         for i, share in enumerate(shares)
     ]
+    if pair.how is not None:
+        parameterization, transforms = pair.how
+        settings = replace(settings, parameterization=parameterization, transforms=transforms)
     result = optimize(subject, chunk, settings, fabric)
-    before, after = result.scores[:, 0], result.scores[:, -1]
+    before, after = _scores(result)
     lower = min(after[0], after[-1])
     images = result.images.flatten(1)
     data = {
         "unit": target.record(),
+        **{key: result.records[0][key] for key in ("parameterization", "transforms")},
         "between": dict(zip(("first", "second"), pair.arrays, strict=True)),
         "shares": shares,
         "score_before": before.tolist(),
@@ -173,6 +188,17 @@ def interpolate(
     # Last, for where it is, the interpolation is finished.
     write_whole(folder / f"{pair.name}.json", json.dumps(data, indent=2) + "\n")
     return data
+
+
+def _scores(result: ChunkResult) -> tuple[np.ndarray, np.ndarray]:
+    """The scores `[N]` before and after, NaN where there is none.
+
+    Those of the curves are of transformed pictures, but for the last.
+    """
+    return tuple(
+        np.array([record[key] for record in result.records], dtype=float)
+        for key in ("score_start", "score_end")
+    )
 
 
 def _picture(pair: Pair, result: ChunkResult, shares: Sequence[float], joined: bool) -> np.ndarray:
@@ -194,7 +220,7 @@ def _picture(pair: Pair, result: ChunkResult, shares: Sequence[float], joined: b
     for j, share in enumerate(shares):
         label = pair.labels[round(share)] if share in (0, 1) else f"{share:.0%}"
         draw.text((left + j * cell, line + GAP), label, "black", font)
-    before, after = result.scores[:, 0], result.scores[:, -1]
+    before, after = _scores(result)
     low, high = float(np.nanmin([before, after])), float(np.nanmax([before, after]))
     legend = (("score of the start", "#c0504d", before), ("score of the result", "#1f4e9c", after))
     for i, (label, color, scores) in enumerate(legend):

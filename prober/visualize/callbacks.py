@@ -293,6 +293,10 @@ def target_records(
                     "name": module.subject.name,
                     "checkpoint": module.subject.checkpoint,
                     "sha256": module.subject.sha256,
+                    "input_shape": list(module.subject.input_shape),
+                    "mean": _decimals(module.subject.mean),
+                    "std": _decimals(module.subject.std),
+                    "value_range": list(module.subject.value_range),
                 },
             }
         )
@@ -332,6 +336,11 @@ def hyperparameters(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, f
     }
     score = record["score_end"]
     return settings, {"score": float("nan") if score is None else score}
+
+
+def _decimals(values: torch.Tensor) -> list[float]:
+    """The shortest numbers that are these in float32: 0.4, not 0.4000000059604645."""
+    return [float(str(value)) for value in values.detach().flatten().float().cpu().numpy()]
 
 
 def _number(value: float) -> float | None:

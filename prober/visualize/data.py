@@ -1,5 +1,6 @@
 """Images that the user gives: a folder, an array, a datamodule, the shipped digits."""
 
+import math
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +18,9 @@ DIGITS = "digits"
 
 MOST = 2000
 """Images at the most; of a folder, more are thinned out evenly."""
+
+MOST_BYTES = 256 * 2**20
+"""Bytes that they take at the most: 445 images of three channels and 224 pixels."""
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
 
@@ -126,7 +130,7 @@ def _of_folder(folder: Path, shape: tuple[int, int, int], resize: bool) -> Label
     ]
     if not files:
         raise InputError(f"there is no image ({', '.join(sorted(ENDINGS))}) in '{folder}'.")
-    files = _thinned(files)
+    files = _thinned(files, shape)
     images, labels, skipped = [], [], []
     for file, label in files:
         try:
@@ -192,7 +196,7 @@ def _of_array(file: Path, shape: tuple[int, int, int]) -> LabelledImages:
         )
     if not (images.min() >= 0 and images.max() <= 1):
         raise InputError(f"'{file}' has values outside [0, 1]; divide bytes by 255.")
-    images = images[_thinned(list(range(len(images))))]
+    images = images[_thinned(list(range(len(images))), shape)]
     labels = torch.full((len(images),), -1)
     return LabelledImages(f"{len(images):,} images of {file.name}", images, labels, [])
 
@@ -208,9 +212,9 @@ def _of_datamodule(module: LightningDataModule, shape: tuple[int, int, int]) -> 
             batch_images, batch_labels = batch[0], batch[1]
             images.append(torch.as_tensor(batch_images).float())
             labels.append(torch.as_tensor(batch_labels).long())
-            if sum(map(len, images)) >= MOST:
+            if sum(map(len, images)) >= _most(shape):
                 break
-        found, classes = torch.cat(images)[:MOST], torch.cat(labels)[:MOST]
+        found, classes = (torch.cat(part)[: _most(shape)] for part in (images, labels))
         if classes.shape != (len(found),) or classes.min() < 0:
             raise ValueError("labels must be one whole number of at least 0 for each image")
     except InputError:
@@ -233,7 +237,13 @@ def _of_datamodule(module: LightningDataModule, shape: tuple[int, int, int]) -> 
     return LabelledImages(f"{len(found):,} {name}", found, classes, [str(i) for i in range(number)])
 
 
-def _thinned(items: list) -> list:
-    if len(items) <= MOST:
+def _most(shape: tuple[int, int, int]) -> int:
+    """How many images of a shape are taken at the most."""
+    return max(1, min(MOST, MOST_BYTES // (4 * math.prod(shape))))
+
+
+def _thinned(items: list, shape: tuple[int, int, int]) -> list:
+    most = _most(shape)
+    if len(items) <= most:
         return items
-    return [items[i * len(items) // MOST] for i in range(MOST)]
+    return [items[i * len(items) // most] for i in range(most)]

@@ -8,7 +8,7 @@ from prober.visualize.images import (
     PinkNoise,
 )
 from prober.visualize.parameterizations import Fourier, Parameterization, Pixels
-from prober.visualize.transforms import Transform, robust
+from prober.visualize.transforms import Jitter, Rotation, Scale, Transform, robust
 
 LARGE = 64
 """Images whose height and width are of so many pixels, or more, are large ones.
@@ -35,6 +35,15 @@ def default_initial_image(parameterization: Parameterization) -> InitialImage:
 def default_transforms(shape: tuple[int, int, int]) -> tuple[Transform, ...]:
     """None for small images; for large ones those that make an image robust."""
     return robust(shape) if is_large(shape) else ()
+
+
+def gentle_transforms(shape: tuple[int, int, int]) -> tuple[Transform, ...]:
+    """What suits a neuron, which wants something at its place, as the others suit a channel.
+
+    To be moved by more than a stroke's width, as large pictures are by default, would blur whatever
+    fine strokes it wants; not to be moved at all lets high frequencies have their way.
+    """
+    return (Jitter(2), Scale(0.95, 1.05), Rotation(5.0)) if is_large(shape) else ()
 
 
 def various_initial_images(shape: tuple[int, int, int]) -> list[InitialImage]:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from prober.errors import InputError, suggestion
 from prober.subject.frozen import Subject
+from prober.subject.loading import find_file
 from prober.visualize.data import DIGITS, LabelledImages, read_images
 from prober.visualize.images import GivenImage
 from prober.visualize.objectives import Simple
@@ -88,6 +89,15 @@ class Direction(OfLayer):
     layer: str
     vector: str | ClassDifference
     _unit: Tensor | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Checks that the vector is given in a form that a record can name."""
+        if not isinstance(self.vector, str | ClassDifference):
+            raise InputError(
+                f"vector of {type(self).__name__} is a {type(self.vector).__name__}; save it with "
+                "numpy.save('direction.npy', vector) and give 'direction.npy', or give a "
+                "ClassDifference."
+            )
 
     @property
     def name(self) -> str:
@@ -243,8 +253,9 @@ class Diversity(OfLayer):
 
 
 def _read_vector(path: str, layer: str, channels: int) -> Tensor:
+    file = find_file(path, "Direction")
     try:
-        vector = torch.from_numpy(np.load(path, allow_pickle=False)).float()
+        vector = torch.from_numpy(np.load(file, allow_pickle=False)).float()
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"'{path}' is not a direction's array (.npy): {error}") from error
     if vector.shape != (channels,):

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -153,6 +154,10 @@ class Simple(Objective):
 class OfChannel(Simple):
     """An objective of one channel of a layer."""
 
+    def __post_init__(self) -> None:
+        """Takes whole numbers of any kind."""
+        _make_ints(self, "channel")
+
     @property
     def name(self) -> str:
         """The unit as a folder's name: `conv2_ch3`, `conv2_ch3_h7_w7`, `conv2_ch3_top20`."""
@@ -198,6 +203,11 @@ class Neuron(OfChannel):
     h: int | None = None
     w: int | None = None
 
+    def __post_init__(self) -> None:
+        """Takes whole numbers of any kind."""
+        super().__post_init__()
+        _make_ints(self, *(name for name in ("h", "w") if getattr(self, name) is not None))
+
     @property
     def name(self) -> str:
         """See `OfChannel.name`."""
@@ -239,6 +249,11 @@ class TopKMean(OfChannel):
     layer: str
     channel: int
     k: int = 20
+
+    def __post_init__(self) -> None:
+        """Takes whole numbers of any kind."""
+        super().__post_init__()
+        _make_ints(self, "k")
 
     @property
     def name(self) -> str:
@@ -283,6 +298,10 @@ class ClassConditional(Objective):
     objective: Objective
     target_class: int
     weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Takes whole numbers of any kind."""
+        _make_ints(self, "target_class")
 
     @property
     def layer(self) -> str:  # type: ignore[override]
@@ -462,6 +481,21 @@ def check_weight(weighted: Any) -> None:
         raise InputError(
             f"The weight of {type(weighted).__name__} is {weighted.weight}; it must be 0 or more."
         )
+
+
+def _make_ints(objective: Objective, *names: str) -> None:
+    """Makes ints of what NumPy, say, has whole numbers of its own for; records are JSON.
+
+    Raises:
+        InputError: One of them is no whole number.
+    """
+    for name in names:
+        given = getattr(objective, name)
+        try:
+            object.__setattr__(objective, name, operator.index(given))
+        except TypeError as error:
+            kind = type(objective).__name__
+            raise InputError(f"{name} of {kind} is {given}; it must be a whole number.") from error
 
 
 def _weighted(objective: Objective) -> Sequence[Weighted]:

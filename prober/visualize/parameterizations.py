@@ -211,9 +211,7 @@ class MagnitudeConstrained(Parameterization):
         Raises:
             InputError: The images cannot be read, do not fit, or are all one flat color.
         """
-        path = Path(self.images)
-        changed = path.stat().st_mtime_ns if path.exists() else 0
-        basis = copy.deepcopy(_measured(self.images, tuple(shape), changed))
+        basis = copy.deepcopy(_measured(self.images, tuple(shape), _state(Path(self.images))))
         if not basis.magnitude.amax() > 1e-6:
             raise InputError(
                 f"The images of MagnitudeConstrained, '{self.images}', are all of one flat color, "
@@ -288,9 +286,16 @@ class MagnitudeBasis(Basis):
 
 
 @lru_cache(maxsize=2)
-def _measured(images: str, shape: tuple[int, int, int], changed: int) -> MagnitudeBasis:
-    """Measures images once for all chunks of a sweep; again if their folder has changed."""
+def _measured(images: str, shape: tuple[int, int, int], state: object) -> MagnitudeBasis:
+    """Measures images once for all chunks of a sweep; again if a file of them has changed."""
     return MagnitudeBasis(read_images(images, shape, "images of MagnitudeConstrained").images)
+
+
+def _state(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """The names, times and sizes of all files at a path."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path] if path.exists() else []
+    stats = [(str(file), file.stat()) for file in files]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
 
 
 def hartley(images: Tensor) -> Tensor:

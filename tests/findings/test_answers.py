@@ -1,14 +1,17 @@
 """Answers to real images: means and shares of variance by plain numpy, and what is concluded."""
 
 import colorsys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from prober.findings.answers import Answers, behavior, class_evidence, table
+from prober.findings.answers import LOGIT, Answers, behavior, class_evidence, table
 from prober.findings.data import RealData
+from prober.findings.stimuli import choice
 from prober.findings.tuning import Curves
+from prober.findings.verdict import settle
 
 
 def data_of(labels, hues=(0, 120, 240), classes=("a", "b", "c")):
@@ -17,14 +20,14 @@ def data_of(labels, hues=(0, 120, 240), classes=("a", "b", "c")):
     return RealData("made up", images, torch.tensor(labels), list(classes))
 
 
-def answers_of(data, tinted, plain=None, gray=None, layer="logits"):
+def answers_of(data, tinted, plain=None, gray=None):
     """As `ask` would: `[hues, N, channels]`; plain, each image in the hue of its class."""
     tinted = torch.as_tensor(tinted, dtype=torch.float32)
     if plain is None:
         rows = torch.arange(len(data.labels))
         plain = tinted[data.labels, rows] if len(tinted) == len(data.classes) else tinted[0]
     gray = tinted.mean(0) if gray is None else gray
-    return Answers(data, {layer: plain}, {layer: plain}, {layer: tinted}, {layer: tinted}, gray)
+    return Answers(data, {LOGIT: plain}, {LOGIT: plain}, {LOGIT: tinted}, {LOGIT: tinted}, gray)
 
 
 def sums_of_squares(response, labels):
@@ -50,7 +53,7 @@ def test_the_shares_of_variance_are_those_of_a_two_way_analysis(labels):
     data, labels = data_of(labels), np.array(labels)
     response = rng.normal(size=(3, len(labels))) + labels + np.array([[2.0], [0.0], [1.0]])
     response[0, labels == 2] += 3
-    found = table(answers_of(data, response[:, :, None]), "logits", 0)
+    found = table(answers_of(data, response[:, :, None]), LOGIT, 0)
     parts, total = sums_of_squares(response, labels)
     assert parts.pop("rest") + sum(parts.values()) == pytest.approx(total)
     assert found["variance"] == pytest.approx({k: v / total for k, v in parts.items()}, abs=1e-5)
@@ -62,13 +65,13 @@ def test_the_shares_of_variance_are_those_of_a_two_way_analysis(labels):
 
 def test_a_constant_response_has_no_variance_to_share():
     data = data_of([0, 1, 2])
-    assert table(answers_of(data, np.full((3, 3, 1), 7.0)), "logits", 0)["variance"] is None
+    assert table(answers_of(data, np.full((3, 3, 1), 7.0)), LOGIT, 0)["variance"] is None
 
 
 def test_images_without_classes_are_one_row():
     data = RealData("two", torch.rand(2, 3, 2, 2), torch.tensor([-1, -1]), [])
     response = np.arange(24.0).reshape(12, 2, 1)
-    found = table(answers_of(data, response), "logits", 0)
+    found = table(answers_of(data, response), LOGIT, 0)
     assert found["rows"] == ["all"]
     assert found["table"] == [pytest.approx(response.mean((1, 2)).tolist())]
     assert found["variance"]["class"] == pytest.approx(0)
@@ -122,10 +125,28 @@ def curves_of(flat):
     """Tuning curves of which only that over the hues is not zero."""
     sizes = {"grays": 9, "strokes": 12, "bars": 24, "gratings": 24, "frequencies": 6}
     rest = {name: torch.zeros(size) for name, size in sizes.items()}
-    return Curves(flat=flat, tinted=torch.zeros(12, 12), **rest)
+    return Curves(choice((3, 28, 28)), flat=flat, tinted=torch.zeros(12, 12), **rest)
 
 
 NO_HUE = curves_of(torch.zeros(72))
+
+
+def facet_of_a_color(hue):
+    return SimpleNamespace(kind="color", hue=hue)
+
+
+def test_the_hue_of_a_color_is_the_phase_of_its_curve_unless_that_is_a_valley():
+    hues = torch.arange(72) * 5.0
+    cosine = torch.cos(torch.deg2rad(hues - 130))
+    facet = facet_of_a_color(100.0)
+    settle([facet], curves_of(cosine))
+    assert facet.hue == pytest.approx(130, abs=1e-6)
+    # Two hills, at 60 and at 240, and the phase of both together lies between them.
+    hills = [torch.exp(-(((hues - at + 180) % 360 - 180) ** 2) / 200) for at in (60, 240)]
+    settle(
+        [facet], curves_of(0.9 * hills[0] + hills[1] + 0.2 * torch.cos(torch.deg2rad(hues - 150)))
+    )
+    assert facet.hue == pytest.approx(240, abs=5)
 
 
 def test_a_class_s_logit_with_its_color_and_its_shape_changed():

@@ -155,6 +155,16 @@ def test_gray_and_motley_images_have_no_hue():
     assert RealData("two", images, torch.tensor([0, 1]), ["a", "b"]).shown.isnan().all()
 
 
+def test_a_few_images_in_other_hues_do_not_hide_the_hue_of_a_class():
+    hues = [10, 12, 8, 10, 10, 11, 9, 10, 190, 100, 200, 205, 195, 200, 200, 200, 20, 200]
+    colors = [colorsys.hsv_to_rgb(hue / 360, 1, 1) for hue in hues]
+    data = data_of(colors, [0] * 10 + [1] * 8, ["red", "cyan"])
+    assert data.hues.tolist() == pytest.approx([10, 200], abs=0.5)
+    assert data.every_class_has_a_hue
+    mixed = data_of(colors, [0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1], ["a", "b"])
+    assert mixed.hues.isnan().all()
+
+
 def test_the_hue_of_a_class_is_the_mean_around_the_circle():
     colors = [colorsys.hsv_to_rgb(hue / 360, 1, 1) for hue in (350, 20, 100, 120)]
     data = data_of(colors, [0, 0, 1, 1], ["red", "green"])
@@ -187,3 +197,25 @@ def test_a_tinted_image_keeps_its_value_and_takes_the_hue():
             assert image == pytest.approx(color * value, abs=1e-5)
     white = data.without_color().numpy()
     assert white == pytest.approx(np.repeat(images.numpy().max(1, keepdims=True), 3, 1))
+
+
+def test_a_few_images_of_a_hue_among_gray_ones_give_no_class_away():
+    red, blue, gray = (1, 0, 0), (0, 0, 1), (0.5, 0.5, 0.5)
+    few = data_of([red, gray, gray, blue, gray, gray], [0, 0, 0, 1, 1, 1], ["a", "b"])
+    assert few.hues.isnan().all() and not few.every_class_has_a_hue
+    half = data_of([red, gray, blue, gray], [0, 0, 1, 1], ["a", "b"])
+    assert half.hues.tolist() == pytest.approx([0, 240], abs=0.01)
+
+
+def test_large_images_are_shown_in_half_as_many_hues():
+    images = torch.rand(2, 3, 64, 80, generator=torch.Generator().manual_seed(0))
+    data = RealData("large", images, torch.tensor([-1, -1]), [])
+    assert data.columns.tolist() == [60.0 * i for i in range(6)]
+
+
+def test_large_images_are_thinned_out_to_what_fits_into_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("prober.visualize.data.MOST_BYTES", 3 * 4 * 3 * 64 * 64)
+    images = np.random.default_rng(0).random((7, 3, 64, 64), dtype=np.float32)
+    np.save(tmp_path / "images.npy", images)
+    data = read_data(str(tmp_path / "images.npy"), (3, 64, 64), is_reference=False)
+    assert np.array_equal(data.images.numpy(), images[[0, 2, 4]])

@@ -4,7 +4,16 @@ import pytest
 import torch
 from torch import nn
 
-from prober.findings.units import Unit, Window, gradients, look_through, responses, scores
+from prober.findings import units
+from prober.findings.units import (
+    Unit,
+    Window,
+    gradients,
+    look_through,
+    responses,
+    responses_in_blocks,
+    scores,
+)
 from prober.subject import Subject
 from prober.visualize.objectives import ChannelMean, Neuron
 from tests import plain
@@ -119,11 +128,47 @@ def test_a_response_is_the_largest_of_the_neurons_that_count():
     found = responses(subject, images, windows)
     layers = plain.outputs(images.double())
     conv2, logits = layers["conv2"].numpy(), layers["logits"].numpy()
-    strongest, own = (each.numpy() for each in found["conv2"])
+    strongest, own = (each.numpy() for each in found["conv2", None])
     assert strongest == pytest.approx(conv2[:, :, 2:12, 2:12].max((2, 3)), rel=1e-4, abs=1e-5)
     assert own == pytest.approx(conv2[:, :, 7, 7], rel=1e-4, abs=1e-5)
-    for each in found["logits"]:
+    for each in found["logits", None]:
         assert each.numpy() == pytest.approx(logits, rel=1e-4, abs=1e-4)
+
+
+def test_several_neurons_of_a_layer_are_answered_in_one_pass():
+    subject = plain.subject()
+    images = torch.rand(3, 3, 28, 28, generator=torch.Generator().manual_seed(2))
+    places = [("conv2", (0, 3)), ("conv2", (7, 7)), ("conv2", None)]
+    windows = {place: look_through(subject, *place) for place in places}
+    passes = []
+    subject.cnn.conv1.register_forward_hook(lambda *_: passes.append(1))
+    found = responses(subject, images, windows)
+    assert len(passes) == 1
+    conv2 = plain.outputs(images.double())["conv2"].numpy()
+    assert found["conv2", (0, 3)][0].numpy() == pytest.approx(conv2[:, :, 0, 3], rel=1e-4, abs=1e-5)
+    assert found["conv2", (7, 7)][0].numpy() == pytest.approx(conv2[:, :, 7, 7], rel=1e-4, abs=1e-5)
+    assert found["conv2", None][0].numpy() == pytest.approx(
+        conv2[:, :, 2:12, 2:12].max((2, 3)), rel=1e-4, abs=1e-5
+    )
+
+
+def test_images_that_are_made_block_by_block_are_answered_as_all_together(monkeypatch):
+    subject = plain.subject()
+    images = torch.rand(7, 3, 28, 28, generator=torch.Generator().manual_seed(3))
+    windows = {("conv2", None): look_through(subject, "conv2", None)}
+    monkeypatch.setattr(units, "BLOCK_BYTES", 3 * images[0].nbytes)
+    made = []
+
+    def make(numbers):
+        made.append(numbers.stop - numbers.start)
+        return images[numbers]
+
+    found = responses_in_blocks(subject, make, 7, windows)
+    assert made == [3, 3, 1]
+    for one, other in zip(
+        found["conv2", None], responses(subject, images, windows)["conv2", None], strict=True
+    ):
+        assert one.numpy() == pytest.approx(other.numpy(), rel=1e-5, abs=1e-6)
 
 
 def test_scores_and_gradients_are_those_of_plain_pytorch():

@@ -128,7 +128,7 @@ def unit(folder, layer, channel, facets=(), position=None, flat=False, plain=Fal
     }
 
 
-def write_report(folder, units, shape=(3, 28, 28), against=None, shortcut="color"):
+def write_report(folder, units, shape=(3, 28, 28), against=None, shortcut="color", with_data=True):
     layers = {u["layer"]: sum(v["layer"] == u["layer"] for v in units) for u in units}
     subject = {
         "name": "Net <b>one</b>",
@@ -137,10 +137,11 @@ def write_report(folder, units, shape=(3, 28, 28), against=None, shortcut="color
         "input_shape": list(shape),
         "layers": layers,
     }
+    given = {"name": "ten digits", "images": 10, "classes": ["0"], "hues": None, "skipped": []}
     report = {
         "subject": subject,
         "against": {**subject, "name": "Net two"} if against else None,
-        "data": {"name": "ten digits", "images": 10, "classes": ["0"], "hues": None, "skipped": []},
+        "data": given if with_data else None,
         "behavior": {
             "accuracy": 0.99,
             "accuracy_color_changed": 0.2,
@@ -192,7 +193,7 @@ def gray_page(tmp_path_factory):
         unit(folder, "conv1", 0, [("shape", None, None)], plain=True),
         unit(folder, "conv1", 1, plain=True),
     ]
-    return write_report(folder, units, shape=(1, 28, 28), shortcut=None)
+    return write_report(folder, units, shape=(1, 28, 28), shortcut=None, with_data=False)
 
 
 @pytest.fixture(scope="module")
@@ -565,10 +566,17 @@ def test_every_verdict(tmp_path, shortcut):
         "color": "It takes a shortcut: the color.",
         "none": "It takes no shortcut by color.",
         "cannot say": "Whether it takes a shortcut cannot be said.",
-        None: "Not checked with real images.",
+        None: "Whether it names real images right was not checked.",
+        "without images": "Not checked with real images.",
     }
     written = (tmp_path / "index.html").read_text()
     assert [name for name, words in said.items() if words in written] == [shortcut]
+
+
+def test_no_real_images_are_said_to_be_missing(tmp_path):
+    units = [unit(tmp_path, "conv1", 0)]
+    write_report(tmp_path, units, shortcut=None, with_data=False)
+    assert "Not checked with real images." in (tmp_path / "index.html").read_text()
 
 
 def test_a_folder_without_a_report_is_told(tmp_path):

@@ -52,6 +52,22 @@ class Tiny(nn.Module):
         return self.head(self.relu(self.conv(images)).mean((2, 3)))
 
 
+class Hued(nn.Module):
+    """Red against the rest, and a vertical stroke."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2, 7, stride=2)
+        with torch.no_grad():
+            self.conv.weight[0] = torch.tensor([1.0, -0.7, -0.7])[:, None, None] / 49
+            self.conv.weight[1] = -0.4
+            self.conv.weight[1, :, :, 2:5] = 0.5
+            self.conv.bias[:] = 0
+
+    def forward(self, images):
+        return self.conv(images)
+
+
 class Gray(nn.Module):
     """One channel: a stroke, a dead unit, a stroke beyond the reach of noise, and brightness."""
 
@@ -873,3 +889,35 @@ def test_a_picture_that_takes_another_path_than_real_images_is_flagged(prober, t
     # Where each detector is alone in its layer, no layer has two channels to compare.
     assert lone["trusted"] is False and lone["why"]
     assert "index.html#unit/2" in line
+
+
+def test_a_report_on_large_images_finds_what_was_planted(prober, tmp_path):
+    """At 64 pixels a spectrum is optimized, pictures are moved about, and there is less of all."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "photographs").mkdir()
+    for i in range(3):
+        pixels = rng.integers(0, 256, (9, 8, 3), dtype=np.uint8)
+        photograph = Image.fromarray(pixels).resize((90 + i, 70), Image.Resampling.BICUBIC)
+        photograph.save(tmp_path / "photographs" / f"{i}.png")
+    large = target("Hued", (3, 64, 64), "conv")
+    config = write(tmp_path, of=large, data="photographs")
+    ended = prober("report", "--config", config)
+    assert ended.code == 0, ended.err
+    folder = folder_of(tmp_path, "Hued")
+    red, stroke = findings_of(folder)
+    assert red["kinds"] == ["color"] and red["hue"] == pytest.approx(0, abs=3)
+    assert stroke["kinds"] == ["shape"] and stroke["orientation"] == pytest.approx(90, abs=5)
+    for unit in (red, stroke):
+        assert 6 <= sum(unit["evidence"]["starts"].values()) <= 16
+        assert len(unit["evidence"]["data"]["examples"]["items"]) == 3
+        tuning = unit["evidence"]["tuning"]
+        assert len(tuning["hue"]["flat"]) == len(tuning["hue"]["degrees"]) == 24
+        assert len(tuning["orientation"]["bars"]) == len(tuning["orientation"]["degrees"]) == 12
+    records = [json.loads(line) for line in (folder / "search" / "records.jsonl").open()]
+    assert {record["steps"] for record in records} == {100}
+    assert {record["parameterization"]["name"] for record in records} == {"Fourier"}
+    names = {tuple(each["name"] for each in record["transforms"]) for record in records}
+    assert names == {("Jitter", "Scale", "Rotation")}  # gentle ones: a neuron is at its place
+    page = (folder / "index.html").read_text()
+    assert "Not checked with real images." not in page
+    assert "no classes, or" in page

@@ -102,7 +102,7 @@ def test_an_output_that_is_used_elsewhere_stays_as_it_is():
 
 
 class Branches(nn.Module):
-    """A convolution whose output goes elsewhere, too: through a block, or past the normalization."""
+    """A convolution whose output goes elsewhere, too."""
 
     def __init__(self, branch):
         super().__init__()

@@ -84,7 +84,7 @@ def test_channels_are_read(given, expected):
         ({"targets": [DeepDream("conv9")]}, "no layer 'conv9'"),
         ({"targets": [DeepDream("conv1") - ChannelMean("conv9", 0)]}, "no layer 'conv9'"),
         ({"targets": [-ChannelMean("conv1", 16)]}, "Channel 16 is out of range: choose 0 to 15"),
-        ({"targets": [Direction("conv1", "nowhere.npy")]}, "not a direction's array"),
+        ({"targets": [Direction("conv1", "nowhere.npy")]}, "'nowhere.npy' is not a file"),
         ({"layers": "conv1", "seeds": 2, "diversity": -1.0}, "diversity is -1.0"),
         ({"layers": "conv1", "seeds": 2, "diversity": float("nan")}, "diversity is nan"),
         ({"layers": "conv1", "seeds": 2, "diversity": float("inf")}, "diversity is inf"),

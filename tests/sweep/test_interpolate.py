@@ -2,8 +2,10 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from tests import plain
 from tests.sweep.test_sweep import places_of
 
 GRID = ["--grid.layers", "conv3", "--grid.channels", "[2]", "--grid.seeds", "2"]
@@ -60,3 +62,64 @@ def test_records_of_two_units_are_refused(prober, tmp_path):
     pair = f"[{runs}/conv1_ch1/version_0,{runs}/conv1_ch2/version_0]"
     ended = prober("sweep", "--interpolate.records", pair)
     assert ended.code == 2 and "two units" in ended.err
+
+
+FOURIER = ["--model.parameterization", "Fourier", "--model.parameterization.decay", "1.5"]
+JITTER = ["--model.transforms", "[{class_path: Jitter, init_args: {pixels: 2}}]"]
+
+
+def fitted(prober, *args, objective="ChannelMean", seed=0):
+    fit = ["fit", "--model.objective", objective, "--model.objective.layer", "conv2"]
+    channel = [] if objective == "DeepDream" else ["--model.objective.channel", "1"]
+    given = [*channel, *args, "--trainer.max_steps", "30", "--seed_everything", seed]
+    assert prober(*fit, *given).code == 0
+
+
+def test_records_are_interpolated_in_the_way_they_were_made(prober, tmp_path):
+    for seed in (3, 4):
+        fitted(prober, *FOURIER, *JITTER, seed=seed)
+    runs = [tmp_path / "lightning_logs" / "conv2_ch1" / f"version_{i}" for i in (0, 1)]
+    pair = ["--interpolate.records", f"[{runs[0]},{runs[1]}]", "--interpolate.blends", "3"]
+    ended = prober("sweep", *STEPS, *pair, "--trainer.precision", "64-true")
+    assert ended.code == 0, ended.err
+    folder = tmp_path / "lightning_logs" / "sweep_interpolation" / "version_0" / "interpolation"
+    data = json.loads((folder / "conv2_ch1.json").read_text())
+    assert data["parameterization"] == {"name": "Fourier", "decay": 1.5}
+    assert data["transforms"] == [{"name": "Jitter", "pixels": 2}]
+    # The scores are of the pictures as they are; Fourier takes them to [0.01, 0.99] first.
+    for i, run in enumerate(runs):
+        end = json.loads((run / "record.json").read_text())["score_end"]
+        assert data["score_before"][2 * i] == pytest.approx(end, rel=0.05)
+        picture = np.clip(np.load(run / "final.npy"), 0.01, 0.99)
+        exact = plain.outputs(torch.from_numpy(picture)[None].double())["conv2"][0, 1].mean()
+        assert data["score_before"][2 * i] == pytest.approx(exact.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        (FOURIER, "Pixels() and no transforms, the other with Fourier(decay=1.5) and no"),
+        (JITTER, "Pixels() and no transforms, the other with Pixels() and Jitter(pixels=2)"),
+    ],
+)
+def test_records_that_were_not_made_alike_are_refused(prober, tmp_path, second, told):
+    fitted(prober)
+    fitted(prober, *second)
+    runs = tmp_path / "lightning_logs" / "conv2_ch1"
+    ended = prober("sweep", "--interpolate.records", f"[{runs}/version_0,{runs}/version_1]")
+    assert ended.code == 2
+    assert f"The two runs were not made alike, one with {told}" in ended.err
+    assert not list((tmp_path / "lightning_logs").glob("sweep*"))
+
+
+def test_records_of_no_unit_are_refused(prober, tmp_path):
+    fitted(prober, objective="DeepDream")
+    run = tmp_path / "lightning_logs" / "conv2_all" / "version_0"
+    ended = prober("sweep", "--interpolate.records", f"[{run},{run}]")
+    assert ended.code == 2
+    assert "has no such objective of a unit. Choose what was made with ChannelMean" in ended.err
+    for content in ("[]", "{}", "no JSON"):
+        (tmp_path / "record.json").write_text(content)
+        ended = prober("sweep", "--interpolate.records", f"[{tmp_path},{tmp_path}]")
+        assert ended.code == 2
+        assert "record.json' is not the record of a finished run" in ended.err

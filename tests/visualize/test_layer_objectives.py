@@ -323,10 +323,21 @@ def test_vector_that_cannot_be_used_is_told(tmp_path, kind):
     told(save(tmp_path / "inf.npy", ones * np.inf), "NaN or infinite")
     told(save(tmp_path / "zero.npy", 0 * ones), "is zero everywhere, so it leads nowhere")
     told(save(tmp_path / "words.npy", np.array(["a"] * 32)), "is not a direction's array")
-    told(str(tmp_path / "nowhere.npy"), "nowhere.npy' is not a direction's array.*No such file")
+    told(str(tmp_path / "nowhere.npy"), "Direction '.*nowhere.npy' is not a file. Looked in '")
     (tmp_path / "text.npy").write_text("1, 2, 3")
     told(str(tmp_path / "text.npy"), "text.npy' is not a direction's array")
     told(save(tmp_path / "ones.npy", ones), "no layer 'conv22'. Did you mean 'conv2'", "conv22")
+    for given in (ones, torch.ones(32), [1.0] * 32):
+        what = f"vector of {kind.__name__} is a {type(given).__name__}; save it with numpy.save"
+        told(given, what)
+
+
+def test_vector_is_looked_for_as_other_files_are(tmp_path, monkeypatch):
+    save(tmp_path / "stripes.npy", np.arange(32.0))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = Direction("conv2", "~/stripes.npy").resolved(SUBJECT)
+    exact = torch.arange(32.0) / sum(i * i for i in range(32)) ** 0.5
+    assert torch.allclose(found._unit, exact)
 
 
 def test_vector_of_code_is_not_run(tmp_path):

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -375,3 +376,42 @@ def test_any_k_that_fits_the_map(k, channel):
     scores = Scores([objective] * 2)(SUBJECT(IMAGES[:2], ["conv2"]))
     expected = [largest(LAYERS["conv2"][i, channel], k).item() for i in range(2)]
     assert scores.tolist() == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("whole", [np.int64, np.uint8, torch.tensor])
+def test_whole_numbers_of_any_kind(whole):
+    objectives = [
+        ChannelMean("conv2", whole(3)),
+        Neuron("conv2", whole(3), whole(7), whole(5)),
+        TopKMean("conv2", whole(3), whole(4)),
+        ClassConditional(ChannelMean("conv2", whole(3)), whole(7)),
+    ]
+    assert objectives == [
+        ChannelMean("conv2", 3),
+        Neuron("conv2", 3, 7, 5),
+        TopKMean("conv2", 3, 4),
+        ClassConditional(ChannelMean("conv2", 3), 7),
+    ]
+    numbers = [
+        value
+        for each in objectives
+        for name, value in each.resolved(SUBJECT).record().items()
+        if name in ("channel", "k", "class") and value is not None
+    ]
+    assert numbers == [3, 3, 3, 4, 3, 7]
+    assert {type(number) for number in [*numbers, *objectives[1].record()["position"]]} == {int}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ChannelMean("conv2", 3.5), "channel of ChannelMean is 3.5; it must be a whole"),
+        (lambda: Neuron("conv2", 3, 7, np.float64(1)), "w of Neuron is 1.0; it must be a whole"),
+        (lambda: TopKMean("conv2", 3, "4"), "k of TopKMean is 4; it must be a whole number"),
+        (lambda: TopKMean("conv2", [3]), r"channel of TopKMean is \[3\]; it must be a whole"),
+        (lambda: ClassConditional(A, None), "target_class of ClassConditional is None; it must"),
+    ],
+)
+def test_other_numbers_are_told(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
