@@ -266,7 +266,7 @@ BAD_YAML = {
     "direction of zeros": (direction("zero.npy"), ["zero everywhere", "leads nowhere"]),
     "missing direction": (
         direction("nowhere.npy"),
-        ["'nowhere.npy' is not a file", "No such file"],
+        ["Direction 'nowhere.npy' is not a file", "Looked in"],
     ),
     "direction of numbers": (
         direction("[1.0, 2.0]"),
