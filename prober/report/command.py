@@ -28,8 +28,9 @@ from prober.report.summary import write_summary
 from prober.report.tensorboard import write_report_tensorboard
 from prober.subject.frozen import Subject
 from prober.subject.reference import ReferenceCNN
-from prober.sweep.command import Sweep, check_unchanged
+from prober.sweep.command import Sweep
 from prober.sweep.grid import Listed
+from prober.sweep.resume import check_unchanged
 from prober.sweep.run import DONE, INTERRUPTED
 from prober.visualize.defaults import gentle_transforms
 from prober.visualize.records import parameterization_of, transforms_of

@@ -1,10 +1,7 @@
 """From the targets of a sweep to chunks that are optimized together."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import groupby
-
-import torch
-from torch import Tensor
 
 from prober.errors import InputError
 from prober.subject.frozen import Subject
@@ -31,12 +28,6 @@ MOST = 64
 """Images in a chunk at the most: more gained nothing, and what is lost with a chunk grows."""
 
 
-SAFETY = 1.25
-"""What a chunk is taken to need more than is counted: allocators and kernels keep some for them.
-
-Measured on a ResNet-18 at 224 pixels and on the reference CNN: 0.6 to 1.1 of what is counted."""
-
-
 def automatic_size(subject: Subject, layer: str, memory: int | None) -> int:
     """Returns a good number of images for chunks that need the CNN up to a layer.
 
@@ -54,38 +45,6 @@ def automatic_size(subject: Subject, layer: str, memory: int | None) -> int:
     if memory is None:
         return max(1, min(MOST, WORKING_SET // each), min(FEW, ROOM // each))
     return max(1, min(MOST, memory // 4 // each))
-
-
-def bytes_of_image(subject: Subject, layers: Collection[str], snapshots: int) -> int:
-    """Measures what one image of a chunk needs in memory, in bytes.
-
-    What the forward pass of one image keeps for the backward pass, what that needs on the way
-    (three times the largest activation), the image with its gradient, Adam's moments and
-    transformed copies, and its snapshots; times `SAFETY`.
-
-    Args:
-        subject: The CNN under study, in the precision that it will run in.
-        layers: The layers whose outputs the chunk needs.
-        snapshots: How many snapshots are kept of each image.
-    """
-    own = {buffer.untyped_storage().data_ptr() for buffer in subject.buffers()}
-    kept: dict[int, int] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    image = torch.zeros(1, *subject.input_shape).to(subject.mean).requires_grad_()
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        outputs = subject(image, layers)
-    pixels = image.numel()
-    largest = max(kept.values(), default=0)
-    of_image = (12 * image.element_size() + snapshots) * pixels
-    counted = sum(kept.values()) + 3 * largest + of_image
-    del outputs
-    return int(SAFETY * counted)
 
 
 def needed_layers(planned: Sequence[Planned]) -> dict[str, set[str]]:

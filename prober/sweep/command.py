@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 import torch.distributed
-import yaml
 from lightning.fabric import Fabric
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
@@ -22,9 +21,11 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from prober.errors import InputError
 from prober.files import claim_version, write_whole
 from prober.subject.frozen import Subject
-from prober.sweep.chunks import automatic_size, bytes_of_image, cut, needed_layers
+from prober.sweep.chunks import automatic_size, cut, needed_layers
 from prober.sweep.grid import Grid, Listed, Planned
 from prober.sweep.interpolate import Interpolation, interpolate, pair_of_records, pairs_of_grid
+from prober.sweep.memory import Bound, bytes_of_image
+from prober.sweep.resume import check_unchanged, no_folder_of
 from prober.sweep.run import DONE, FAILED, ChunkEvolution, Settings, launcher, run_chunks
 from prober.sweep.sheets import write_sheets, write_tensorboard
 from prober.sweep.store import Store
@@ -35,25 +36,6 @@ from prober.visualize.transforms import Transform
 
 MANY = 20_000
 """More targets than this need `--yes`."""
-
-FORKED_BYTES = 128 * 2**20
-"""What each of several processes takes for itself beside weights and images: measured 120 MB."""
-
-ALONE_BYTES = 32 * 2**20
-"""What a single one takes beside what it has when the sweep begins: measured up to 20 MB."""
-
-FREE_TO_CHANGE = {
-    "resume",
-    "yes",
-    "config",
-    "chunk_size",
-    "trainer.accelerator",
-    "trainer.default_root_dir",
-    "trainer.devices",
-    "trainer.enable_progress_bar",
-    "trainer.num_nodes",
-}
-"""Settings that a sweep may be resumed with others of; its chunks stay those it began with."""
 
 HANDLED = {
     "callbacks",
@@ -138,7 +120,7 @@ class Sweep:
             saved = self._saved()
             sizes = saved["sizes"]
             if self.memory is not None:
-                devices = saved["devices"]
+                devices = saved.get("devices", devices)
         else:
             sizes = self._sizes(planned, accelerator)
             if self.memory is not None:
@@ -327,41 +309,20 @@ class Sweep:
     def _bounded(
         self, planned: list[Planned], sizes: dict[str, int], accelerator: str, devices: Any
     ) -> tuple[dict[str, int], Any]:
-        """Makes chunks, and if need be processes, fewer, so that they keep to the memory.
-
-        Returns:
-            The images in a chunk of each layer, and the processes.
-
-        Raises:
-            InputError: Not even one image fits.
-        """
-        room = int(self.memory * 2**30)
-        weights = sum(buffer.nbytes for buffer in self.subject.buffers())
-        forked = accelerator == "cpu"  # else each process has a device with a memory of its own
-        room -= _resident_bytes() if forked else 0
-        snapshots = self.trainer["max_steps"] // self.every + 2
+        """Makes chunks, and if need be processes, fewer to keep to the memory, and says so."""
         subject = self.subject
         if "64" in str(self.trainer["precision"]):
-            subject, weights = copy.deepcopy(subject).double(), 2 * weights
+            subject = copy.deepcopy(subject).double()
+        snapshots = self.trainer["max_steps"] // self.every + 2
         needs = {
             layer: bytes_of_image(subject, layers, snapshots)
             for layer, layers in needed_layers(planned).items()
         }
-        most = max(needs.values(), default=0)
-        processes = devices if forked and isinstance(devices, int) else 1
-        for fitting in range(processes, 0, -1):
-            own = weights + (FORKED_BYTES if fitting > 1 else ALONE_BYTES) * forked
-            each = room // fitting - own
-            if each >= most:
-                break
-        else:
-            least = self.memory + (most - each) / 2**30
-            raise InputError(
-                f"memory is {self.memory:g} GiB, but one image of this subject needs "
-                f"{least:.2f} GiB with the program itself: choose more, or layers that are less "
-                "deep."
-            )
-        smaller = {layer: min(size, each // needs[layer]) for layer, size in sizes.items()}
+        weights = sum(buffer.nbytes for buffer in subject.buffers())
+        shared = accelerator == "cpu"  # else each process has a device with a memory of its own
+        processes = devices if shared and isinstance(devices, int) else 1
+        bound = Bound(self.memory, shared)
+        smaller, fitting = bound.fit(sizes, needs, weights, processes)
         changes = [
             f"{smaller[layer]} instead of {size} images in a chunk of {layer}"
             for layer, size in sizes.items()
@@ -426,63 +387,8 @@ class Sweep:
         try:
             saved = json.loads((folder / "sweep.json").read_text())
         except (OSError, ValueError) as error:
-            raise _no_folder_of("sweep", folder) from error
+            raise no_folder_of("sweep", folder) from error
         others = saved["sha256"] != self.subject.sha256
         known = ["the subject has other weights"] if others else []
         check_unchanged(folder, self.config, "sweep", known)
         return saved
-
-
-def _resident_bytes() -> int:
-    """The memory that this process has now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def check_unchanged(folder: Path, config: str, what: str, known: Sequence[str] = ()) -> None:
-    """Checks that a command is resumed as it was begun.
-
-    Args:
-        folder: Its folder, with the `config.yaml` that it was begun with.
-        config: Everything that is set now, as YAML.
-        what: What it is: `sweep`, `report`.
-        known: What else is known to have changed.
-
-    Raises:
-        InputError: There is no such folder, or a setting is another, but for those that are free
-            to change.
-    """
-    try:
-        old = yaml.safe_load((folder / "config.yaml").read_text())
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise _no_folder_of(what, folder) from error
-    old, new = _flat(old), _flat(yaml.safe_load(config))
-    changed = [
-        f"{key} was {old.get(key)} and is {new.get(key)}"
-        for key in sorted({*old, *new})
-        if old.get(key) != new.get(key) and key not in FREE_TO_CHANGE
-    ]
-    changed += known
-    if changed:
-        raise InputError(
-            f"The {what} in '{folder}' was started with other settings: {'; '.join(changed)}. "
-            f"Resume it with its own, or start a new {what} without --resume."
-        )
-
-
-def _no_folder_of(what: str, folder: Path) -> InputError:
-    return InputError(
-        f"'{folder}' is not the folder of a {what} (it has no readable config.yaml). Give the "
-        f"folder that the {what} named at its start."
-    )
-
-
-def _flat(settings: Any, prefix: str = "") -> dict[str, Any]:
-    """Flattens nested settings to dotted names."""
-    if not isinstance(settings, dict):
-        return {prefix: settings}
-    return {
-        key: value
-        for name, each in settings.items()
-        for key, value in _flat(each, f"{prefix}.{name}" if prefix else str(name)).items()
-    }

@@ -21,8 +21,8 @@ import torch
 from lightning.fabric import Fabric
 
 from prober.subject import Subject
-from prober.sweep.chunks import bytes_of_image
 from prober.sweep.grid import Grid
+from prober.sweep.memory import bytes_of_image
 from prober.sweep.run import Settings, _settle_memory, optimize
 from prober.visualize.parameterizations import Fourier, Pixels
 from prober.visualize.transforms import robust

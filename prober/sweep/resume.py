@@ -1,0 +1,72 @@
+"""Going on with a command that was interrupted: only as it was begun."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from prober.errors import InputError
+
+FREE_TO_CHANGE = {
+    "resume",
+    "yes",
+    "config",
+    "chunk_size",
+    "trainer.accelerator",
+    "trainer.default_root_dir",
+    "trainer.devices",
+    "trainer.enable_progress_bar",
+    "trainer.num_nodes",
+}
+"""Settings that a sweep may be resumed with others of; its chunks stay those it began with."""
+
+
+def check_unchanged(folder: Path, config: str, what: str, known: Sequence[str] = ()) -> None:
+    """Checks that a command is resumed as it was begun.
+
+    Args:
+        folder: Its folder, with the `config.yaml` that it was begun with.
+        config: Everything that is set now, as YAML.
+        what: What it is: `sweep`, `report`.
+        known: What else is known to have changed.
+
+    Raises:
+        InputError: There is no such folder, or a setting is another, but for those that are free
+            to change.
+    """
+    try:
+        old = yaml.safe_load((folder / "config.yaml").read_text())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise no_folder_of(what, folder) from error
+    old, new = _flat(old), _flat(yaml.safe_load(config))
+    changed = [
+        f"{key} was {old.get(key)} and is {new.get(key)}"
+        for key in sorted({*old, *new})
+        if old.get(key) != new.get(key) and key not in FREE_TO_CHANGE
+    ]
+    changed += known
+    if changed:
+        raise InputError(
+            f"The {what} in '{folder}' was started with other settings: {'; '.join(changed)}. "
+            f"Resume it with its own, or start a new {what} without --resume."
+        )
+
+
+def no_folder_of(what: str, folder: Path) -> InputError:
+    """Returns what is told if a folder is none of a command's."""
+    return InputError(
+        f"'{folder}' is not the folder of a {what} (it has no readable config.yaml). Give the "
+        f"folder that the {what} named at its start."
+    )
+
+
+def _flat(settings: Any, prefix: str = "") -> dict[str, Any]:
+    """Flattens nested settings to dotted names."""
+    if not isinstance(settings, dict):
+        return {prefix: settings}
+    return {
+        key: value
+        for name, each in settings.items()
+        for key, value in _flat(each, f"{prefix}.{name}" if prefix else str(name)).items()
+    }
