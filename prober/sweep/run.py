@@ -82,6 +82,8 @@ def launcher(accelerator: str, devices: Any, nodes: int) -> tuple[Fabric, bool]:
         if devices in (1, "1"):
             return Fabric(accelerator=accelerator, devices=1), True
         if accelerator == "cpu":
+            # One that is left over, of another launch say, may be taken; a free one is found.
+            os.environ.pop("MASTER_PORT", None)
             return Fabric(accelerator="cpu", devices=devices, strategy="ddp_fork"), True
     fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy="ddp")
     return fabric, False
