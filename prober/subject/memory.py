@@ -81,7 +81,8 @@ class Memory:
         for module, name, value in self._buffers:
             _put(module._buffers, name, value)
         for module, name, value in self._values:
-            module._buffers[name].copy_(value)
+            # Not in place: the graph of the call may still need what it left there.
+            module._buffers[name] = value.to(module._buffers[name], copy=True)
 
     def apply(self, fn: Callable[[Tensor], Tensor]) -> None:
         """Takes along to another precision or device what is put back, as `nn.Module` does."""

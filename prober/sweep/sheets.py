@@ -33,6 +33,9 @@ LABEL = 80
 COLUMNS = 20
 """Images beside each other at the most, before what is looked at goes into rows of its own."""
 
+HISTOGRAM_END = 1e19
+"""TensorBoard's histograms have no bin for larger numbers, and refuse to be empty."""
+
 SESSIONS = 1000
 """Targets on TensorBoard's HParams page at the most.
 
@@ -117,7 +120,8 @@ def _write_curves(writer: SummaryWriter, store: Store, layer: str, chunks: list[
     for step, parts in sorted(curves.items()):
         scores = np.concatenate(parts)
         if len(scores):
-            writer.add_histogram(f"score/{layer}", scores, step)
+            if np.abs(scores).max() < HISTOGRAM_END:
+                writer.add_histogram(f"score/{layer}", scores, step)
             spread = zip(("lowest", "median", "highest"), (0, 50, 100), strict=True)
             for name, percent in spread:
                 writer.add_scalar(f"score_{name}/{layer}", np.percentile(scores, percent), step)

@@ -272,7 +272,8 @@ def target_records(
             finished = trainer.global_step >= trainer.max_steps
             status = {"status": "finished" if finished else "interrupted"}
         # After a single step only the end shows that the score has changed.
-        excited = (module.excited[i] | (end.score[i] != module.start.score[i]).cpu()).item()
+        changed = module.reached and bool(end.score[i] != module.start.score[i])
+        excited = module.excited[i].item() or changed
         records.append(
             {
                 **status,

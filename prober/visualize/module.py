@@ -86,6 +86,7 @@ class ActivationMaximization(LightningModule):
             the transformed pictures, if there are transforms.
         excited: `[N]`, whether the score has changed at all since the first step. It has not if
             no gradient reaches the image (a dead unit).
+        reached: Whether the scores lead back to the image at all, once a step has been made.
         failed_at: `[N]`, the step at which the score or its gradient became NaN or infinite, -1
             if they did not.
 
@@ -185,6 +186,7 @@ class ActivationMaximization(LightningModule):
         self.measures: Measures | None = None
         self.start: Measures | None = None
         self.excited = torch.zeros(len(self.targets), dtype=torch.bool)
+        self.reached = False
         self.failed_at = torch.full((len(self.targets),), -1)
 
     def pictures(self) -> Tensor:
@@ -252,7 +254,8 @@ class ActivationMaximization(LightningModule):
             score.detach(), loss.detach(), {k: v.detach() for k, v in penalties.items()}
         )
         self.start = self.start or self.measures
-        if score.requires_grad:  # else only the penalties move the image
+        self.reached = score.requires_grad  # else only the penalties move the image
+        if self.reached:
             self.excited |= (self.measures.score != self.start.score).cpu()
         finite = self.measures.score.isfinite()
         if not finite.all():

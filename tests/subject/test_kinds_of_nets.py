@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torch.nn.utils import prune
 from torch.utils import checkpoint
 
+import prober
 from prober.errors import InputError
 from prober.subject import Subject
 from prober.visualize.module import ActivationMaximization
@@ -917,3 +918,47 @@ def test_what_is_kept_in_containers_is_forgotten_between_images(cnn):
         torch.testing.assert_close(alone, subject(images[i : i + 1], ["logits"])["logits"])
         if cnn is CollectsOne:
             torch.testing.assert_close(alone[0], together[i])
+
+
+class Counts(nn.Module):
+    """Multiplies by the number of its call, which a buffer counts and the graph needs."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2, 3)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x):
+        self.calls += 1
+        return (self.conv(x) * self.calls).mean((2, 3))
+
+
+def test_a_gradient_goes_through_what_a_call_has_left_in_a_buffer():
+    torch.manual_seed(0)
+    cnn = Counts()
+    subject = Subject(cnn, input_shape=(3, 8, 8))
+    for of in (subject, copy.deepcopy(subject).double()):
+        images = torch.rand(2, 3, 8, 8, dtype=of.mean.dtype, requires_grad=True)
+        first = of(images, ["logits"])["logits"]
+        of(images, ["logits"])  # a look at the pictures before the backward pass
+        (gradient,) = torch.autograd.grad(first.sum(), images)
+        plain = of.cnn.conv(images).mean((2, 3))
+        torch.testing.assert_close(first, plain)  # every call is the first
+        torch.testing.assert_close(gradient, torch.autograd.grad(plain.sum(), images)[0])
+
+
+class Cut(nn.Module):
+    """No gradient leads back to the image."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2, 3)
+
+    def forward(self, x):
+        return self.conv(x.detach()).mean((2, 3))
+
+
+def test_a_unit_that_no_gradient_reaches_is_dead_though_penalties_move_the_image():
+    visualization = prober.visualize(Cut(), "logits:0", input_shape=(3, 8, 8), steps=5)
+    assert visualization.record["dead"]
+    assert visualization.record["score_end"] != visualization.record["score_start"]

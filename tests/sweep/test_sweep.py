@@ -598,3 +598,27 @@ def test_bad_input_ends_with_one_message_and_no_folder(prober, tmp_path, options
 def test_a_very_large_grid_says_what_it_would_take(prober):
     ended = prober("sweep", "--grid.layers", "conv1", "--grid.seeds", "1000000")
     assert "hours" in ended.err and "GB on disk" in ended.err and "--yes" in ended.err
+
+
+HUGE = """
+from torch import nn
+
+
+class Huge(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2, 3)
+        nn.init.constant_(self.conv.weight, 1e25)
+
+    def forward(self, images):
+        return self.conv(images).mean((2, 3))
+"""
+
+
+def test_scores_beyond_what_tensorboard_can_show_are_no_error(prober, tmp_path):
+    (tmp_path / "huge.py").write_text(HUGE)
+    subject = ["--model.subject.cnn", "huge.Huge", "--model.subject.input_shape", "[3, 8, 8]"]
+    steps = ["--trainer.max_steps", "3", "--trainer.devices", "1"]
+    ended = prober("sweep", *subject, *steps, "--grid.layers", "conv")
+    assert ended.code == 0, ended.err
+    assert "2 of 2 targets done" in ended.out and "0 failed" in ended.out
