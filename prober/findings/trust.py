@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from prober.errors import listed
 from prober.findings.units import batch_size, batches
 from prober.subject.frozen import LOGITS, Subject
 from prober.visualize.objectives import Objective
@@ -108,13 +109,8 @@ def paths(
     if single:
         together = torch.cat([found.pop(name) for name in single], 1)
         # One channel alone has no other that the path could take instead.
-        found |= {listed(single): together} if len(single) > 1 else {}
+        found |= {listed(single, 3): together} if len(single) > 1 else {}
     return found
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names layers, the first few of many."""
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def likeness(picture: Tensor, top: Tensor, random: Tensor) -> tuple[float, float, float]:

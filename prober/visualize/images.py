@@ -59,7 +59,7 @@ class GaussianNoise(InitialImage):
 
     def __post_init__(self) -> None:
         """Checks the settings."""
-        _check_spread(self, "std", self.std)
+        check_not_negative(self, "std", self.std)
 
     def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
         """See `InitialImage.draw`."""
@@ -80,7 +80,7 @@ class GrayNoise(InitialImage):
 
     def __post_init__(self) -> None:
         """Checks the settings."""
-        _check_spread(self, "noise", self.noise)
+        check_not_negative(self, "noise", self.noise)
 
     def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
         """See `InitialImage.draw`."""
@@ -103,8 +103,8 @@ class LowFrequencyNoise(InitialImage):
 
     def __post_init__(self) -> None:
         """Checks the settings."""
-        _check_spread(self, "sigma", self.sigma)
-        _check_spread(self, "contrast", self.contrast)
+        check_not_negative(self, "sigma", self.sigma)
+        check_not_negative(self, "contrast", self.contrast)
 
     def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
         """See `InitialImage.draw`."""
@@ -130,7 +130,7 @@ class PinkNoise(InitialImage):
 
     def __post_init__(self) -> None:
         """Checks the settings."""
-        _check_spread(self, "contrast", self.contrast)
+        check_not_negative(self, "contrast", self.contrast)
 
     def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
         """See `InitialImage.draw`."""
@@ -258,6 +258,7 @@ def _normal(shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
     return torch.randn(shape, generator=generator, dtype=torch.float32)
 
 
-def _check_spread(image: InitialImage, name: str, value: float) -> None:
+def check_not_negative(recipe: object, name: str, value: float) -> None:
+    """Raises an InputError unless a setting of a recipe is a finite number of 0 or more."""
     if not 0 <= value < math.inf:
-        raise InputError(f"{name} of {type(image).__name__} is {value}; it must be 0 or more.")
+        raise InputError(f"{name} of {type(recipe).__name__} is {value}; it must be 0 or more.")

@@ -285,8 +285,24 @@ class TopKMean(OfChannel):
         return maps.flatten(1).topk(self.k, dim=1).values.mean(1)
 
 
+class OverAnother(Objective):
+    """An objective that stands over another, whose layer and channel are its own."""
+
+    objective: Objective
+
+    @property
+    def layer(self) -> str:  # type: ignore[override]
+        """The layer of the other."""
+        return self.objective.layer
+
+    @property
+    def channel(self) -> int | None:  # type: ignore[override]
+        """The channel of the other."""
+        return self.objective.channel
+
+
 @dataclass(frozen=True)
-class ClassConditional(Objective):
+class ClassConditional(OverAnother):
     """Another objective plus a share of a class's logit: does the unit's digit or color win?
 
     Args:
@@ -302,16 +318,6 @@ class ClassConditional(Objective):
     def __post_init__(self) -> None:
         """Takes whole numbers of any kind."""
         _make_ints(self, "target_class")
-
-    @property
-    def layer(self) -> str:  # type: ignore[override]
-        """The layer of the unit."""
-        return self.objective.layer
-
-    @property
-    def channel(self) -> int | None:  # type: ignore[override]
-        """The channel of the unit."""
-        return self.objective.channel
 
     @property
     def name(self) -> str:
@@ -361,7 +367,7 @@ class ClassConditional(Objective):
 
 
 @dataclass(frozen=True)
-class Negative(Objective):
+class Negative(OverAnother):
     """The negative of another objective: the image that suppresses a unit as much as it can.
 
     Args:
@@ -369,16 +375,6 @@ class Negative(Objective):
     """
 
     objective: Objective
-
-    @property
-    def layer(self) -> str:  # type: ignore[override]
-        """The layer of the objective."""
-        return self.objective.layer
-
-    @property
-    def channel(self) -> int | None:  # type: ignore[override]
-        """The channel of the objective."""
-        return self.objective.channel
 
     @property
     def name(self) -> str:

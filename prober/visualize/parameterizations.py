@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from prober.errors import InputError
 from prober.visualize.data import read_images
-from prober.visualize.images import frequencies
+from prober.visualize.images import check_not_negative, frequencies
 
 SQUEEZE = 0.01
 """Before a sigmoid is undone, pictures are brought to [0.01, 0.99], where its inverse is finite."""
@@ -146,8 +146,7 @@ class Fourier(Parameterization):
 
     def __post_init__(self) -> None:
         """Checks the setting."""
-        if not 0 <= self.decay < math.inf:
-            raise InputError(f"decay of Fourier is {self.decay}; it must be 0 or more.")
+        check_not_negative(self, "decay", self.decay)
 
     def basis(self, shape: tuple[int, int, int]) -> Basis:
         """See `Parameterization.basis`."""

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from prober.errors import InputError
-from prober.visualize.images import gaussian_blur
+from prober.visualize.images import check_not_negative, gaussian_blur
 
 BLOCK = 64
 """Steps whose random numbers are drawn at once."""
@@ -110,7 +110,7 @@ class Jitter(Affine):
 
     def __post_init__(self) -> None:
         """Checks the range."""
-        _check(self, "pixels", self.pixels)
+        check_not_negative(self, "pixels", self.pixels)
 
     def check(self, shape: tuple[int, int, int]) -> None:
         """See `Transform.check`."""
@@ -196,7 +196,7 @@ class Padding(Affine):
 
     def __post_init__(self) -> None:
         """Checks the range."""
-        _check(self, "border", self.border)
+        check_not_negative(self, "border", self.border)
 
     def check(self, shape: tuple[int, int, int]) -> None:
         """See `Transform.check`."""
@@ -227,7 +227,7 @@ class Blur(Transform, Stage):
 
     def __post_init__(self) -> None:
         """Checks the range."""
-        _check(self, "sigma", self.sigma)
+        check_not_negative(self, "sigma", self.sigma)
 
     def plan(self, uniform: Tensor, shape: tuple[int, int, int]) -> Tensor:
         """The sigma of each Gaussian; see `Stage.plan`."""
@@ -251,7 +251,7 @@ class Noise(Transform, Stage):
 
     def __post_init__(self) -> None:
         """Checks the range."""
-        _check(self, "noise_std", self.noise_std)
+        check_not_negative(self, "noise_std", self.noise_std)
 
     def plan(self, uniform: Tensor, shape: tuple[int, int, int]) -> Tensor:
         """The strength of each noise, and its own seed; see `Stage.plan`."""
@@ -403,8 +403,3 @@ def _generator(seed: int) -> torch.Generator:
 
 def _identities(number: int) -> Tensor:
     return torch.eye(3, dtype=torch.float64).repeat(number, 1, 1)
-
-
-def _check(transform: Transform, name: str, value: float) -> None:
-    if not 0 <= value < math.inf:
-        raise InputError(f"{name} of {type(transform).__name__} is {value}; it must be 0 or more.")
