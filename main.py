@@ -4,7 +4,7 @@ import sys
 
 if __name__ == "__main__":
     try:
-        from prober.cli import main
+        from prober.cli.main import main
 
         main()
     except KeyboardInterrupt:

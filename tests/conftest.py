@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import settings
 
-from prober import cli
+from prober.cli.main import main
 
 # A shell makes what it starts in the background deaf to Ctrl-C, and the commands inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -39,7 +39,7 @@ def prober(tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["main.py", *map(str, args)])
         capsys.readouterr()
         try:
-            cli.main()
+            main()
             code = 0
         except SystemExit as end:
             code = end.code

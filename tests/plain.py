@@ -9,9 +9,9 @@ from lightning.pytorch import Trainer
 from torch.nn import functional as F
 
 import prober.subject.reference as reference
+from prober.ascent.datamodule import StepsDataModule
 from prober.subject import Subject
 from prober.subject.reference import ReferenceCNN
-from prober.visualize.datamodule import StepsDataModule
 
 FOLDER = Path(reference.__file__).parent
 

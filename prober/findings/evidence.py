@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prober.files import write_whole
+from prober.ascent.objectives import Objective
+from prober.common.files import write_whole
+from prober.common.pictures import enlarge, shrunk, sprite, to_bytes
 from prober.findings import interventions, trust
 from prober.findings.answers import EXAMPLES, Answers, class_evidence, table
 from prober.findings.facets import Facet
@@ -18,9 +20,7 @@ from prober.findings.interventions import TURNS
 from prober.findings.profiles import NAMES, Profiles
 from prober.findings.tuning import Curves
 from prober.findings.units import Unit, Window, scores
-from prober.pictures import enlarge, shrunk, sprite, to_bytes
 from prober.subject.frozen import LOGITS, Subject
-from prober.visualize.objectives import Objective
 
 CELL = 84
 """Pixels that a cell of a sprite may have on a side."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from prober.ascent.objectives import Objective
 from prober.findings import interventions
 from prober.findings.profiles import SURVIVES, Profiles
 from prober.findings.tuning import Curves, peaks
 from prober.findings.units import scores
 from prober.subject.frozen import Subject
-from prober.visualize.objectives import Objective
 
 NEAR = 0.75
 """A facet counts if its best optimum goes at least this share of the best one's way."""

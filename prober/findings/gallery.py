@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prober.errors import InputError
+from prober.ascent.objectives import Objective
+from prober.ascent.records import UNITS, initial_image_of, objective_of, regularizers_of
+from prober.ascent.targets import Target
+from prober.common.errors import InputError
 from prober.findings.units import Unit
 from prober.subject.frozen import Subject
 from prober.sweep.grid import Planned
 from prober.sweep.store import Store, is_broken
-from prober.visualize.objectives import Objective
-from prober.visualize.records import UNITS, initial_image_of, objective_of, regularizers_of
-from prober.visualize.targets import Target
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prober.errors import InputError
+from prober.ascent.defaults import (
+    default_parameterization,
+    is_large,
+    various_initial_images,
+)
+from prober.ascent.parameterizations import Parameterization
+from prober.ascent.regularizers import L2, TotalVariation
+from prober.ascent.targets import Target
+from prober.ascent.transforms import Transform
+from prober.common.errors import InputError
+from prober.common.pictures import squared, to_bytes
 from prober.findings import search, trust, verdict
 from prober.findings.answers import Answers, ask, behavior, real_doubts
 from prober.findings.data import RealData
@@ -30,18 +40,8 @@ from prober.findings.units import (
     responses,
     scores,
 )
-from prober.pictures import squared, to_bytes
 from prober.subject.frozen import Subject
 from prober.sweep.grid import Planned
-from prober.visualize.defaults import (
-    default_parameterization,
-    is_large,
-    various_initial_images,
-)
-from prober.visualize.parameterizations import Parameterization
-from prober.visualize.regularizers import L2, TotalVariation
-from prober.visualize.targets import Target
-from prober.visualize.transforms import Transform
 
 PENALTY = 0.02
 """The weight of the search's penalties, as a share of the score's whole way: whatever the scale of

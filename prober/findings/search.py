@@ -14,6 +14,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from prober.ascent.defaults import is_large
+from prober.ascent.objectives import Objective
+from prober.ascent.parameterizations import Parameterization
+from prober.ascent.scores import Scores
+from prober.ascent.starts import InitialImage, PinkNoise
+from prober.ascent.transforms import Transform, Transforms
 from prober.findings import interventions
 from prober.findings.answers import Answers
 from prober.findings.leaky import LeakyReLUs
@@ -21,12 +27,6 @@ from prober.findings.stimuli import TINTED_HUES
 from prober.findings.tuning import Battery, peaks
 from prober.findings.units import Unit, Window, batch_size, batches
 from prober.subject.frozen import Subject
-from prober.visualize.defaults import is_large
-from prober.visualize.images import InitialImage, PinkNoise
-from prober.visualize.objectives import Objective
-from prober.visualize.parameterizations import Parameterization
-from prober.visualize.scores import Scores
-from prober.visualize.transforms import Transform, Transforms
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from prober.ascent.defaults import LARGE, is_large
 from prober.subject.reference import hue_to_rgb
-from prober.visualize.defaults import LARGE, is_large
 
 FLAT_HUES = torch.arange(72) * 5.0
 """Hues of the flat patches, in degrees."""

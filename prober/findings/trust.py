@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from prober.errors import listed
+from prober.ascent.objectives import Objective
+from prober.ascent.scores import Scores
+from prober.common.errors import listed
 from prober.findings.units import batch_size, batches
 from prober.subject.frozen import LOGITS, Subject
-from prober.visualize.objectives import Objective
-from prober.visualize.scores import Scores
 
 LAYERS = 6
 """Layers before the unit's own that are compared at the most, evenly spread."""

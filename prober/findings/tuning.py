@@ -8,11 +8,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from prober.ascent.defaults import is_large
 from prober.findings import stimuli
 from prober.findings.stimuli import TINTED_HUES, Choice, Stimuli, choice
 from prober.findings.units import Place, Window, responses
 from prober.subject.frozen import Subject
-from prober.visualize.defaults import is_large
 
 VALLEY = 0.9
 """Two peaks are two where the curve falls below this share of the lower one between them."""

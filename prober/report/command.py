@@ -16,13 +16,15 @@ import torch
 from lightning.pytorch import LightningDataModule
 from PIL import Image
 
-from prober.errors import InputError
-from prober.files import claim_version, write_whole
+from prober.ascent.defaults import gentle_transforms
+from prober.ascent.records import parameterization_of, transforms_of
+from prober.common.errors import InputError
+from prober.common.files import claim_version, write_whole
+from prober.common.pictures import sprite
 from prober.findings.data import RealData, read_data
 from prober.findings.gallery import Gallery
 from prober.findings.investigate import Investigation
 from prober.findings.search import effort
-from prober.pictures import sprite
 from prober.report.page import write_page
 from prober.report.summary import write_summary
 from prober.report.tensorboard import write_report_tensorboard
@@ -32,8 +34,6 @@ from prober.sweep.command import Sweep
 from prober.sweep.grid import Listed
 from prober.sweep.resume import check_unchanged
 from prober.sweep.run import DONE, INTERRUPTED
-from prober.visualize.defaults import gentle_transforms
-from prober.visualize.records import parameterization_of, transforms_of
 
 
 @dataclass

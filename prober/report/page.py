@@ -9,8 +9,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from prober.errors import InputError
-from prober.files import write_whole
+from prober.common.errors import InputError
+from prober.common.files import write_whole
 from prober.report.words import DIRECTIONS, HUES, percent
 
 TEMPLATES = Path(__file__).parent / "templates"

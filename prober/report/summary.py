@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from prober.files import write_whole
+from prober.common.files import write_whole
 from prober.report.words import (
     counted,
     facet_words,

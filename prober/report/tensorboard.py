@@ -14,8 +14,8 @@ from PIL import Image
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 from torch.utils.tensorboard import SummaryWriter
 
-from prober.files import write_whole
-from prober.pictures import png
+from prober.common.files import write_whole
+from prober.common.pictures import png
 
 COLUMNS = ("name", "kind", "layer", "channel", "facet", "seed", "score")
 """What the projector can label, color and search its points by."""

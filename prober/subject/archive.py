@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prober.errors import InputError
+from prober.common.errors import InputError
 from prober.subject.exported import Call, ExportedCNN, ExportedModule, OfImages, Ref, Step
 
 EXPORT_AGAIN = (

@@ -10,7 +10,7 @@ from typing import Any, Self, final
 import torch
 from torch import Tensor, nn
 
-from prober.errors import InputError, listed, suggestion
+from prober.common.errors import InputError, listed, suggestion
 from prober.subject.checkpointing import straight_checkpoints
 from prober.subject.copying import copied, freeze
 from prober.subject.folding import Folding

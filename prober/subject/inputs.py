@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prober.errors import InputError
+from prober.common.errors import InputError
 from prober.subject.copying import copied
 
 SMALL, LARGE = 32, 224

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prober.errors import InputError
+from prober.common.errors import InputError
 from prober.subject.checkpointing import straight_checkpoints
 from prober.subject.layouts import DEFAULT, Layout, Path, known_layout, pick, tensors
 from prober.subject.memory import Memory

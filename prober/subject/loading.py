@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from prober.errors import InputError, listed
+from prober.common.errors import InputError, listed
 from prober.subject.archive import entries, is_archive, load_exported
 
 PROJECT = Path(__file__).parents[2]

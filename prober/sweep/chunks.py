@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from prober.errors import InputError
+from prober.ascent.objectives import Objective
+from prober.common.errors import InputError
 from prober.subject.frozen import Subject
 from prober.sweep.grid import Planned
-from prober.visualize.objectives import Objective
 
 WORKING_SET = 20 * 2**20
 """Bytes of activations that a chunk may hold on a CPU.

@@ -18,8 +18,12 @@ from lightning.fabric import Fabric
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
-from prober.errors import InputError
-from prober.files import claim_version, write_whole
+from prober.ascent.callbacks import tensorboard_command
+from prober.ascent.module import ActivationMaximization
+from prober.ascent.parameterizations import Parameterization
+from prober.ascent.transforms import Transform
+from prober.common.errors import InputError
+from prober.common.files import claim_version, write_whole
 from prober.subject.frozen import Subject
 from prober.sweep.chunks import automatic_size, cut, needed_layers
 from prober.sweep.grid import Grid, Listed, Planned
@@ -29,10 +33,6 @@ from prober.sweep.resume import check_unchanged, no_folder_of
 from prober.sweep.run import DONE, FAILED, ChunkEvolution, Settings, launcher, run_chunks
 from prober.sweep.sheets import write_sheets, write_tensorboard
 from prober.sweep.store import Store
-from prober.visualize.callbacks import tensorboard_command
-from prober.visualize.module import ActivationMaximization
-from prober.visualize.parameterizations import Parameterization
-from prober.visualize.transforms import Transform
 
 MANY = 20_000
 """More targets than this need `--yes`."""

@@ -10,13 +10,13 @@ from typing import Literal
 
 from torch.quasirandom import SobolEngine
 
-from prober.errors import InputError, suggestion
+from prober.ascent.layer_objectives import Diversity
+from prober.ascent.objectives import ChannelMean, Neuron, Objective, TopKMean
+from prober.ascent.regularizers import L2, Regularizer, TotalVariation
+from prober.ascent.starts import InitialImage
+from prober.ascent.targets import Target
+from prober.common.errors import InputError, suggestion
 from prober.subject.frozen import LOGITS, Subject
-from prober.visualize.images import InitialImage
-from prober.visualize.layer_objectives import Diversity
-from prober.visualize.objectives import ChannelMean, Neuron, Objective, TopKMean
-from prober.visualize.regularizers import L2, Regularizer, TotalVariation
-from prober.visualize.targets import Target
 
 ALL = "all"
 

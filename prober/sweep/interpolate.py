@@ -10,24 +10,24 @@ import numpy as np
 from lightning.fabric import Fabric
 from PIL import Image, ImageDraw, ImageFont
 
-from prober.errors import InputError
-from prober.files import write_whole
-from prober.pictures import png, to_bytes
-from prober.subject.frozen import Subject
-from prober.sweep.grid import Planned
-from prober.sweep.run import ChunkResult, Settings, optimize
-from prober.sweep.sheets import GAP, THUMB, thumb
-from prober.sweep.store import Store
-from prober.visualize.images import Blend
-from prober.visualize.parameterizations import Parameterization
-from prober.visualize.records import (
+from prober.ascent.parameterizations import Parameterization
+from prober.ascent.records import (
     objective_of,
     parameterization_of,
     regularizers_of,
     transforms_of,
 )
-from prober.visualize.targets import Target
-from prober.visualize.transforms import Transform
+from prober.ascent.starts import Blend
+from prober.ascent.targets import Target
+from prober.ascent.transforms import Transform
+from prober.common.errors import InputError
+from prober.common.files import write_whole
+from prober.common.pictures import png, to_bytes
+from prober.subject.frozen import Subject
+from prober.sweep.grid import Planned
+from prober.sweep.run import ChunkResult, Settings, optimize
+from prober.sweep.sheets import GAP, THUMB, thumb
+from prober.sweep.store import Store
 
 VALLEY = 0.05
 """Optima join if no blend, optimized again, stays further than this below the lower optimum's

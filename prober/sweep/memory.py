@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from prober.errors import InputError
+from prober.common.errors import InputError
 from prober.subject.frozen import Subject
 
 FORKED_BYTES = 128 * 2**20

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from prober.errors import InputError
+from prober.common.errors import InputError
 
 FREE_TO_CHANGE = {
     "resume",

@@ -20,16 +20,16 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from tqdm import tqdm
 
-from prober.pictures import to_bytes
+from prober.ascent.callbacks import AtSnapshots, target_records
+from prober.ascent.datamodule import StepsDataModule
+from prober.ascent.module import ActivationMaximization, ScoreNotFinite
+from prober.ascent.parameterizations import Parameterization
+from prober.ascent.profiler import NoProfiler
+from prober.ascent.transforms import Transform
+from prober.common.pictures import to_bytes
 from prober.subject.frozen import Subject
 from prober.sweep.grid import Planned
 from prober.sweep.store import ChunkResult, Store
-from prober.visualize.callbacks import AtSnapshots, target_records
-from prober.visualize.datamodule import StepsDataModule
-from prober.visualize.module import ActivationMaximization, ScoreNotFinite
-from prober.visualize.parameterizations import Parameterization
-from prober.visualize.profiler import NoProfiler
-from prober.visualize.transforms import Transform
 
 DONE, FAILED, INTERRUPTED = 0, 2, 130
 """How a process ends, as its exit code."""

@@ -11,11 +11,11 @@ from PIL import Image, ImageDraw, ImageFont
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from prober.files import write_whole
-from prober.pictures import enlarge, png, to_bytes
+from prober.ascent.callbacks import hyperparameters
+from prober.common.files import write_whole
+from prober.common.pictures import enlarge, png, to_bytes
 from prober.sweep.grid import Planned
 from prober.sweep.store import Store
-from prober.visualize.callbacks import hyperparameters
 
 THUMB = 84
 """The height in pixels of an image on a sheet: three pixels for one at 28 px."""

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from prober.files import npy, write_whole
-from prober.pictures import enlarge, png, to_bytes
+from prober.common.files import npy, write_whole
+from prober.common.pictures import enlarge, png, to_bytes
 from prober.sweep.grid import Planned
 
 PNG_END = b"IEND\xaeB`\x82"

@@ -20,12 +20,12 @@ from pathlib import Path
 import torch
 from lightning.fabric import Fabric
 
+from prober.ascent.parameterizations import Fourier, Pixels
+from prober.ascent.transforms import robust
 from prober.subject import Subject
 from prober.sweep.grid import Grid
 from prober.sweep.memory import bytes_of_image
 from prober.sweep.run import Settings, _settle_memory, optimize
-from prober.visualize.parameterizations import Fourier, Pixels
-from prober.visualize.transforms import robust
 from tests.benchmarks.plain import load_cnn
 from tests.benchmarks.resnet import settled_resnet18
 

@@ -27,21 +27,21 @@ import lightning
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from prober.cli import ProberCLI, RunLogger
-from prober.subject import Subject
-from prober.subject.loading import PROJECT
-from prober.visualize.callbacks import (
+from prober.ascent.callbacks import (
     Evolution,
     RunRecord,
     TensorBoardImages,
     TensorBoardScalars,
 )
-from prober.visualize.datamodule import StepsDataModule
-from prober.visualize.images import GaussianNoise
-from prober.visualize.module import ActivationMaximization
-from prober.visualize.objectives import ChannelMean
-from prober.visualize.regularizers import L2, TotalVariation
-from prober.visualize.targets import Target
+from prober.ascent.datamodule import StepsDataModule
+from prober.ascent.module import ActivationMaximization
+from prober.ascent.objectives import ChannelMean
+from prober.ascent.regularizers import L2, TotalVariation
+from prober.ascent.starts import GaussianNoise
+from prober.ascent.targets import Target
+from prober.cli.main import ProberCLI, RunLogger
+from prober.subject import Subject
+from prober.subject.loading import PROJECT
 from tests.benchmarks.plain import load_cnn, plain_batch, plain_loop
 
 CONFIG = PROJECT / "configs" / "conv2_ch3.yaml"

@@ -11,7 +11,7 @@ from lightning.pytorch import LightningDataModule
 from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 
-from prober.errors import InputError
+from prober.common.errors import InputError
 from prober.findings.data import RealData, read_data
 from tests.plain import FOLDER
 
@@ -214,7 +214,7 @@ def test_large_images_are_shown_in_half_as_many_hues():
 
 
 def test_large_images_are_thinned_out_to_what_fits_into_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("prober.visualize.data.MOST_BYTES", 3 * 4 * 3 * 64 * 64)
+    monkeypatch.setattr("prober.ascent.given_images.MOST_BYTES", 3 * 4 * 3 * 64 * 64)
     images = np.random.default_rng(0).random((7, 3, 64, 64), dtype=np.float32)
     np.save(tmp_path / "images.npy", images)
     data = read_data(str(tmp_path / "images.npy"), (3, 64, 64), is_reference=False)

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import nn
 
+from prober.ascent.parameterizations import Fourier
+from prober.ascent.starts import frequencies
 from prober.findings import stimuli, tuning
 from prober.findings.search import Start, Way, brought_to_neuron, effort, push_away, starts_of
 from prober.findings.tuning import Battery, phase
 from prober.findings.units import Unit, look_through, scores
 from prober.subject import Subject
-from prober.visualize.images import frequencies
-from prober.visualize.parameterizations import Fourier
 
 LARGE = (3, 96, 96)
 CONV = ("conv", None)

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from prober.ascent.objectives import Neuron
+from prober.ascent.parameterizations import Pixels
 from prober.findings.search import LeakyReLUs, Way, awaken, descriptors, look_dead
 from prober.subject import Subject
-from prober.visualize.objectives import Neuron
-from prober.visualize.parameterizations import Pixels
 
 PIXELS = Way(Pixels(), ())
 

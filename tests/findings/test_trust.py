@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
+from prober.ascent.objectives import ChannelMean
 from prober.findings.trust import judge, layers_before, likeness, paths
 from prober.subject import Subject
-from prober.visualize.objectives import ChannelMean
 from tests import plain
 
 

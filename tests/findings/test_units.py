@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from prober.ascent.objectives import ChannelMean, Neuron
 from prober.findings import units
 from prober.findings.units import (
     Unit,
@@ -15,7 +16,6 @@ from prober.findings.units import (
     scores,
 )
 from prober.subject import Subject
-from prober.visualize.objectives import ChannelMean, Neuron
 from tests import plain
 
 REFERENCE = {

@@ -9,9 +9,9 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from prober.errors import InputError
-from prober.files import write_whole
-from prober.pictures import png
+from prober.common.errors import InputError
+from prober.common.files import write_whole
+from prober.common.pictures import png
 from prober.report.page import write_page
 
 STEPS = [0, 50, 100]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from prober.errors import InputError
+from prober.common.errors import InputError
 from prober.findings.leaky import LeakyReLUs
 from prober.subject import Subject
 from prober.subject.archive import load_exported

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from prober.errors import InputError
+from prober.common.errors import InputError
 from prober.subject import Subject
 
 from .. import plain

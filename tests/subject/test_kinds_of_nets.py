@@ -13,10 +13,10 @@ from torch.nn.utils import prune
 from torch.utils import checkpoint
 
 import prober
-from prober.errors import InputError
+from prober.ascent.module import ActivationMaximization
+from prober.ascent.objectives import ChannelMean
+from prober.common.errors import InputError
 from prober.subject import Subject
-from prober.visualize.module import ActivationMaximization
-from prober.visualize.objectives import ChannelMean
 
 from .. import plain
 

@@ -15,7 +15,7 @@ from lightning.fabric.utilities.data import AttributeDict
 from safetensors.torch import save_file
 from torch import nn
 
-from prober.errors import InputError
+from prober.common.errors import InputError
 from prober.subject import Subject
 from prober.subject.loading import load_weights
 from prober.subject.reference import ReferenceCNN

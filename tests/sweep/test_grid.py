@@ -2,14 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prober.errors import InputError
+from prober.ascent.layer_objectives import DeepDream, Direction, Diversity
+from prober.ascent.objectives import ChannelMean, Neuron, TopKMean, Weighted, WeightedSum
+from prober.ascent.regularizers import L2
+from prober.ascent.starts import GaussianNoise, GrayNoise, LowFrequencyNoise
+from prober.common.errors import InputError
 from prober.subject import Subject
 from prober.sweep.chunks import automatic_size, cut
 from prober.sweep.grid import Grid, Listed, numbers, spread_positions
-from prober.visualize.images import GaussianNoise, GrayNoise, LowFrequencyNoise
-from prober.visualize.layer_objectives import DeepDream, Direction, Diversity
-from prober.visualize.objectives import ChannelMean, Neuron, TopKMean, Weighted, WeightedSum
-from prober.visualize.regularizers import L2
 
 
 @pytest.fixture(scope="module")

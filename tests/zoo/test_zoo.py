@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from prober.ascent.module import ActivationMaximization
+from prober.ascent.objectives import ChannelMean
 from prober.subject import Subject
-from prober.visualize.module import ActivationMaximization
-from prober.visualize.objectives import ChannelMean
 
 from .. import plain
 

@@ -1,0 +1,380 @@
+"""One line of Python from any CNN to pictures: `prober.visualize(model, "conv2:3")`."""
+
+import copy
+import json
+import logging
+import operator
+import os
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from itertools import chain
+from typing import Any, Self
+
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.plugins.environments import LightningEnvironment
+from lightning.pytorch import Callback, Trainer
+from torch import nn
+from tqdm import tqdm
+
+from prober.ascent.defaults import is_large
+from prober.ascent.layer_objectives import DeepDream
+from prober.ascent.module import ActivationMaximization
+from prober.ascent.objectives import ChannelMean, Neuron, Objective
+from prober.ascent.parameterizations import Parameterization
+from prober.ascent.regularizers import L2, Regularizer, TotalVariation
+from prober.ascent.starts import InitialImage
+from prober.ascent.targets import Target
+from prober.ascent.transforms import Transform
+from prober.common.errors import InputError
+from prober.result import Curve, Evolution, Visualization, Visualizations
+from prober.subject.frozen import Subject
+from prober.subject.inputs import usual_shape
+from prober.sweep.chunks import automatic_size, cut, needed_layers
+from prober.sweep.grid import Planned
+from prober.sweep.run import Settings, optimize
+from prober.sweep.store import ChunkResult
+
+PRECISIONS = ("64-true", "32-true", "bf16-mixed")
+"""Precisions that can be asked for, as the Trainer names them."""
+
+TARGET = re.compile(r"(?P<layer>[^:@\s]+)(:(?P<channel>\d+)(@(?P<h>\d+),\s*(?P<w>\d+))?)?")
+"""A target as a text."""
+
+TARGETS_ARE = (
+    "write 'conv2:3' for channel 3 of layer conv2, 'conv2:3@7,5' for its neuron in row 7 and "
+    "column 5, 'logits:7' for class 7, 'conv2' for the whole layer, or give an objective such as "
+    'ChannelMean("conv2", 3)'
+)
+
+
+def visualize(
+    model: nn.Module,
+    targets: str | Objective | Sequence[str | Objective],
+    *,
+    input_shape: tuple[int, int, int] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    value_range: tuple[float, float] = (0.0, 1.0),
+    seeds: int | Sequence[int] = 1,
+    steps: int = 500,
+    initial_image: InitialImage | None = None,
+    regularizers: Sequence[Regularizer] = (L2(), TotalVariation()),
+    parameterization: Parameterization | None = None,
+    transforms: Sequence[Transform] | None = None,
+    lr: float = 0.05,
+    precision: str | None = None,
+    progress: bool = False,
+) -> Visualization | Visualizations:
+    """Synthesizes the images that excite channels, neurons or classes of a CNN the most.
+
+    Gradient ascent on the input image after Erhan et al., "Visualizing higher-layer features of a
+    deep network" (2009). Below 64 pixels the same target and seed give the same picture as in
+    `fit`; larger ones run here in float32, unless `precision` says `"64-true"`, and there in
+    float64. The CNN is copied: the given one, and all settings of the session, stay as they are,
+    also after an error or Ctrl-C. No file is written.
+
+    Args:
+        model: Any CNN, on any device, in any precision and mode; or a Subject, which describes its
+            input, too. It is probed on the GPU if it is on one, else on the CPU.
+        targets: What to maximize: `"conv2:3"` for a channel's mean, `"conv2:3@7,5"` for its neuron
+            in row 7 and column 5, `"logits:7"` for a class, `"conv2"` for the whole layer
+            (DeepDream), any objective, or a list of these, which are optimized together.
+        input_shape: Channels, height and width of one image. Where none is given: the channels of
+            the first convolution and the usual size that the CNN takes; if it takes any, 224
+            pixels where its maps get 16 times smaller or more, else 32. The result says what was
+            assumed.
+        mean: What the CNN's training subtracted from each channel, in units of `value_range`.
+        std: What it then divided each channel by, greater than 0.
+        value_range: The values that stood for black and white before that.
+        seeds: How many seeds, from 0 on, or a list of seeds. Each target has a picture from each.
+        steps: Steps of Adam, at least 1.
+        initial_image: Where the optimization starts; None for noise that suits the
+            parameterization. `GivenImage("photo.png")` starts from a picture.
+        regularizers: Penalties with weights; `[]` for none.
+        parameterization: The basis of the image; None for Pixels below 64 pixels, else Fourier.
+        transforms: What the picture must be robust against; None for nothing below 64 pixels, else
+            for a good list; `[]` for nothing.
+        lr: Adam's learning rate, greater than 0.
+        precision: `"64-true"`, `"32-true"` or `"bf16-mixed"`; None for 64 below 64 pixels, where
+            the same bits come out alone and in company, else 32.
+        progress: Whether a progress bar is shown.
+
+    Returns:
+        A Visualization of one target from one seed. Of a list of targets or of several seeds
+        Visualizations, a list: first all seeds of the first target.
+
+    Raises:
+        InputError: The model cannot be probed, no usual image fits it, a target is not in it, or
+            a number is out of its range; the text says what to do.
+    """
+    if not isinstance(model, nn.Module):
+        raise InputError(f"The model is a {type(model).__name__}; give an nn.Module or a Subject.")
+    several = not isinstance(targets, str | Objective)
+    objectives = [_objective(target) for target in _as_list("targets", targets)]
+    numbers = _seeds(seeds)
+    regularizers = tuple(_as_list("regularizers", regularizers))
+    transforms = None if transforms is None else _as_list("transforms", transforms)
+    _check_kind("initial_image", initial_image, InitialImage, "GrayNoise()")
+    _check_kind("regularizers", regularizers, Regularizer, "[L2(1e-3)]")
+    _check_kind("parameterization", parameterization, Parameterization, "Fourier()")
+    _check_kind("transforms", transforms, Transform, "[Jitter(4)]")
+    steps, given = _whole(steps), steps
+    if steps is None or steps < 1:
+        raise InputError(f"steps is {given}; choose a whole number, 1 or more.")
+    if precision not in (None, *PRECISIONS):
+        raise InputError(f"precision is '{precision}'; choose one of {', '.join(PRECISIONS)}.")
+    device = _device(model)
+    with _undisturbed(device):
+        described = {"input_shape": input_shape, "mean": mean, "std": std}
+        subject, notes = _subject(model, described, value_range)
+        planned = _plan(subject, objectives, initial_image, regularizers, numbers)
+        small = not is_large(subject.input_shape)
+        if small and "OMP_NUM_THREADS" not in os.environ:
+            # As in `fit`: small images gain nothing from a second thread, and two that wait for
+            # each other beside another busy process lose a hundredfold.
+            torch.set_num_threads(1)
+        settings = Settings(
+            lr=lr,
+            every=max(1, steps // 10),
+            trainer={
+                "max_steps": steps,
+                "max_epochs": -1,
+                "precision": precision or ("64-true" if small else "32-true"),
+                "accelerator": device.type,
+                "log_every_n_steps": max(1, steps // 20),
+                "enable_checkpointing": False,
+                "enable_model_summary": False,
+            },
+            threads=torch.get_num_threads(),
+            progress=progress,
+            parameterization=parameterization,
+            transforms=transforms,
+        )
+        found = _optimize(subject, planned, settings, device)
+    shown = Visualizations(found[each.stem] for each in planned)
+    for each in shown:
+        each.record["notes"] = notes
+    return shown if several or len(numbers) > 1 else shown[0]
+
+
+def _as_list(name: str, given: Any) -> list:
+    """Returns what may be one thing or several as a list."""
+    if isinstance(given, str | Objective):
+        return [given]
+    if not isinstance(given, Iterable):
+        raise InputError(f"{name} is a {type(given).__name__}; give a list.")
+    return list(given)
+
+
+def _objective(target: str | Objective) -> Objective:
+    """Reads a target."""
+    if isinstance(target, Objective):
+        return target
+    if not isinstance(target, str):
+        raise InputError(f"A target is a {type(target).__name__}: {TARGETS_ARE}.")
+    if not (read := TARGET.fullmatch(target)):
+        raise InputError(f"'{target}' is no target: {TARGETS_ARE}.")
+    layer, channel, h, w = read.group("layer", "channel", "h", "w")
+    if channel is None:
+        return DeepDream(layer)
+    if h is None:
+        return ChannelMean(layer, int(channel))
+    return Neuron(layer, int(channel), int(h), int(w))
+
+
+def _seeds(given: int | Sequence[int]) -> list[int]:
+    """Returns the seeds that were given, or so many from 0 on."""
+    number = _whole(given)
+    listed = _as_list("seeds", given) if number is None else list(range(number))
+    seeds = []
+    for each in listed:
+        seed = _whole(each)
+        if seed is None or not 0 <= seed < 2**63:
+            raise InputError(f"The seed is {each}; choose 0 to 2^63 - 1.")
+        seeds.append(seed)
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise InputError("seeds names none, or one twice; give how many, or a list: seeds=[3, 4].")
+    return seeds
+
+
+def _whole(given: Any) -> int | None:
+    """Returns a whole number of any kind, NumPy's, say, as an int; None for anything else."""
+    if getattr(given, "ndim", 0):  # an array of one number is a list of one, not the number
+        return None
+    try:
+        return operator.index(given)
+    except TypeError:
+        return None
+
+
+def _check_kind(name: str, given: Any, kind: type, example: str) -> None:
+    """Raises an InputError if something given is, or holds, what is no instance of a kind."""
+    for each in given if isinstance(given, list | tuple) else [given]:
+        if each is not None and not isinstance(each, kind):
+            said = each.__name__ if isinstance(each, type) else type(each).__name__
+            said = f"the class {said}" if isinstance(each, type) else f"a {said}"
+            raise InputError(f"{name}: {said} does not fit; give {example}, say.")
+
+
+def _device(model: nn.Module) -> torch.device:
+    """Where the model is probed: on its own GPU, or on the CPU."""
+    first = next(chain(model.parameters(), model.buffers()), None)
+    return first.device if first is not None and first.is_cuda else torch.device("cpu")
+
+
+def _subject(
+    model: nn.Module, described: dict[str, Any], value_range: tuple[float, float]
+) -> tuple[Subject, list[str]]:
+    """Returns a subject of our own, and what a person should know of how it came about."""
+    given = [name for name, value in described.items() if value is not None]
+    if isinstance(model, Subject):
+        given += ["value_range"] if tuple(value_range) != (0.0, 1.0) else []
+        if given:
+            raise InputError(f"A Subject describes its input itself; leave out {given[0]}.")
+        return copy.deepcopy(model), list(model.notes)  # whose precision will change
+    assumed = []
+    if described["input_shape"] is None:
+        described["input_shape"], said = usual_shape(model)
+        assumed = [said]
+    subject = Subject(model, **described, value_range=value_range)
+    return subject, assumed + subject.notes
+
+
+def _plan(
+    subject: Subject,
+    objectives: Sequence[Objective],
+    initial_image: InitialImage | None,
+    regularizers: tuple[Regularizer, ...],
+    seeds: Sequence[int],
+) -> list[Planned]:
+    """The targets: all seeds of each objective."""
+    resolved: list[Objective] = []
+    for objective in objectives:
+        objective = objective.resolved(subject)
+        if objective in resolved:
+            raise InputError(f"{objective.name} is among the targets twice; give it once.")
+        if objective.compares and len(seeds) < 2:
+            raise InputError(
+                f"{objective.name} compares the images of several seeds; give seeds=4, say."
+            )
+        resolved.append(objective)
+    if not resolved:
+        raise InputError(f"There are no targets: {TARGETS_ARE}.")
+    return [
+        Planned(Target(objective, initial_image, regularizers, seed), f"{i}/{seed}", objective.name)
+        for i, objective in enumerate(resolved)
+        for seed in seeds
+    ]
+
+
+def _optimize(
+    subject: Subject, planned: Sequence[Planned], settings: Settings, device: torch.device
+) -> dict[str, Visualization]:
+    """Optimizes all targets, in as few batches as are good; returns them by their stems."""
+    memory = None
+    if device.type == "cuda":
+        memory = torch.cuda.get_device_properties(device).total_memory
+    depth = list(subject.shapes).index
+    sizes = {
+        layer: automatic_size(subject, max(layers, key=depth), memory)
+        for layer, layers in needed_layers(planned).items()
+    }
+    for objective, seeds in Counter(each.target.objective for each in planned).items():
+        if objective.compares:  # its images have to be together, be they many
+            sizes[objective.layer] = max(sizes[objective.layer], seeds)
+    chunks = cut(sorted(planned, key=lambda each: each.layer), sizes)
+    where = LightningEnvironment()  # whatever cluster the notebook runs on
+    devices = 1 if device.index is None else [device.index]
+    fabric = Fabric(accelerator=device.type, devices=devices, plugins=where)
+    found = {}
+    with Bar(settings.trainer["max_steps"] * len(chunks), settings.progress) as bar:
+        for chunk in chunks:
+            result = optimize(subject, chunk, settings, fabric, bar)
+            for i, each in enumerate(chunk):
+                found[each.stem] = _visualization(each, result, i)
+    return found
+
+
+def _visualization(planned: Planned, result: ChunkResult, i: int) -> Visualization:
+    record = {key: value for key, value in result.records[i].items() if key != "stem"}
+    # A record is JSON; in Python its numbers may have been given as NumPy's, its paths as Path.
+    record = json.loads(json.dumps(record, default=_plain))
+    return Visualization(
+        name=planned.target.name,
+        array=result.images[i].numpy(),
+        record=record,
+        scores=Curve(result.score_steps, result.scores[i]),
+        evolution=Evolution(result.steps, result.evolution[i]),
+    )
+
+
+def _plain(given: Any) -> Any:
+    """What stands in JSON for something that it does not know."""
+    return given.item() if hasattr(given, "item") else str(given)
+
+
+@contextmanager
+def _undisturbed(device: torch.device) -> Iterator[None]:
+    """Leaves the session's settings as they were, runs without them, and keeps Lightning silent."""
+    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+    # To name a default device costs a little at every call of torch.
+    elsewhere = torch.get_default_device().type != "cpu"
+    names = ("lightning", "lightning.pytorch", "lightning.fabric")
+    levels = {logger: logger.level for logger in map(logging.getLogger, names)}
+    try:
+        for logger in levels:
+            logger.setLevel(logging.ERROR)
+        with (
+            warnings.catch_warnings(),
+            torch.random.fork_rng([device] if device.type == "cuda" else []),
+            torch.inference_mode(False),  # with gradients, too
+            torch.autocast("cpu", enabled=False),
+            torch.autocast(device.type, enabled=False),
+            torch.device("cpu") if elsewhere else nullcontext(),
+        ):
+            torch.set_default_dtype(torch.float32)
+            warnings.simplefilter("ignore")
+            torch.manual_seed(0)  # a CNN that takes chances takes the same ones every time
+            yield
+    except SystemExit:  # how a Trainer ends after Ctrl-C, and with it the whole program
+        raise KeyboardInterrupt from None
+    finally:
+        for logger, level in levels.items():
+            logger.setLevel(level)
+        torch.set_num_threads(threads)
+        torch.set_default_dtype(dtype)
+
+
+class Bar(Callback):
+    """The progress bar: steps done of all, time left, and the score.
+
+    Args:
+        steps: Steps of all batches.
+        shown: Whether it is shown.
+    """
+
+    def __init__(self, steps: int, shown: bool) -> None:
+        self._bar = tqdm(total=steps, unit=" steps", disable=not shown, dynamic_ncols=True)
+
+    def __enter__(self) -> Self:
+        """Shows the bar."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leaves the bar as it is."""
+        self._bar.close()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: ActivationMaximization, *_: Any
+    ) -> None:
+        """Counts the step, and shows the score of the batch now and then."""
+        if self._bar.disable:
+            return
+        if trainer.global_step % 25 == 0:
+            score = pl_module.measures.score.mean().item()
+            self._bar.set_postfix_str(f"{pl_module.targets[0].name} {score:.4g}", refresh=False)
+        self._bar.update()

@@ -1,0 +1,249 @@
+"""Images that the user gives: a folder, an array, a datamodule, the shipped digits."""
+
+import math
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from prober.common.errors import InputError
+from prober.subject.reference import HUES, hue_to_rgb, load_digits, matching_hues
+
+DIGITS = "digits"
+
+MOST = 2000
+"""Images at the most; of a folder, more are thinned out evenly."""
+
+MOST_BYTES = 256 * 2**20
+"""Bytes that they take at the most: 445 images of three channels and 224 pixels."""
+
+ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
+
+
+@dataclass
+class LabelledImages:
+    """Images as a subject takes them, with their classes.
+
+    Attributes:
+        name: What they are, for people.
+        images: `[N, C, H, W]` in [0, 1], as they are.
+        labels: `[N]`, the class of each, -1 where there is none.
+        classes: The names of the classes.
+        skipped: The files that could not be read, and why.
+    """
+
+    name: str
+    images: Tensor
+    labels: Tensor
+    classes: list[str]
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+
+def read_images(
+    given: str | LightningDataModule,
+    shape: tuple[int, int, int],
+    key: str = "data",
+    resize: bool = True,
+) -> LabelledImages:
+    """Reads images that the user gives.
+
+    Args:
+        given: `digits`; the path of a folder of images, whose subfolders are classes if there are
+            any; the path of an array `[N, C, H, W]` in [0, 1] (`.npy`); a datamodule, or the import
+            path of one, whose training batches are images and labels.
+        shape: What the subject takes.
+        key: The option that names them, for messages.
+        resize: Whether pictures of another size than the subject's are brought to it; else they
+            are skipped.
+
+    Raises:
+        InputError: There is no such folder, no image in it can be used, or the shape is another.
+    """
+    try:
+        return _read(given, tuple(shape), resize)
+    except InputError as error:
+        raise InputError(f"{key}: {error}") from error
+
+
+def _read(
+    given: str | LightningDataModule, shape: tuple[int, int, int], resize: bool
+) -> LabelledImages:
+    if isinstance(given, LightningDataModule):
+        return _of_datamodule(given, shape)
+    if given == DIGITS:
+        if shape != (3, 28, 28):
+            raise InputError(
+                f"the shipped digits are [3, 28, 28], the subject takes {list(shape)}. Give "
+                "a folder of images."
+            )
+        return shipped_digits()
+    if Path(given).suffix == ".npy":
+        return _of_array(Path(given), shape)
+    if not Path(given).exists() and (module := _imported(given)):
+        return _of_datamodule(module, shape)
+    return _of_folder(Path(given), shape, resize)
+
+
+def shipped_digits() -> LabelledImages:
+    """The 1,000 digits that ship with the project, each in its class's hue."""
+    digits, labels = load_digits()
+    images = digits[:, None] * hue_to_rgb(HUES[matching_hues(labels)])[:, :, None, None]
+    name = "the 1,000 shipped digits, each in the hue of its class"
+    return LabelledImages(name, images, labels, [str(i) for i in range(10)])
+
+
+def _imported(path: str) -> LightningDataModule | None:
+    """Builds the datamodule that an import path without arguments names; None if it names none."""
+    if path.startswith("{"):
+        raise InputError(f"{path} cannot be built: is the class_path right?")
+    module, _, name = path.rpartition(".")
+    if not module or not all(part.isidentifier() for part in path.split(".")):
+        return None
+    try:
+        found = getattr(import_module(module), name)
+        is_one = isinstance(found, type) and issubclass(found, LightningDataModule)
+        return found() if is_one else None
+    except (ImportError, AttributeError):
+        return None
+    except Exception as error:
+        raise InputError(f"{path} cannot be built: {error}") from error
+
+
+def _of_folder(folder: Path, shape: tuple[int, int, int], resize: bool) -> LabelledImages:
+    if not folder.is_dir():
+        raise InputError(
+            f"there is no folder '{folder}'. Give a folder of images (subfolders are classes), an "
+            "array of them (.npy), a LightningDataModule by its import path, or 'digits'."
+        )
+    classes = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    files = [
+        (file, classes.index(file.relative_to(folder).parts[0]) if classes else -1)
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+        and file.suffix.lower() in ENDINGS
+        and (not classes or file.relative_to(folder).parts[0] in classes)
+    ]
+    if not files:
+        raise InputError(f"there is no image ({', '.join(sorted(ENDINGS))}) in '{folder}'.")
+    files = _thinned(files, shape)
+    images, labels, skipped = [], [], []
+    for file, label in files:
+        try:
+            images.append(read_picture(file, shape, resize))
+            labels.append(label)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            skipped.append((str(file.relative_to(folder)), " ".join(str(error).split())))
+    if not images:
+        name, why = skipped[0]
+        raise InputError(f"no image in '{folder}' can be used. '{name}': {why}")
+    name = f"{len(images):,} images of the folder {folder.name}"
+    return LabelledImages(name, torch.stack(images), torch.tensor(labels), classes, skipped)
+
+
+def read_picture(file: Path, shape: tuple[int, int, int], resize: bool = True) -> Tensor:
+    """Reads one picture.
+
+    Args:
+        file: A file that Pillow can open.
+        shape: What the subject takes: 1 channel (the picture becomes gray) or 3, height, width.
+        resize: Whether a picture of another size is brought to the subject's: the middle of it, as
+            much as has the right proportions.
+
+    Returns:
+        `[C, H, W]` in [0, 1].
+
+    Raises:
+        OSError: The file cannot be read or is no picture.
+        ValueError: The picture has another size, or the subject takes neither 1 nor 3 channels.
+    """
+    with Image.open(file) as picture:
+        picture.load()
+        if not resize and (picture.height, picture.width) != tuple(shape[1:]):
+            raise ValueError(
+                f"it is {picture.height} x {picture.width} pixels, the subject takes "
+                f"{shape[1]} x {shape[2]}"
+            )
+        if shape[0] not in (1, 3):
+            raise ValueError(f"the subject takes {shape[0]} channels, an image file has 1 or 3")
+        if picture.mode.startswith(("I", "F")):  # 16 bits or floats, which convert() cuts off
+            most = 2**16 - 1 if picture.mode.startswith("I") else 1
+            pixels = np.asarray(picture, np.float32) / most
+            picture = Image.fromarray((pixels.clip(0, 1) * 255).round().astype(np.uint8))
+        if picture.has_transparency_data:
+            picture = picture.convert("RGBA")
+            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture)
+        picture = picture.convert("L" if shape[0] == 1 else "RGB")
+        if picture.size != (shape[2], shape[1]):
+            picture = ImageOps.fit(picture, (shape[2], shape[1]), Image.Resampling.BICUBIC)
+        pixels = np.asarray(picture)
+    image = torch.from_numpy(pixels.copy()).float() / 255
+    return image[None] if image.ndim == 2 else image.movedim(2, 0)
+
+
+def _of_array(file: Path, shape: tuple[int, int, int]) -> LabelledImages:
+    try:
+        images = torch.from_numpy(np.load(file, allow_pickle=False)).float()
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"'{file}' is no array of images (.npy): {error}") from error
+    if images.ndim != 4 or images.shape[1:] != shape or not len(images):
+        raise InputError(
+            f"'{file}' is {list(images.shape)}; N images for this subject are {['N', *shape]}."
+        )
+    if not (images.min() >= 0 and images.max() <= 1):
+        raise InputError(f"'{file}' has values outside [0, 1]; divide bytes by 255.")
+    images = images[_thinned(list(range(len(images))), shape)]
+    labels = torch.full((len(images),), -1)
+    return LabelledImages(f"{len(images):,} images of {file.name}", images, labels, [])
+
+
+def _of_datamodule(module: LightningDataModule, shape: tuple[int, int, int]) -> LabelledImages:
+    name = f"images of {type(module).__name__}"
+    try:
+        module.prepare_data()
+        module.setup("fit")
+        loader = module.train_dataloader()
+        images, labels = [], []
+        for batch in loader:
+            batch_images, batch_labels = batch[0], batch[1]
+            images.append(torch.as_tensor(batch_images).float())
+            labels.append(torch.as_tensor(batch_labels).long())
+            if sum(map(len, images)) >= _most(shape):
+                break
+        found, classes = (torch.cat(part)[: _most(shape)] for part in (images, labels))
+        if classes.shape != (len(found),) or classes.min() < 0:
+            raise ValueError("labels must be one whole number of at least 0 for each image")
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{type(module).__name__} gives no batches of images and labels: {error}"
+        ) from error
+    if found.shape[1:] != tuple(shape):
+        raise InputError(
+            f"the images of {type(module).__name__} are {list(found.shape[1:])}, the subject "
+            f"takes {list(shape)}."
+        )
+    if found.min() < 0 or found.max() > 1:
+        raise InputError(
+            f"the images of {type(module).__name__} lie in [{found.min():.3g}, "
+            f"{found.max():.3g}]; give them in [0, 1], and the subject's mean and std for the rest."
+        )
+    number = int(classes.max()) + 1 if len(classes) else 0
+    return LabelledImages(f"{len(found):,} {name}", found, classes, [str(i) for i in range(number)])
+
+
+def _most(shape: tuple[int, int, int]) -> int:
+    """How many images of a shape are taken at the most."""
+    return max(1, min(MOST, MOST_BYTES // (4 * math.prod(shape))))
+
+
+def _thinned(items: list, shape: tuple[int, int, int]) -> list:
+    most = _most(shape)
+    if len(items) <= most:
+        return items
+    return [items[i * len(items) // most] for i in range(most)]

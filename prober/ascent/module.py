@@ -1,0 +1,325 @@
+"""ActivationMaximization: gradient ascent on the input image, as a LightningModule."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor, nn
+
+from prober.ascent.defaults import (
+    default_initial_image,
+    default_parameterization,
+    default_transforms,
+)
+from prober.ascent.objectives import Objective
+from prober.ascent.parameterizations import Parameterization
+from prober.ascent.regularizers import L2, Penalties, Regularizer, TotalVariation
+from prober.ascent.scores import Scores
+from prober.ascent.starts import InitialImage
+from prober.ascent.targets import Target
+from prober.ascent.transforms import Draw, Transform, Transforms
+from prober.common.errors import InputError
+from prober.subject.frozen import Subject
+
+
+@dataclass
+class Measures:
+    """What one evaluation of N images gives, detached.
+
+    Attributes:
+        score: `[N]`, what is maximized.
+        loss: `[N]`, -score plus the weighted penalties.
+        penalties: `[N]` for each regularizer's name, unweighted.
+    """
+
+    score: Tensor
+    loss: Tensor
+    penalties: dict[str, Tensor]
+
+
+class ScoreNotFinite(InputError):
+    """Every score, or its gradient, became NaN or infinite; the run cannot go on."""
+
+
+class Clamp(Callback):
+    """Keeps the pictures in [0, 1] after every step."""
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: "ActivationMaximization", *_: Any
+    ) -> None:
+        """Runs after each optimizer step."""
+        pl_module.keep_valid()
+
+
+class ActivationMaximization(LightningModule):
+    """Synthesizes the image that a subject's channel, neuron or class wants to see.
+
+    Gradient ascent on the input image after Erhan et al., "Visualizing higher-layer features of a
+    deep network" (2009): each step evaluates the score, subtracts the weighted penalties, and
+    lets Adam change the image, so that the picture stays in [0, 1]. The only parameter is `image`,
+    the picture in its basis; everything of the subject is a buffer.
+
+    Args:
+        subject: The frozen CNN under study.
+        objective: What is maximized: ChannelMean, Neuron, TopKMean, ClassConditional, Direction,
+            CosineDirection, DeepDream, Caricature, or a WeightedSum or the Negative of any.
+        initial_image: Where the optimization starts: GaussianNoise (the default of Pixels),
+            GrayNoise, LowFrequencyNoise, PinkNoise (the default of the others) or a GivenImage.
+        regularizers: Penalties with weights: L2, TotalVariation, Distance, any list of them, `[]`
+            for none. Where none are given: L2 at 1e-4 and TotalVariation at 1e-3.
+        lr: Adam's learning rate, greater than 0; of Pixels, in pixel values.
+        seed: Seed of the initial image's noise; where none is given, that of `seed_everything`.
+        parameterization: The basis of the image: Pixels (the default where height or width is
+            below 64 pixels), Fourier (the default of larger images) or MagnitudeConstrained.
+        transforms: What the picture must be robust against: a list of Jitter, Scale, Rotation,
+            Padding, Blur and Noise, drawn anew at every step; `[]` for none. Where none is given:
+            a good list for images of 64 pixels and more, none for smaller ones.
+
+    Attributes:
+        image: `[N, C, H, W]`, the pictures in their basis, N = 1 unless made by `of_targets`.
+        targets: The N targets.
+        start: What the pictures gave before the first step, None before it.
+        measures: What the latest step saw before it changed the image, None before the first; of
+            the transformed pictures, if there are transforms.
+        excited: `[N]`, whether the score has changed at all since the first step. It has not if
+            no gradient reaches the image (a dead unit).
+        reached: Whether the scores lead back to the image at all, once a step has been made.
+        failed_at: `[N]`, the step at which the score or its gradient became NaN or infinite, -1
+            if they did not.
+
+    Raises:
+        InputError: The objective does not fit the subject, or a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        objective: Objective,
+        initial_image: InitialImage | None = None,
+        regularizers: Sequence[Regularizer] = (L2(), TotalVariation()),
+        lr: float = 0.05,
+        seed: int | None = None,
+        parameterization: Parameterization | None = None,
+        transforms: Sequence[Transform] | None = None,
+    ) -> None:
+        super().__init__()
+        if regularizers is None:  # what `regularizers:` with no value is in YAML
+            raise InputError("model.regularizers is empty: give it a value, or leave out the key.")
+        seed = torch.initial_seed() if seed is None else seed
+        if not 0 <= seed < 2**63:
+            raise InputError(f"The seed is {seed}; choose 0 to 2^63 - 1.")
+        target = Target(objective, initial_image, tuple(regularizers), seed)
+        self._build(subject, [target], lr, parameterization, transforms)
+
+    @classmethod
+    def of_targets(
+        cls,
+        subject: Subject,
+        targets: Sequence[Target],
+        lr: float = 0.05,
+        parameterization: Parameterization | None = None,
+        transforms: Sequence[Transform] | None = None,
+    ) -> Self:
+        """Makes a module that optimizes several targets together, one image each.
+
+        Args:
+            subject: The frozen CNN under study.
+            targets: N targets, of any objectives, seeds, initial images and regularizers.
+            lr: Adam's learning rate, greater than 0.
+            parameterization: The basis of the images.
+            transforms: What the pictures must be robust against.
+
+        Returns:
+            A module whose image is `[N, C, H, W]`. The images do not mix, but for those that an
+            objective compares (Diversity): each comes out as it would alone (bit for bit in
+            float64).
+        """
+        module = cls.__new__(cls)
+        LightningModule.__init__(module)
+        module._build(subject, targets, lr, parameterization, transforms)
+        return module
+
+    def _build(
+        self,
+        subject: Subject,
+        targets: Sequence[Target],
+        lr: float,
+        parameterization: Parameterization | None,
+        transforms: Sequence[Transform] | None,
+    ) -> None:
+        if not 0 < lr < float("inf"):
+            raise InputError(f"The learning rate is {lr}; it must be greater than 0.")
+        shape = subject.input_shape
+        self.automatic_optimization = False
+        self.subject = subject
+        self.lr = lr
+        self.parameterization = parameterization or default_parameterization(shape)
+        self.transforms = default_transforms(shape) if transforms is None else tuple(transforms)
+        self.basis = self.parameterization.basis(shape)
+        self.targets = [
+            replace(
+                target,
+                objective=target.objective.resolved(subject),
+                initial_image=target.initial_image or default_initial_image(self.parameterization),
+            )
+            for target in targets
+        ]
+        objectives = [target.objective for target in self.targets]
+        self._scores = Scores(objectives)
+        self._penalties = Penalties([target.regularizers for target in self.targets])
+        # One by one: the transforms of a batch round otherwise.
+        pictures = [t.initial_image.make(shape, t.seed)[None] for t in self.targets]
+        encoded = [self.basis.encode(picture) for picture in pictures]
+        self.image = nn.Parameter(torch.cat(encoded))
+        starts = None
+        if self._penalties.of_change:
+            # What the basis cannot show of the start is no change of it.
+            starts = torch.cat([self.basis.decode(image) for image in encoded])
+        self.register_buffer("starts", starts, persistent=False)
+        seeds = [target.seed for target in self.targets]
+        self._transform = Transforms(self.transforms, seeds, shape) if self.transforms else None
+        self._scores_alone = None if self._scores.compares else [Scores([o]) for o in objectives]
+        self._one_by_one = False
+        self.measures: Measures | None = None
+        self.start: Measures | None = None
+        self.excited = torch.zeros(len(self.targets), dtype=torch.bool)
+        self.reached = False
+        self.failed_at = torch.full((len(self.targets),), -1)
+
+    def pictures(self) -> Tensor:
+        """Returns the pictures that the image stands for, `[N, C, H, W]` in [0, 1]; on its graph.
+
+        In float64, the exact precision, one by one: the transforms of a batch round otherwise.
+        """
+        if self.image.dtype == torch.float64 and len(self.image) > 1:
+            return torch.cat([self.basis.decode(image) for image in self.image.split(1)])
+        return self.basis.decode(self.image)
+
+    def keep_valid(self) -> None:
+        """Brings the image back to where it stands for pictures in [0, 1]."""
+        self.basis.keep_valid(self.image.data)
+
+    def forward(
+        self, pictures: Tensor, draw: Draw | None = None
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Evaluates pictures, one for each target.
+
+        Args:
+            pictures: `[N, C, H, W]` in [0, 1].
+            draw: The random numbers of the transforms; without them the pictures are seen as they
+                are. Penalties are always of the pictures as they are.
+
+        Returns:
+            Scores `[N]`, losses `[N]`, and the unweighted penalties `[N]` by name.
+        """
+        exact = pictures.dtype == torch.float64 or self._one_by_one
+        scores = self._seen_scores(pictures, draw, exact and self._scores_alone is not None)
+        penalties, weighted = self._penalties(pictures, self.starts)
+        return scores, weighted - scores, penalties
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """One step, by hand: the Trainer's own way of it takes a fifth of a small step's time.
+
+        Raises:
+            ScoreNotFinite: No target is left.
+        """
+        optimizer = self.optimizers()
+        optimizer.zero_grad()
+        self.manual_backward(self.loss_of_step())
+        self._still_the_failed()
+        optimizer.step()
+
+    def loss_of_step(self) -> Tensor:
+        """Evaluates the image; the loss is the sum over images, so that they do not mix.
+
+        A target whose score is NaN or infinite no longer counts; the others go on.
+
+        Raises:
+            ScoreNotFinite: No target is left.
+        """
+        if self._transform and self.start is None:
+            self.start = self.evaluate()
+        draw = self._transform.draw() if self._transform else None
+        pictures = self.pictures()
+        score, loss, penalties = self(pictures, draw)
+        if not (self._one_by_one or score.isfinite().all()):
+            # In a batch the gradient of one target's NaN may reach the others (0 times NaN, where
+            # they share a convolution), so from here on each goes through the subject alone.
+            self._one_by_one = True
+            score, loss, penalties = self(pictures, draw)
+        self.measures = Measures(
+            score.detach(), loss.detach(), {k: v.detach() for k, v in penalties.items()}
+        )
+        self.start = self.start or self.measures
+        self.reached = score.requires_grad  # else only the penalties move the image
+        if self.reached:
+            self.excited |= (self.measures.score != self.start.score).cpu()
+        finite = self.measures.score.isfinite()
+        if not finite.all():
+            self._note_failures(finite)
+            self.raise_if_none_is_left()
+            loss = loss[finite]
+        if not loss.requires_grad:
+            # Nothing leads back to the image, which is no error: it stays as it is.
+            return loss.sum() + 0 * self.image.sum()
+        return loss.sum()
+
+    @torch.no_grad()
+    def evaluate(self) -> Measures:
+        """Evaluates the pictures as they are now, without a step and without transforms."""
+        trainer = self._trainer  # whose precision it is to be in, as the steps are
+        with trainer.precision_plugin.forward_context() if trainer else nullcontext():
+            measures = Measures(*self(self.pictures()))
+        self._note_failures(measures.score.isfinite())
+        return measures
+
+    def raise_if_none_is_left(self) -> None:
+        """Raises ScoreNotFinite if every target has failed."""
+        if (self.failed_at >= 0).all():
+            raise ScoreNotFinite(
+                f"The score of {self.targets[0].name} or its gradient became NaN or infinite at "
+                f"step {self.failed_at[0].item()}. Try a smaller learning rate or another layer; "
+                "weights that are not finite can cause it, too."
+            )
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam on the image alone."""
+        # Fused Adam is faster, but rounds the last few numbers of an array otherwise than the
+        # rest, so an image's bits would depend on its place in the batch: not for exact runs.
+        exact = self.image.dtype == torch.float64
+        return torch.optim.Adam([self.image], lr=self.lr, fused=not exact)
+
+    def configure_callbacks(self) -> list[Callback]:
+        """The image stays in [0, 1] under any Trainer."""
+        return [Clamp()]
+
+    def _seen_scores(self, pictures: Tensor, draw: Draw | None, exact: bool) -> Tensor:
+        """Scores `[N]` of pictures as the subject sees them, transformed by a draw."""
+        if not exact:
+            seen = pictures if draw is None else self._transform(pictures, draw)
+            return self._scores(self.subject(seen, self._scores.layers, self._scores.channels))
+        # The kernels of a batch round otherwise than those of one image (matrix products, the
+        # ends of vectorized loops, memory alignment), so in float64, the exact precision, each
+        # image goes through the subject alone and in memory of its own: bit for bit as in `fit`.
+        scores = []
+        for i, seen in enumerate(pictures.split(1)):
+            score = self._scores_alone[i]
+            if draw is not None:
+                seen = self._transform(seen, draw[i : i + 1])
+            scores.append(score(self.subject(seen, score.layers, score.channels)))
+        return torch.cat(scores) if len(scores) > 1 else scores[0]
+
+    def _still_the_failed(self) -> None:
+        """Keeps the images of failed targets as free of NaN as they were."""
+        gradient = self.image.grad
+        if not gradient.sum().isfinite():  # cheap, and rare enough to look closer
+            self._note_failures(gradient.isfinite().flatten(1).all(1))
+            self.raise_if_none_is_left()
+        if (self.failed_at >= 0).any():
+            gradient[self.failed_at >= 0] = 0
+
+    def _note_failures(self, finite: Tensor) -> None:
+        self.failed_at[~finite.cpu() & (self.failed_at < 0)] = self.global_step

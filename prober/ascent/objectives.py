@@ -1,0 +1,507 @@
+"""What is maximized: objectives of one unit, and what is made of several objectives."""
+
+import hashlib
+import math
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from prober.common.errors import InputError
+from prober.subject.frozen import LOGITS, Subject
+
+LONGEST_NAME = 100
+"""Characters of an objective's name at the most: it names a folder."""
+
+
+class Objective(ABC):
+    """What is maximized: it gives each image a score.
+
+    Objectives add and scale: `ChannelMean("conv2", 3) - 0.1 * ChannelMean("conv1", 0)` is a
+    `WeightedSum`, `-ChannelMean("conv2", 3)` a `Negative`.
+
+    Attributes:
+        layer: The layer that is probed, by its name in the subject; of several, the first.
+        channel: The channel of this layer (for a flat layer, the unit), None if it is none alone.
+    """
+
+    layer: str
+    channel: int | None
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What is probed, as a folder's name."""
+
+    @property
+    def unit(self) -> "Objective":
+        """The part of the objective that looks at the channel alone."""
+        return self
+
+    @property
+    def compares(self) -> bool:
+        """Whether images of equal objectives are compared, and so are optimized together."""
+        return any(term.objective.compares for term in self.terms)
+
+    @property
+    @abstractmethod
+    def terms(self) -> "tuple[Weighted, ...]":
+        """The simple objectives of which this one is the weighted sum."""
+
+    @abstractmethod
+    def resolved(self, subject: Subject) -> Self:
+        """Returns the objective with everything settled that depends on the subject.
+
+        Raises:
+            InputError: The subject has no such layer, channel, position or class, or its map is
+                smaller than k.
+        """
+
+    @abstractmethod
+    def record(self) -> dict[str, Any]:
+        """Returns what a run's record says of the objective."""
+
+    def __add__(self, other: "Objective | int") -> "Objective":
+        """Adds two objectives; 0, from which `sum` starts, changes nothing."""
+        if other == 0:
+            return self
+        if not isinstance(other, Objective):
+            return NotImplemented
+        return WeightedSum((*_weighted(self), *_weighted(other)))
+
+    __radd__ = __add__
+
+    def __sub__(self, other: "Objective") -> "Objective":
+        """Subtracts an objective: what excites this one without exciting the other."""
+        return self + -1 * other if isinstance(other, Objective) else NotImplemented
+
+    def __mul__(self, weight: float) -> "Objective":
+        """Scales the objective."""
+        if not isinstance(weight, int | float):
+            return NotImplemented
+        return WeightedSum(tuple(replace(t, weight=weight * t.weight) for t in _weighted(self)))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float) -> "Objective":
+        """Scales the objective by 1 / divisor."""
+        return self * (1 / divisor) if isinstance(divisor, int | float) else NotImplemented
+
+    def __neg__(self) -> "Objective":
+        """The negative of the objective: what suppresses the unit."""
+        return Negative(self)
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """An objective in a sum.
+
+    Args:
+        objective: Any objective.
+        weight: How much it counts; below 0, it is avoided.
+    """
+
+    objective: Objective
+    weight: float = 1.0
+
+
+class Simple(Objective):
+    """An objective that is no sum of others; `Scores` computes those of many images together."""
+
+    @property
+    def compares(self) -> bool:
+        """See `Objective.compares`."""
+        return False
+
+    @property
+    def terms(self) -> tuple[Weighted, ...]:
+        """The objective itself."""
+        return (Weighted(self),)
+
+    @property
+    def shared(self) -> tuple[Any, ...]:
+        """What objectives have in common that are computed together, beside class and layer."""
+        return ()
+
+    def record(self) -> dict[str, Any]:
+        """See `Objective.record`."""
+        return {
+            "layer": self.layer,
+            "channel": self.channel,
+            "position": None,
+            "objective": type(self).__name__,
+            "class": None,
+        }
+
+    @abstractmethod
+    def scores(self, maps: Tensor, alike: Sequence[Self]) -> Tensor:
+        """Computes the scores of images whose objectives are alike.
+
+        Args:
+            maps: `[N, h, w]`, for each image the map of its own channel (h = w = 1 for a flat
+                layer); for an objective of a whole layer `[N, channels, h, w]`.
+            alike: The N objectives: of this class, for one layer, and equal in `shared`.
+
+        Returns:
+            `[N]`.
+        """
+
+
+class OfChannel(Simple):
+    """An objective of one channel of a layer."""
+
+    def __post_init__(self) -> None:
+        """Takes whole numbers of any kind."""
+        _make_ints(self, "channel")
+
+    @property
+    def name(self) -> str:
+        """The unit as a folder's name: `conv2_ch3`, `conv2_ch3_h7_w7`, `conv2_ch3_top20`."""
+        return f"{self.layer}_ch{self.channel}"
+
+    def resolved(self, subject: Subject) -> Self:
+        """See `Objective.resolved`."""
+        channels = subject.check_layer(self.layer)[0]
+        check_range(f"Channel {self.channel}", self.channel, channels, f"of '{self.layer}'")
+        return self
+
+
+@dataclass(frozen=True)
+class ChannelMean(OfChannel):
+    """Mean of a channel over its map: what the channel as a whole responds to.
+
+    Args:
+        layer: Name of the layer, or `logits` for the output of the whole CNN.
+        channel: Index of the channel; for a flat layer, of the unit.
+    """
+
+    layer: str
+    channel: int
+
+    def scores(self, maps: Tensor, alike: Sequence[Self]) -> Tensor:
+        """Means over h and w; see `Simple.scores`."""
+        return maps.flatten(1).mean(1)
+
+
+@dataclass(frozen=True)
+class Neuron(OfChannel):
+    """Activation of a channel at one position: what one receptive field responds to.
+
+    Args:
+        layer: Name of the layer.
+        channel: Index of the channel.
+        h: Row of the neuron; the middle row where none is given. Of tokens, the token.
+        w: Column of the neuron; the middle column where none is given. Of tokens, 0.
+    """
+
+    layer: str
+    channel: int
+    h: int | None = None
+    w: int | None = None
+
+    def __post_init__(self) -> None:
+        """Takes whole numbers of any kind."""
+        super().__post_init__()
+        _make_ints(self, *(name for name in ("h", "w") if getattr(self, name) is not None))
+
+    @property
+    def name(self) -> str:
+        """See `OfChannel.name`."""
+        return f"{super().name}_h{self.h}_w{self.w}"
+
+    def resolved(self, subject: Subject) -> Self:
+        """Fills in the middle where no position is given; see `Objective.resolved`."""
+        super().resolved(subject)
+        rows, columns = _map_size(subject, self.layer)
+        h = rows // 2 if self.h is None else self.h
+        w = columns // 2 if self.w is None else self.w
+        for key, index, size in (("h", h, rows), ("w", w, columns)):
+            check_range(f"Position {key} = {index}", index, size, f"of the map of '{self.layer}'")
+        return replace(self, h=h, w=w)
+
+    def record(self) -> dict[str, Any]:
+        """See `Objective.record`; the position is `[h, w]`."""
+        return super().record() | {"position": [self.h, self.w]}
+
+    def scores(self, maps: Tensor, alike: Sequence[Self]) -> Tensor:
+        """Activations at each objective's own position; see `Simple.scores`."""
+        if len({(neuron.h, neuron.w) for neuron in alike}) == 1:
+            return maps[:, self.h, self.w]
+        width = maps.shape[2]
+        places = torch.tensor([n.h * width + n.w for n in alike], device=maps.device)
+        return maps.flatten(1).gather(1, places[:, None])[:, 0]
+
+
+@dataclass(frozen=True)
+class TopKMean(OfChannel):
+    """Mean of a channel's k largest activations: the motif that it looks for, wherever it lies.
+
+    Args:
+        layer: Name of the layer.
+        channel: Index of the channel; for a flat layer, of the unit.
+        k: How many of the map's activations count, at least 1.
+    """
+
+    layer: str
+    channel: int
+    k: int = 20
+
+    def __post_init__(self) -> None:
+        """Takes whole numbers of any kind."""
+        super().__post_init__()
+        _make_ints(self, "k")
+
+    @property
+    def name(self) -> str:
+        """See `OfChannel.name`."""
+        return f"{super().name}_top{self.k}"
+
+    @property
+    def shared(self) -> tuple[Any, ...]:
+        """Objectives are computed together if their k is the same."""
+        return (self.k,)
+
+    def resolved(self, subject: Subject) -> Self:
+        """Checks k against the map; see `Objective.resolved`."""
+        super().resolved(subject)
+        rows, columns = _map_size(subject, self.layer)
+        if not 1 <= self.k <= rows * columns:
+            raise InputError(
+                f"k = {self.k} does not fit the map of '{self.layer}', which is {rows} x {columns}"
+                f": choose 1 to {rows * columns}."
+            )
+        return self
+
+    def record(self) -> dict[str, Any]:
+        """See `Objective.record`; k is added."""
+        return super().record() | {"k": self.k}
+
+    def scores(self, maps: Tensor, alike: Sequence[Self]) -> Tensor:
+        """Means of the k largest values; see `Simple.scores`."""
+        return maps.flatten(1).topk(self.k, dim=1).values.mean(1)
+
+
+class OverAnother(Objective):
+    """An objective that stands over another, whose layer and channel are its own."""
+
+    objective: Objective
+
+    @property
+    def layer(self) -> str:  # type: ignore[override]
+        """The layer of the other."""
+        return self.objective.layer
+
+    @property
+    def channel(self) -> int | None:  # type: ignore[override]
+        """The channel of the other."""
+        return self.objective.channel
+
+
+@dataclass(frozen=True)
+class ClassConditional(OverAnother):
+    """Another objective plus a share of a class's logit: does the unit's digit or color win?
+
+    Args:
+        objective: The objective of the unit: ChannelMean, Neuron or TopKMean.
+        target_class: Index of the class among the logits.
+        weight: How much a logit counts beside the unit's own score, at least 0.
+    """
+
+    objective: Objective
+    target_class: int
+    weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Takes whole numbers of any kind."""
+        _make_ints(self, "target_class")
+
+    @property
+    def name(self) -> str:
+        """See `Objective.name`."""
+        return f"{self.objective.name}_class{self.target_class}"
+
+    @property
+    def unit(self) -> Objective:
+        """The objective without its class."""
+        return self.objective
+
+    @property
+    def terms(self) -> tuple[Weighted, ...]:
+        """The unit's own objective and the class's logit."""
+        return (
+            *self.objective.terms,
+            Weighted(ChannelMean(LOGITS, self.target_class), self.weight),
+        )
+
+    def resolved(self, subject: Subject) -> Self:
+        """Checks the class, too; see `Objective.resolved`."""
+        if not isinstance(self.objective, OfChannel):
+            other = type(self.objective).__name__
+            raise InputError(
+                f"ClassConditional cannot stand over another objective than of a channel, and this "
+                f"is a {other}: choose "
+                "ChannelMean, Neuron or TopKMean, or write a WeightedSum."
+            )
+        classes, *places = subject.check_layer(LOGITS)
+        if places:
+            raise InputError(
+                f"The output of {subject.name} is a map for each class, so no class has one logit: "
+                "ClassConditional cannot be used with it."
+            )
+        check_range(f"Class {self.target_class}", self.target_class, classes, f"of {subject.name}")
+        check_weight(self)
+        return replace(self, objective=self.objective.resolved(subject))
+
+    def record(self) -> dict[str, Any]:
+        """See `Objective.record`; the class, its weight and the unit's objective are added."""
+        return self.objective.record() | {
+            "objective": type(self).__name__,
+            "unit_objective": type(self.objective).__name__,
+            "class": self.target_class,
+            "class_weight": self.weight,
+        }
+
+
+@dataclass(frozen=True)
+class Negative(OverAnother):
+    """The negative of another objective: the image that suppresses a unit as much as it can.
+
+    Args:
+        objective: Any objective.
+    """
+
+    objective: Objective
+
+    @property
+    def name(self) -> str:
+        """See `Objective.name`."""
+        return f"minus_{self.objective.name}"
+
+    @property
+    def terms(self) -> tuple[Weighted, ...]:
+        """Those of the objective, with the opposite weights."""
+        return tuple(replace(term, weight=-term.weight) for term in self.objective.terms)
+
+    def resolved(self, subject: Subject) -> Self:
+        """See `Objective.resolved`."""
+        return replace(self, objective=self.objective.resolved(subject))
+
+    def record(self) -> dict[str, Any]:
+        """See `Objective.record`; `of` is the record of the objective itself."""
+        of = self.objective.record()
+        return of | {"objective": type(self).__name__, "of": of}
+
+    def __neg__(self) -> Objective:
+        """The objective itself."""
+        return self.objective
+
+
+@dataclass(frozen=True)
+class WeightedSum(Objective):
+    """A weighted sum of objectives: what excites one unit and another, or one without another.
+
+    Args:
+        summands: The objectives with their weights.
+    """
+
+    summands: tuple[Weighted, ...]
+
+    def __post_init__(self) -> None:
+        """Checks the weights."""
+        if not self.summands:
+            raise InputError("A WeightedSum needs at least one summand.")
+        for each in self.summands:
+            if not math.isfinite(each.weight):
+                raise InputError(f"A weight of WeightedSum is {each.weight}; choose a number.")
+        object.__setattr__(self, "summands", tuple(self.summands))  # a list, if it is from YAML
+
+    @property
+    def layer(self) -> str:  # type: ignore[override]
+        """The layer of the first summand."""
+        return self.summands[0].objective.layer
+
+    @property
+    def channel(self) -> int | None:  # type: ignore[override]
+        """The channel of the first summand."""
+        return self.summands[0].objective.channel
+
+    @property
+    def name(self) -> str:
+        """The names of the summands with their weights: `conv2_ch3-0.1_conv1_ch0`."""
+        parts = []
+        for each in self.summands:
+            sign = "-" if each.weight < 0 else "+"
+            factor = "" if abs(each.weight) == 1 else f"{abs(each.weight):g}_"
+            parts.append(f"{sign}{factor}{each.objective.name}")
+        name = "".join(parts)
+        name = f"minus_{name[1:]}" if name.startswith("-") else name[1:]
+        if len(name) <= LONGEST_NAME:
+            return name
+        digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+        return f"{name[: LONGEST_NAME - 9]}_{digest}"
+
+    @property
+    def terms(self) -> tuple[Weighted, ...]:
+        """The summands' terms, each with the product of its weights."""
+        return tuple(
+            replace(term, weight=each.weight * term.weight)
+            for each in self.summands
+            for term in each.objective.terms
+        )
+
+    def resolved(self, subject: Subject) -> Self:
+        """See `Objective.resolved`."""
+        summands = [replace(s, objective=s.objective.resolved(subject)) for s in self.summands]
+        return replace(self, summands=tuple(summands))
+
+    def record(self) -> dict[str, Any]:
+        """See `Objective.record`; layer and channel are the first summand's."""
+        summands = [{"weight": s.weight, **s.objective.record()} for s in self.summands]
+        first = self.summands[0].objective.record()
+        return first | {"objective": type(self).__name__, "summands": summands}
+
+
+def check_range(what: str, index: int, size: int, where: str) -> None:
+    """Raises an InputError that names the range if `index` is not in 0 to `size` - 1."""
+    if not 0 <= index < size:
+        raise InputError(f"{what} is out of range: choose 0 to {size - 1} {where}.")
+
+
+def check_weight(weighted: Any) -> None:
+    """Raises an InputError unless an objective's or regularizer's `weight` is 0 or more."""
+    if not 0 <= weighted.weight < math.inf:
+        raise InputError(
+            f"The weight of {type(weighted).__name__} is {weighted.weight}; it must be 0 or more."
+        )
+
+
+def _make_ints(objective: Objective, *names: str) -> None:
+    """Makes ints of what NumPy, say, has whole numbers of its own for; records are JSON.
+
+    Raises:
+        InputError: One of them is no whole number.
+    """
+    for name in names:
+        given = getattr(objective, name)
+        try:
+            object.__setattr__(objective, name, operator.index(given))
+        except TypeError as error:
+            kind = type(objective).__name__
+            raise InputError(f"{name} of {kind} is {given}; it must be a whole number.") from error
+
+
+def _weighted(objective: Objective) -> Sequence[Weighted]:
+    """An objective as summands, so that sums of sums are one sum."""
+    if isinstance(objective, WeightedSum):
+        return objective.summands
+    if isinstance(objective, Negative):
+        return [Weighted(objective.objective, -1.0)]
+    return [Weighted(objective)]
+
+
+def _map_size(subject: Subject, layer: str) -> tuple[int, int]:
+    return (*subject.check_layer(layer)[1:], 1, 1)[:2]

@@ -1,0 +1,405 @@
+"""Transformation robustness: random transformations of the picture before each step.
+
+A picture that excites a unit only as long as no pixel moves says little of what the unit looks
+for. So the subject sees it a little moved, turned, scaled, blurred or noisy, otherwise at each
+step, and only what survives that is worth changing (Mordvintsev et al., "Inceptionism", 2015; Olah
+et al., "Feature visualization", Distill 2017, section "Transformation robustness").
+"""
+
+import hashlib
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from prober.ascent.starts import check_not_negative, gaussian_blur
+from prober.common.errors import InputError
+
+BLOCK = 64
+"""Steps whose random numbers are drawn at once."""
+
+
+class Stage(ABC):
+    """What is done to pictures in one go: a transformation, or several that move pixels.
+
+    Attributes:
+        numbers: How many random numbers it takes for one picture at one step.
+    """
+
+    numbers: int
+
+    @abstractmethod
+    def plan(self, uniform: Tensor, shape: tuple[int, int, int]) -> Tensor:
+        """Turns random numbers into what is done.
+
+        Args:
+            uniform: Random numbers in [0, 1), float64 `[B, numbers]`.
+            shape: Channels, height and width of the pictures.
+
+        Returns:
+            Float64 `[B, ...]`, one plan for each row.
+        """
+
+    @abstractmethod
+    def apply(self, pictures: Tensor, plans: Tensor) -> Tensor:
+        """Transforms pictures `[M, C, H, W]` by their plans `[M, ...]`; keeps shape and dtype."""
+
+
+class Transform(ABC):
+    """A random transformation, with the range that it is drawn from.
+
+    Settings of different meaning have different names in all transformations, because the command
+    line keeps a setting of the same name when another one is chosen.
+    """
+
+    numbers: ClassVar[int] = 1
+
+    @abstractmethod
+    def __post_init__(self) -> None:
+        """Checks the range.
+
+        Raises:
+            InputError: It is no range.
+        """
+
+    def check(self, shape: tuple[int, int, int]) -> None:  # noqa: B027 - most fit any shape
+        """Checks the range against the pictures' shape.
+
+        Raises:
+            InputError: The range is too large.
+        """
+
+    def record(self) -> dict[str, Any]:
+        """Returns the transformation's name and range."""
+        return {"name": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
+
+
+class Affine(Transform):
+    """A transformation that moves pixels. Neighbors in a list of transformations become one."""
+
+    @abstractmethod
+    def sources(self, uniform: Tensor, size: tuple[int, int]) -> Tensor:
+        """Computes where transformed pictures take their pixels from.
+
+        Args:
+            uniform: Random numbers in [0, 1), float64 `[B, numbers]`.
+            size: Height and width in pixels.
+
+        Returns:
+            Float64 `[B, 3, 3]`: matrices from (x, y, 1) in the transformed picture to (x, y, 1) in
+            the given one, in pixels from the picture's middle.
+        """
+
+
+@dataclass(frozen=True)
+class Jitter(Affine):
+    """Moves the picture by whole pixels, down or up and sideways.
+
+    Args:
+        pixels: How far at the most in each direction, at least 0.
+    """
+
+    numbers: ClassVar[int] = 2
+    pixels: int = 8
+
+    def __post_init__(self) -> None:
+        """Checks the range."""
+        check_not_negative(self, "pixels", self.pixels)
+
+    def check(self, shape: tuple[int, int, int]) -> None:
+        """See `Transform.check`."""
+        if self.pixels >= min(shape[1:]):
+            raise InputError(
+                f"pixels of Jitter is {self.pixels}; the pictures are {shape[1]} x {shape[2]}, so "
+                f"it must be less than {min(shape[1:])}."
+            )
+
+    def sources(self, uniform: Tensor, size: tuple[int, int]) -> Tensor:
+        """See `Affine.sources`."""
+        moved = (uniform * (2 * self.pixels + 1)).floor() - self.pixels
+        matrices = _identities(len(uniform))
+        matrices[:, :2, 2] = moved
+        return matrices
+
+
+@dataclass(frozen=True)
+class Scale(Affine):
+    """Enlarges or shrinks the picture around its middle, evenly between two factors.
+
+    Args:
+        low: The smallest factor, greater than 0.
+        high: The largest factor, at least `low`.
+    """
+
+    low: float = 0.9
+    high: float = 1.1
+
+    def __post_init__(self) -> None:
+        """Checks the range."""
+        if not 0 < self.low <= self.high < math.inf:
+            raise InputError(
+                f"Scale goes from low = {self.low} to high = {self.high}; low must be greater than "
+                "0 and high at least low."
+            )
+
+    def sources(self, uniform: Tensor, size: tuple[int, int]) -> Tensor:
+        """See `Affine.sources`."""
+        factor = self.low + (self.high - self.low) * uniform[:, 0]
+        matrices = _identities(len(uniform))
+        matrices[:, 0, 0] = matrices[:, 1, 1] = 1 / factor
+        return matrices
+
+
+@dataclass(frozen=True)
+class Rotation(Affine):
+    """Turns the picture around its middle, as far one way as the other.
+
+    Args:
+        degrees: How far at the most, 0 to 180.
+    """
+
+    degrees: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Checks the range."""
+        if not 0 <= self.degrees <= 180:
+            raise InputError(f"degrees of Rotation is {self.degrees}; it must be 0 to 180.")
+
+    def sources(self, uniform: Tensor, size: tuple[int, int]) -> Tensor:
+        """See `Affine.sources`."""
+        angle = math.radians(self.degrees) * (2 * uniform[:, 0] - 1)
+        matrices = _identities(len(uniform))
+        matrices[:, 0, 0] = matrices[:, 1, 1] = angle.cos()
+        matrices[:, 1, 0] = angle.sin()
+        matrices[:, 0, 1] = -angle.sin()
+        return matrices
+
+
+@dataclass(frozen=True)
+class Padding(Affine):
+    """Shows the picture smaller, with mid gray around it.
+
+    With a padding among them, its neighbors that move pixels, too, show gray where they reach
+    beyond the picture; without one, they show the picture reflected at its edge.
+
+    Args:
+        border: How many pixels of gray at the most on each side, at least 0.
+    """
+
+    border: int = 12
+
+    def __post_init__(self) -> None:
+        """Checks the range."""
+        check_not_negative(self, "border", self.border)
+
+    def check(self, shape: tuple[int, int, int]) -> None:
+        """See `Transform.check`."""
+        if 2 * self.border >= min(shape[1:]):
+            raise InputError(
+                f"border of Padding is {self.border}; the pictures are {shape[1]} x {shape[2]}, so "
+                f"it must be less than {min(shape[1:]) / 2:g}."
+            )
+
+    def sources(self, uniform: Tensor, size: tuple[int, int]) -> Tensor:
+        """See `Affine.sources`."""
+        border = self.border * uniform[:, 0]
+        matrices = _identities(len(uniform))
+        matrices[:, 0, 0] = size[1] / (size[1] - 2 * border)
+        matrices[:, 1, 1] = size[0] / (size[0] - 2 * border)
+        return matrices
+
+
+@dataclass(frozen=True)
+class Blur(Transform, Stage):
+    """Blurs the picture by a Gaussian. The picture goes on at its far edge.
+
+    Args:
+        sigma: Standard deviation of the widest Gaussian in pixels, at least 0.
+    """
+
+    sigma: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Checks the range."""
+        check_not_negative(self, "sigma", self.sigma)
+
+    def plan(self, uniform: Tensor, shape: tuple[int, int, int]) -> Tensor:
+        """The sigma of each Gaussian; see `Stage.plan`."""
+        return self.sigma * uniform
+
+    def apply(self, pictures: Tensor, plans: Tensor) -> Tensor:
+        """See `Stage.apply`."""
+        return gaussian_blur(pictures, plans.to(pictures)[..., None, None])
+
+
+@dataclass(frozen=True)
+class Noise(Transform, Stage):
+    """Adds Gaussian noise. What the subject sees may then lie a little outside of [0, 1].
+
+    Args:
+        noise_std: Standard deviation of the strongest noise, at least 0.
+    """
+
+    numbers: ClassVar[int] = 2
+    noise_std: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Checks the range."""
+        check_not_negative(self, "noise_std", self.noise_std)
+
+    def plan(self, uniform: Tensor, shape: tuple[int, int, int]) -> Tensor:
+        """The strength of each noise, and its own seed; see `Stage.plan`."""
+        # A number of `torch.rand` is a multiple of 2^-24.
+        return uniform * torch.tensor([self.noise_std, 2**24], dtype=torch.float64)
+
+    def apply(self, pictures: Tensor, plans: Tensor) -> Tensor:
+        """See `Stage.apply`."""
+        stds, seeds = plans.unbind(1)
+        generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+        # Always float32 and on the CPU: the same noise whatever precision and device the run has.
+        shape = pictures.shape[1:]
+        noise = [torch.randn(shape, generator=g, dtype=torch.float32) for g in generators]
+        return pictures + (stds[:, None, None, None] * torch.stack(noise)).to(pictures)
+
+
+def robust(shape: tuple[int, int, int]) -> tuple[Transform, ...]:
+    """Returns transformations that suit pictures of 64 pixels and more.
+
+    They are Lucid's (`standard_transforms` in `lucid/optvis/transform.py`): 12 pixels of gray
+    around the picture, jitter of 8, scales of 0.9 to 1.1, rotations of 10 degrees, jitter of 4.
+    Those were made for pictures of 224 pixels; here what is in pixels goes with the smaller side,
+    so that a picture of another size is changed as much.
+
+    Args:
+        shape: Channels, height and width of the pictures.
+    """
+    side = min(shape[1:])
+    border, first, second = (round(pixels * side / 224) for pixels in (12, 8, 4))
+    return Padding(border), Jitter(first), Scale(0.9, 1.1), Rotation(10.0), Jitter(second)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """How the pictures of N targets are transformed at one step.
+
+    Attributes:
+        plans: `[N, ...]` for each stage, on the CPU.
+    """
+
+    plans: tuple[Tensor, ...]
+
+    def __getitem__(self, rows: slice | list[int] | Tensor) -> "Draw":
+        """Returns the draw of some of the targets, in the order given."""
+        return Draw(tuple(plans[rows] for plans in self.plans))
+
+
+class Transforms:
+    """All transformations of N targets, applied in their order.
+
+    Each target's random numbers come from a generator of its own, so how its picture is
+    transformed does not depend on what it is optimized with.
+
+    Args:
+        transforms: What is done to each picture, at each step.
+        seeds: The seeds of the N targets. From each follow other numbers than the initial image's.
+        shape: Channels, height and width of the pictures.
+
+    Raises:
+        InputError: A range is too large for the shape.
+    """
+
+    def __init__(
+        self, transforms: Sequence[Transform], seeds: Sequence[int], shape: tuple[int, int, int]
+    ) -> None:
+        for transform in transforms:
+            transform.check(shape)
+        self._shape = shape
+        self._stages = _stages(transforms)
+        self._generators = [_generator(seed) for seed in seeds]
+        self._step = 0
+        self._block: list[Tensor] = []
+
+    def draw(self) -> Draw:
+        """Draws how the pictures of all targets are transformed at the next step."""
+        step = self._step % BLOCK
+        if step == 0:
+            # One target after the other and always whole blocks: so nothing is rounded otherwise
+            # in a batch.
+            targets = [self._planned(generator) for generator in self._generators]
+            self._block = [torch.stack(plans, 1) for plans in zip(*targets, strict=True)]
+        self._step += 1
+        return Draw(tuple(plans[step] for plans in self._block))
+
+    def __call__(self, pictures: Tensor, draw: Draw) -> Tensor:
+        """Transforms pictures.
+
+        Args:
+            pictures: `[M, C, H, W]` in [0, 1].
+            draw: What is done to each, M rows.
+
+        Returns:
+            `[M, C, H, W]` of the same dtype; gradients go through. The pictures do not mix.
+        """
+        with torch.autocast(pictures.device.type, enabled=False):  # coordinates need their digits
+            for stage, plans in zip(self._stages, draw.plans, strict=True):
+                pictures = stage.apply(pictures, plans)
+            return pictures
+
+    def _planned(self, generator: torch.Generator) -> list[Tensor]:
+        """Plans the next steps of one target, `[BLOCK, ...]` for each stage."""
+        numbers = [stage.numbers for stage in self._stages]
+        uniform = torch.rand((BLOCK, sum(numbers)), generator=generator, dtype=torch.float32)
+        own = uniform.double().split(numbers, 1)
+        return [s.plan(u, self._shape) for s, u in zip(self._stages, own, strict=True)]
+
+
+class _Movement(Stage):
+    """Neighboring transformations that move pixels, as one: the picture is resampled once."""
+
+    def __init__(self, transforms: Sequence[Affine]) -> None:
+        self._transforms = transforms
+        self._on_gray = any(isinstance(t, Padding) for t in transforms)
+        self.numbers = sum(t.numbers for t in transforms)
+
+    def plan(self, uniform: Tensor, shape: tuple[int, int, int]) -> Tensor:
+        """The matrices `[B, 2, 3]` that `torch.nn.functional.affine_grid` takes."""
+        _, height, width = shape
+        whole = _identities(len(uniform))
+        own = uniform.split([t.numbers for t in self._transforms], 1)
+        for transform, numbers in zip(self._transforms, own, strict=True):
+            # Matrices lead from the result back to the picture: the last one is applied first.
+            whole = whole @ transform.sources(numbers, (height, width))
+        # From pixels to halves of the side, which is what affine_grid counts in.
+        halves = torch.tensor([width / 2, height / 2, 1], dtype=torch.float64)
+        return (whole * halves / halves[:, None])[:, :2]
+
+    def apply(self, pictures: Tensor, plans: Tensor) -> Tensor:
+        """See `Stage.apply`; between pixels it goes linearly."""
+        grid = F.affine_grid(plans.to(pictures), list(pictures.shape), align_corners=False)
+        if not self._on_gray:
+            return F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
+        return F.grid_sample(pictures - 0.5, grid, padding_mode="zeros", align_corners=False) + 0.5
+
+
+def _stages(transforms: Sequence[Transform]) -> list[Stage]:
+    stages: list[Stage] = []
+    for moves, found in groupby(transforms, lambda t: isinstance(t, Affine)):
+        neighbors = list(found)
+        stages += [_Movement(neighbors)] if moves else neighbors
+    return stages
+
+
+def _generator(seed: int) -> torch.Generator:
+    # The seed itself is the initial image's, and its neighbors are those of other targets.
+    digest = hashlib.sha256(f"transformations of {seed}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8]) >> 1)
+
+
+def _identities(number: int) -> Tensor:
+    return torch.eye(3, dtype=torch.float64).repeat(number, 1, 1)

@@ -1,0 +1,148 @@
+"""The layers of a CNN that can be probed, as a table for people and as JSON for machines."""
+
+import json
+import textwrap
+from typing import Any
+
+from prober.common.errors import listed
+from prober.subject.frozen import LOGITS, Subject
+from prober.subject.layouts import Layout
+from prober.subject.receptive import receptive_fields
+
+WIDTH = 100
+"""Columns of the sentences around the table."""
+
+MOST_NAMES = 4
+"""Of what cannot be probed, the table names so many."""
+
+
+def describe_layers(subject: Subject) -> list[dict[str, Any]]:
+    """Lists the layers that can be probed, in the order of the forward pass.
+
+    Args:
+        subject: The CNN under study.
+
+    Returns:
+        For each layer: `name`, as a config takes it; `type`, the class of its module; `output`,
+        the shape for one image as the module gives it, `[1, ...]`; `channels`; `neurons`, rows and
+        columns of a channel, None if the layer is flat; `receptive_field`, height and width in
+        pixels of what a neuron sees, within the image, None if unknown; `parameters` of the
+        module with its parts, and `own_parameters` without them; `calls`, how many times a forward
+        pass calls it.
+    """
+    fields = receptive_fields(subject)
+    buffers = subject.cnn.named_buffers(remove_duplicate=False)
+    weights = {id(tensor) for name, tensor in buffers if name in subject.weights}
+
+    def parameters(name: str, recurse: bool) -> int:
+        module = subject.cnn.get_submodule(subject.layers[name].module)
+        return sum(t.numel() for t in module.buffers(recurse) if id(t) in weights)
+
+    return [
+        {
+            "name": name,
+            "type": subject.kinds[name],
+            "output": list(subject.outputs[name]),
+            "channels": shape[0],
+            "neurons": list(shape[1:]) or None,
+            "receptive_field": None if fields[name] is None else list(fields[name]),
+            "parameters": parameters(name, recurse=True),
+            "own_parameters": parameters(name, recurse=False),
+            "calls": subject.calls[name],
+        }
+        for name, shape in subject.shapes.items()
+    ]
+
+
+def layers_json(subject: Subject) -> str:
+    """Returns what `describe_layers` gives as a JSON list, one layer a line."""
+    return "[\n" + ",\n".join(json.dumps(layer) for layer in describe_layers(subject)) + "\n]"
+
+
+def layers_table(subject: Subject) -> str:
+    """Returns the layers that can be probed as a table, with what a newcomer needs to read it."""
+    layers = describe_layers(subject)
+    several = any(layer["calls"] > 1 for layer in layers)
+    head = ["layer", "type", "output", "channels", "neurons", "receptive field", "parameters"]
+    rows = [
+        [
+            layer["name"],
+            layer["type"],
+            f"[{', '.join(['N', *map(str, layer['output'][1:])])}]",
+            str(layer["channels"]),
+            _sides(layer["neurons"]) if layer["neurons"] else "-",
+            _field(layer["receptive_field"], subject.input_shape[1:]),
+            f"{layer['parameters']:,}",
+            *([str(layer["calls"])] if several else []),
+        ]
+        for layer in layers
+    ]
+    table = [head + ["calls"] * several, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if i < 3 else cell.rjust(width)  # words to the left, numbers right
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in table
+    ]
+    above, below = (
+        [textwrap.fill(sentence, WIDTH) for sentence in sentences]
+        for sentences in (_title(subject), _notes(subject, layers))
+    )
+    return "\n".join([*above, "", *lines, "", *below])
+
+
+def _title(subject: Subject) -> list[str]:
+    buffers = dict(subject.cnn.named_buffers())
+    number = sum(buffers[name].numel() for name in subject.weights if name in buffers)
+    return [
+        f"{subject.name}: input {list(subject.input_shape)}, {number:,} parameters. "
+        f"{len(subject.shapes)} layers can be probed, in the order of the forward pass:",
+        *subject.notes,
+    ]
+
+
+def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
+    """What the columns mean, where this CNN makes them hard to read, and what is not listed."""
+    notes = ["output: N images. parameters: with those of a module's parts."]
+    if LOGITS in subject.shapes:
+        notes[0] += f" {LOGITS}: what the whole CNN puts out."
+    notes.append(
+        "receptive field: height x width of what a neuron sees, in pixels; whole: the whole image."
+    )
+    if any(layer["receptive_field"] is None for layer in layers):
+        notes.append("?: the layer, or one before it, computes what is not known here.")
+    if any(layer["calls"] > 1 for layer in layers):
+        notes.append("calls: how many times a forward pass calls the layer; the last is probed.")
+    for layout, what in (
+        (Layout.TOKENS, "a channel is a feature, and neuron (h, 0) is token h"),
+        (Layout.SEQUENCES, "neuron (h, 0) is place h"),
+        (Layout.MAPS_LAST, "the channels come last"),
+    ):
+        names = [name for name, layer in subject.layers.items() if layer.layout is layout]
+        if names:
+            notes.append(f"{layout.value}: {what} ({listed(names, MOST_NAMES)}).")
+    unreached = [
+        name
+        for name in subject.unreached
+        # Lists of modules only hold others and are never called.
+        if not any(layer.startswith(f"{name}.") for layer in [*subject.shapes, *subject.unprobed])
+    ]
+    if unreached:
+        notes.append(f"Never reached in the forward pass: {listed(unreached, MOST_NAMES)}.")
+    taken = {layer.module for layer in subject.layers.values()}  # one of its tensors can be
+    without = [f"{name}: {why}" for name, why in subject.unprobed.items() if name not in taken]
+    if without:
+        notes.append(f"Cannot be probed: {listed(without, MOST_NAMES, '; ')}.")
+    return notes
+
+
+def _sides(sides: list[int]) -> str:
+    return " x ".join(map(str, sides))
+
+
+def _field(field: list[int] | None, image: tuple[int, ...]) -> str:
+    if field is None:
+        return "?"
+    return "whole" if field == list(image) else _sides(field)

@@ -1,0 +1,154 @@
+"""Images that the user gives: where they are read from, and what is told if they cannot be."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from prober.ascent.given_images import MOST, read_images, read_picture, shipped_digits
+from prober.common.errors import InputError
+from prober.subject.reference import load_digits
+
+SHAPE = (3, 6, 5)
+
+
+def save(file, pixels):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(pixels, np.uint8)).save(file)
+
+
+def noise(number, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (number, 6, 5, 3), dtype=np.uint8)
+
+
+def test_the_digits_are_white_strokes_in_the_hue_of_their_class():
+    data = read_images("digits", (3, 28, 28))
+    digits, labels = load_digits()
+    assert torch.equal(data.labels, labels) and data.classes == list("0123456789")
+    assert data.images.shape == (1000, 3, 28, 28)
+    torch.testing.assert_close(data.images.amax(1), digits)
+    zeros = data.images[labels == 0]
+    assert zeros[:, 1:].max() == 0 and zeros[:, 0].max() == 1  # red
+    assert torch.equal(data.images, shipped_digits().images)
+
+
+def test_an_array_is_taken_as_it_is(tmp_path):
+    values = np.random.default_rng(0).random((4, *SHAPE))
+    np.save(tmp_path / "my.npy", values)
+    data = read_images(str(tmp_path / "my.npy"), SHAPE)
+    np.testing.assert_allclose(data.images.numpy(), values, atol=1e-7)
+    assert data.images.dtype == torch.float32
+    assert (data.labels.tolist(), data.classes) == ([-1] * 4, [])
+    assert data.name == "4 images of my.npy"
+
+
+def test_many_images_are_thinned_out_evenly(tmp_path):
+    number = 2 * MOST + 1
+    values = np.linspace(0, 1, number)[:, None, None, None] * np.ones((1, 1, 1, 1))
+    np.save(tmp_path / "many.npy", values)
+    found = read_images(str(tmp_path / "many.npy"), (1, 1, 1)).images.flatten().numpy()
+    assert len(found) == MOST
+    steps = np.diff(found) * (number - 1)
+    assert found[0] == 0 and found[-1] > 0.999
+    assert steps.min() > 1.9 and steps.max() < 3.1
+
+
+def test_a_folder_is_read_in_order_with_its_subfolders_as_classes(tmp_path):
+    pixels = noise(3)
+    save(tmp_path / "zebra" / "b.png", pixels[0])
+    save(tmp_path / "ape" / "a.bmp", pixels[1])
+    save(tmp_path / "ape" / "deep" / "a.png", pixels[2])
+    data = read_images(str(tmp_path), SHAPE)
+    assert (data.classes, data.labels.tolist()) == (["ape", "zebra"], [0, 0, 1])
+    expected = pixels[[1, 2, 0]].transpose(0, 3, 1, 2) / 255
+    np.testing.assert_allclose(data.images.numpy(), expected, atol=1e-6)
+
+
+def test_pictures_of_another_size_are_brought_to_the_subjects_or_skipped(tmp_path):
+    save(tmp_path / "wide.png", np.full((12, 30, 3), (255, 51, 0)))
+    save(tmp_path / "fits.png", np.full((6, 5, 3), 102))
+    data = read_images(str(tmp_path), SHAPE)
+    assert data.images.shape == (2, *SHAPE) and data.skipped == []
+    expected = np.broadcast_to(np.array([1, 0.2, 0])[:, None, None], SHAPE)
+    np.testing.assert_allclose(data.images[1].numpy(), expected, atol=1e-6)
+    skipping = read_images(str(tmp_path), SHAPE, resize=False)
+    assert len(skipping.images) == 1 and skipping.images[0].unique().tolist() == [
+        pytest.approx(0.4)
+    ]
+    assert skipping.skipped == [
+        ("wide.png", "it is 12 x 30 pixels, the subject takes 6 x 5"),
+    ]
+
+
+def test_a_picture_of_16_bits_keeps_its_shades(tmp_path):
+    gray = np.linspace(0, 65535, 30).reshape(6, 5).astype(np.uint16)
+    Image.fromarray(gray).save(tmp_path / "deep.png")
+    image = read_picture(tmp_path / "deep.png", (1, 6, 5))
+    np.testing.assert_allclose(image[0].numpy(), gray / 65535, atol=0.51 / 255)
+
+
+def test_what_is_transparent_is_black(tmp_path):
+    pixels = np.full((6, 5, 4), 255, np.uint8)
+    pixels[:3, :, 3] = 0
+    Image.fromarray(pixels).save(tmp_path / "half.png")
+    image = read_picture(tmp_path / "half.png", SHAPE)
+    assert image[:, :3].max() == 0 and image[:, 3:].min() == 1
+
+
+MODULE = """
+import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader, TensorDataset
+
+
+class Mine(LightningDataModule):
+    def train_dataloader(self):
+        images = torch.full((5, 3, 6, 5), 0.25)
+        return DataLoader(TensorDataset(images, torch.tensor([0, 2, 1, 2, 0])), batch_size=2)
+
+
+class Broken(LightningDataModule):
+    def train_dataloader(self):
+        raise ValueError("the disk\\nis missing")
+"""
+
+
+def test_a_datamodule_is_named_by_its_import_path(tmp_path, monkeypatch):
+    (tmp_path / "my_images.py").write_text(MODULE)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    data = read_images("my_images.Mine", SHAPE)
+    assert data.labels.tolist() == [0, 2, 1, 2, 0] and data.classes == ["0", "1", "2"]
+    assert data.images.unique().tolist() == [0.25] and data.name == "5 images of Mine"
+    with pytest.raises(InputError, match="Broken gives no batches of images and labels: the disk"):
+        read_images("my_images.Broken", SHAPE)
+    with pytest.raises(InputError, match=r"there is no folder 'my_images\.Nobody'"):
+        read_images("my_images.Nobody", SHAPE)
+    del sys.modules["my_images"]
+
+
+def test_what_cannot_be_used_is_told_with_the_option_that_names_it(tmp_path):
+    def told(name, message, shape=SHAPE):
+        with pytest.raises(InputError, match=f"^my option: .*{message}"):
+            read_images(str(tmp_path / name), shape, "my option")
+
+    told("nowhere", "there is no folder .* or 'digits'")
+    told("nowhere.npy", r"is no array of images \(\.npy\): .*No such file")
+    (tmp_path / "empty").mkdir()
+    told("empty", r"there is no image \(\.bmp, .*\) in")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "a.png").write_bytes(b"no picture")
+    told("broken", "no image in .* can be used. 'a.png': cannot identify")
+    save(tmp_path / "rgb" / "a.png", noise(1)[0])
+    told("rgb", "the subject takes 4 channels, an image file has 1 or 3", (4, 6, 5))
+    np.save(tmp_path / "one.npy", np.zeros(SHAPE))
+    told("one.npy", r"is \[3, 6, 5\]; N images for this subject are \['N', 3, 6, 5\]")
+    np.save(tmp_path / "none.npy", np.zeros((0, *SHAPE)))
+    told("none.npy", r"is \[0, 3, 6, 5\]")
+    np.save(tmp_path / "bytes.npy", np.full((2, *SHAPE), 255.0))
+    told("bytes.npy", r"has values outside \[0, 1\]; divide bytes by 255")
+    np.save(tmp_path / "nan.npy", np.full((2, *SHAPE), np.nan))
+    told("nan.npy", r"has values outside \[0, 1\]")
+    with pytest.raises(InputError, match=r"my option: the shipped digits are \[3, 28, 28\]"):
+        read_images("digits", SHAPE, "my option")
