@@ -29,13 +29,13 @@ BLOCK = re.compile(
 def main() -> None:
     """Makes the page's pictures, and writes its texts anew."""
     sys.path.insert(0, str(PROJECT))
-    page = PAGE.read_text()
+    page = PAGE.read_text(encoding="utf-8")
     for block, output in run(page):
         if isinstance(output, bytes):
             (PAGE.parent / block["picture"]).write_bytes(output)
         elif output:
             page = page.replace(block[0], block[0].replace(f"```text\n{block['text']}", output))
-    PAGE.write_text(page)
+    PAGE.write_text(page, encoding="utf-8")
 
 
 def run(page: str) -> Iterator[tuple[re.Match, bytes | str]]:

@@ -59,7 +59,7 @@ def fit(folder: Path, cnn: str, layer: str, channel: int) -> Path:
 def draw_unit(sheet: Image.Image, left: int, top: int, run: Path) -> None:
     """Draws one unit: its name and scores, the last image, and how it came about."""
     draw = ImageDraw.Draw(sheet)
-    record = json.loads((run / "record.json").read_text())
+    record = json.loads((run / "record.json").read_text(encoding="utf-8"))
     layer, channel = record["layer"], record["channel"]
     name = f"class {channel}" if layer == "classifier" else f"{layer}, channel {channel}"
     draw.text((left, top), name, INK, font(17))

@@ -123,7 +123,7 @@ def test_the_picture_is_that_of_fit(tmp_path):
     made = prober.visualize(reference(), "conv2:3", steps=60)
     assert made.array.dtype == np.float32
     np.testing.assert_array_equal(made.array, np.load(folder / "final.npy"))
-    expected = json.loads((folder / "record.json").read_text())
+    expected = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     mine = json.loads(json.dumps(made.record))
     for record in (expected, mine):
         record.pop("seconds")
@@ -138,7 +138,9 @@ def test_the_picture_is_that_of_fit(tmp_path):
     ]
     for name in ("final.npy", "final.png"):
         assert (saved / name).read_bytes() == (folder / name).read_bytes()
-    assert json.loads((saved / "record.json").read_text()) == json.loads(json.dumps(made.record))
+    assert json.loads((saved / "record.json").read_text(encoding="utf-8")) == json.loads(
+        json.dumps(made.record)
+    )
     frames = Image.open(saved / "evolution.gif")
     assert (frames.n_frames, frames.size) == (len(made.evolution.steps), (280, 280))
 
@@ -670,7 +672,9 @@ def test_numbers_of_numpy(tmp_path):
             assert json.dumps(mine.record)
     assert len(prober.visualize(reference(), "conv2:3", seeds=np.int64(2), steps=1)) == 2
     made.save(tmp_path / "all")
-    saved = json.loads((tmp_path / "all" / "conv2_ch3_h7_w5_seed3" / "record.json").read_text())
+    saved = json.loads(
+        (tmp_path / "all" / "conv2_ch3_h7_w5_seed3" / "record.json").read_text(encoding="utf-8")
+    )
     assert saved == made[1].record
     assert (saved["position"], saved["seed"], saved["steps"]) == ([7, 5], 3, 3)
 
@@ -701,7 +705,7 @@ def test_a_record_is_enough_to_run_it_again(tmp_path):
         precision="32-true",
     )
     made.save(tmp_path / "run")
-    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    record = json.loads((tmp_path / "run" / "record.json").read_text(encoding="utf-8"))
     assert record["subject"] | {"sha256": None} == {
         "name": "Sequential",
         "checkpoint": None,
@@ -761,7 +765,7 @@ def page():
     spec = spec_from_file_location("make_python", ROOT / "docs" / "make_python.py")
     maker = module_from_spec(spec)
     spec.loader.exec_module(maker)
-    return maker, maker.PAGE.read_text()
+    return maker, maker.PAGE.read_text(encoding="utf-8")
 
 
 def test_the_code_of_the_page_runs(page, monkeypatch):

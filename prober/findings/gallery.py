@@ -72,7 +72,7 @@ class Gallery:
         self.folder = folder
         self._store = Store(folder, [])
         try:
-            saved = json.loads((folder / "sweep.json").read_text())
+            saved = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
             sha256, number = saved["sha256"], saved.get("targets")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(

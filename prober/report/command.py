@@ -168,7 +168,7 @@ class Report:
         begun = (folder / "config.yaml").exists()  # which is written last
         if begun and isinstance(sweep.grid, Listed):
             # On another machine the stimuli may round otherwise and lead to other starts.
-            number = json.loads((folder / "sweep.json").read_text())["targets"]
+            number = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["targets"]
             if number != sweep.grid.count(sweep.subject):
                 shutil.rmtree(folder)
                 begun = False

@@ -122,8 +122,12 @@ class Probed:
 
     def __init__(self, folder: Path, prefix: str = "") -> None:
         self.prefix = prefix
-        self.report: dict[str, Any] = json.loads((folder / prefix / "report.json").read_text())
-        self.units: list[Unit] = json.loads((folder / prefix / "findings.json").read_text())
+        self.report: dict[str, Any] = json.loads(
+            (folder / prefix / "report.json").read_text(encoding="utf-8")
+        )
+        self.units: list[Unit] = json.loads(
+            (folder / prefix / "findings.json").read_text(encoding="utf-8")
+        )
         self.full_name: str = self.report["subject"]["name"]
         self.name = self.full_name
 

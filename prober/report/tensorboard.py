@@ -70,8 +70,10 @@ def write_report_tensorboard(
 
 def _write_events(folder: Path, into: Path) -> None:
     writer = SummaryWriter(str(into))
-    writer.add_text("summary", without_pictures((folder / "SUMMARY.md").read_text()))
-    for sheet in json.loads((folder / "report.json").read_text())["sheets"]:
+    writer.add_text(
+        "summary", without_pictures((folder / "SUMMARY.md").read_text(encoding="utf-8"))
+    )
+    for sheet in json.loads((folder / "report.json").read_text(encoding="utf-8"))["sheets"]:
         with Image.open(folder / sheet) as picture:
             pixels = np.asarray(picture.convert("RGB"))
         writer.add_image(f"sheets/{Path(sheet).stem}", pixels, dataformats="HWC")

@@ -385,7 +385,7 @@ class Sweep:
         """
         folder = Path(self.resume)
         try:
-            saved = json.loads((folder / "sweep.json").read_text())
+            saved = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise no_folder_of("sweep", folder) from error
         others = saved["sha256"] != self.subject.sha256

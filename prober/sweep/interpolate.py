@@ -105,7 +105,7 @@ def pair_of_records(paths: Sequence[str], subject: Subject) -> Pair:
     objectives, penalties, hows = [], [], []
     for file in files:
         try:
-            record = json.loads(file.read_text())
+            record = json.loads(file.read_text(encoding="utf-8"))
             objectives.append(objective_of(record))
             penalties.append(regularizers_of(record))
             hows.append((parameterization_of(record), transforms_of(record)))

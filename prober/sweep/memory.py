@@ -69,7 +69,7 @@ class Bound:
 
 def resident_bytes() -> int:
     """Returns the memory that this process has now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 

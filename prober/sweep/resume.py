@@ -36,7 +36,7 @@ def check_unchanged(folder: Path, config: str, what: str, known: Sequence[str] =
             to change.
     """
     try:
-        old = yaml.safe_load((folder / "config.yaml").read_text())
+        old = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise no_folder_of(what, folder) from error
     old, new = _flat(old), _flat(yaml.safe_load(config))

@@ -142,7 +142,7 @@ def _settle_memory() -> None:
         libc.mallopt(m_top_pad, 2**28)
         libc.malloc.restype = ctypes.c_void_p
         libc.free(ctypes.c_void_p(libc.malloc(2**26)))  # makes the heap grow by the pad
-        maps = Path("/proc/self/maps").read_text().splitlines()
+        maps = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
         heap = next(line for line in maps if line.endswith("[heap]"))
         start, end = (int(address, 16) for address in heap.split()[0].split("-"))
         page, madv_hugepage = 2**21, 14

@@ -103,7 +103,7 @@ class Store:
         )
         write_whole(self.chunk_file(index), file.getvalue())
         self._claim_file(index).unlink(missing_ok=True)
-        with self.records_file.open("a") as records:
+        with self.records_file.open("a", encoding="utf-8") as records:
             fcntl.flock(records, fcntl.LOCK_EX)
             records.write("".join(json.dumps(record) + "\n" for record in result.records))
 
@@ -169,7 +169,11 @@ class Store:
         return self.chunk_file(index).with_suffix(".claim")
 
     def _lines(self) -> list[str]:
-        return self.records_file.read_text().splitlines() if self.records_file.exists() else []
+        return (
+            self.records_file.read_text(encoding="utf-8").splitlines()
+            if self.records_file.exists()
+            else []
+        )
 
 
 def is_broken(file: Path) -> bool:

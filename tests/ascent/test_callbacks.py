@@ -109,7 +109,7 @@ def test_run_that_breaks_keeps_the_image_the_snapshots_and_a_record(tmp_path):
     with Image.open(folder / "evolution.gif") as film:
         assert film.n_frames == 3
     assert (np.load(folder / "final.npy") == 1).all()
-    assert record.record == json.loads((folder / "record.json").read_text())
+    assert record.record == json.loads((folder / "record.json").read_text(encoding="utf-8"))
     assert record.record["status"] == "interrupted"
     assert record.record["steps"] == 5
     assert record.record["dead"] is False

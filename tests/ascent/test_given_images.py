@@ -116,7 +116,7 @@ class Broken(LightningDataModule):
 
 
 def test_a_datamodule_is_named_by_its_import_path(tmp_path, monkeypatch):
-    (tmp_path / "my_images.py").write_text(MODULE)
+    (tmp_path / "my_images.py").write_text(MODULE, encoding="utf-8")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     data = read_images("my_images.Mine", SHAPE)
     assert data.labels.tolist() == [0, 2, 1, 2, 0] and data.classes == ["0", "1", "2"]

@@ -324,7 +324,7 @@ def test_vector_that_cannot_be_used_is_told(tmp_path, kind):
     told(save(tmp_path / "zero.npy", 0 * ones), "is zero everywhere, so it leads nowhere")
     told(save(tmp_path / "words.npy", np.array(["a"] * 32)), "is not a direction's array")
     told(str(tmp_path / "nowhere.npy"), "Direction '.*nowhere.npy' is not a file. Looked in '")
-    (tmp_path / "text.npy").write_text("1, 2, 3")
+    (tmp_path / "text.npy").write_text("1, 2, 3", encoding="utf-8")
     told(str(tmp_path / "text.npy"), "text.npy' is not a direction's array")
     told(save(tmp_path / "ones.npy", ones), "no layer 'conv22'. Did you mean 'conv2'", "conv22")
     for given in (ones, torch.ones(32), [1.0] * 32):
@@ -378,7 +378,7 @@ def test_image_of_a_caricature_that_cannot_be_used_is_told(tmp_path):
             Caricature(layer, str(tmp_path / file)).resolved(subject)
 
     told("nowhere.png", "nowhere.png' is not a file")
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no picture", encoding="utf-8")
     told("text.png", "text.png' cannot be used as a picture")
     told("text.png", "no layer 'conv22'", layer="conv22")
     Image.new("RGB", (28, 28), "black").save(tmp_path / "black.png")

@@ -296,9 +296,9 @@ def test_given_image_that_cannot_be_used_is_told(tmp_path):
 
     told("none.png", "is not a file. Looked in")
     told("none.npy", "is not a file. Looked in")
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no picture", encoding="utf-8")
     told("text.png", "cannot be used as a picture: cannot identify")
-    (tmp_path / "text.npy").write_text("no array")
+    (tmp_path / "text.npy").write_text("no array", encoding="utf-8")
     told("text.npy", "is not an image's array")
     write_picture(tmp_path / "rgb.png", ramp(8, 8))
     told("rgb.png", "the subject takes 4 channels", (4, 8, 8))

@@ -156,7 +156,10 @@ def peak(name, layer, number):
     _settle_memory()
     prober(Subject(make_cnn(name), input_shape=SHAPES[name]), layer, number, 3, "cpu")
     # Not getrusage's, which starts from that of the process that started this one.
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    status = dict(
+        line.split(":", 1)
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    )
     print(int(status["VmHWM"].split()[0]) / 1024)
 
 

@@ -195,7 +195,11 @@ def temporary_folder():
 @contextmanager
 def silence():
     """Keeps progress bars and the Trainer's remarks out of the table; the work stays the same."""
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+    with (
+        open(os.devnull, "w", encoding="utf-8") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+    ):
         yield
 
 

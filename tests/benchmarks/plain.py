@@ -109,7 +109,7 @@ def noise(seeds: Sequence[int]) -> Tensor:
 
 if __name__ == "__main__":
     import lightning.pytorch.cli  # noqa: F401
-    import torch.utils.tensorboard
+    import torch.utils.tensorboard  # noqa: F401
 
     _, losses, _ = plain_loop(load_cnn(), sys.argv[1], int(sys.argv[2]))
     print(f"{sys.argv[1]} channel {sys.argv[2]}: loss {losses[0]:.4g} to {losses[-1]:.4g}.")

@@ -262,7 +262,7 @@ def report(planted: Planted, folder: Path, steps: int | None = None) -> list[dic
     """Runs the command line on a planted CNN in a folder and returns its findings."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"planted_{planted.seed}.yaml"
-    path.write_text(yaml.safe_dump(config(planted, steps), sort_keys=False))
+    path.write_text(yaml.safe_dump(config(planted, steps), sort_keys=False), encoding="utf-8")
     command = [sys.executable, str(PROJECT / "main.py"), "report", "--config", str(path)]
     ended = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     said = [line for line in ended.stdout.splitlines() if line.startswith("Report: ")]
@@ -270,7 +270,7 @@ def report(planted: Planted, folder: Path, steps: int | None = None) -> list[dic
         tail = (ended.stdout + ended.stderr)[-2000:]
         raise SystemExit(f"report on seed {planted.seed} ended with {ended.returncode}:\n{tail}")
     found = folder / said[-1].removeprefix("Report: ").strip() / "findings.json"
-    return json.loads(found.read_text())
+    return json.loads(found.read_text(encoding="utf-8"))
 
 
 def main() -> None:

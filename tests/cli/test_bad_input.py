@@ -210,7 +210,7 @@ def files(tmp_path):
     for folder in ("empty", "flat"):
         (tmp_path / folder).mkdir()
     Image.new("RGB", (28, 28), "red").save(tmp_path / "flat" / "a.png")
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no picture", encoding="utf-8")
     for name, vector in {
         "short": np.ones(5),
         "nan": np.full(32, np.nan),
@@ -418,7 +418,7 @@ BAD_YAML = {
 @pytest.mark.usefixtures("files")
 @pytest.mark.parametrize(("text", "words"), BAD_YAML.values(), ids=BAD_YAML)
 def test_bad_yaml(told, tmp_path, text, words):
-    (tmp_path / "bad.yaml").write_text(text)
+    (tmp_path / "bad.yaml").write_text(text, encoding="utf-8")
     message = told(config="bad.yaml")
     for word in words:
         assert word in message
@@ -537,22 +537,24 @@ def test_bad_own_cnn(told, tmp_path, kind):
     # A name of its own for each test, because Python keeps what was imported.
     number = list(BAD_CNNS).index(kind)
     args, words = BAD_CNNS[kind]
-    (tmp_path / f"own_{number}.py").write_text(OWN)
-    (tmp_path / f"broken_{number}.py").write_text("class Net(:\n")
-    (tmp_path / "own.yaml").write_text(objective(CHANNEL_MEAN.replace("conv2", "conv")))
+    (tmp_path / f"own_{number}.py").write_text(OWN, encoding="utf-8")
+    (tmp_path / f"broken_{number}.py").write_text("class Net(:\n", encoding="utf-8")
+    (tmp_path / "own.yaml").write_text(
+        objective(CHANNEL_MEAN.replace("conv2", "conv")), encoding="utf-8"
+    )
     message = told(*[arg.format(number) for arg in args], config="own.yaml")
     for word in words:
         assert word.format(number) in message
 
 
 def test_folder_of_runs_that_cannot_be_made(prober, tmp_path):
-    (tmp_path / "lightning_logs").write_text("a file")
+    (tmp_path / "lightning_logs").write_text("a file", encoding="utf-8")
     ended = prober("fit", "--config", CONV2_CH3, "--trainer.max_steps", 2)
     assert ended.code == 2
     assert ended.err.startswith("Error: ")
     assert ended.err.count("\n") == 1
     assert "lightning_logs" in ended.err
-    assert (tmp_path / "lightning_logs").read_text() == "a file"
+    assert (tmp_path / "lightning_logs").read_text(encoding="utf-8") == "a file"
 
 
 @pytest.mark.parametrize(

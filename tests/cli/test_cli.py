@@ -33,7 +33,9 @@ def runs(folder):
 
 def read(folder, run="conv2_ch3/version_0"):
     folder = folder / "lightning_logs" / run
-    return json.loads((folder / "record.json").read_text()), np.load(folder / "final.npy")
+    return json.loads((folder / "record.json").read_text(encoding="utf-8")), np.load(
+        folder / "final.npy"
+    )
 
 
 def test_each_fit_makes_the_next_version_and_keeps_the_others(prober, tmp_path):
@@ -66,7 +68,9 @@ def test_folder_is_named_after_what_was_really_probed(prober, tmp_path):
     assert [path.name for path in (tmp_path / "lightning_logs").iterdir()] == ["conv2_ch5"]
     record, _ = read(tmp_path, "conv2_ch5/version_0")
     assert (record["layer"], record["channel"]) == ("conv2", 5)
-    config = yaml.safe_load((tmp_path / "lightning_logs/conv2_ch5/version_0/config.yaml").open())
+    config = yaml.safe_load(
+        (tmp_path / "lightning_logs/conv2_ch5/version_0/config.yaml").open(encoding="utf-8")
+    )
     assert config["model"]["objective"]["init_args"] == {"layer": "conv2", "channel": 5}
 
 
@@ -212,7 +216,9 @@ SHIPPED = {
 
 
 def test_every_shipped_config_of_fit_is_tested():
-    configs = {path.stem: yaml.safe_load(path.read_text()) for path in CONFIGS.iterdir()}
+    configs = {
+        path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in CONFIGS.iterdir()
+    }
     assert {name for name, config in configs.items() if "objective" in config["model"]} == (
         set(SHIPPED)
     )
@@ -277,7 +283,7 @@ def test_config_of_a_run_gives_the_same_bits_again(prober, tmp_path):
     assert same == {key: second[0][key] for key in same}
     assert first[0]["seed"] == 11
     again = tmp_path / "lightning_logs/conv2_ch3_top20/version_1/config.yaml"
-    assert again.read_text() == config.read_text()
+    assert again.read_text(encoding="utf-8") == config.read_text(encoding="utf-8")
 
 
 def of(name, **settings):
@@ -334,7 +340,7 @@ def test_run_of_any_kind_has_a_whole_record_and_a_config_that_gives_the_same_bit
     prober, tmp_path, name
 ):
     np.save(tmp_path / "way.npy", np.arange(64.0) - 20)
-    (tmp_path / "my.yaml").write_text(yaml.safe_dump({"model": MODELS[name]}))
+    (tmp_path / "my.yaml").write_text(yaml.safe_dump({"model": MODELS[name]}), encoding="utf-8")
     ended = fit(prober, "--seed_everything", 4, config="my.yaml", steps=8)
     assert lines(ended.out)[0].startswith(f"{name}: score ")
     config = tmp_path / "lightning_logs" / name / "version_0" / "config.yaml"
@@ -344,7 +350,9 @@ def test_run_of_any_kind_has_a_whole_record_and_a_config_that_gives_the_same_bit
     assert first[1].min() >= 0 and first[1].max() <= 1
     record = {key: value for key, value in first[0].items() if key != "seconds"}
     assert record == {key: second[0][key] for key in record}
-    assert (config.parents[1] / "version_1" / "config.yaml").read_text() == config.read_text()
+    assert (config.parents[1] / "version_1" / "config.yaml").read_text(
+        encoding="utf-8"
+    ) == config.read_text(encoding="utf-8")
 
     model = MODELS[name]
     assert record["objective"] == model["objective"]["class_path"]
@@ -418,7 +426,7 @@ def test_other_choices_by_flag_over_a_config(prober, tmp_path, args, name, expec
 def test_printed_config_gives_the_same_bits(prober, tmp_path):
     printed = prober("fit", "--config", CONV2_CH3, "--seed_everything", 3, "--print_config")
     assert printed.code == 0
-    (tmp_path / "printed.yaml").write_text(printed.out)
+    (tmp_path / "printed.yaml").write_text(printed.out, encoding="utf-8")
     fit(prober, "--seed_everything", 3)
     fit(prober, config=tmp_path / "printed.yaml")
     first, second = (read(tmp_path, f"conv2_ch3/version_{i}")[1] for i in range(2))
@@ -434,7 +442,8 @@ def test_config_of_a_person_with_an_own_cnn(prober, tmp_path):
         "        self.body = nn.Sequential(nn.Conv2d(1, width, (5, 1)), nn.GELU())\n"
         "        self.head = nn.Linear(width, 2)\n\n"
         "    def forward(self, x):\n"
-        "        return self.head(self.body(x).mean((2, 3)))\n"
+        "        return self.head(self.body(x).mean((2, 3)))\n",
+        encoding="utf-8",
     )
     (tmp_path / "own.yaml").write_text(
         "model:\n"
@@ -447,7 +456,8 @@ def test_config_of_a_person_with_an_own_cnn(prober, tmp_path):
         "    class_path: ClassConditional\n"
         "    init_args:\n"
         "      objective: {class_path: Neuron, init_args: {layer: body.0, channel: 5}}\n"
-        "      target_class: 1\n"
+        "      target_class: 1\n",
+        encoding="utf-8",
     )
     fit(prober, config="own.yaml")
     fit(prober, config="own.yaml")
@@ -534,10 +544,11 @@ class Fragile(nn.Module):
 
 @pytest.mark.parametrize("value", ["nan", "inf"])
 def test_score_that_is_not_finite_only_after_the_last_step(prober, tmp_path, value):
-    (tmp_path / f"fragile_{value}.py").write_text(FRAGILE.format(value=value))
+    (tmp_path / f"fragile_{value}.py").write_text(FRAGILE.format(value=value), encoding="utf-8")
     (tmp_path / "fragile.yaml").write_text(
         f"model:\n  subject: {{cnn: fragile_{value}.Fragile}}\n"
-        "  objective: {class_path: ChannelMean, init_args: {layer: bright, channel: 0}}\n"
+        "  objective: {class_path: ChannelMean, init_args: {layer: bright, channel: 0}}\n",
+        encoding="utf-8",
     )
     args = ["fit", "--config", "fragile.yaml", "--trainer.enable_progress_bar", "false"]
     told = re.compile(
@@ -595,17 +606,17 @@ def test_a_report_looks_at_units_and_refuses_other_objectives(prober, tmp_path):
 
 
 def test_a_report_of_a_sweep_leaves_out_its_other_objectives(prober, tmp_path):
-    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(OTHERS))
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(OTHERS), encoding="utf-8")
     assert prober("sweep", "--config", "sweep.yaml").code == 0
     swept = "lightning_logs/sweep_conv1_conv2/version_0"
     ended = prober("report", "--sweep", swept, "--data", "none", "--trainer.devices", 1)
     assert ended.code == 0, ended.err
     report = tmp_path / "lightning_logs" / "report_biased" / "version_0"
-    found = json.loads((report / "findings.json").read_text())
+    found = json.loads((report / "findings.json").read_text(encoding="utf-8"))
     assert {(unit["layer"], unit["channel"]) for unit in found} == {("conv1", 0), ("conv1", 1)}
 
     only = OTHERS | {"grid": OTHERS["grid"] | {"layers": []}}
-    (tmp_path / "only.yaml").write_text(yaml.safe_dump(only))
+    (tmp_path / "only.yaml").write_text(yaml.safe_dump(only), encoding="utf-8")
     assert prober("sweep", "--config", "only.yaml").code == 0
     swept = "lightning_logs/sweep_conv2/version_0"
     ended = prober("report", "--sweep", swept)

@@ -49,7 +49,7 @@ def net(tmp_path):
 
     def write(source, side=8):
         head = "import torch\nfrom torch import nn\n\n\n"
-        (tmp_path / "nets.py").write_text(head + textwrap.dedent(source))
+        (tmp_path / "nets.py").write_text(head + textwrap.dedent(source), encoding="utf-8")
         shape = f"[3, {side}, {side}]"
         return ["--model.subject.cnn", "nets.Net", "--model.subject.input_shape", shape]
 
@@ -94,7 +94,9 @@ def test_takes_the_subject_out_of_any_config(prober, config, checkpoint):
 def test_takes_the_config_of_a_run(prober, tmp_path, net):
     options = net("class Net(nn.Conv2d):\n    def __init__(self): super().__init__(3, 5, 3)")
     target = {"class_path": "ChannelMean", "init_args": {"layer": "logits", "channel": 4}}
-    (tmp_path / "target.yaml").write_text(yaml.safe_dump({"model": {"objective": target}}))
+    (tmp_path / "target.yaml").write_text(
+        yaml.safe_dump({"model": {"objective": target}}), encoding="utf-8"
+    )
     steps = ("--trainer.max_steps", 1, "--trainer.enable_progress_bar", "false")
     ended = prober("fit", "--config", "target.yaml", *options, *steps)
     assert ended.code == 0, ended.err
@@ -262,7 +264,7 @@ def test_says_what_cannot_be_probed_and_why(prober, net):
     ],
 )
 def test_bad_config_ends_with_one_message(prober, tmp_path, config, parts):
-    (tmp_path / "bad.yaml").write_text(config)
+    (tmp_path / "bad.yaml").write_text(config, encoding="utf-8")
     ended = prober("layers", "--config", "bad.yaml", "--json")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith("Error: ")

@@ -48,10 +48,10 @@ trainer: {max_steps: 2, enable_progress_bar: false}
 @pytest.fixture
 def fit(prober, tmp_path):
     """Runs `fit` on a CNN out of `nets.py` in the working directory."""
-    (tmp_path / "nets.py").write_text(NETS)
+    (tmp_path / "nets.py").write_text(NETS, encoding="utf-8")
 
     def run(cnn, *args):
-        (tmp_path / "own.yaml").write_text(CONFIG.replace("CNN", cnn))
+        (tmp_path / "own.yaml").write_text(CONFIG.replace("CNN", cnn), encoding="utf-8")
         return prober("fit", "--config", "own.yaml", *args)
 
     return run
@@ -70,7 +70,7 @@ def test_class_or_function_with_arguments(fit, tmp_path, cnn):
     assert fit(cnn).code == 0
     # The run's own config makes it again, with the weights that the seed gives.
     [config] = (tmp_path / "lightning_logs").rglob("config.yaml")
-    assert "width: 6" in config.read_text()
+    assert "width: 6" in config.read_text(encoding="utf-8")
     ended = fit("null", "--config", str(config))
     assert ended.code == 0, ended.err
     first, second = sorted((tmp_path / "lightning_logs").rglob("final.npy"))

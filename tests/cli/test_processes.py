@@ -92,9 +92,9 @@ def stripes():
 
 def own_folder(folder):
     (folder / "weights").mkdir()
-    (folder / "own_cnn.py").write_text(OWN_CNN)
-    (folder / "own.yaml").write_text(OWN_YAML)
-    (folder / "fragile.yaml").write_text(FRAGILE_YAML)
+    (folder / "own_cnn.py").write_text(OWN_CNN, encoding="utf-8")
+    (folder / "own.yaml").write_text(OWN_YAML, encoding="utf-8")
+    (folder / "fragile.yaml").write_text(FRAGILE_YAML, encoding="utf-8")
     torch.save(stripes().state_dict(), folder / "weights" / "stripes.pt")
     return folder
 
@@ -162,7 +162,7 @@ def commands(tmp_path_factory):
 def conv2_ch3(commands):
     ended = commands("conv2_ch3")
     ended.run = ended.folder / "lightning_logs/conv2_ch3/version_0"
-    ended.record = json.loads((ended.run / "record.json").read_text())
+    ended.record = json.loads((ended.run / "record.json").read_text(encoding="utf-8"))
     ended.image = np.load(ended.run / "final.npy", allow_pickle=False)
     return ended
 
@@ -381,7 +381,7 @@ def test_tensorboard_has_the_hyperparameters_with_the_score(events):
 
 
 def test_config_of_a_run_is_everything_and_in_tensorboard(conv2_ch3, events):
-    text = (conv2_ch3.run / "config.yaml").read_text()
+    text = (conv2_ch3.run / "config.yaml").read_text(encoding="utf-8")
     config = yaml.safe_load(text)
     assert config["seed_everything"] == 0
     assert config["trainer"]["max_steps"] == 60
@@ -401,7 +401,7 @@ def test_ctrl_c_keeps_what_there_is(commands):
     assert ended.code == 130
     assert ended.err == ""
     run = ended.folder / "lightning_logs/conv2_ch3/version_0"
-    record = json.loads((run / "record.json").read_text())
+    record = json.loads((run / "record.json").read_text(encoding="utf-8"))
     assert record["status"] == "interrupted"
     assert 100 <= record["steps"] < 1_000_000
     assert f"Interrupted after {record['steps']} steps." in lines(ended.out)
@@ -432,7 +432,7 @@ def test_own_cnn_with_a_checkpoint(commands):
     assert (ended.code, ended.err) == (0, "")
     assert lines(ended.out)[1] == "Run: lightning_logs/body.2_ch5/version_0"
     run = ended.folder / "lightning_logs/body.2_ch5/version_0"
-    record = json.loads((run / "record.json").read_text())
+    record = json.loads((run / "record.json").read_text(encoding="utf-8"))
     cnn = stripes()
     assert record["subject"] == {
         "name": "Stripes (stripes)",
@@ -468,7 +468,7 @@ def test_score_that_becomes_nan_stops_the_run_with_the_step(commands):
     step = int(message[1])
     assert 0 < step < 60
     run = ended.folder / "lightning_logs/bright_ch0/version_0"
-    record = json.loads((run / "record.json").read_text())
+    record = json.loads((run / "record.json").read_text(encoding="utf-8"))
     assert record["status"] == "failed"
     assert record["failed_at_step"] == record["steps"] == step
     assert record["score_end"] is None

@@ -25,7 +25,7 @@ def test_replaces_what_was_there(tmp_path):
     path = tmp_path / "file"
     write_whole(path, "a longer text")
     write_whole(path, "short")
-    assert path.read_text() == "short"
+    assert path.read_text(encoding="utf-8") == "short"
     assert names(tmp_path) == ["file"]
 
 
@@ -50,7 +50,7 @@ def test_full_disk_keeps_the_old_file(tmp_path):
         write_whole(path, b"n" * 5000)
     assert raised.value.filename == str(path)
     assert raised.value.strerror
-    assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "old"
     assert names(tmp_path) == ["file"]
 
 
@@ -59,7 +59,7 @@ def test_text_that_cannot_be_written_keeps_the_old_file(tmp_path):
     write_whole(path, "old")
     with pytest.raises(UnicodeEncodeError):
         write_whole(path, "\ud800")
-    assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "old"
     assert names(tmp_path) == ["file"]
 
 

@@ -39,7 +39,7 @@ def test_a_folder_s_subfolders_are_its_classes(tmp_path):
     save(tmp_path / "ape" / "deep" / "a.bmp", pixels[1])
     save(tmp_path / "ape" / "a.PNG", pixels[2])
     save(tmp_path / "beside.png", pixels[0])
-    (tmp_path / "ape" / "notes.txt").write_text("no image")
+    (tmp_path / "ape" / "notes.txt").write_text("no image", encoding="utf-8")
     data = read_data(str(tmp_path), SHAPE, False)
     assert data.classes == ["ape", "zebra"]
     assert data.labels.tolist() == [0, 0, 1]
@@ -69,7 +69,7 @@ def test_what_cannot_be_read_or_is_of_another_size_is_skipped_by_name(tmp_path):
     whole = (tmp_path / "a" / "half.png").read_bytes()
     (tmp_path / "a" / "half.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "text.png").write_text("no image")
+    (tmp_path / "b" / "text.png").write_text("no image", encoding="utf-8")
     save(tmp_path / "b" / "large.png", np.zeros((9, 7, 3)))
     data = read_data(str(tmp_path), SHAPE, False)
     assert len(data.images) == 1 and data.labels.tolist() == [0]

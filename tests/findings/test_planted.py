@@ -14,11 +14,11 @@ def test_what_was_planted_is_found(prober, tmp_path):
     assert len({str(unit.kinds) for unit in units}) >= 3  # of more than one kind
     whole = config(planted, steps=30)
     whole["grid"] |= {"seeds": 1, "channels": "0-8"}
-    (tmp_path / "planted.yaml").write_text(yaml.safe_dump(whole))
+    (tmp_path / "planted.yaml").write_text(yaml.safe_dump(whole), encoding="utf-8")
     ended = prober("report", "--config", "planted.yaml", "--trainer.devices", "1")
     assert ended.code == 0, ended.err
     folder = tmp_path / ended.out.split("Report: ")[-1].strip()
-    findings = json.loads((folder / "findings.json").read_text())
+    findings = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
     tally = compare(units, findings, "seed 3")
     assert tally.units == len(units)
     assert not tally.wrong, "\n".join(tally.lines())

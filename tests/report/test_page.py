@@ -156,13 +156,13 @@ def write_report(folder, units, shape=(3, 28, 28), against=None, shortcut="color
         "date": "2026-11-23",
         "sheets": ["sheets/conv1.png"],
     }
-    (folder / "findings.json").write_text(json.dumps(units))
-    (folder / "report.json").write_text(json.dumps(report))
+    (folder / "findings.json").write_text(json.dumps(units), encoding="utf-8")
+    (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
     if against:
-        (folder / "against" / "findings.json").write_text(json.dumps(against))
+        (folder / "against" / "findings.json").write_text(json.dumps(against), encoding="utf-8")
         honest = {**(report["behavior"] or {}), "accuracy": 0.98, "accuracy_color_changed": 0.97}
         other = report | {"behavior": honest if shortcut else None}
-        (folder / "against" / "report.json").write_text(json.dumps(other))
+        (folder / "against" / "report.json").write_text(json.dumps(other), encoding="utf-8")
     return write_page(folder).as_uri()
 
 
@@ -569,21 +569,21 @@ def test_every_verdict(tmp_path, shortcut):
         None: "Whether it names real images right was not checked.",
         "without images": "Not checked with real images.",
     }
-    written = (tmp_path / "index.html").read_text()
+    written = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert [name for name, words in said.items() if words in written] == [shortcut]
 
 
 def test_no_real_images_are_said_to_be_missing(tmp_path):
     units = [unit(tmp_path, "conv1", 0)]
     write_report(tmp_path, units, shortcut=None, with_data=False)
-    assert "Not checked with real images." in (tmp_path / "index.html").read_text()
+    assert "Not checked with real images." in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 def test_a_folder_without_a_report_is_told(tmp_path):
     with pytest.raises(InputError, match=r"holds no report: report\.json is missing"):
         write_page(tmp_path)
     write_report(tmp_path, [unit(tmp_path, "conv1", 0)])
-    (tmp_path / "findings.json").write_text('[{"confidence": NaN}]')
+    (tmp_path / "findings.json").write_text('[{"confidence": NaN}]', encoding="utf-8")
     with pytest.raises(InputError, match="NaN is no number"):
         write_page(tmp_path)
 

@@ -163,8 +163,8 @@ SMALLEST = {"grid.layers": "conv1", "grid.channels": 0, "grid.classes": "null", 
 
 def write(folder, name="report.yaml", of=TINY, **changes):
     """Writes the CNNs and a config into a working directory."""
-    (folder / "cnns.py").write_text(CNNS)
-    (folder / name).write_text(yaml.safe_dump(of | changes))
+    (folder / "cnns.py").write_text(CNNS, encoding="utf-8")
+    (folder / name).write_text(yaml.safe_dump(of | changes), encoding="utf-8")
     return folder / name
 
 
@@ -189,11 +189,11 @@ def folder_of(cwd, name, version=0):
 
 
 def findings_of(folder):
-    return json.loads((folder / "findings.json").read_text())
+    return json.loads((folder / "findings.json").read_text(encoding="utf-8"))
 
 
 def report_of(folder):
-    return json.loads((folder / "report.json").read_text())
+    return json.loads((folder / "report.json").read_text(encoding="utf-8"))
 
 
 def refused(ended, *said):
@@ -515,7 +515,7 @@ def test_the_report_says_what_it_was_made_of(reported):
 
 
 def test_every_link_of_the_summary_leads_to_a_unit_or_a_file(reported):
-    text = (reported / "SUMMARY.md").read_text()
+    text = (reported / "SUMMARY.md").read_text(encoding="utf-8")
     known = {f"{u['layer']}/{u['channel']}" for u in findings_of(reported)}
     links = set(re.findall(r"index\.html#([^)\"\s]+)", text))
     assert links and links <= known
@@ -527,7 +527,7 @@ def test_every_link_of_the_summary_leads_to_a_unit_or_a_file(reported):
 
 
 def test_the_page_and_its_parts_are_there(reported):
-    page = (reported / "index.html").read_text()
+    page = (reported / "index.html").read_text(encoding="utf-8")
     assert "<html" in page and "ReferenceCNN (biased)" in page
     for layer in ("conv1", "conv2", "logits"):
         assert layer in page
@@ -643,7 +643,10 @@ def test_a_finished_sweep_s_pictures_are_taken(prober, tmp_path):
     folder = folder_of(tmp_path, "Tiny")
     assert not (folder / "sweep").exists()
     assert {file: file.stat().st_mtime_ns for file in swept.rglob("*")} == before
-    records = [json.loads(line) for line in (swept / "records.jsonl").read_text().splitlines()]
+    records = [
+        json.loads(line)
+        for line in (swept / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     for unit in findings_of(folder):
         shown_of = [item["record"]["stem"] for item in unit["evidence"]["pictures"]["items"]]
         assert shown_of == [r["stem"] for r in records if r["channel"] == unit["channel"]]
@@ -665,7 +668,7 @@ def test_a_finished_sweep_s_pictures_are_taken(prober, tmp_path):
     refuses("not the folder of a sweep", change=lambda of: (of / "sweep.json").unlink())
     refuses("cannot be read", change=lambda of: next(of.glob("chunks/*.npz")).write_bytes(b"no"))
     refuses(first, change=lambda of: (of / f"{first}.npy").write_bytes(b"no"))
-    (tmp_path / "cnns.py").write_text(CNNS.replace("0.4", "0.5"))
+    (tmp_path / "cnns.py").write_text(CNNS.replace("0.4", "0.5"), encoding="utf-8")
     del sys.modules["cnns"]
     refuses("another subject", change=lambda of: None)
     assert len(runs_of(tmp_path)) == 2
@@ -701,14 +704,16 @@ def test_the_second_subject_gets_all_that_the_first_has(prober, tmp_path, twice)
     one, two = report_of(first), report_of(second)
     assert one["against"] == two["subject"] and two["against"] is None
     assert one["subject"]["sha256"] != two["subject"]["sha256"]
-    text = (first / "SUMMARY.md").read_text()
-    assert "against/pictures/" in text or "against" in (first / "index.html").read_text()
+    text = (first / "SUMMARY.md").read_text(encoding="utf-8")
+    assert "against/pictures/" in text or "against" in (first / "index.html").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_a_folder_of_images_with_broken_ones_is_used_and_told(prober, tmp_path, twice):
     config = write(tmp_path)
     shutil.copytree(twice / "pictures", tmp_path / "pictures")
-    (tmp_path / "pictures" / "1" / "broken.png").write_text("no image")
+    (tmp_path / "pictures" / "1" / "broken.png").write_text("no image", encoding="utf-8")
     Image.new("RGB", (20, 30)).save(tmp_path / "pictures" / "0" / "large.png")
     one = ("--grid.channels", "[2]", "--grid.seeds", 1)
     ended = prober("report", "--config", config, "--data", "pictures", *one)
@@ -719,7 +724,7 @@ def test_a_folder_of_images_with_broken_ones_is_used_and_told(prober, tmp_path, 
     assert data["hues"] == pytest.approx([0, 240], abs=0.1)
     assert [name for name, _ in data["skipped"]] == ["0/large.png", "1/broken.png"]
     assert all(why for _, why in data["skipped"])
-    text = (folder / "SUMMARY.md").read_text()
+    text = (folder / "SUMMARY.md").read_text(encoding="utf-8")
     assert "broken.png" in text and "large.png" in text and "2 " in text
     [unit] = findings_of(folder)
     assert unit["evidence"]["data"]["rows"] == ["0", "1"]
@@ -761,7 +766,7 @@ class Colors(LightningDataModule):
 
 
 def test_a_datamodule_of_the_working_directory_is_read(prober, tmp_path):
-    (tmp_path / "module.py").write_text(MODULE)
+    (tmp_path / "module.py").write_text(MODULE, encoding="utf-8")
     config = write(tmp_path, data={"class_path": "module.Colors"})
     one = ("--grid.channels", "[0]", "--grid.seeds", 1)
     ended = prober("report", "--config", config, *one)
@@ -781,7 +786,7 @@ def test_a_datamodule_of_the_working_directory_is_read(prober, tmp_path):
 
 
 def test_a_datamodule_s_import_path_is_enough(prober, tmp_path):
-    (tmp_path / "module.py").write_text(MODULE)
+    (tmp_path / "module.py").write_text(MODULE, encoding="utf-8")
     one = ("--grid.channels", "[0]", "--grid.seeds", 1)
     ended = prober("report", "--config", write(tmp_path), *one, "--data", "module.Colors")
     assert ended.code == 0, ended.err
@@ -796,7 +801,7 @@ def test_no_data_means_nothing_is_trusted_or_not(prober, tmp_path):
     [unit] = findings_of(folder)
     assert unit["trusted"] is None
     assert unit["evidence"]["data"] is None and unit["evidence"]["trust"] is None
-    assert "Cannot be said" in (folder / "SUMMARY.md").read_text()
+    assert "Cannot be said" in (folder / "SUMMARY.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -831,7 +836,7 @@ def test_random_weights_show_no_shortcut(prober, tmp_path):
     behavior = report_of(folder)["behavior"]
     assert report_of(folder)["data"]["hues"] is not None
     assert behavior["accuracy"] < 0.3 and behavior["shortcut"] != "color"
-    lines = (folder / "SUMMARY.md").read_text().splitlines()
+    lines = (folder / "SUMMARY.md").read_text(encoding="utf-8").splitlines()
     [answer] = [line for line in lines if line.startswith("2. ")]
     assert "Yes" not in answer
 
@@ -856,7 +861,7 @@ def test_dead_units_are_told_from_those_that_only_look_dead(prober, tmp_path):
         assert abs(found[number]["orientation"] - 90) < 5
         best = 5.0 if number == 0 else 0.5  # five pixels of white in a column of black
         assert found[number]["evidence"]["score"]["best"] == pytest.approx(best, abs=0.02)
-    assert "relu/1" in (folder / "SUMMARY.md").read_text()
+    assert "relu/1" in (folder / "SUMMARY.md").read_text(encoding="utf-8")
 
 
 def test_a_cnn_of_linear_layers_is_explained_by_the_defaults(prober, tmp_path):
@@ -883,7 +888,7 @@ def test_a_picture_that_takes_another_path_than_real_images_is_flagged(prober, t
         assert min(unit["orientation"], 180 - unit["orientation"]) < 5
     assert honest["trusted"] is True
     assert fooled["trusted"] is False and fooled["why"]
-    lines = (folder / "SUMMARY.md").read_text().splitlines()
+    lines = (folder / "SUMMARY.md").read_text(encoding="utf-8").splitlines()
     [line] = [line for line in lines if line.startswith("- unit, ")]
     assert "index.html#unit/0" in line and "⚠" in line and "unit/1" not in line
     # Where each detector is alone in its layer, no layer has two channels to compare.
@@ -913,11 +918,13 @@ def test_a_report_on_large_images_finds_what_was_planted(prober, tmp_path):
         tuning = unit["evidence"]["tuning"]
         assert len(tuning["hue"]["flat"]) == len(tuning["hue"]["degrees"]) == 24
         assert len(tuning["orientation"]["bars"]) == len(tuning["orientation"]["degrees"]) == 12
-    records = [json.loads(line) for line in (folder / "search" / "records.jsonl").open()]
+    records = [
+        json.loads(line) for line in (folder / "search" / "records.jsonl").open(encoding="utf-8")
+    ]
     assert {record["steps"] for record in records} == {100}
     assert {record["parameterization"]["name"] for record in records} == {"Fourier"}
     names = {tuple(each["name"] for each in record["transforms"]) for record in records}
     assert names == {("Jitter", "Scale", "Rotation")}  # gentle ones: a neuron is at its place
-    page = (folder / "index.html").read_text()
+    page = (folder / "index.html").read_text(encoding="utf-8")
     assert "Not checked with real images." not in page
     assert "no classes, or" in page

@@ -103,14 +103,16 @@ def summary(folder, units, against=None, **kwargs):
     for place, which, of_which in ((folder, units, kwargs), (folder / "against", against, others)):
         if which is not None:
             place.mkdir(exist_ok=True)
-            (place / "findings.json").write_text(json.dumps(which))
-            (place / "report.json").write_text(json.dumps(report(which, **of_which)))
+            (place / "findings.json").write_text(json.dumps(which), encoding="utf-8")
+            (place / "report.json").write_text(
+                json.dumps(report(which, **of_which)), encoding="utf-8"
+            )
             for path in (p for each in which for f in each["facets"] for p in f["pictures"]):
                 (place / path).parent.mkdir(parents=True, exist_ok=True)
                 (place / path).write_bytes(b"a picture")
     file = write_summary(folder)
     assert file == folder / "SUMMARY.md"
-    return file.read_text()
+    return file.read_text(encoding="utf-8")
 
 
 def answers(text):

@@ -41,8 +41,8 @@ def folder(tmp_path):
     for name, seed in (("conv1", 1), ("conv2_1", 2)):
         Image.fromarray(pixels(12, 20, seed=seed)).save(tmp_path / "sheets" / f"{name}.png")
     sheets = {"sheets": ["sheets/conv1.png", "sheets/conv2_1.png"]}
-    (tmp_path / "report.json").write_text(json.dumps(sheets))
-    (tmp_path / "SUMMARY.md").write_text(SUMMARY)
+    (tmp_path / "report.json").write_text(json.dumps(sheets), encoding="utf-8")
+    (tmp_path / "SUMMARY.md").write_text(SUMMARY, encoding="utf-8")
     return tmp_path
 
 
@@ -66,11 +66,13 @@ def text(folder):
 def projector(folder):
     """The projector's configuration, points, rows of labels, and sprite, where it says they are."""
     config = ProjectorConfig()
-    text_format.Parse((folder / "tensorboard" / "projector_config.pbtxt").read_text(), config)
+    text_format.Parse(
+        (folder / "tensorboard" / "projector_config.pbtxt").read_text(encoding="utf-8"), config
+    )
     (embedding,) = config.embeddings
     here = folder / "tensorboard"
     points = np.loadtxt(here / embedding.tensor_path, delimiter="\t", dtype=np.float32, ndmin=2)
-    labels = (here / embedding.metadata_path).read_text().splitlines()
+    labels = (here / embedding.metadata_path).read_text(encoding="utf-8").splitlines()
     sprite = np.asarray(Image.open(here / embedding.sprite.image_path))
     return embedding, points, [line.split("\t") for line in labels], sprite
 
@@ -128,7 +130,7 @@ def test_the_folder_can_be_moved_and_names_no_host(folder):
 def test_writing_again_replaces(folder):
     write(folder)
     (folder / "tensorboard" / "left over").touch()
-    (folder / "SUMMARY.md").write_text("# Another")
+    (folder / "SUMMARY.md").write_text("# Another", encoding="utf-8")
     points, _ = write(folder, number=3)
     assert text(folder) == "# Another"
     assert len(events(folder).Images("sheets/conv1")) == 1
@@ -147,7 +149,7 @@ def test_writing_again_replaces(folder):
 def test_what_fails_leaves_what_was_there(folder):
     write(folder)
     (folder / "sheets" / "conv2_1.png").unlink()
-    (folder / "SUMMARY.md").write_text("# Another")
+    (folder / "SUMMARY.md").write_text("# Another", encoding="utf-8")
     with pytest.raises(FileNotFoundError):
         write(folder)
     assert text(folder).startswith("# What it wants")

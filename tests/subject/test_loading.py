@@ -211,7 +211,7 @@ def test_code_in_a_checkpoint_is_not_run(refused, tmp_path, form):
         pickle.loads(malicious)
     else:
         torch.load(io.BytesIO(malicious), weights_only=False)
-    assert trap.read_text() == "gotcha"
+    assert trap.read_text(encoding="utf-8") == "gotcha"
 
 
 def test_pickled_module_is_refused(refused):
@@ -446,7 +446,7 @@ def test_code_beside_the_weights_is_not_run_and_the_weights_are_read(loaded, tmp
     loaded(make)
     assert not trap.exists()
     torch.load(tmp_path / "weights.pt", weights_only=False)
-    assert trap.read_text() == "gotcha"
+    assert trap.read_text(encoding="utf-8") == "gotcha"
 
 
 def raw_checkpoint(pickled):

@@ -17,10 +17,12 @@ def test_blends_between_two_seeds_are_optimized_again(prober, tmp_path):
     assert ended.code == 0
     folder = tmp_path / "lightning_logs" / "sweep_conv3" / "version_0"
     name = "conv3_ch002_mean_seed0_to_seed1"
-    data = json.loads((folder / "interpolation" / f"{name}.json").read_text())
+    data = json.loads((folder / "interpolation" / f"{name}.json").read_text(encoding="utf-8"))
     assert data["shares"] == [0, 0.25, 0.5, 0.75, 1]
     before, after = data["score_before"], data["score_after"]
-    ends = [json.loads(line)["score_end"] for line in (folder / "records.jsonl").open()]
+    ends = [
+        json.loads(line)["score_end"] for line in (folder / "records.jsonl").open(encoding="utf-8")
+    ]
     assert [before[0], before[-1]] == pytest.approx(ends, rel=1e-4)
     assert all(a >= b - 1e-3 for a, b in zip(after, before, strict=True))
     lower = min(after[0], after[-1])
@@ -45,9 +47,10 @@ def test_two_records_of_fit_are_interpolated(prober, tmp_path):
     ended = prober("sweep", *STEPS, "--interpolate.records", records, "--interpolate.blends", "3")
     assert ended.code == 0, ended.err
     folder = tmp_path / "lightning_logs" / "sweep_interpolation" / "version_0" / "interpolation"
-    data = json.loads((folder / "conv2_ch1_h7_w7.json").read_text())
+    data = json.loads((folder / "conv2_ch1_h7_w7.json").read_text(encoding="utf-8"))
     ends = [
-        json.loads((runs / f"version_{i}/record.json").read_text())["score_end"] for i in (0, 1)
+        json.loads((runs / f"version_{i}/record.json").read_text(encoding="utf-8"))["score_end"]
+        for i in (0, 1)
     ]
     assert data["score_before"][::2] == pytest.approx(ends, rel=1e-4)
     assert data["unit"]["position"] == [7, 7]
@@ -83,12 +86,12 @@ def test_records_are_interpolated_in_the_way_they_were_made(prober, tmp_path):
     ended = prober("sweep", *STEPS, *pair, "--trainer.precision", "64-true")
     assert ended.code == 0, ended.err
     folder = tmp_path / "lightning_logs" / "sweep_interpolation" / "version_0" / "interpolation"
-    data = json.loads((folder / "conv2_ch1.json").read_text())
+    data = json.loads((folder / "conv2_ch1.json").read_text(encoding="utf-8"))
     assert data["parameterization"] == {"name": "Fourier", "decay": 1.5}
     assert data["transforms"] == [{"name": "Jitter", "pixels": 2}]
     # The scores are of the pictures as they are; Fourier takes them to [0.01, 0.99] first.
     for i, run in enumerate(runs):
-        end = json.loads((run / "record.json").read_text())["score_end"]
+        end = json.loads((run / "record.json").read_text(encoding="utf-8"))["score_end"]
         assert data["score_before"][2 * i] == pytest.approx(end, rel=0.05)
         picture = np.clip(np.load(run / "final.npy"), 0.01, 0.99)
         exact = plain.outputs(torch.from_numpy(picture)[None].double())["conv2"][0, 1].mean()
@@ -119,7 +122,7 @@ def test_records_of_no_unit_are_refused(prober, tmp_path):
     assert ended.code == 2
     assert "has no such objective of a unit. Choose what was made with ChannelMean" in ended.err
     for content in ("[]", "{}", "no JSON"):
-        (tmp_path / "record.json").write_text(content)
+        (tmp_path / "record.json").write_text(content, encoding="utf-8")
         ended = prober("sweep", "--interpolate.records", f"[{tmp_path},{tmp_path}]")
         assert ended.code == 2
         assert "record.json' is not the record of a finished run" in ended.err

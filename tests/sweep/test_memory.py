@@ -33,7 +33,7 @@ def memory_of(process):
     total = 0
     for pid in [process, *children(process)]:
         with contextlib.suppress(OSError):
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
             total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return 1024 * total
 
@@ -41,7 +41,7 @@ def memory_of(process):
 def children(process):
     with contextlib.suppress(OSError):
         for file in Path(f"/proc/{process}/task").glob("*/children"):
-            for child in map(int, file.read_text().split()):
+            for child in map(int, file.read_text(encoding="utf-8").split()):
                 yield child
                 yield from children(child)
 
@@ -65,8 +65,8 @@ def sweep(folder, *options):
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "config.yaml").write_text(CONFIG)
-    (tmp_path / "nets.py").write_text(NETS)
+    (tmp_path / "config.yaml").write_text(CONFIG, encoding="utf-8")
+    (tmp_path / "nets.py").write_text(NETS, encoding="utf-8")
     return tmp_path
 
 

@@ -11,7 +11,10 @@ def scores(prober, *options):
     ended = prober("sweep", *fixed, "--trainer.devices", "1", *options)
     assert ended.code == 0, ended.err
     folder = max(Path("lightning_logs/sweep_conv3").iterdir(), key=lambda p: p.name)
-    records = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
+    records = [
+        json.loads(line)
+        for line in (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     return [record["score_end"] for record in records], {r["precision"] for r in records}
 
 

@@ -34,7 +34,7 @@ def free_port():
 
 
 def write(folder, name="sweep.yaml", **changes):
-    (folder / name).write_text(yaml.safe_dump(GRID | changes))
+    (folder / name).write_text(yaml.safe_dump(GRID | changes), encoding="utf-8")
     return folder / name
 
 
@@ -45,12 +45,17 @@ def start_until_a_chunk_is_done(config, cwd):
     while not list(folder.glob("chunks/*.npz")):
         assert process.poll() is None
         time.sleep(0.005)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    children = (
+        Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8").split()
+    )
     return process, list(map(int, children)), folder
 
 
 def records_of(folder):
-    return [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
+    return [
+        json.loads(line)
+        for line in (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 def arrays_of(folder):
@@ -233,8 +238,8 @@ def test_what_is_damaged_is_told_and_repaired(swept, prober, tmp_path):
     array.write_bytes(array.read_bytes()[:700])
     chunk = folder / "chunks/00003.npz"
     chunk.write_bytes(chunk.read_bytes()[:100])
-    lines = (folder / "records.jsonl").read_text().splitlines()
-    (folder / "records.jsonl").write_text("\n".join([*lines[:5], lines[5][:40]]))
+    lines = (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    (folder / "records.jsonl").write_text("\n".join([*lines[:5], lines[5][:40]]), encoding="utf-8")
     ended = prober(
         *("sweep", "--config", write(tmp_path), "--trainer.devices", "1", "--resume", folder)
     )
@@ -391,7 +396,9 @@ def test_in_float64_any_picture_is_that_of_fit_bit_for_bit(others, prober, tmp_p
     ):
         model = OTHERS["model"] | {"objective": target}
         config = tmp_path / "fit.yaml"
-        config.write_text(yaml.safe_dump({"model": model, "trainer": OTHERS["trainer"]}))
+        config.write_text(
+            yaml.safe_dump({"model": model, "trainer": OTHERS["trainer"]}), encoding="utf-8"
+        )
         assert prober("fit", "--config", config, "--seed_everything", 2).code == 0
         alone = np.load(tmp_path / "lightning_logs" / name / "version_0" / "final.npy")
         assert (np.load(others / f"{stem}_seed2.npy") == alone).all(), name
@@ -417,7 +424,7 @@ def test_config_of_a_sweep_of_other_objectives_gives_the_same_bits(others, probe
     assert prober("sweep", "--config", config).code == 0
     again = tmp_path / "lightning_logs" / "sweep_conv1_conv2_conv3" / "version_0"
     assert same(arrays_of(again), arrays_of(others))
-    assert (again / "config.yaml").read_text() == config.read_text()
+    assert (again / "config.yaml").read_text(encoding="utf-8") == config.read_text(encoding="utf-8")
 
 
 def test_other_objectives_that_were_killed_are_resumed_to_the_same_bits(others, prober, tmp_path):
@@ -488,7 +495,7 @@ class Nanny(nn.Module):
 
 
 def test_a_target_without_a_number_stops_no_other(prober, tmp_path):
-    (tmp_path / "nanny.py").write_text(NANNY)
+    (tmp_path / "nanny.py").write_text(NANNY, encoding="utf-8")
     grid = {"classes": "all", "seeds": 2}
     config = write(tmp_path, grid=grid, model={"subject": {"cnn": "nanny.Nanny"}}, chunk_size=6)
     ended = prober("sweep", "--config", config, "--trainer.devices", "1")
@@ -616,7 +623,7 @@ class Huge(nn.Module):
 
 
 def test_scores_beyond_what_tensorboard_can_show_are_no_error(prober, tmp_path):
-    (tmp_path / "huge.py").write_text(HUGE)
+    (tmp_path / "huge.py").write_text(HUGE, encoding="utf-8")
     subject = ["--model.subject.cnn", "huge.Huge", "--model.subject.input_shape", "[3, 8, 8]"]
     steps = ["--trainer.max_steps", "3", "--trainer.devices", "1"]
     ended = prober("sweep", *subject, *steps, "--grid.layers", "conv")

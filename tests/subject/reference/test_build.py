@@ -134,10 +134,10 @@ def test_output_that_is_a_file_is_told_before_any_training(
     tmp_path, noise_folder, capsys, monkeypatch
 ):
     monkeypatch.setattr(build_module, "build", lambda *_: pytest.fail("it trained"))
-    (tmp_path / "file").write_text("precious")
+    (tmp_path / "file").write_text("precious", encoding="utf-8")
     assert main([str(noise_folder), "--output", str(tmp_path / "file")]) == 2
     assert str(tmp_path / "file") in capsys.readouterr().err
-    assert (tmp_path / "file").read_text() == "precious"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "precious"
 
 
 def test_too_few_test_digits_of_a_class_is_told(tmp_path, capsys, process_settings):

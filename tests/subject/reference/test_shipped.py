@@ -18,7 +18,7 @@ from prober.subject.reference import (
 )
 
 FOLDER = Path(reference.__file__).parent
-CARD = (FOLDER / "MODEL_CARD.md").read_text()
+CARD = (FOLDER / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 def card_figures(name):
@@ -67,7 +67,7 @@ def test_digits_file_is_small():
 
 
 def test_license_stands_beside_the_digits():
-    text = (FOLDER / "LICENSE-MNIST.md").read_text()
+    text = (FOLDER / "LICENSE-MNIST.md").read_text(encoding="utf-8")
     for word in ("LeCun", "Cortes", "Burges", "CC BY-SA 3.0", "subset"):
         assert word in text
 
