@@ -1,9 +1,3 @@
-import os
-
-# Before torch is loaded: its threads wait for each other, which beside another busy process
-# takes a hundred times as long. Commands that the tests run inherit it.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import signal
 import sys
 from dataclasses import dataclass
