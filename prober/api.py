@@ -278,7 +278,7 @@ def _optimize(
     memory = None
     if device.type == "cuda":
         memory = torch.cuda.get_device_properties(device).total_memory
-    depth = list(subject.shapes).index
+    depth = list(subject.layers).index
     sizes = {
         layer: automatic_size(subject, max(layers, key=depth), memory)
         for layer, layers in needed_layers(planned).items()

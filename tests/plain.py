@@ -32,6 +32,11 @@ def outputs(images, name="biased"):
     return layers | {"classifier": logits, "logits": logits}
 
 
+def shapes(subject):
+    """The layers of a subject with the shapes of their outputs for one image."""
+    return {name: layer.shape for name, layer in subject.layers.items()}
+
+
 def noise(seed, shape=(3, 28, 28)):
     """The method's default start."""
     generator = torch.Generator().manual_seed(seed)

@@ -7,6 +7,7 @@ from typing import Any
 from prober.common.errors import listed
 from prober.subject.frozen import LOGITS, Subject
 from prober.subject.layouts import Layout
+from prober.subject.listing import Layer
 from prober.subject.receptive import receptive_fields
 
 WIDTH = 100
@@ -34,23 +35,23 @@ def describe_layers(subject: Subject) -> list[dict[str, Any]]:
     buffers = subject.cnn.named_buffers(remove_duplicate=False)
     weights = {id(tensor) for name, tensor in buffers if name in subject.weights}
 
-    def parameters(name: str, recurse: bool) -> int:
-        module = subject.cnn.get_submodule(subject.layers[name].module)
+    def parameters(layer: Layer, recurse: bool) -> int:
+        module = subject.cnn.get_submodule(layer.module)
         return sum(t.numel() for t in module.buffers(recurse) if id(t) in weights)
 
     return [
         {
             "name": name,
-            "type": subject.kinds[name],
-            "output": list(subject.outputs[name]),
-            "channels": shape[0],
-            "neurons": list(shape[1:]) or None,
+            "type": layer.kind,
+            "output": list(layer.output),
+            "channels": layer.shape[0],
+            "neurons": list(layer.shape[1:]) or None,
             "receptive_field": None if fields[name] is None else list(fields[name]),
-            "parameters": parameters(name, recurse=True),
-            "own_parameters": parameters(name, recurse=False),
-            "calls": subject.calls[name],
+            "parameters": parameters(layer, recurse=True),
+            "own_parameters": parameters(layer, recurse=False),
+            "calls": layer.calls,
         }
-        for name, shape in subject.shapes.items()
+        for name, layer in subject.layers.items()
     ]
 
 
@@ -98,7 +99,7 @@ def _title(subject: Subject) -> list[str]:
     number = sum(buffers[name].numel() for name in subject.weights if name in buffers)
     return [
         f"{subject.name}: input {list(subject.input_shape)}, {number:,} parameters. "
-        f"{len(subject.shapes)} layers can be probed, in the order of the forward pass:",
+        f"{len(subject.layers)} layers can be probed, in the order of the forward pass:",
         *subject.notes,
     ]
 
@@ -106,7 +107,7 @@ def _title(subject: Subject) -> list[str]:
 def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
     """What the columns mean, where this CNN makes them hard to read, and what is not listed."""
     notes = ["output: N images. parameters: with those of a module's parts."]
-    if LOGITS in subject.shapes:
+    if LOGITS in subject.layers:
         notes[0] += f" {LOGITS}: what the whole CNN puts out."
     notes.append(
         "receptive field: height x width of what a neuron sees, in pixels; whole: the whole image."
@@ -127,7 +128,7 @@ def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
         name
         for name in subject.unreached
         # Lists of modules only hold others and are never called.
-        if not any(layer.startswith(f"{name}.") for layer in [*subject.shapes, *subject.unprobed])
+        if not any(layer.startswith(f"{name}.") for layer in [*subject.layers, *subject.unprobed])
     ]
     if unreached:
         notes.append(f"Never reached in the forward pass: {listed(unreached, MOST_NAMES)}.")

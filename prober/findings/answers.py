@@ -94,7 +94,7 @@ def ask(subject: Subject, data: RealData, windows: dict[Place, Window]) -> Answe
     """Computes the responses of layers, and of the logits, to real images."""
     number = len(data.images)
     colored = subject.input_shape[0] == 3
-    if LOGITS in subject.shapes and len(subject.shapes[LOGITS]) == 1 and LOGIT not in windows:
+    if LOGITS in subject.layers and len(subject.layers[LOGITS].shape) == 1 and LOGIT not in windows:
         height, width = subject.input_shape[1:]
         windows = windows | {LOGIT: Window(None, 0, 0, height, width)}
     plain = responses(subject, data.images, windows)

@@ -462,7 +462,7 @@ def units_of(gallery: Gallery, subject: Subject) -> list[Unit]:
     by_channel: dict[tuple[str, int], list[Visualization]] = {}
     for each in gallery.visualizations:
         by_channel.setdefault((each.record["layer"], each.record["channel"]), []).append(each)
-    depth = list(subject.shapes)
+    depth = list(subject.layers)
     units = []
     for (layer, channel), of in by_channel.items():
         positions = [each.record["position"] for each in of]

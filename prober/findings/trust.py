@@ -33,7 +33,7 @@ def layers_before(subject: Subject, layer: str) -> list[str]:
 
     At most `LAYERS` of several channels each, and all of one channel, which are compared together.
     """
-    names = list(subject.shapes)
+    names = list(subject.layers)
     modules = dict(subject.cnn.named_modules())
     before = [
         name
@@ -43,10 +43,10 @@ def layers_before(subject: Subject, layer: str) -> list[str]:
         and not list(modules[name].children())
         and not (layer == LOGITS and name == subject.gives_logits)
     ]
-    several = [name for name in before if subject.shapes[name][0] > 1]
+    several = [name for name in before if subject.layers[name].shape[0] > 1]
     if len(several) > LAYERS:
         several = [several[round(i * (len(several) - 1) / (LAYERS - 1))] for i in range(LAYERS)]
-    return [name for name in before if name in several or subject.shapes[name][0] == 1]
+    return [name for name in before if name in several or subject.layers[name].shape[0] == 1]
 
 
 def paths(

@@ -204,7 +204,7 @@ def responses(
         for them alone, `[N, channels]`.
     """
     layers = list(dict.fromkeys(layer for layer, _ in windows))
-    deepest = max(layers, key=list(subject.shapes).index)
+    deepest = max(layers, key=list(subject.layers).index)
     parts: dict[Place, list[tuple[Tensor, Tensor]]] = {place: [] for place in windows}
     for batch in batches(len(images), batch_size(subject, deepest)):
         outputs = subject(images[batch].to(subject.mean), layers)

@@ -306,11 +306,12 @@ class Report:
                 f"--against {other.name} takes images of {list(other.input_shape)}, {subject.name} "
                 f"of {list(subject.input_shape)}: they cannot be set beside each other."
             )
-        layers = dict.fromkeys(layer for layer, _ in grid.looks(subject))
+        there = {name: layer.shape for name, layer in other.layers.items()}
+        wanted = {layer: subject.layers[layer].shape for layer, _ in grid.looks(subject)}
         differ = [
-            f"{layer} ({other.shapes.get(layer, 'missing')} instead of {subject.shapes[layer]})"
-            for layer in layers
-            if other.shapes.get(layer) != subject.shapes[layer]
+            f"{layer} ({there.get(layer, 'missing')} instead of {shape})"
+            for layer, shape in wanted.items()
+            if there.get(layer) != shape
         ]
         if differ:
             raise InputError(

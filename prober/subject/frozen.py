@@ -56,13 +56,8 @@ class Subject(nn.Module):
             `(low + (high - low) * image - mean) / std`.
 
     Attributes:
-        layers: The layers that can be probed, in the order of the forward pass, and last the
-            logits. A module that returns several tensors gives several: `attention.0`.
-        shapes: For each of them the shape of its output for one image: `(channels, h, w)` or
-            `(units,)`. Tokens `[N, T, D]` are a map of T rows and one column with D channels.
-        outputs: For each of them this shape as the CNN gives it, `[1, ...]`.
-        kinds: For each of them the class of the module that gives it.
-        calls: For each of them how many times a forward pass calls it; the last call is probed.
+        layers: The layers that can be probed, by name, in the order of the forward pass, and last
+            the logits. A module that returns several tensors gives several: `attention.0`.
         unprobed: For each other module that the forward pass reaches, why it cannot be probed.
         folding: The batch normalizations that run folded into convolutions, but in float64.
         unreached: The modules that it does not reach.
@@ -138,7 +133,7 @@ class Subject(nn.Module):
 
         Args:
             images: `[N, C, H, W]` in [0, 1].
-            layers: Names out of `shapes`. The whole CNN runs only for `"logits"`. A layer that
+            layers: Names out of `layers`. The whole CNN runs only for `"logits"`. A layer that
                 the CNN calls several times gives the output of its last call.
             channels: If only one layer is asked for, those of its channels that are needed. A
                 layer for which `gives_channels` is true then computes no others.
@@ -248,8 +243,8 @@ class Subject(nn.Module):
         Raises:
             InputError: There is no such layer, or its output has no channels.
         """
-        if layer in self.shapes:
-            return self.shapes[layer]
+        if layer in self.layers:
+            return self.layers[layer].shape
         if layer in self.unprobed:
             raise InputError(
                 f"Layer '{layer}' of {self.name} cannot be probed: {self.unprobed[layer]}. "
@@ -257,7 +252,7 @@ class Subject(nn.Module):
             )
         if layer in self.unreached:
             module = self._modules_named[layer]
-            parts = [name for name in self.shapes if name.startswith(f"{layer}.")]
+            parts = [name for name in self.layers if name.startswith(f"{layer}.")]
             raise InputError(
                 f"Layer '{layer}' of {self.name} is never reached in the forward pass, which does "
                 f"not call this {type(module).__name__}"
@@ -269,12 +264,12 @@ class Subject(nn.Module):
             name = next(name for name, module in self._modules_named.items() if module is shared)
             raise InputError(f"Layer '{layer}' of {self.name} is also '{name}': name that.")
         raise InputError(
-            f"{self.name} has no layer '{layer}'.{suggestion(layer, self.shapes)} "
+            f"{self.name} has no layer '{layer}'.{suggestion(layer, self.layers)} "
             f"{self._there_are(layer)}"
         )
 
     def _there_are(self, layer: str) -> str:
-        names = list(self.shapes)
+        names = list(self.layers)
         if len(names) <= MOST_NAMES:
             which = f"Layers that can be probed: {', '.join(names) or 'none'}."
         else:
@@ -299,8 +294,8 @@ class Subject(nn.Module):
     def bytes_to(self, layer: str) -> int:
         """Returns the bytes of one image's float32 outputs of all layers up to this one."""
         numbers = math.prod(self.input_shape)
-        for name, shape in self.shapes.items():
-            numbers += math.prod(shape)
+        for name, each in self.layers.items():
+            numbers += math.prod(each.shape)
             if name == layer:
                 break
         return 4 * numbers
@@ -391,13 +386,6 @@ class Subject(nn.Module):
         self.gives_logits = listing.gives_logits
         self._called_by_keyword = listing.by_keyword
         self._checkpoints = listing.checkpoints
-        self.shapes = {name: layer.shape for name, layer in self.layers.items()}
-        self.outputs = {name: layer.output for name, layer in self.layers.items()}
-        self.calls = {name: layer.calls for name, layer in self.layers.items()}
-        self.kinds = {
-            name: type(self._modules_named[layer.module]).__name__
-            for name, layer in self.layers.items()
-        }
         reached = listing.reached
         self.unreached = [name for name in self._modules_named if name and name not in reached]
 

@@ -25,14 +25,17 @@ class Layer:
 
     Attributes:
         module: The name of the module that gives it, `""` for the whole CNN.
+        kind: The class of this module.
         path: The keys that lead to it in what the module gives.
         layout: Where its channels lie.
         output: Its shape for one image, as the module gives it: `[1, ...]`.
-        shape: Its shape as it is probed: `(channels, h, w)` or `(units,)`.
+        shape: Its shape as it is probed: `(channels, h, w)` or `(units,)`. Tokens `[N, T, D]` are
+            a map of T rows and one column with D channels.
         calls: How many times a forward pass calls the module; the last call is probed.
     """
 
     module: str
+    kind: str
     path: Path
     layout: Layout
     output: list[int]
@@ -225,7 +228,8 @@ class _Lister:
         layout = self._layouts[module, path]
         shape = tuple(layout.arranged(tensor).shape[1:])
         calls = self._seen.calls[module] if module else 1
-        return Layer(module, path, layout, list(tensor.shape), shape, calls)
+        kind = type(self._modules[module]).__name__
+        return Layer(module, kind, path, layout, list(tensor.shape), shape, calls)
 
     def _why_not(self, module: str, path: Path, tensor: Tensor) -> str | None:
         shape = list(tensor.shape)

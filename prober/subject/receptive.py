@@ -33,7 +33,7 @@ def receptive_fields(subject: Subject) -> dict[str, tuple[int, int] | None]:
         subject: The CNN under study.
 
     Returns:
-        For each layer of `subject.shapes` height and width, in pixels, of the smallest rectangle
+        For each layer of `subject.layers` height and width, in pixels, of the smallest rectangle
         around what a neuron sees: the largest among the channels and the neurons in the middle
         half of the map, away from the border, where padding takes the place of pixels. It ends
         at the image's border: the whole image is `(H, W)`, nothing is `(0, 0)`. None where the
@@ -64,7 +64,7 @@ def receptive_fields(subject: Subject) -> dict[str, tuple[int, int] | None]:
         torch.backends.mha.set_fastpath_enabled(fast)
         for handle in handles:
             handle.remove()
-    return {name: fields[name] for name in subject.shapes}
+    return {name: fields[name] for name in subject.layers}
 
 
 def _size(box: Tensor | None) -> tuple[int, int] | None:

@@ -300,7 +300,7 @@ class Sweep:
         memory = None
         if accelerator == "cuda":
             memory = torch.cuda.get_device_properties(0).total_memory
-        depth = list(self.subject.shapes).index
+        depth = list(self.subject.layers).index
         return {
             layer: automatic_size(self.subject, max(layers, key=depth), memory)
             for layer, layers in needed.items()
@@ -337,7 +337,7 @@ class Sweep:
     def _estimate(self, number: int) -> str:
         """Says how much a very large grid is, from a few steps of its deepest layer."""
         layers = [layer for layer, _ in self.grid.looks(self.subject)]
-        deepest = max(layers, key=list(self.subject.shapes).index)
+        deepest = max(layers, key=list(self.subject.layers).index)
         images = torch.rand(16, *self.subject.input_shape, requires_grad=True)
         seconds = []
         for _ in range(4):

@@ -110,7 +110,7 @@ class Grid:
         images = _labelled(starts, [type(i).__name__ for i in starts])
         regularizers = _labelled(self.regularizers, ["reg"] * len(self.regularizers))
         planned = []
-        depth = list(subject.shapes)
+        depth = list(subject.layers)
         objectives = sorted(self._objectives(subject), key=lambda o: depth.index(o[2].layer))
         for look, folder, objective in objectives:
             objective = objective.resolved(subject)
@@ -171,7 +171,7 @@ class Grid:
                 for name in self.objectives:
                     for look, objective in self._looks(name, layer, channel, shape):
                         yield look, f"ch{channel:03d}", objective
-        none = self.classes == ALL and LOGITS not in subject.shapes  # all that there are
+        none = self.classes == ALL and LOGITS not in subject.layers  # all that there are
         if self.classes is not None and not none:
             classes = subject.check_layer(LOGITS)[0]
             for channel in numbers("grid.classes", self.classes, classes, f"of {subject.name}"):
@@ -198,7 +198,7 @@ class Grid:
             layers = subject.computing_layers()
         for layer in layers:
             subject.check_layer(layer)
-        depth = list(subject.shapes)
+        depth = list(subject.layers)
         return sorted(layers, key=depth.index)
 
     def _seeds(self, first: int) -> list[int]:

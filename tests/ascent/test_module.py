@@ -247,7 +247,7 @@ def test_statistics_of_a_batch_norm_are_the_same_after_fit():
 @pytest.mark.parametrize("name", ["biased", "control"])
 def test_score_rises_for_the_channels_of_all_layers(name):
     risen, alive, of_weights = 0, 0, []
-    for layer, shape in plain.subject(name).shapes.items():
+    for layer, shape in plain.shapes(plain.subject(name)).items():
         targets = [
             Target(ChannelMean(layer, channel), GaussianNoise(), DEFAULT, channel)
             for channel in range(shape[0])

@@ -203,7 +203,7 @@ def test_prober_loads_them(seed):
     settings.pop("cnn")
     subject = Subject(PlantedCNN(**known.init_args), **settings)
     layer = known.layers[0]
-    assert subject.shapes[layer][0] == len(known.units) + len(known.disputable)
+    assert subject.layers[layer].shape[0] == len(known.units) + len(known.disputable)
     image = torch.rand(2, *known.input_shape, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(subject(image, [layer])[layer], run(known, image, layer))
 

@@ -53,11 +53,11 @@ IMAGES = torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 
 
 def test_layers_of_the_reference_cnn_and_their_shapes():
-    assert list(plain.subject().shapes.items()) == [*SHAPES.items(), ("logits", (10,))]
+    assert list(plain.shapes(plain.subject()).items()) == [*SHAPES.items(), ("logits", (10,))]
 
 
 def test_layers_come_in_the_order_in_which_they_run():
-    assert list(chain().shapes.items()) == [
+    assert list(plain.shapes(chain()).items()) == [
         ("body.0", (4, 6, 6)),
         ("body.1", (4, 6, 6)),
         ("body", (4, 6, 6)),
@@ -546,7 +546,7 @@ def test_layer_that_is_called_logits_is_that_layer():
     images = torch.rand(3, 3, 2, 2)
     expected = F.linear(images.flatten(1), subject.cnn.logits.weight, subject.cnn.logits.bias)
     torch.testing.assert_close(subject(images, ["logits"])["logits"], expected)
-    assert subject.shapes == {"logits": (4,)}
+    assert plain.shapes(subject) == {"logits": (4,)}
 
 
 @pytest.mark.parametrize("name", ["biased", "control"])
@@ -613,7 +613,7 @@ def test_shapes_follow_the_formula_of_a_convolution(
         (side + 2 * padding - dilation * (k - 1) - 1) // stride + 1
         for side, k in zip((height, width), kernel, strict=True)
     ]
-    assert subject.shapes == {
+    assert plain.shapes(subject) == {
         "0": (6, *out),
         "1": (6, *out),
         "2": (6, 2, 1),
@@ -621,7 +621,7 @@ def test_shapes_follow_the_formula_of_a_convolution(
         "4": (7,),
         "logits": (7,),
     }
-    outputs = subject(torch.rand(number, channels, height, width), list(subject.shapes))
+    outputs = subject(torch.rand(number, channels, height, width), list(subject.layers))
     assert {name: tuple(o.shape) for name, o in outputs.items()} == {
-        name: (number, *shape) for name, shape in subject.shapes.items()
+        name: (number, *shape) for name, shape in plain.shapes(subject).items()
     }

@@ -82,7 +82,7 @@ def transformer():
 def test_tokens_are_a_map_of_one_column():
     cnn = transformer().eval()
     subject = subject_of(cnn)
-    assert subject.shapes == {
+    assert plain.shapes(subject) == {
         "patches": (12, 4, 4),
         "block.self_attn.0": (12, 16, 1),
         "block.dropout1": (12, 16, 1),
@@ -97,8 +97,8 @@ def test_tokens_are_a_map_of_one_column():
         "head": (5,),
         "logits": (5,),
     }
-    assert subject.outputs["block.linear1"] == [1, 16, 20]
-    assert subject.kinds["block.self_attn.0"] == "MultiheadAttention"
+    assert subject.layers["block.linear1"].output == [1, 16, 20]
+    assert subject.layers["block.self_attn.0"].kind == "MultiheadAttention"
     tokens = cnn.block(cnn.patches(IMAGES).flatten(2).transpose(1, 2))
     outputs = subject(IMAGES, ["block", "logits"])
     for channel, patch in ((0, 0), (11, 15), (3, 7)):
@@ -158,11 +158,11 @@ def test_channels_that_come_last_are_found(width):
     last = {"2": width, "3": width, "4": 20, "5": 20, "6": width}
     first = {"0": width, "1": width, "7": width}
     for name, channels in (last | first).items():
-        assert subject.shapes[name] == (channels, 8, 8), name
+        assert subject.layers[name].shape == (channels, 8, 8), name
         output = cnn[: int(name) + 1](IMAGES)
         expected = output.movedim(3, 1) if name in last else output
         torch.testing.assert_close(subject(IMAGES, [name])[name], expected)
-    assert subject.outputs["4"] == [1, 8, 8, 20]
+    assert subject.layers["4"].output == [1, 8, 8, 20]
 
 
 def test_module_that_knows_its_layout_where_the_size_does_not_tell():
@@ -179,7 +179,7 @@ def test_one_dimensional_convolution_has_its_channels_first():
     cnn = nn.Sequential(nn.Flatten(2), nn.Conv1d(3, 5, 9), nn.BatchNorm1d(5), nn.ReLU()).eval()
     subject = subject_of(cnn)
     for name in ("1", "2", "3"):
-        assert subject.shapes[name] == (5, 56, 1)
+        assert subject.layers[name].shape == (5, 56, 1)
         expected = cnn[: int(name) + 1](IMAGES)[..., None]
         torch.testing.assert_close(subject(IMAGES, [name])[name], expected)
 
@@ -220,7 +220,7 @@ def test_tensors_in_a_container_have_names_with_a_dot(make, names):
         lambda net, x: net.head(next(leaves(net.body(x)))), body=lambda: Gives(make), head=conv()
     )
     subject = subject_of(cnn)
-    assert list(subject.shapes) == [*names, "head", "logits"]
+    assert list(subject.layers) == [*names, "head", "logits"]
     for name, factor in names.items():
         assert torch.equal(subject(IMAGES, [name])[name], IMAGES * factor)
     together = subject(IMAGES, [*names, "head"])
@@ -272,8 +272,8 @@ def test_module_has_its_name_before_what_a_container_holds():
 
     cnn = Net(lambda net, x: net.pair(x)[0], pair=lambda: Couple(nn.Conv2d(3, 4, 3)))
     subject = subject_of(cnn)
-    assert subject.shapes == {"pair.0": (4, 6, 6), "pair.1": (3, 8, 8), "logits": (4, 6, 6)}
-    assert subject.kinds["pair.0"] == "Conv2d"
+    assert plain.shapes(subject) == {"pair.0": (4, 6, 6), "pair.1": (3, 8, 8), "logits": (4, 6, 6)}
+    assert subject.layers["pair.0"].kind == "Conv2d"
 
 
 # What cannot be probed.
@@ -325,7 +325,7 @@ def odd_net():
 )
 def test_layer_without_channels_says_why(layer, why):
     subject = subject_of(odd_net())
-    assert list(subject.shapes) == ["conv"]
+    assert list(subject.layers) == ["conv"]
     assert not subject.one_by_one
     with pytest.raises(InputError, match=f"'{layer}' of Net cannot be probed: .*{why}.*: conv\\."):
         subject(IMAGES, [layer])
@@ -371,7 +371,7 @@ def test_module_of_two_names_is_probed_by_its_first():
     cnn = Net(lambda net, x: net.second(net.first(x)), first=conv(3, 3))
     cnn.second = cnn.first
     subject = subject_of(cnn)
-    assert subject.calls["first"] == 2
+    assert subject.layers["first"].calls == 2
     torch.testing.assert_close(subject(IMAGES, ["first"])["first"], cnn(IMAGES))
     with pytest.raises(InputError, match="'second' of Net is also 'first'"):
         subject(IMAGES, ["second"])
@@ -385,8 +385,8 @@ def test_calls_are_counted_and_the_last_one_settles_the_place():
         head=lambda: nn.Conv2d(3, 2, 1),
     )
     subject = subject_of(cnn)
-    assert subject.calls == {"between": 1, "conv": 2, "head": 1, "logits": 1}
-    assert list(subject.calls) == ["between", "conv", "head", "logits"]
+    calls = [(name, layer.calls) for name, layer in subject.layers.items()]
+    assert calls == [("between", 1), ("conv", 2), ("head", 1), ("logits", 1)]
 
 
 class TwoInputs(nn.Module):
@@ -455,7 +455,7 @@ def test_cnn_of_one_image_is_given_one_at_a_time(run):
     cnn = Net(run, conv=conv(), head=lambda: nn.Linear(256, 5))
     subject = subject_of(cnn)
     assert subject.one_by_one
-    assert subject.shapes == {"conv": (4, 8, 8), "head": (5,), "logits": (5,)}
+    assert plain.shapes(subject) == {"conv": (4, 8, 8), "head": (5,), "logits": (5,)}
     images = IMAGES.clone().requires_grad_()
     for layers in (["conv"], ["head"], ["conv", "logits"]):
         outputs = subject(images, layers)
@@ -593,11 +593,11 @@ def test_layers_of_all_kinds_are_those_of_a_plain_pass(kind, dtype):
     subject = subject_of(cnn).to(dtype)
     assert state(cnn) == before
     plainly = plain_copy(cnn, dtype)
-    for layer in subject.shapes:
+    for layer in subject.layers:
         ours, theirs = (IMAGES.to(dtype).clone().requires_grad_() for _ in range(2))
         output = subject(ours, [layer])[layer]
         kept = plain_outputs(plainly, theirs)[layer]
-        if subject.outputs[layer] != [1, *subject.shapes[layer]]:
+        if subject.layers[layer].output != [1, *subject.layers[layer].shape]:
             kept = kept.movedim(-1, 1).reshape(output.shape)
         assert output.dtype == dtype
         torch.testing.assert_close(output, kept)
@@ -730,12 +730,12 @@ def test_wrappers_are_taken_off():
     ):
         subject = subject_of(cnn)
         assert subject.name == "Sequential"
-        assert list(subject.shapes) == ["0", "1", "logits"]
+        assert list(subject.layers) == ["0", "1", "logits"]
         assert subject.sha256 == subject_of(inner).sha256
     cnn = nn.Sequential(torch.compile(inner), nn.DataParallel(nn.Conv2d(4, 2, 1)))
     subject = subject_of(cnn)
-    assert list(subject.shapes) == ["0.0", "0.1", "0", "1", "logits"]
-    assert subject.kinds["0"] == "Sequential"
+    assert list(subject.layers) == ["0.0", "0.1", "0", "1", "logits"]
+    assert subject.layers["0"].kind == "Sequential"
     torch.testing.assert_close(subject(IMAGES, ["0"])["0"], inner(IMAGES))
     assert type(cnn[0]).__name__ == "OptimizedModule"
     inner.compile()
@@ -871,7 +871,7 @@ def test_layer_that_only_some_images_reach_is_told():
 def test_weights_that_are_not_finite_are_listed_all_the_same():
     cnn = nn.Conv2d(3, 2, 3)
     cnn.weight.data.fill_(float("nan"))
-    assert subject_of(cnn).shapes == {"logits": (2, 6, 6)}
+    assert plain.shapes(subject_of(cnn)) == {"logits": (2, 6, 6)}
 
 
 def test_names_of_weights_are_those_of_the_parameters():

@@ -86,16 +86,16 @@ def test_family_is_listed_and_probed(family, models, table):
     subject = Subject(cnn, input_shape=(3, side, side), mean=MEAN, std=STD)
     listing = time.perf_counter() - began
 
-    assert subject.shapes["logits"] == (1000,)
+    assert subject.layers["logits"].shape == (1000,)
     assert not subject.one_by_one
     computing = subject.computing_layers()
     assert computing
     for name in computing:
         module = subject.cnn.get_submodule(name)
         channels = getattr(module, "out_channels", None) or module.out_features
-        assert subject.shapes[name][0] == channels, name
+        assert subject.layers[name].shape[0] == channels, name
 
-    names = list(subject.shapes)
+    names = list(subject.layers)
     seconds = []
     for layer in (names[0], names[len(names) // 2], names[-2]):
         channel = loudest_channel(subject, layer, torch.rand(1, 3, side, side))
@@ -123,7 +123,7 @@ def test_an_exported_archive_gives_what_the_cnn_gives(family, models, tmp_path):
     archive = Subject(checkpoint=str(tmp_path / "net.pt2"), input_shape=(3, side, side))
     own = Subject(cnn, input_shape=(3, side, side))
     image = torch.rand(1, 3, side, side)
-    layers = [name for name in own.computing_layers() if name in archive.shapes]
+    layers = [name for name in own.computing_layers() if name in archive.layers]
     assert len(layers) >= 0.9 * len(own.computing_layers())
     for layer in (layers[0], layers[len(layers) // 2], "logits"):
         expected = own(image, [layer])[layer]
