@@ -2,17 +2,19 @@
 
 import json
 
+import pytest
 import yaml
 
-from tests.benchmarks.planted import compare, config
-from tests.findings.planted import plant
+from tests.planted import plant
+from tests.planted.tally import compare
 
 
+@pytest.mark.planted
 def test_what_was_planted_is_found(prober, tmp_path):
     planted = plant(3)
     units = [unit for unit in planted.units if unit.channel < 9]
     assert len({str(unit.kinds) for unit in units}) >= 3  # of more than one kind
-    whole = config(planted, steps=30)
+    whole = planted.config(steps=30)
     whole["grid"] |= {"seeds": 1, "channels": "0-8"}
     (tmp_path / "planted.yaml").write_text(yaml.safe_dump(whole), encoding="utf-8")
     ended = prober("report", "--config", "planted.yaml", "--trainer.devices", "1")
