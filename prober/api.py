@@ -31,8 +31,8 @@ from prober.ascent.targets import Target
 from prober.ascent.transforms import Transform
 from prober.common.errors import InputError
 from prober.result import Curve, Evolution, Visualization, Visualizations
-from prober.subject.frozen import Subject
-from prober.subject.inputs import usual_shape
+from prober.subject import Subject
+from prober.subject.input_shape import guessed_input_shape
 from prober.sweep.chunks import automatic_size, cut, needed_layers
 from prober.sweep.grid import Planned
 from prober.sweep.run import Settings, optimize
@@ -238,7 +238,7 @@ def _subject(
         return copy.deepcopy(model), list(model.notes)  # whose precision will change
     assumed = []
     if described["input_shape"] is None:
-        described["input_shape"], said = usual_shape(model)
+        described["input_shape"], said = guessed_input_shape(model)
         assumed = [said]
     subject = Subject(model, **described, value_range=value_range)
     return subject, assumed + subject.notes

@@ -39,7 +39,7 @@ from prober.ascent.records import (
 )
 from prober.common.pictures import enlarge, to_bytes
 from prober.result import CURVE, MARGIN
-from prober.subject.inputs import usual_shape
+from prober.subject.input_shape import guessed_input_shape
 from prober.subject.reference import ReferenceCNN
 
 from . import plain
@@ -129,7 +129,7 @@ def test_the_picture_is_that_of_fit(tmp_path):
         record.pop("seconds")
         for own in ("name", "checkpoint"):
             record["subject"].pop(own)
-    assert mine.pop("notes") == [usual_shape(reference())[1]]
+    assert mine.pop("notes") == [guessed_input_shape(reference())[1]]
     assert mine == expected
     saved = tmp_path / "saved"
     made.save(saved)
@@ -476,7 +476,7 @@ def deep():
     ],
 )
 def test_input_shapes_that_are_found(make, shape):
-    found, note = usual_shape(make())
+    found, note = guessed_input_shape(make())
     assert found == shape
     assert note.startswith(f"Assumed input_shape={shape}: ")
 

@@ -14,8 +14,8 @@ from prober.ascent.given_images import DIGITS, LabelledImages, read_images
 from prober.ascent.objectives import Simple
 from prober.ascent.starts import GivenImage
 from prober.common.errors import InputError, suggestion
-from prober.subject.frozen import Subject
-from prober.subject.loading import find_file
+from prober.common.files import find_file
+from prober.subject import Subject
 
 BATCH_BYTES = 64 * 2**20
 """Bytes of activations that are held at once while the means of a class are taken."""

@@ -22,7 +22,7 @@ from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
 from prober.ascent.transforms import Draw, Transform, Transforms
 from prober.common.errors import InputError
-from prober.subject.frozen import Subject
+from prober.subject import Subject
 
 
 @dataclass

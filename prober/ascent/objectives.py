@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from prober.common.errors import InputError
-from prober.subject.frozen import LOGITS, Subject
+from prober.subject import LOGITS, Subject
 
 LONGEST_NAME = 100
 """Characters of an objective's name at the most: it names a folder."""

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from prober.ascent.given_images import read_picture
 from prober.common.errors import InputError
-from prober.subject.loading import find_file
+from prober.common.files import find_file
 
 
 class InitialImage(ABC):

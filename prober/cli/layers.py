@@ -5,10 +5,9 @@ import textwrap
 from typing import Any
 
 from prober.common.errors import listed
-from prober.subject.frozen import LOGITS, Subject
-from prober.subject.layouts import Layout
-from prober.subject.listing import Layer
-from prober.subject.receptive import receptive_fields
+from prober.subject import LOGITS, Layer, Subject
+from prober.subject.channel_layout import Layout
+from prober.subject.receptive_fields import receptive_fields
 
 WIDTH = 100
 """Columns of the sentences around the table."""

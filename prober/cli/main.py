@@ -35,7 +35,7 @@ from prober.cli.parser import ProberParser
 from prober.common.errors import InputError
 from prober.common.files import claim_version, write_whole
 from prober.report.command import Report
-from prober.subject.frozen import Subject
+from prober.subject import Subject
 from prober.sweep.command import Sweep
 from prober.sweep.grid import Grid
 from prober.sweep.interpolate import Interpolation

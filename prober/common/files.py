@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files: found, and such as appear whole or not at all."""
 
 import os
 from io import BytesIO
@@ -6,6 +6,28 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
+
+from prober.common.errors import InputError
+
+PROJECT = Path(__file__).parents[2]
+"""The folder that holds the package `prober`, with what ships beside it."""
+
+
+def find_file(name: str, what: str) -> Path:
+    """Finds a file by its absolute path, in the working directory, or in the project.
+
+    Args:
+        name: Its path.
+        what: What it is called in the message, `Checkpoint`.
+
+    Raises:
+        InputError: There is no such file.
+    """
+    for path in (Path(name).expanduser(), PROJECT / name):
+        if path.is_file():
+            return path
+    places = " and ".join(f"'{place}'" for place in dict.fromkeys((Path.cwd(), PROJECT)))
+    raise InputError(f"{what} '{name}' is not a file. Looked in {places}.")
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from prober.findings.data import RealData
 from prober.findings.tuning import Curves
 from prober.findings.units import Place, Window, responses, responses_in_blocks
-from prober.subject.frozen import LOGITS, Subject
+from prober.subject import LOGITS, Subject
 
 LOGIT: Place = (LOGITS, None)
 """Where a class's logit is."""

@@ -20,7 +20,7 @@ from prober.findings.interventions import TURNS
 from prober.findings.profiles import NAMES, Profiles
 from prober.findings.tuning import Curves
 from prober.findings.units import Unit, Window, scores
-from prober.subject.frozen import LOGITS, Subject
+from prober.subject import LOGITS, Subject
 
 CELL = 84
 """Pixels that a cell of a sprite may have on a side."""

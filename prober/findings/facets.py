@@ -12,7 +12,7 @@ from prober.findings import interventions
 from prober.findings.profiles import SURVIVES, Profiles
 from prober.findings.tuning import Curves, peaks
 from prober.findings.units import scores
-from prober.subject.frozen import Subject
+from prober.subject import Subject
 
 NEAR = 0.75
 """A facet counts if its best optimum goes at least this share of the best one's way."""

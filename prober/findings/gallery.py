@@ -16,7 +16,7 @@ from prober.ascent.records import UNITS, initial_image_of, objective_of, regular
 from prober.ascent.targets import Target
 from prober.common.errors import InputError
 from prober.findings.units import Unit
-from prober.subject.frozen import Subject
+from prober.subject import Subject
 from prober.sweep.grid import Planned
 from prober.sweep.store import Store, is_broken
 

@@ -40,7 +40,7 @@ from prober.findings.units import (
     responses,
     scores,
 )
-from prober.subject.frozen import Subject
+from prober.subject import Subject
 from prober.sweep.grid import Planned
 
 PENALTY = 0.02

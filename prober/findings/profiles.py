@@ -13,7 +13,7 @@ from prober.ascent.objectives import Objective
 from prober.findings import interventions, stimuli
 from prober.findings.interventions import TURNS
 from prober.findings.units import Window, gradients, scores
-from prober.subject.frozen import Subject
+from prober.subject import Subject
 
 SURVIVES = 0.5
 """A unit survives an intervention if this share of the way is left."""

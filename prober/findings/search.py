@@ -26,7 +26,7 @@ from prober.findings.leaky import LeakyReLUs
 from prober.findings.stimuli import TINTED_HUES
 from prober.findings.tuning import Battery, peaks
 from prober.findings.units import Unit, Window, batch_size, batches
-from prober.subject.frozen import Subject
+from prober.subject import Subject
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from prober.ascent.objectives import Objective
 from prober.ascent.scores import Scores
 from prober.common.errors import listed
 from prober.findings.units import batch_size, batches
-from prober.subject.frozen import LOGITS, Subject
+from prober.subject import LOGITS, Subject
 
 LAYERS = 6
 """Layers before the unit's own that are compared at the most, evenly spread."""

@@ -12,7 +12,7 @@ from prober.ascent.defaults import is_large
 from prober.findings import stimuli
 from prober.findings.stimuli import TINTED_HUES, Choice, Stimuli, choice
 from prober.findings.units import Place, Window, responses
-from prober.subject.frozen import Subject
+from prober.subject import Subject
 
 VALLEY = 0.9
 """Two peaks are two where the curve falls below this share of the lower one between them."""

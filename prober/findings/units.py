@@ -11,7 +11,7 @@ from prober.ascent.defaults import is_large
 from prober.ascent.objectives import ChannelMean, Neuron, Objective
 from prober.ascent.scores import Scores
 from prober.findings.leaky import LeakyReLUs
-from prober.subject.frozen import Subject
+from prober.subject import Subject
 
 BATCH_BYTES = 40 * 2**20
 """Bytes of activations of one batch of images."""

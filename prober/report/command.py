@@ -28,7 +28,7 @@ from prober.findings.search import effort
 from prober.report.page import write_page
 from prober.report.summary import write_summary
 from prober.report.tensorboard import write_report_tensorboard
-from prober.subject.frozen import Subject
+from prober.subject import Subject
 from prober.subject.reference import ReferenceCNN
 from prober.sweep.command import Sweep
 from prober.sweep.grid import Listed

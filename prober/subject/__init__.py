@@ -1,5 +1,6 @@
 """The subject: a trained CNN under study, frozen."""
 
-from prober.subject.frozen import Subject
+from prober.subject.layers import LOGITS, Layer
+from prober.subject.subject import Subject
 
-__all__ = ["Subject"]
+__all__ = ["LOGITS", "Layer", "Subject"]

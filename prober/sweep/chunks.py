@@ -5,7 +5,7 @@ from itertools import groupby
 
 from prober.ascent.objectives import Objective
 from prober.common.errors import InputError
-from prober.subject.frozen import Subject
+from prober.subject import Subject
 from prober.sweep.grid import Planned
 
 WORKING_SET = 20 * 2**20

@@ -24,7 +24,7 @@ from prober.ascent.parameterizations import Parameterization
 from prober.ascent.transforms import Transform
 from prober.common.errors import InputError
 from prober.common.files import claim_version, write_whole
-from prober.subject.frozen import Subject
+from prober.subject import Subject
 from prober.sweep.chunks import automatic_size, cut, needed_layers
 from prober.sweep.grid import Grid, Listed, Planned
 from prober.sweep.interpolate import Interpolation, interpolate, pair_of_records, pairs_of_grid

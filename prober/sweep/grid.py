@@ -16,7 +16,7 @@ from prober.ascent.regularizers import L2, Regularizer, TotalVariation
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
 from prober.common.errors import InputError, suggestion
-from prober.subject.frozen import LOGITS, Subject
+from prober.subject import LOGITS, Subject
 
 ALL = "all"
 

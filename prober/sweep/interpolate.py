@@ -23,7 +23,7 @@ from prober.ascent.transforms import Transform
 from prober.common.errors import InputError
 from prober.common.files import write_whole
 from prober.common.pictures import png, to_bytes
-from prober.subject.frozen import Subject
+from prober.subject import Subject
 from prober.sweep.grid import Planned
 from prober.sweep.run import ChunkResult, Settings, optimize
 from prober.sweep.sheets import GAP, THUMB, thumb

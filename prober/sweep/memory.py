@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from prober.common.errors import InputError
-from prober.subject.frozen import Subject
+from prober.subject import Subject
 
 FORKED_BYTES = 128 * 2**20
 """What each of several processes takes for itself beside weights and images: measured 120 MB."""

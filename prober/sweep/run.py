@@ -27,7 +27,7 @@ from prober.ascent.parameterizations import Parameterization
 from prober.ascent.profiler import NoProfiler
 from prober.ascent.transforms import Transform
 from prober.common.pictures import to_bytes
-from prober.subject.frozen import Subject
+from prober.subject import Subject
 from prober.sweep.grid import Planned
 from prober.sweep.store import ChunkResult, Store
 

@@ -40,8 +40,8 @@ from prober.ascent.regularizers import L2, TotalVariation
 from prober.ascent.starts import GaussianNoise
 from prober.ascent.targets import Target
 from prober.cli.main import ProberCLI, RunLogger
+from prober.common.files import PROJECT
 from prober.subject import Subject
-from prober.subject.loading import PROJECT
 from tests.benchmarks.plain import load_cnn, plain_batch, plain_loop
 
 CONFIG = PROJECT / "configs" / "conv2_ch3.yaml"

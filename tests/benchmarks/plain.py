@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from prober.subject.loading import PROJECT
+from prober.common.files import PROJECT
 from prober.subject.reference import ReferenceCNN
 
 STEPS = 500

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import yaml
 
-from prober.subject.loading import PROJECT
+from prober.common.files import PROJECT
 from tests.planted import Planted, plant
 from tests.planted.tally import Tally, compare
 

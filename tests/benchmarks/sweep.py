@@ -20,8 +20,8 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from prober.common.files import PROJECT
 from prober.subject import Subject
-from prober.subject.loading import PROJECT
 from tests.benchmarks.plain import load_cnn, plain_loop
 
 PLAIN_TARGETS = 6

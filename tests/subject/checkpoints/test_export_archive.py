@@ -13,10 +13,10 @@ from torch import nn
 from prober.common.errors import InputError
 from prober.findings.leaky import LeakyReLUs
 from prober.subject import Subject
-from prober.subject.archive import load_exported
-from prober.subject.loading import load_weights
+from prober.subject.checkpoints.export_archive import load_exported
+from prober.subject.checkpoints.loading import load_weights
 
-from .. import plain
+from ... import plain
 
 
 class Block(nn.Module):

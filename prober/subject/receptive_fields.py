@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from prober.subject.frozen import Subject
+from prober.subject.subject import Subject
 
 NOTHING = float("-inf")
 """In a box: no pixel is seen."""

@@ -22,7 +22,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from prober.common.errors import InputError
-from prober.subject.exported import Call, ExportedCNN, ExportedModule, OfImages, Ref, Step
+from prober.subject.checkpoints.exported_cnn import (
+    Call,
+    ExportedCNN,
+    ExportedModule,
+    OfImages,
+    Ref,
+    Step,
+)
 
 EXPORT_AGAIN = (
     "Export it again: torch.export.save(torch.export.export(model.eval(), (images,)), 'net.pt2')."

@@ -14,9 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from prober.common.errors import InputError, listed
-from prober.subject.archive import entries, is_archive, load_exported
-
-PROJECT = Path(__file__).parents[2]
+from prober.common.files import find_file
+from prober.subject.checkpoints.export_archive import entries, is_archive, load_exported
 
 SAVE = "torch.save(model.state_dict(), 'weights.pt')"
 
@@ -85,19 +84,6 @@ def load_cnn(archive: str) -> nn.Module | None:
     """
     path = find_file(archive, "Checkpoint")
     return load_exported(path) if is_archive(path) else None
-
-
-def find_file(name: str, what: str) -> Path:
-    """Finds a file by its absolute path, in the working directory, or in the project.
-
-    Raises:
-        InputError: There is no such file.
-    """
-    for path in (Path(name).expanduser(), PROJECT / name):
-        if path.is_file():
-            return path
-    places = " and ".join(f"'{place}'" for place in dict.fromkeys((Path.cwd(), PROJECT)))
-    raise InputError(f"{what} '{name}' is not a file. Looked in {places}.")
 
 
 def _read(path: Path) -> tuple[Any, list[str]]:

@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from prober.subject import Subject
-from prober.subject.receptive import receptive_fields
+from prober.subject.receptive_fields import receptive_fields
 
 from .. import plain
 

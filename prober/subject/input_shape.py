@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from prober.common.errors import InputError
-from prober.subject.copying import copied
+from prober.subject.frozen_copy import copied
 
 SMALL, LARGE = 32, 224
 """Sides in pixels of most images that CNNs were trained on: CIFAR's and ImageNet's."""
@@ -24,7 +24,7 @@ CIFAR's 8 times at the most."""
 Shape = tuple[int, int, int]
 
 
-def usual_shape(cnn: nn.Module) -> tuple[Shape, str]:
+def guessed_input_shape(cnn: nn.Module) -> tuple[Shape, str]:
     """Finds the shape of image that a CNN was probably made for.
 
     The first convolution tells the channels, or, in a network without one, the first linear layer

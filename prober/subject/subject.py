@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from prober.common.errors import InputError, listed, suggestion
-from prober.subject.checkpointing import straight_checkpoints
-from prober.subject.copying import copied, freeze
-from prober.subject.folding import Folding
-from prober.subject.listing import LOGITS, list_layers
-from prober.subject.loading import load_cnn, load_weights
-from prober.subject.memory import Memory
+from prober.subject.batchnorm_folding import Folding
+from prober.subject.checkpoints.loading import load_cnn, load_weights
+from prober.subject.frozen_copy import copied, freeze
+from prober.subject.gradient_checkpoints import straight_checkpoints
+from prober.subject.layers import LOGITS, list_layers
 from prober.subject.reference import ReferenceCNN
+from prober.subject.state_between_calls import Memory
 
 BIASED = "prober/subject/reference/biased.pt"
 """The reference CNN's checkpoint where no CNN is named."""

@@ -17,10 +17,10 @@ from torch import nn
 
 from prober.common.errors import InputError
 from prober.subject import Subject
-from prober.subject.loading import load_weights
+from prober.subject.checkpoints.loading import load_weights
 from prober.subject.reference import ReferenceCNN
 
-from ..plain import FOLDER
+from ...plain import FOLDER
 
 BIASED = FOLDER / "biased.pt"
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from prober.common.errors import InputError
-from prober.subject.checkpointing import straight_checkpoints
-from prober.subject.layouts import DEFAULT, Layout, Path, known_layout, pick, tensors
-from prober.subject.memory import Memory
+from prober.subject.channel_layout import DEFAULT, Layout, Path, known_layout, pick, tensors
+from prober.subject.gradient_checkpoints import straight_checkpoints
+from prober.subject.state_between_calls import Memory
 
 LOGITS = "logits"
 """The name that the output of the whole CNN goes by, beside the names of its layers."""

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prober.subject.layouts import tensors
+from prober.subject.channel_layout import tensors
 
 TOLERANCE = 1e-5
 """Outputs may differ by this share of their largest number, which float32 rounds to about 1e-7."""
