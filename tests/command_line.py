@@ -38,6 +38,16 @@ def run(*args, cwd):
     return end(start(*args, cwd=cwd))
 
 
+def refused(ended, *words):
+    """Returns the one message with which a command ended, which says all of this."""
+    assert ended.code == 2, ended.err
+    assert ended.err.startswith("Error: ") and ended.err.endswith("\n"), ended.err
+    assert ended.err.count("\n") == 1, ended.err
+    for word in words:
+        assert str(word) in ended.err
+    return ended.err.removeprefix("Error: ").rstrip("\n")
+
+
 def lines(out):
     """The lines on the screen without the progress bar, which returns to the line's start."""
     return [

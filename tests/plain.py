@@ -14,6 +14,7 @@ from prober.subject import Subject
 from prober.subject.reference import ReferenceCNN
 
 FOLDER = Path(reference.__file__).parent
+SEVEN = "prober/subject/reference/seven.png"
 
 
 def weights(name="biased", dtype=torch.float64):

@@ -41,11 +41,9 @@ from prober.common.pictures import enlarge, to_bytes
 from prober.result import CURVE, MARGIN
 from prober.subject.input_shape import guessed_input_shape
 from prober.subject.reference import ReferenceCNN
-
-from . import plain
-from .command_line import CONV2_CH3, ROOT, run
-
-SEVEN = "prober/subject/reference/seven.png"
+from tests import plain
+from tests.command_line import CONV2_CH3, ROOT, run
+from tests.plain import SEVEN
 
 
 def reference():

@@ -19,8 +19,7 @@ from prober.ascent.callbacks import (
 from prober.ascent.module import ActivationMaximization
 from prober.ascent.objectives import ChannelMean
 from prober.common.errors import InputError
-
-from .. import plain
+from tests import plain
 
 
 def run(folder, steps, every, before=(), log_every_n_steps=10):

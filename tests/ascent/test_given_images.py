@@ -10,13 +10,9 @@ from PIL import Image
 from prober.ascent.given_images import MOST, read_images, read_picture, shipped_digits
 from prober.common.errors import InputError
 from prober.subject.reference import load_digits
+from tests.files import save_image
 
 SHAPE = (3, 6, 5)
-
-
-def save(file, pixels):
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.asarray(pixels, np.uint8)).save(file)
 
 
 def noise(number, seed=0):
@@ -57,9 +53,9 @@ def test_many_images_are_thinned_out_evenly(tmp_path):
 
 def test_a_folder_is_read_in_order_with_its_subfolders_as_classes(tmp_path):
     pixels = noise(3)
-    save(tmp_path / "zebra" / "b.png", pixels[0])
-    save(tmp_path / "ape" / "a.bmp", pixels[1])
-    save(tmp_path / "ape" / "deep" / "a.png", pixels[2])
+    save_image(tmp_path / "zebra" / "b.png", pixels[0])
+    save_image(tmp_path / "ape" / "a.bmp", pixels[1])
+    save_image(tmp_path / "ape" / "deep" / "a.png", pixels[2])
     data = read_images(str(tmp_path), SHAPE)
     assert (data.classes, data.labels.tolist()) == (["ape", "zebra"], [0, 0, 1])
     expected = pixels[[1, 2, 0]].transpose(0, 3, 1, 2) / 255
@@ -67,8 +63,8 @@ def test_a_folder_is_read_in_order_with_its_subfolders_as_classes(tmp_path):
 
 
 def test_pictures_of_another_size_are_brought_to_the_subjects_or_skipped(tmp_path):
-    save(tmp_path / "wide.png", np.full((12, 30, 3), (255, 51, 0)))
-    save(tmp_path / "fits.png", np.full((6, 5, 3), 102))
+    save_image(tmp_path / "wide.png", np.full((12, 30, 3), (255, 51, 0)))
+    save_image(tmp_path / "fits.png", np.full((6, 5, 3), 102))
     data = read_images(str(tmp_path), SHAPE)
     assert data.images.shape == (2, *SHAPE) and data.skipped == []
     expected = np.broadcast_to(np.array([1, 0.2, 0])[:, None, None], SHAPE)
@@ -140,7 +136,7 @@ def test_what_cannot_be_used_is_told_with_the_option_that_names_it(tmp_path):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "a.png").write_bytes(b"no picture")
     told("broken", "no image in .* can be used. 'a.png': cannot identify")
-    save(tmp_path / "rgb" / "a.png", noise(1)[0])
+    save_image(tmp_path / "rgb" / "a.png", noise(1)[0])
     told("rgb", "the subject takes 4 channels, an image file has 1 or 3", (4, 6, 5))
     np.save(tmp_path / "one.npy", np.zeros(SHAPE))
     told("one.npy", r"is \[3, 6, 5\]; N images for this subject are \['N', 3, 6, 5\]")

@@ -1,7 +1,6 @@
 """Objectives of whole layers against their formulas in numpy and loops."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,10 +24,10 @@ from prober.ascent.targets import Target
 from prober.common.errors import InputError
 from prober.subject import Subject
 from prober.subject.reference import load_digits
+from tests import plain
+from tests.files import RunsCode
+from tests.plain import SEVEN
 
-from .. import plain
-
-SEVEN = "prober/subject/reference/seven.png"
 SUBJECT = plain.subject().double()
 IMAGES = torch.rand(5, 3, 28, 28, generator=torch.Generator().manual_seed(6)).double()
 LAYERS = {name: output.numpy() for name, output in plain.outputs(IMAGES).items()}
@@ -341,11 +340,8 @@ def test_vector_is_looked_for_as_other_files_are(tmp_path, monkeypatch):
 
 
 def test_vector_of_code_is_not_run(tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return Path.write_text, (tmp_path / "trap", "gotcha")
-
-    np.save(tmp_path / "code.npy", np.array([Trap()] * 32, dtype=object), allow_pickle=True)
+    traps = np.array([RunsCode(tmp_path / "trap")] * 32, dtype=object)
+    np.save(tmp_path / "code.npy", traps, allow_pickle=True)
     with pytest.raises(InputError, match="is not a direction's array"):
         Direction("conv2", str(tmp_path / "code.npy")).resolved(SUBJECT)
     assert not (tmp_path / "trap").exists()

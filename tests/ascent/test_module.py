@@ -35,8 +35,9 @@ from prober.ascent.transforms import (
 )
 from prober.common.errors import InputError
 from prober.subject import Subject
-
-from .. import plain
+from tests import plain
+from tests.cnns import Fragile
+from tests.plain import SEVEN
 
 DEFAULT = (L2(), TotalVariation())
 
@@ -347,13 +348,6 @@ def test_target_has_name_and_record():
     }
 
 
-class Fragile(nn.Module):
-    """Is the image itself, until the mean of its first channel is above 0.8."""
-
-    def forward(self, x):
-        return x * torch.where(x[:, :1].mean((2, 3), keepdim=True) > 0.8, torch.inf, 1.0)
-
-
 def test_score_that_is_not_finite_stops_the_run_with_the_step():
     subject = Subject(nn.Sequential(Fragile()), input_shape=(3, 6, 6))
     module = ActivationMaximization(subject, ChannelMean("0", 0), regularizers=[], seed=0)
@@ -451,7 +445,6 @@ def test_seed_out_of_range_is_told(seed):
         one(seed=seed)
 
 
-SEVEN = "prober/subject/reference/seven.png"
 MOVES = (Jitter(2), Rotation(15.0), Scale(0.8, 1.2), Blur(0.7), Noise(0.1))
 SETTINGS = {
     "pixels": {},

@@ -19,8 +19,7 @@ from prober.ascent.scores import Scores
 from prober.ascent.starts import GaussianNoise
 from prober.ascent.targets import Target
 from prober.common.errors import InputError
-
-from .. import plain
+from tests import plain
 
 
 def largest(activations, k):

@@ -17,8 +17,7 @@ from prober.ascent.parameterizations import (
 )
 from prober.ascent.starts import PinkNoise
 from prober.common.errors import InputError
-
-from .. import plain
+from tests import plain
 
 SHAPES = [(3, 28, 28), (1, 7, 5), (3, 8, 9), (5, 1, 6), (2, 1, 1)]
 shapes = pytest.mark.parametrize("shape", SHAPES, ids=str)

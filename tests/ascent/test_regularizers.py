@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from prober.ascent.regularizers import L2, Distance, Penalties, TotalVariation
 from prober.common.errors import InputError
-
-from .. import plain
+from tests import plain
 
 
 def images_of(number, channels, height, width, seed=0):

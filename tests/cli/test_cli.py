@@ -8,9 +8,8 @@ import pytest
 import yaml
 
 from prober.ascent.starts import GivenImage, GrayNoise, LowFrequencyNoise, PinkNoise
-
-from .. import plain
-from ..command_line import CONFIGS, CONV2_CH3, lines
+from tests import plain
+from tests.command_line import CONFIGS, CONV2_CH3, lines
 
 L2 = {"name": "l2", "weight": 1e-4}
 TOTAL_VARIATION = {"name": "total_variation", "weight": 1e-3}
@@ -123,7 +122,7 @@ def test_snapshot_interval_is_an_option(prober, tmp_path):
     ]
 
 
-SEVEN = GivenImage("prober/subject/reference/seven.png")
+SEVEN = GivenImage(plain.SEVEN)
 SHIPPED = {
     "class7": ("classifier_ch7", {"layer": "classifier", "channel": 7}),
     "control_conv2_ch3": ("conv2_ch3", {"objective": "ChannelMean"}),
@@ -527,26 +526,11 @@ def test_without_a_logger_nothing_is_written(prober, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-FRAGILE = """
-import torch
-from torch import nn
-
-
-class Fragile(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.bright = nn.Identity()
-
-    def forward(self, x):
-        return self.bright(torch.where(x[:, :1].mean() > 0.8, torch.{value}, x))
-"""
-
-
 @pytest.mark.parametrize("value", ["nan", "inf"])
 def test_score_that_is_not_finite_only_after_the_last_step(prober, tmp_path, value):
-    (tmp_path / f"fragile_{value}.py").write_text(FRAGILE.format(value=value), encoding="utf-8")
     (tmp_path / "fragile.yaml").write_text(
-        f"model:\n  subject: {{cnn: fragile_{value}.Fragile}}\n"
+        "model:\n  subject:\n"
+        f"    cnn: {{class_path: tests.cnns.Fragile, init_args: {{beyond: .{value}}}}}\n"
         "  objective: {class_path: ChannelMean, init_args: {layer: bright, channel: 0}}\n",
         encoding="utf-8",
     )

@@ -17,8 +17,7 @@ from prober.common.pictures import (
     squared,
     to_bytes,
 )
-
-from .. import plain
+from tests import plain
 
 
 def rng(seed=0):

@@ -8,19 +8,14 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import LightningDataModule
-from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 
 from prober.common.errors import InputError
 from prober.findings.data import RealData, read_data
+from tests.files import save_image
 from tests.plain import FOLDER
 
 SHAPE = (3, 6, 5)
-
-
-def save(file, pixels):
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.asarray(pixels, np.uint8)).save(file)
 
 
 def flat(color):
@@ -35,10 +30,10 @@ def data_of(colors, labels, classes):
 def test_a_folder_s_subfolders_are_its_classes(tmp_path):
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (3, 6, 5, 3))
-    save(tmp_path / "zebra" / "b.png", pixels[0])
-    save(tmp_path / "ape" / "deep" / "a.bmp", pixels[1])
-    save(tmp_path / "ape" / "a.PNG", pixels[2])
-    save(tmp_path / "beside.png", pixels[0])
+    save_image(tmp_path / "zebra" / "b.png", pixels[0])
+    save_image(tmp_path / "ape" / "deep" / "a.bmp", pixels[1])
+    save_image(tmp_path / "ape" / "a.PNG", pixels[2])
+    save_image(tmp_path / "beside.png", pixels[0])
     (tmp_path / "ape" / "notes.txt").write_text("no image", encoding="utf-8")
     data = read_data(str(tmp_path), SHAPE, False)
     assert data.classes == ["ape", "zebra"]
@@ -49,14 +44,14 @@ def test_a_folder_s_subfolders_are_its_classes(tmp_path):
 
 
 def test_a_folder_without_subfolders_has_no_classes(tmp_path):
-    save(tmp_path / "one.png", flat([255, 0, 0]))
+    save_image(tmp_path / "one.png", flat([255, 0, 0]))
     data = read_data(str(tmp_path), SHAPE, False)
     assert (data.classes, data.labels.tolist()) == ([], [-1])
     assert not data.every_class_has_a_hue
 
 
 def test_a_cnn_of_one_channel_gets_the_luminance(tmp_path):
-    save(tmp_path / "one.png", flat([200, 100, 50]))
+    save_image(tmp_path / "one.png", flat([200, 100, 50]))
     data = read_data(str(tmp_path), (1, 6, 5), False)
     luminance = 0.299 * 200 + 0.587 * 100 + 0.114 * 50
     assert data.images.flatten().tolist() == pytest.approx([luminance / 255] * 30, abs=1 / 255)
@@ -64,13 +59,13 @@ def test_a_cnn_of_one_channel_gets_the_luminance(tmp_path):
 
 
 def test_what_cannot_be_read_or_is_of_another_size_is_skipped_by_name(tmp_path):
-    save(tmp_path / "a" / "good.png", flat([255, 0, 0]))
-    save(tmp_path / "a" / "half.png", np.random.default_rng(0).integers(0, 256, (6, 5, 3)))
+    save_image(tmp_path / "a" / "good.png", flat([255, 0, 0]))
+    save_image(tmp_path / "a" / "half.png", np.random.default_rng(0).integers(0, 256, (6, 5, 3)))
     whole = (tmp_path / "a" / "half.png").read_bytes()
     (tmp_path / "a" / "half.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "text.png").write_text("no image", encoding="utf-8")
-    save(tmp_path / "b" / "large.png", np.zeros((9, 7, 3)))
+    save_image(tmp_path / "b" / "large.png", np.zeros((9, 7, 3)))
     data = read_data(str(tmp_path), SHAPE, False)
     assert len(data.images) == 1 and data.labels.tolist() == [0]
     why = dict(data.skipped)
@@ -81,7 +76,7 @@ def test_what_cannot_be_read_or_is_of_another_size_is_skipped_by_name(tmp_path):
 @pytest.mark.parametrize("broken", ["large", "none", "missing"])
 def test_a_folder_of_which_nothing_can_be_used_is_refused(tmp_path, broken):
     if broken == "large":
-        save(tmp_path / "large.png", np.zeros((9, 7, 3)))
+        save_image(tmp_path / "large.png", np.zeros((9, 7, 3)))
     folder = tmp_path / "missing" if broken == "missing" else tmp_path
     said = {"large": r"9 x 7.*6 x 5", "none": "there is no image", "missing": "there is no folder"}
     with pytest.raises(InputError, match=said[broken]):

@@ -17,8 +17,7 @@ from prober.ascent.module import ActivationMaximization
 from prober.ascent.objectives import ChannelMean
 from prober.common.errors import InputError
 from prober.subject import Subject
-
-from .. import plain
+from tests import plain
 
 IMAGES = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 

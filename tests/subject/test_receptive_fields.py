@@ -5,8 +5,7 @@ from torch.nn import functional as F
 
 from prober.subject import Subject
 from prober.subject.receptive_fields import receptive_fields
-
-from .. import plain
+from tests import plain
 
 
 def fields_by_nan(subject):

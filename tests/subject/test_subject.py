@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from prober.common.errors import InputError
 from prober.subject import Subject
+from tests import plain
 
-from .. import plain
 from .reference.test_cnn import SHAPES
 
 

@@ -12,8 +12,7 @@ from torch import nn
 from prober.ascent.module import ActivationMaximization
 from prober.ascent.objectives import ChannelMean
 from prober.subject import Subject
-
-from .. import plain
+from tests import plain
 
 pytestmark = pytest.mark.zoo
 

@@ -4,7 +4,6 @@ import json
 import pickle
 import zipfile
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,8 +14,8 @@ from prober.findings.leaky import LeakyReLUs
 from prober.subject import Subject
 from prober.subject.checkpoints.export_archive import load_exported
 from prober.subject.checkpoints.loading import load_weights
-
-from ... import plain
+from tests import plain
+from tests.files import RunsCode
 
 
 class Block(nn.Module):
@@ -231,14 +230,6 @@ def rewritten(archive, path, change=None, records=None):
         for name, content in replaced.items():
             new.writestr(name, content)
     return path
-
-
-class RunsCode:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.write_text, (self.path, "gotcha")
 
 
 def springs(trap, path):

@@ -19,8 +19,8 @@ from prober.common.errors import InputError
 from prober.subject import Subject
 from prober.subject.checkpoints.loading import load_weights
 from prober.subject.reference import ReferenceCNN
-
-from ...plain import FOLDER
+from tests.files import RunsCode
+from tests.plain import FOLDER
 
 BIASED = FOLDER / "biased.pt"
 
@@ -176,16 +176,6 @@ def test_wrong_shape_names_key_and_both_shapes(refused):
     message = refused(saved(state))
     assert "conv2.weight [32, 16, 5, 5] instead of [32, 16, 3, 3]" in message
     assert "conv1.weight" not in message
-
-
-class RunsCode:
-    """Writes a file when it is unpickled by an ordinary pickle."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.write_text, (self.path, "gotcha")
 
 
 @pytest.mark.parametrize("form", ["pickle", "torch", "torch, old format", "inside a state dict"])
