@@ -65,7 +65,8 @@ def read_images(
         InputError: There is no such folder, no image in it can be used, or the shape is another.
     """
     try:
-        return _read(given, tuple(shape), resize)
+        channels, height, width = shape
+        return _read(given, (channels, height, width), resize)
     except InputError as error:
         raise InputError(f"{key}: {error}") from error
 
@@ -161,8 +162,9 @@ def read_picture(file: Path, shape: tuple[int, int, int], resize: bool = True) -
         OSError: The file cannot be read or is no picture.
         ValueError: The picture has another size, or the subject takes neither 1 nor 3 channels.
     """
-    with Image.open(file) as picture:
-        picture.load()
+    with Image.open(file) as opened:
+        opened.load()
+        picture: Image.Image = opened
         if not resize and (picture.height, picture.width) != tuple(shape[1:]):
             raise ValueError(
                 f"it is {picture.height} x {picture.width} pixels, the subject takes "
@@ -190,7 +192,7 @@ def _of_array(file: Path, shape: tuple[int, int, int]) -> LabelledImages:
         images = torch.from_numpy(np.load(file, allow_pickle=False)).float()
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"'{file}' is no array of images (.npy): {error}") from error
-    if images.ndim != 4 or images.shape[1:] != shape or not len(images):
+    if images.ndim != 4 or list(images.shape[1:]) != list(shape) or not len(images):
         raise InputError(
             f"'{file}' is {list(images.shape)}; N images for this subject are {['N', *shape]}."
         )

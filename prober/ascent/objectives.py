@@ -154,6 +154,8 @@ class Simple(Objective):
 class OfChannel(Simple):
     """An objective of one channel of a layer."""
 
+    channel: int
+
     def __post_init__(self) -> None:
         """Takes whole numbers of any kind."""
         _make_ints(self, "channel")
@@ -231,9 +233,8 @@ class Neuron(OfChannel):
         """Activations at each objective's own position; see `Simple.scores`."""
         if len({(neuron.h, neuron.w) for neuron in alike}) == 1:
             return maps[:, self.h, self.w]
-        width = maps.shape[2]
-        places = torch.tensor([n.h * width + n.w for n in alike], device=maps.device)
-        return maps.flatten(1).gather(1, places[:, None])[:, 0]
+        rows, columns = torch.tensor([(n.h, n.w) for n in alike], device=maps.device).unbind(1)
+        return maps[torch.arange(len(maps), device=maps.device), rows, columns]
 
 
 @dataclass(frozen=True)
@@ -504,4 +505,5 @@ def _weighted(objective: Objective) -> Sequence[Weighted]:
 
 
 def _map_size(subject: Subject, layer: str) -> tuple[int, int]:
-    return (*subject.check_layer(layer)[1:], 1, 1)[:2]
+    rows, columns, *_ = (*subject.check_layer(layer)[1:], 1, 1)
+    return rows, columns

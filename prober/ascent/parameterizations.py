@@ -91,7 +91,8 @@ class Parameterization(ABC):
 
     def record(self) -> dict[str, Any]:
         """Returns the recipe's name and settings."""
-        return {"name": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
+        settings = asdict(self)  # type: ignore[call-overload]  # all of them are dataclasses
+        return {"name": type(self).__name__, **settings}
 
 
 @dataclass(frozen=True)

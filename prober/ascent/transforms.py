@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -26,13 +26,12 @@ BLOCK = 64
 
 
 class Stage(ABC):
-    """What is done to pictures in one go: a transformation, or several that move pixels.
+    """What is done to pictures in one go: a transformation, or several that move pixels."""
 
-    Attributes:
-        numbers: How many random numbers it takes for one picture at one step.
-    """
-
-    numbers: int
+    @property
+    @abstractmethod
+    def numbers(self) -> int:
+        """How many random numbers it takes for one picture at one step."""
 
     @abstractmethod
     def plan(self, uniform: Tensor, shape: tuple[int, int, int]) -> Tensor:
@@ -77,7 +76,8 @@ class Transform(ABC):
 
     def record(self) -> dict[str, Any]:
         """Returns the transformation's name and range."""
-        return {"name": type(self).__name__, **asdict(self)}  # type: ignore[call-overload]
+        settings = asdict(self)  # type: ignore[call-overload]  # all of them are dataclasses
+        return {"name": type(self).__name__, **settings}
 
 
 class Affine(Transform):
@@ -365,7 +365,11 @@ class _Movement(Stage):
     def __init__(self, transforms: Sequence[Affine]) -> None:
         self._transforms = transforms
         self._on_gray = any(isinstance(t, Padding) for t in transforms)
-        self.numbers = sum(t.numbers for t in transforms)
+
+    @property
+    def numbers(self) -> int:
+        """Those of its transformations."""
+        return sum(t.numbers for t in self._transforms)
 
     def plan(self, uniform: Tensor, shape: tuple[int, int, int]) -> Tensor:
         """The matrices `[B, 2, 3]` that `torch.nn.functional.affine_grid` takes."""
@@ -390,8 +394,10 @@ class _Movement(Stage):
 def _stages(transforms: Sequence[Transform]) -> list[Stage]:
     stages: list[Stage] = []
     for moves, found in groupby(transforms, lambda t: isinstance(t, Affine)):
-        neighbors = list(found)
-        stages += [_Movement(neighbors)] if moves else neighbors
+        if moves:
+            stages.append(_Movement(cast("list[Affine]", list(found))))
+        else:
+            stages += cast("list[Stage]", list(found))  # what moves nothing is a stage of its own
     return stages
 
 

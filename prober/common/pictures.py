@@ -107,7 +107,7 @@ def colorfulness(images: Tensor) -> Tensor:
         `[N]`.
     """
     red, green, blue = (images * 255).flatten(2).unbind(1)
-    opponents = (red - green, (red + green) / 2 - blue)
-    spread = sum(o.var(1, correction=0) for o in opponents).sqrt()
-    offset = sum(o.mean(1) ** 2 for o in opponents).sqrt()
+    one, other = red - green, (red + green) / 2 - blue
+    spread = (one.var(1, correction=0) + other.var(1, correction=0)).sqrt()
+    offset = (one.mean(1) ** 2 + other.mean(1) ** 2).sqrt()
     return spread + 0.3 * offset
