@@ -8,8 +8,9 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from inspect import Parameter, Signature, signature
 from itertools import chain
 from typing import Any, Self
 
@@ -20,16 +21,14 @@ from lightning.pytorch import Callback, Trainer
 from torch import nn
 from tqdm import tqdm
 
-from prober.ascent.defaults import is_large
 from prober.ascent.layer_objectives import DeepDream
+from prober.ascent.method import Method, is_large
 from prober.ascent.module import ActivationMaximization
 from prober.ascent.objectives import ChannelMean, Neuron, Objective
-from prober.ascent.parameterizations import Parameterization
-from prober.ascent.regularizers import L2, Regularizer, TotalVariation
+from prober.ascent.regularizers import DEFAULT_REGULARIZERS, Regularizer
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
-from prober.ascent.transforms import Transform
-from prober.common.errors import InputError
+from prober.common.errors import InputError, check_kind, check_kinds
 from prober.result import Curve, Evolution, Visualization, Visualizations
 from prober.subject import Subject
 from prober.subject.input_shape import guessed_input_shape
@@ -62,12 +61,10 @@ def visualize(
     seeds: int | Sequence[int] = 1,
     steps: int = 500,
     initial_image: InitialImage | None = None,
-    regularizers: Sequence[Regularizer] = (L2(), TotalVariation()),
-    parameterization: Parameterization | None = None,
-    transforms: Sequence[Transform] | None = None,
-    lr: float = 0.05,
+    regularizers: Sequence[Regularizer] = DEFAULT_REGULARIZERS,
     precision: str | None = None,
     progress: bool = False,
+    **method: Any,
 ) -> Visualization | Visualizations:
     """Synthesizes the images that excite channels, neurons or classes of a CNN the most.
 
@@ -95,13 +92,10 @@ def visualize(
         initial_image: Where the optimization starts; None for noise that suits the
             parameterization. `GivenImage("photo.png")` starts from a picture.
         regularizers: Penalties with weights; `[]` for none.
-        parameterization: The basis of the image; None for Pixels below 64 pixels, else Fourier.
-        transforms: What the picture must be robust against; None for nothing below 64 pixels, else
-            for a good list; `[]` for nothing.
-        lr: Adam's learning rate, greater than 0.
         precision: `"64-true"`, `"32-true"` or `"bf16-mixed"`; None for 64 below 64 pixels, where
             the same bits come out alone and in company, else 32.
         progress: Whether a progress bar is shown.
+        **method: The settings of `Method`: lr, parameterization, transforms.
 
     Returns:
         A Visualization of one target from one seed. Of a list of targets or of several seeds
@@ -116,29 +110,27 @@ def visualize(
     several = not isinstance(targets, str | Objective)
     objectives = [_objective(target) for target in _as_list("targets", targets)]
     numbers = _seeds(seeds)
-    regularizers = tuple(_as_list("regularizers", regularizers))
-    transforms = None if transforms is None else _as_list("transforms", transforms)
-    _check_kind("initial_image", initial_image, InitialImage, "GrayNoise()")
-    _check_kind("regularizers", regularizers, Regularizer, "[L2(1e-3)]")
-    _check_kind("parameterization", parameterization, Parameterization, "Fourier()")
-    _check_kind("transforms", transforms, Transform, "[Jitter(4)]")
+    if initial_image is not None:
+        check_kind("initial_image", initial_image, InitialImage, "GrayNoise()")
+    check_kinds("regularizers", regularizers, Regularizer, "[L2(1e-3)]")
     steps, given = _whole(steps), steps
     if steps is None or steps < 1:
         raise InputError(f"steps is {given}; choose a whole number, 1 or more.")
     if precision not in (None, *PRECISIONS):
         raise InputError(f"precision is '{precision}'; choose one of {', '.join(PRECISIONS)}.")
+    chosen = Method(**method)
     device = _device(model)
     with _undisturbed(device):
         described = {"input_shape": input_shape, "mean": mean, "std": std}
         subject, notes = _subject(model, described, value_range)
-        planned = _plan(subject, objectives, initial_image, regularizers, numbers)
+        planned = _plan(subject, objectives, initial_image, tuple(regularizers), numbers)
         small = not is_large(subject.input_shape)
         if small and "OMP_NUM_THREADS" not in os.environ:
             # As in `fit`: small images gain nothing from a second thread, and two that wait for
             # each other beside another busy process lose a hundredfold.
             torch.set_num_threads(1)
         settings = Settings(
-            lr=lr,
+            method=chosen,
             every=max(1, steps // 10),
             trainer={
                 "max_steps": steps,
@@ -151,14 +143,25 @@ def visualize(
             },
             threads=torch.get_num_threads(),
             progress=progress,
-            parameterization=parameterization,
-            transforms=transforms,
         )
         found = _optimize(subject, planned, settings, device)
     shown = Visualizations(found[each.stem] for each in planned)
     for each in shown:
         each.record["notes"] = notes
     return shown if several or len(numbers) > 1 else shown[0]
+
+
+def _shown(function: Callable[..., Any]) -> Signature:
+    """A function's signature, with the settings of `Method` in place of `**method`, for `help`."""
+    own = [
+        each for each in signature(function).parameters.values() if each.kind != each.VAR_KEYWORD
+    ]
+    settings = signature(Method).parameters.values()
+    settings = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in settings]
+    return signature(function).replace(parameters=[*own, *settings])
+
+
+visualize.__signature__ = _shown(visualize)  # type: ignore[attr-defined]
 
 
 def _as_list(name: str, given: Any) -> list:
@@ -209,15 +212,6 @@ def _whole(given: Any) -> int | None:
         return operator.index(given)
     except TypeError:
         return None
-
-
-def _check_kind(name: str, given: Any, kind: type, example: str) -> None:
-    """Raises an InputError if something given is, or holds, what is no instance of a kind."""
-    for each in given if isinstance(given, list | tuple) else [given]:
-        if each is not None and not isinstance(each, kind):
-            said = each.__name__ if isinstance(each, type) else type(each).__name__
-            said = f"the class {said}" if isinstance(each, type) else f"a {said}"
-            raise InputError(f"{name}: {said} does not fit; give {example}, say.")
 
 
 def _device(model: nn.Module) -> torch.device:

@@ -30,13 +30,8 @@ from prober import (
     Subject,
     TopKMean,
 )
-from prober.ascent.records import (
-    initial_image_of,
-    objective_of,
-    parameterization_of,
-    regularizers_of,
-    transforms_of,
-)
+from prober.ascent.method import Method
+from prober.ascent.targets import Target, method_of
 from prober.common.pictures import enlarge, to_bytes
 from prober.result import CURVE, MARGIN
 from prober.subject.input_shape import guessed_input_shape
@@ -714,17 +709,18 @@ def test_a_record_is_enough_to_run_it_again(tmp_path):
         "value_range": [-1.0, 254.5],
     }
     described = {k: record["subject"][k] for k in ("input_shape", "mean", "std", "value_range")}
+    target, method = Target.from_record(record), method_of(record)
     again = prober.visualize(
         small(),
-        objective_of(record),
+        target.objective,
         **described,
         seeds=[record["seed"]],
         steps=record["steps"],
-        initial_image=initial_image_of(record),
-        regularizers=regularizers_of(record),
-        parameterization=parameterization_of(record),
-        transforms=transforms_of(record),
-        lr=record["optimizer"]["lr"],
+        initial_image=target.initial_image,
+        regularizers=target.regularizers,
+        parameterization=method.parameterization,
+        transforms=method.transforms,
+        lr=method.lr,
         precision=record["precision"],
     )
     np.testing.assert_array_equal(again.array, made.array)
@@ -746,7 +742,10 @@ def test_batches_go_by_the_deepest_layer_that_is_needed(monkeypatch):
 
 def test_help_shows_the_function():
     names = list(signature(prober.visualize).parameters)
-    assert [name for name in names if f"    {name}: " in prober.visualize.__doc__] == names
+    of_method = [name for name in names if f"    {name}: " in Method.__doc__]
+    assert of_method == list(signature(Method).parameters)
+    others = [name for name in names if f"    {name}: " in prober.visualize.__doc__]
+    assert sorted(others + of_method) == sorted(names)
 
 
 def test_everything_that_is_named_is_there():

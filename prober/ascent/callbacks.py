@@ -278,9 +278,9 @@ def target_records(
             {
                 **status,
                 **target.record(),
-                "parameterization": module.parameterization.record(),
-                "transforms": [transform.record() for transform in module.transforms],
-                "optimizer": {"name": "Adam", "lr": module.lr},
+                "parameterization": module.method.parameterization.record(),
+                "transforms": [transform.record() for transform in module.method.transforms],
+                "optimizer": {"name": "Adam", "lr": module.method.lr},
                 "steps": trainer.global_step,
                 "dead": status["status"] == "finished" and not excited,
                 **{

@@ -1,6 +1,6 @@
 """Objectives of a whole layer: directions in its space, all of it, the likeness of an image."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from typing_extensions import override
 
 from prober.ascent.given_images import DIGITS, LabelledImages, read_images
 from prober.ascent.objectives import Simple
@@ -26,8 +27,8 @@ class OfLayer(Simple):
 
     channel = None
 
+    @override
     def resolved(self, subject: Subject) -> Self:
-        """See `Objective.resolved`."""
         subject.check_layer(self.layer)
         return self
 
@@ -45,12 +46,14 @@ class DeepDream(OfLayer):
     layer: str
 
     @property
+    @override
     def name(self) -> str:
-        """See `Objective.name`: `conv2_all`."""
+        """`conv2_all`."""
         return f"{self.layer}_all"
 
+    @override
     def scores(self, maps: Tensor, alike: Sequence[Self]) -> Tensor:
-        """Means of A² over channels, h and w; see `Simple.scores`."""
+        """Means of A² over channels, h and w."""
         return maps.square().flatten(1).mean(1)
 
 
@@ -100,8 +103,9 @@ class Direction(OfLayer):
             )
 
     @property
+    @override
     def name(self) -> str:
-        """See `Objective.name`: `conv2_direction_7_against_1`, `conv2_direction_stripes`."""
+        """`conv2_direction_7_against_1`, `conv2_direction_stripes`."""
         if isinstance(self.vector, ClassDifference):
             told = f"{self.vector.of}_against_{self.vector.against}"
         else:
@@ -110,8 +114,9 @@ class Direction(OfLayer):
 
     _called = "direction"
 
+    @override
     def resolved(self, subject: Subject) -> Self:
-        """Reads or computes the vector, whose length does not count; see `Objective.resolved`."""
+        """Reads or computes the vector, whose length does not count."""
         channels = subject.check_layer(self.layer)[0]
         if self._unit is not None:
             return self
@@ -127,18 +132,23 @@ class Direction(OfLayer):
         object.__setattr__(found, "_unit", vector / vector.norm())
         return found
 
+    @override
     def record(self) -> dict[str, Any]:
-        """See `Objective.record`; the vector is added, as it was given."""
+        """The vector stands in it as it was given."""
         given = self.vector
         return super().record() | {"vector": given if isinstance(given, str) else vars(given)}
 
-    @property
-    def shared(self) -> tuple[Any, ...]:
-        """Objectives are computed together if their vectors are the same."""
-        return (self.vector,)
+    @classmethod
+    @override
+    def settings_of(cls, record: Mapping[str, Any]) -> dict[str, Any]:
+        vector = record["vector"]
+        if not isinstance(vector, str):
+            vector = ClassDifference(**vector)
+        return {"layer": record["layer"], "vector": vector}
 
+    @override
     def scores(self, maps: Tensor, alike: Sequence[Self]) -> Tensor:
-        """Means over h and w of the activations along the vector; see `Simple.scores`."""
+        """Means over h and w of the activations along the vector."""
         return self._along(maps).flatten(1).mean(1)
 
     def _along(self, maps: Tensor) -> Tensor:
@@ -159,8 +169,9 @@ class CosineDirection(Direction):
 
     _called = "cosine"
 
+    @override
     def scores(self, maps: Tensor, alike: Sequence[Self]) -> Tensor:
-        """Means over h and w of the cosines; see `Simple.scores`."""
+        """Means over h and w of the cosines."""
         lengths = torch.linalg.vector_norm(maps, dim=1).clamp_min(1e-6)
         return (self._along(maps) / lengths).flatten(1).mean(1)
 
@@ -183,18 +194,15 @@ class Caricature(OfLayer):
     _seen: Tensor | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
+    @override
     def name(self) -> str:
-        """See `Objective.name`: `conv2_caricature_seven`."""
+        """`conv2_caricature_seven`."""
         return f"{self.layer}_caricature_{Path(self.image).stem}"
 
-    @property
-    def shared(self) -> tuple[Any, ...]:
-        """Objectives are computed together if their images are the same."""
-        return (self.image,)
-
     @torch.no_grad()
+    @override
     def resolved(self, subject: Subject) -> Self:
-        """Looks what the layer sees in the given image; see `Objective.resolved`."""
+        """Looks what the layer sees in the given image."""
         super().resolved(subject)
         if self._seen is not None:
             return self
@@ -206,12 +214,9 @@ class Caricature(OfLayer):
         object.__setattr__(found, "_seen", seen / seen.norm())
         return found
 
-    def record(self) -> dict[str, Any]:
-        """See `Objective.record`; the image is added."""
-        return super().record() | {"image": self.image}
-
+    @override
     def scores(self, maps: Tensor, alike: Sequence[Self]) -> Tensor:
-        """Products with what the layer saw, times their cosines; see `Simple.scores`."""
+        """Products with what the layer saw, times their cosines."""
         maps = maps.flatten(1)
         products = maps @ self._seen.to(maps)[0]
         cosines = products / torch.linalg.vector_norm(maps, dim=1).clamp_min(1e-6)
@@ -234,17 +239,19 @@ class Diversity(OfLayer):
     layer: str
 
     @property
+    @override
     def compares(self) -> bool:
-        """See `Objective.compares`."""
         return True
 
     @property
+    @override
     def name(self) -> str:
-        """See `Objective.name`: `conv2_diversity`."""
+        """`conv2_diversity`."""
         return f"{self.layer}_diversity"
 
+    @override
     def scores(self, maps: Tensor, alike: Sequence[Self]) -> Tensor:
-        """Minus the mean likeness to the other images; see `Simple.scores`."""
+        """Minus the mean likeness to the other images."""
         flat = maps.flatten(2)
         grams = F.normalize((flat @ flat.mT).flatten(1))
         likeness = grams @ grams.T

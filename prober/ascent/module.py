@@ -3,24 +3,19 @@
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
-from prober.ascent.defaults import (
-    default_initial_image,
-    default_parameterization,
-    default_transforms,
-)
+from prober.ascent.method import Method
 from prober.ascent.objectives import Objective
-from prober.ascent.parameterizations import Parameterization
-from prober.ascent.regularizers import L2, Penalties, Regularizer, TotalVariation
+from prober.ascent.regularizers import DEFAULT_REGULARIZERS, Penalties, Regularizer
 from prober.ascent.scores import Scores
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
-from prober.ascent.transforms import Draw, Transform, Transforms
+from prober.ascent.transforms import Draw, Transforms
 from prober.common.errors import InputError
 from prober.subject import Subject
 
@@ -64,23 +59,15 @@ class ActivationMaximization(LightningModule):
 
     Args:
         subject: The frozen CNN under study.
-        objective: What is maximized: ChannelMean, Neuron, TopKMean, ClassConditional, Direction,
-            CosineDirection, DeepDream, Caricature, or a WeightedSum or the Negative of any.
-        initial_image: Where the optimization starts: GaussianNoise (the default of Pixels),
-            GrayNoise, LowFrequencyNoise, PinkNoise (the default of the others) or a GivenImage.
-        regularizers: Penalties with weights: L2, TotalVariation, Distance, any list of them, `[]`
-            for none. Where none are given: L2 at 1e-4 and TotalVariation at 1e-3.
-        lr: Adam's learning rate, greater than 0; of Pixels, in pixel values.
-        seed: Seed of the initial image's noise; where none is given, that of `seed_everything`.
-        parameterization: The basis of the image: Pixels (the default where height or width is
-            below 64 pixels), Fourier (the default of larger images) or MagnitudeConstrained.
-        transforms: What the picture must be robust against: a list of Jitter, Scale, Rotation,
-            Padding, Blur and Noise, drawn anew at every step; `[]` for none. Where none is given:
-            a good list for images of 64 pixels and more, none for smaller ones.
+        targets: N targets, of any objectives, seeds, initial images and regularizers.
+        method: How the images are optimized.
 
     Attributes:
-        image: `[N, C, H, W]`, the pictures in their basis, N = 1 unless made by `of_targets`.
-        targets: The N targets.
+        image: `[N, C, H, W]`, the pictures in their basis, one for each target. The images do not
+            mix, but for those that an objective compares (Diversity): each comes out as it would
+            alone (bit for bit in float64).
+        targets: The N targets, resolved.
+        method: The method, resolved for the subject's images.
         start: What the pictures gave before the first step, None before it.
         measures: What the latest step saw before it changed the image, None before the first; of
             the transformed pictures, if there are transforms.
@@ -95,75 +82,20 @@ class ActivationMaximization(LightningModule):
     """
 
     def __init__(
-        self,
-        subject: Subject,
-        objective: Objective,
-        initial_image: InitialImage | None = None,
-        regularizers: Sequence[Regularizer] = (L2(), TotalVariation()),
-        lr: float = 0.05,
-        seed: int | None = None,
-        parameterization: Parameterization | None = None,
-        transforms: Sequence[Transform] | None = None,
+        self, subject: Subject, targets: Sequence[Target], method: Method = Method()
     ) -> None:
         super().__init__()
-        if regularizers is None:  # what `regularizers:` with no value is in YAML
-            raise InputError("model.regularizers is empty: give it a value, or leave out the key.")
-        seed = torch.initial_seed() if seed is None else seed
-        if not 0 <= seed < 2**63:
-            raise InputError(f"The seed is {seed}; choose 0 to 2^63 - 1.")
-        target = Target(objective, initial_image, tuple(regularizers), seed)
-        self._build(subject, [target], lr, parameterization, transforms)
-
-    @classmethod
-    def of_targets(
-        cls,
-        subject: Subject,
-        targets: Sequence[Target],
-        lr: float = 0.05,
-        parameterization: Parameterization | None = None,
-        transforms: Sequence[Transform] | None = None,
-    ) -> Self:
-        """Makes a module that optimizes several targets together, one image each.
-
-        Args:
-            subject: The frozen CNN under study.
-            targets: N targets, of any objectives, seeds, initial images and regularizers.
-            lr: Adam's learning rate, greater than 0.
-            parameterization: The basis of the images.
-            transforms: What the pictures must be robust against.
-
-        Returns:
-            A module whose image is `[N, C, H, W]`. The images do not mix, but for those that an
-            objective compares (Diversity): each comes out as it would alone (bit for bit in
-            float64).
-        """
-        module = cls.__new__(cls)
-        LightningModule.__init__(module)
-        module._build(subject, targets, lr, parameterization, transforms)
-        return module
-
-    def _build(
-        self,
-        subject: Subject,
-        targets: Sequence[Target],
-        lr: float,
-        parameterization: Parameterization | None,
-        transforms: Sequence[Transform] | None,
-    ) -> None:
-        if not 0 < lr < float("inf"):
-            raise InputError(f"The learning rate is {lr}; it must be greater than 0.")
         shape = subject.input_shape
         self.automatic_optimization = False
         self.subject = subject
-        self.lr = lr
-        self.parameterization = parameterization or default_parameterization(shape)
-        self.transforms = default_transforms(shape) if transforms is None else tuple(transforms)
-        self.basis = self.parameterization.basis(shape)
+        self.method = method.resolved(shape)
+        self.basis = self.method.parameterization.basis(shape)
+        start = self.method.parameterization.initial_image
         self.targets = [
             replace(
                 target,
                 objective=target.objective.resolved(subject),
-                initial_image=target.initial_image or default_initial_image(self.parameterization),
+                initial_image=target.initial_image or start,
             )
             for target in targets
         ]
@@ -180,7 +112,8 @@ class ActivationMaximization(LightningModule):
             starts = torch.cat([self.basis.decode(image) for image in encoded])
         self.register_buffer("starts", starts, persistent=False)
         seeds = [target.seed for target in self.targets]
-        self._transform = Transforms(self.transforms, seeds, shape) if self.transforms else None
+        transforms = self.method.transforms
+        self._transform = Transforms(transforms, seeds, shape) if transforms else None
         self._scores_alone = None if self._scores.compares else [Scores([o]) for o in objectives]
         self._one_by_one = False
         self.measures: Measures | None = None
@@ -290,7 +223,7 @@ class ActivationMaximization(LightningModule):
         # Fused Adam is faster, but rounds the last few numbers of an array otherwise than the
         # rest, so an image's bits would depend on its place in the batch: not for exact runs.
         exact = self.image.dtype == torch.float64
-        return torch.optim.Adam([self.image], lr=self.lr, fused=not exact)
+        return torch.optim.Adam([self.image], lr=self.method.lr, fused=not exact)
 
     def configure_callbacks(self) -> list[Callback]:
         """The image stays in [0, 1] under any Trainer."""
@@ -323,3 +256,36 @@ class ActivationMaximization(LightningModule):
 
     def _note_failures(self, finite: Tensor) -> None:
         self.failed_at[~finite.cpu() & (self.failed_at < 0)] = self.global_step
+
+
+def visualization(
+    subject: Subject,
+    objective: Objective,
+    initial_image: InitialImage | None = None,
+    regularizers: Sequence[Regularizer] = DEFAULT_REGULARIZERS,
+    seed: int | None = None,
+    **method: Any,
+) -> ActivationMaximization:
+    """Makes the module of one target, as the command `fit` describes it.
+
+    Args:
+        subject: The frozen CNN under study.
+        objective: What is maximized: ChannelMean, Neuron, TopKMean, ClassConditional, Direction,
+            CosineDirection, DeepDream, Caricature, or a WeightedSum or the Negative of any.
+        initial_image: Where the optimization starts: GaussianNoise (the default of Pixels),
+            GrayNoise, LowFrequencyNoise, PinkNoise (the default of the others) or a GivenImage.
+        regularizers: Penalties with weights: L2, TotalVariation, Distance, any list of them, `[]`
+            for none. Where none are given: L2 at 1e-4 and TotalVariation at 1e-3.
+        seed: Seed of the initial image's noise; where none is given, that of `seed_everything`.
+        **method: The settings of `Method`.
+
+    Raises:
+        InputError: The objective does not fit the subject, or a number is out of its range.
+    """
+    if regularizers is None:  # what `regularizers:` with no value is in YAML
+        raise InputError("model.regularizers is empty: give it a value, or leave out the key.")
+    seed = torch.initial_seed() if seed is None else seed
+    if not 0 <= seed < 2**63:
+        raise InputError(f"The seed is {seed}; choose 0 to 2^63 - 1.")
+    target = Target(objective, initial_image, tuple(regularizers), seed)
+    return ActivationMaximization(subject, [target], Method(**method))

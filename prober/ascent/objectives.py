@@ -4,14 +4,16 @@ import hashlib
 import math
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
-from prober.common.errors import InputError
+from prober.ascent.records import as_setting, class_named, made, settings
+from prober.common.errors import InputError, check_range, check_weight
 from prober.subject import LOGITS, Subject
 
 LONGEST_NAME = 100
@@ -65,6 +67,26 @@ class Objective(ABC):
     def record(self) -> dict[str, Any]:
         """Returns what a run's record says of the objective."""
 
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "Objective":
+        """Makes the objective again that a record is of.
+
+        Args:
+            record: What `record` returned, perhaps read from JSON, and whatever else a run's record
+                holds.
+
+        Raises:
+            InputError: There is no such objective, or it has other settings.
+            KeyError: It is no record of an objective.
+        """
+        found = class_named(Objective, record["objective"], "objective")
+        return made(found, found.settings_of(record))
+
+    @classmethod
+    @abstractmethod
+    def settings_of(cls, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns what the class is made with, from what `record` returned."""
+
     def __add__(self, other: "Objective | int") -> "Objective":
         """Adds two objectives; 0, from which `sum` starts, changes nothing."""
         if other == 0:
@@ -110,11 +132,20 @@ class Weighted:
 
 
 class Simple(Objective):
-    """An objective that is no sum of others; `Scores` computes those of many images together."""
+    """An objective that is no sum of others; `Scores` computes those of many images together.
+
+    A subclass is a frozen dataclass with a `layer` and whatever other settings it has.
+
+    Attributes:
+        of_image: The settings that may differ among objectives that are computed together, because
+            `scores` looks at those of each image.
+    """
+
+    of_image: ClassVar[frozenset[str]] = frozenset({"channel"})
 
     @property
+    @override
     def compares(self) -> bool:
-        """See `Objective.compares`."""
         return False
 
     @property
@@ -124,18 +155,28 @@ class Simple(Objective):
 
     @property
     def shared(self) -> tuple[Any, ...]:
-        """What objectives have in common that are computed together, beside class and layer."""
-        return ()
+        """What objectives have in common that are computed together, beside their class.
 
+        All settings but those `of_image`.
+        """
+        return tuple(v for name, v in settings(self).items() if name not in self.of_image)
+
+    @override
     def record(self) -> dict[str, Any]:
-        """See `Objective.record`."""
+        own = {k: v for k, v in settings(self).items() if k not in ("layer", "channel")}
         return {
             "layer": self.layer,
             "channel": self.channel,
             "position": None,
             "objective": type(self).__name__,
             "class": None,
+            **own,
         }
+
+    @classmethod
+    @override
+    def settings_of(cls, record: Mapping[str, Any]) -> dict[str, Any]:
+        return {each.name: as_setting(record[each.name]) for each in fields(cls) if each.init}
 
     @abstractmethod
     def scores(self, maps: Tensor, alike: Sequence[Self]) -> Tensor:
@@ -144,7 +185,7 @@ class Simple(Objective):
         Args:
             maps: `[N, h, w]`, for each image the map of its own channel (h = w = 1 for a flat
                 layer); for an objective of a whole layer `[N, channels, h, w]`.
-            alike: The N objectives: of this class, for one layer, and equal in `shared`.
+            alike: The N objectives: of this class, and equal in all settings but those `of_image`.
 
         Returns:
             `[N]`.
@@ -161,12 +202,18 @@ class OfChannel(Simple):
         _make_ints(self, "channel")
 
     @property
+    @override
     def name(self) -> str:
-        """The unit as a folder's name: `conv2_ch3`, `conv2_ch3_h7_w7`, `conv2_ch3_top20`."""
-        return f"{self.layer}_ch{self.channel}"
+        return f"{self.layer}_ch{self.channel}_{self.variant}"
 
+    @property
+    def variant(self) -> str:
+        """What of its channel is looked at, as a part of a file's name: `mean`, `top20`."""
+        own = {k: v for k, v in settings(self).items() if k not in ("layer", "channel")}
+        return "_".join([type(self).__name__.lower(), *(f"{k}{v}" for k, v in own.items())])
+
+    @override
     def resolved(self, subject: Subject) -> Self:
-        """See `Objective.resolved`."""
         channels = subject.check_layer(self.layer)[0]
         check_range(f"Channel {self.channel}", self.channel, channels, f"of '{self.layer}'")
         return self
@@ -184,8 +231,18 @@ class ChannelMean(OfChannel):
     layer: str
     channel: int
 
+    @property
+    @override
+    def name(self) -> str:
+        return f"{self.layer}_ch{self.channel}"
+
+    @property
+    @override
+    def variant(self) -> str:
+        return "mean"
+
+    @override
     def scores(self, maps: Tensor, alike: Sequence[Self]) -> Tensor:
-        """Means over h and w; see `Simple.scores`."""
         return maps.flatten(1).mean(1)
 
 
@@ -200,6 +257,7 @@ class Neuron(OfChannel):
         w: Column of the neuron; the middle column where none is given. Of tokens, 0.
     """
 
+    of_image: ClassVar[frozenset[str]] = frozenset({"channel", "h", "w"})
     layer: str
     channel: int
     h: int | None = None
@@ -211,12 +269,18 @@ class Neuron(OfChannel):
         _make_ints(self, *(name for name in ("h", "w") if getattr(self, name) is not None))
 
     @property
+    @override
     def name(self) -> str:
-        """See `OfChannel.name`."""
-        return f"{super().name}_h{self.h}_w{self.w}"
+        return f"{self.layer}_ch{self.channel}_h{self.h}_w{self.w}"
 
+    @property
+    @override
+    def variant(self) -> str:
+        return f"h{self.h:02d}_w{self.w:02d}"
+
+    @override
     def resolved(self, subject: Subject) -> Self:
-        """Fills in the middle where no position is given; see `Objective.resolved`."""
+        """Fills in the middle where no position is given."""
         super().resolved(subject)
         rows, columns = _map_size(subject, self.layer)
         h = rows // 2 if self.h is None else self.h
@@ -225,12 +289,20 @@ class Neuron(OfChannel):
             check_range(f"Position {key} = {index}", index, size, f"of the map of '{self.layer}'")
         return replace(self, h=h, w=w)
 
+    @override
     def record(self) -> dict[str, Any]:
-        """See `Objective.record`; the position is `[h, w]`."""
-        return super().record() | {"position": [self.h, self.w]}
+        """The position stands in it as `[h, w]`."""
+        record = super().record() | {"position": [self.h, self.w]}
+        return {key: value for key, value in record.items() if key not in ("h", "w")}
 
+    @classmethod
+    @override
+    def settings_of(cls, record: Mapping[str, Any]) -> dict[str, Any]:
+        h, w = record["position"]
+        return super().settings_of({**record, "h": h, "w": w})
+
+    @override
     def scores(self, maps: Tensor, alike: Sequence[Self]) -> Tensor:
-        """Activations at each objective's own position; see `Simple.scores`."""
         if len({(neuron.h, neuron.w) for neuron in alike}) == 1:
             return maps[:, self.h, self.w]
         rows, columns = torch.tensor([(n.h, n.w) for n in alike], device=maps.device).unbind(1)
@@ -257,17 +329,13 @@ class TopKMean(OfChannel):
         _make_ints(self, "k")
 
     @property
-    def name(self) -> str:
-        """See `OfChannel.name`."""
-        return f"{super().name}_top{self.k}"
+    @override
+    def variant(self) -> str:
+        return f"top{self.k}"
 
-    @property
-    def shared(self) -> tuple[Any, ...]:
-        """Objectives are computed together if their k is the same."""
-        return (self.k,)
-
+    @override
     def resolved(self, subject: Subject) -> Self:
-        """Checks k against the map; see `Objective.resolved`."""
+        """Checks k against the map."""
         super().resolved(subject)
         rows, columns = _map_size(subject, self.layer)
         if not 1 <= self.k <= rows * columns:
@@ -277,12 +345,8 @@ class TopKMean(OfChannel):
             )
         return self
 
-    def record(self) -> dict[str, Any]:
-        """See `Objective.record`; k is added."""
-        return super().record() | {"k": self.k}
-
+    @override
     def scores(self, maps: Tensor, alike: Sequence[Self]) -> Tensor:
-        """Means of the k largest values; see `Simple.scores`."""
         return maps.flatten(1).topk(self.k, dim=1).values.mean(1)
 
 
@@ -321,8 +385,8 @@ class ClassConditional(OverAnother):
         _make_ints(self, "target_class")
 
     @property
+    @override
     def name(self) -> str:
-        """See `Objective.name`."""
         return f"{self.objective.name}_class{self.target_class}"
 
     @property
@@ -338,8 +402,9 @@ class ClassConditional(OverAnother):
             Weighted(ChannelMean(LOGITS, self.target_class), self.weight),
         )
 
+    @override
     def resolved(self, subject: Subject) -> Self:
-        """Checks the class, too; see `Objective.resolved`."""
+        """Checks the class, too."""
         if not isinstance(self.objective, OfChannel):
             other = type(self.objective).__name__
             raise InputError(
@@ -357,13 +422,24 @@ class ClassConditional(OverAnother):
         check_weight(self)
         return replace(self, objective=self.objective.resolved(subject))
 
+    @override
     def record(self) -> dict[str, Any]:
-        """See `Objective.record`; the class, its weight and the unit's objective are added."""
+        """The class, its weight and the unit's objective stand in it, too."""
         return self.objective.record() | {
             "objective": type(self).__name__,
             "unit_objective": type(self.objective).__name__,
             "class": self.target_class,
             "class_weight": self.weight,
+        }
+
+    @classmethod
+    @override
+    def settings_of(cls, record: Mapping[str, Any]) -> dict[str, Any]:
+        unit = {**record, "objective": record["unit_objective"]}
+        return {
+            "objective": Objective.from_record(unit),
+            "target_class": record["class"],
+            "weight": record["class_weight"],
         }
 
 
@@ -378,8 +454,8 @@ class Negative(OverAnother):
     objective: Objective
 
     @property
+    @override
     def name(self) -> str:
-        """See `Objective.name`."""
         return f"minus_{self.objective.name}"
 
     @property
@@ -387,14 +463,20 @@ class Negative(OverAnother):
         """Those of the objective, with the opposite weights."""
         return tuple(replace(term, weight=-term.weight) for term in self.objective.terms)
 
+    @override
     def resolved(self, subject: Subject) -> Self:
-        """See `Objective.resolved`."""
         return replace(self, objective=self.objective.resolved(subject))
 
+    @override
     def record(self) -> dict[str, Any]:
-        """See `Objective.record`; `of` is the record of the objective itself."""
+        """`of` is the record of the objective itself."""
         of = self.objective.record()
         return of | {"objective": type(self).__name__, "of": of}
+
+    @classmethod
+    @override
+    def settings_of(cls, record: Mapping[str, Any]) -> dict[str, Any]:
+        return {"objective": Objective.from_record(record["of"])}
 
     def __neg__(self) -> Objective:
         """The objective itself."""
@@ -454,30 +536,25 @@ class WeightedSum(Objective):
             for term in each.objective.terms
         )
 
+    @override
     def resolved(self, subject: Subject) -> Self:
-        """See `Objective.resolved`."""
         summands = [replace(s, objective=s.objective.resolved(subject)) for s in self.summands]
         return replace(self, summands=tuple(summands))
 
+    @override
     def record(self) -> dict[str, Any]:
-        """See `Objective.record`; layer and channel are the first summand's."""
+        """Layer and channel are the first summand's."""
         summands = [{"weight": s.weight, **s.objective.record()} for s in self.summands]
         first = self.summands[0].objective.record()
         return first | {"objective": type(self).__name__, "summands": summands}
 
-
-def check_range(what: str, index: int, size: int, where: str) -> None:
-    """Raises an InputError that names the range if `index` is not in 0 to `size` - 1."""
-    if not 0 <= index < size:
-        raise InputError(f"{what} is out of range: choose 0 to {size - 1} {where}.")
-
-
-def check_weight(weighted: Any) -> None:
-    """Raises an InputError unless an objective's or regularizer's `weight` is 0 or more."""
-    if not 0 <= weighted.weight < math.inf:
-        raise InputError(
-            f"The weight of {type(weighted).__name__} is {weighted.weight}; it must be 0 or more."
-        )
+    @classmethod
+    @override
+    def settings_of(cls, record: Mapping[str, Any]) -> dict[str, Any]:
+        summands = record["summands"]
+        return {
+            "summands": tuple(Weighted(Objective.from_record(s), s["weight"]) for s in summands)
+        }
 
 
 def _make_ints(objective: Objective, *names: str) -> None:

@@ -8,18 +8,20 @@ visualization", Distill 2017, section "Preconditioning and parameterization").
 
 import copy
 import math
-from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from abc import abstractmethod
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from prober.ascent.given_images import read_images
-from prober.ascent.starts import check_not_negative, frequencies
-from prober.common.errors import InputError
+from prober.ascent.records import Recorded
+from prober.ascent.starts import GaussianNoise, InitialImage, PinkNoise, frequencies
+from prober.common.errors import InputError, check_not_negative
 
 SQUEEZE = 0.01
 """Before a sigmoid is undone, pictures are brought to [0.01, 0.99], where its inverse is finite."""
@@ -71,12 +73,18 @@ class Basis(nn.Module):
         """Brings an image, in place, back to where it means a picture; for after each step."""
 
 
-class Parameterization(ABC):
+class Parameterization(Recorded):
     """A recipe for the basis that images are optimized in.
 
     Settings of one meaning have one name in all recipes, and others differ, because the command
     line keeps a setting of the same name when another recipe is chosen.
+
+    Attributes:
+        initial_image: Where the optimization starts if nothing is said.
     """
+
+    kind: ClassVar[str] = "parameterization"
+    initial_image: ClassVar[InitialImage] = PinkNoise()
 
     @abstractmethod
     def basis(self, shape: tuple[int, int, int]) -> Basis:
@@ -89,11 +97,6 @@ class Parameterization(ABC):
             InputError: What the basis is measured from cannot be used.
         """
 
-    def record(self) -> dict[str, Any]:
-        """Returns the recipe's name and settings."""
-        settings = asdict(self)  # type: ignore[call-overload]  # all of them are dataclasses
-        return {"name": type(self).__name__, **settings}
-
 
 @dataclass(frozen=True)
 class Pixels(Parameterization):
@@ -102,20 +105,23 @@ class Pixels(Parameterization):
     The right one for small images, each pixel of which counts.
     """
 
+    # The other bases do not get rid of hard noise, and start from a soft one.
+    initial_image: ClassVar[InitialImage] = GaussianNoise()
+
+    @override
     def basis(self, shape: tuple[int, int, int]) -> Basis:
-        """See `Parameterization.basis`."""
         return PixelBasis()
 
 
 class PixelBasis(Basis):
     """The basis of `Pixels`."""
 
+    @override
     def encode(self, pictures: Tensor) -> Tensor:
-        """See `Basis.encode`."""
         return pictures.clone()
 
+    @override
     def decode(self, image: Tensor) -> Tensor:
-        """See `Basis.decode`."""
         return image
 
     @torch.no_grad()
@@ -147,10 +153,10 @@ class Fourier(Parameterization):
 
     def __post_init__(self) -> None:
         """Checks the setting."""
-        check_not_negative(self, "decay", self.decay)
+        check_not_negative(self, "decay")
 
+    @override
     def basis(self, shape: tuple[int, int, int]) -> Basis:
-        """See `Parameterization.basis`."""
         return FourierBasis(shape, self.decay)
 
 
@@ -174,13 +180,14 @@ class FourierBasis(Basis):
         self.register_buffer("scale", scale.float(), persistent=False)
         self.register_buffer("colors", colors.float(), persistent=False)
 
+    @override
     def encode(self, pictures: Tensor) -> Tensor:
-        """The spectrum of the pictures, brought to [0.01, 0.99]; see `Basis.encode`."""
+        """The spectrum of the pictures, brought to [0.01, 0.99]."""
         latent = mix_channels(torch.linalg.inv(self.colors), squeezed_logit(pictures))
         return hartley(latent) / self.scale / latent[0, 0].numel()
 
+    @override
     def decode(self, image: Tensor) -> Tensor:
-        """See `Basis.decode`."""
         with torch.autocast(image.device.type, enabled=False):  # half precision has no spectra
             return mix_channels(self.colors, hartley(image * self.scale)).sigmoid()
 
@@ -205,8 +212,9 @@ class MagnitudeConstrained(Parameterization):
 
     images: str
 
+    @override
     def basis(self, shape: tuple[int, int, int]) -> Basis:
-        """See `Parameterization.basis`.
+        """Measures the images.
 
         Raises:
             InputError: The images cannot be read, do not fit, or are all one flat color.
@@ -268,8 +276,9 @@ class MagnitudeBasis(Basis):
         enough = spectra.abs() > 1e-3 * math.sqrt(spectra[0, 0].numel())
         return spectra.angle().where(enough, 0)
 
+    @override
     def decode(self, image: Tensor) -> Tensor:
-        """See `Basis.decode`.
+        """Puts phases and magnitudes together.
 
         Of an image's phases only the antisymmetric part (p(u) - p(-u)) / 2 counts: a picture of
         real numbers has spectra of such phases.

@@ -1,101 +1,94 @@
-"""From a record back to what it was made with: objective, start, penalties, basis, transforms."""
+"""What a record says of something with settings, and how it is made again from what it says.
 
-from typing import Any
+Whatever can be asked for, of this project or a person's own, is found by its name among the classes
+that there are; nothing has to be entered anywhere.
+"""
 
-from prober.ascent.objectives import ChannelMean, ClassConditional, Neuron, Objective, TopKMean
-from prober.ascent.parameterizations import (
-    Fourier,
-    MagnitudeConstrained,
-    Parameterization,
-    Pixels,
-)
-from prober.ascent.regularizers import L2, Distance, Regularizer, TotalVariation
-from prober.ascent.starts import (
-    Blend,
-    GaussianNoise,
-    GivenImage,
-    GrayNoise,
-    InitialImage,
-    LowFrequencyNoise,
-    PinkNoise,
-)
-from prober.ascent.transforms import Blur, Jitter, Noise, Padding, Rotation, Scale, Transform
+import inspect
+from abc import ABC
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, ClassVar, Self
+
 from prober.common.errors import InputError
 
-UNITS = {each.__name__: each for each in (ChannelMean, Neuron, TopKMean)}
-STARTS = {
-    each.__name__: each
-    for each in (GaussianNoise, GrayNoise, LowFrequencyNoise, PinkNoise, GivenImage, Blend)
-}
-PENALTIES = {each.name: each for each in (L2, TotalVariation, Distance)}
-BASES = {each.__name__: each for each in (Pixels, Fourier, MagnitudeConstrained)}
-TRANSFORMS = {each.__name__: each for each in (Blur, Jitter, Noise, Padding, Rotation, Scale)}
-"""What a record names, by its name."""
+
+class Recorded(ABC):
+    """A frozen dataclass whose settings stand in every record: a start, a regularizer, a transform.
+
+    Attributes:
+        kind: What it is, for messages.
+        name: What records call it; the name of its class unless it has another.
+    """
+
+    kind: ClassVar[str]
+    name: ClassVar[str]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Names a class by its own name, unless it says another."""
+        super().__init_subclass__(**kwargs)
+        if "name" not in vars(cls):
+            cls.name = cls.__name__
+
+    def record(self) -> dict[str, Any]:
+        """Returns the name and all settings."""
+        return {"name": self.name, **asdict(self)}  # type: ignore[call-overload]
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Makes again what a record names.
+
+        Args:
+            record: What `record` returned, perhaps read from JSON.
+
+        Raises:
+            InputError: There is no such class, or it has other settings.
+        """
+        settings = {key: as_setting(value) for key, value in record.items() if key != "name"}
+        return made(class_named(cls, record["name"], cls.kind), settings)
 
 
-def objective_of(record: dict[str, Any]) -> Objective:
-    """Returns the objective of one unit, alone or together with a class.
+def concrete(base: type) -> list[type]:
+    """Returns the classes below `base` that can be made, by name."""
+    below = [found for child in base.__subclasses__() for found in [child, *concrete(child)]]
+    return sorted({c for c in below if not inspect.isabstract(c)}, key=lambda c: c.__name__)
 
-    Args:
-        record: What `record.json`, or a line of `records.jsonl`, holds.
+
+def class_named(base: type, name: str, kind: str) -> Any:
+    """Returns the class below `base` of a name.
 
     Raises:
-        InputError: The objective is not of one unit.
+        InputError: There is none.
     """
-    kind = _known(UNITS, record.get("unit_objective", record["objective"]), "objective of a unit")
-    own = {Neuron: record["position"], TopKMean: [record.get("k")]}.get(kind, [])
-    unit = kind(record["layer"], record["channel"], *own)
-    if record["class"] is None:
-        return unit
-    return ClassConditional(unit, record["class"], record["class_weight"])
-
-
-def initial_image_of(record: dict[str, Any]) -> InitialImage:
-    """Returns the initial image.
-
-    Raises:
-        InputError: It is none of this project's own.
-    """
-    return _made(STARTS, record["initial_image"], "initial image")
-
-
-def regularizers_of(record: dict[str, Any]) -> tuple[Regularizer, ...]:
-    """Returns the regularizers.
-
-    Raises:
-        InputError: One of them is none of this project's own.
-    """
-    return tuple(_made(PENALTIES, each, "regularizer") for each in record["regularizers"])
-
-
-def parameterization_of(record: dict[str, Any]) -> Parameterization:
-    """Returns the parameterization.
-
-    Raises:
-        InputError: It is none of this project's own.
-    """
-    # Records from before there were others do not say.
-    return _made(BASES, record.get("parameterization", {"name": "Pixels"}), "parameterization")
-
-
-def transforms_of(record: dict[str, Any]) -> tuple[Transform, ...]:
-    """Returns the transforms.
-
-    Raises:
-        InputError: One of them is none of this project's own.
-    """
-    return tuple(_made(TRANSFORMS, each, "transform") for each in record.get("transforms", []))
-
-
-def _made(classes: dict[str, type], named: dict[str, Any], what: str) -> Any:
-    settings = dict(named)
-    return _known(classes, settings.pop("name"), what)(**settings)
-
-
-def _known(classes: dict[str, type], name: str, what: str) -> type:
-    if name not in classes:
+    found = {each.__name__: each for each in concrete(base)}
+    if issubclass(base, Recorded):
+        found |= {each.name: each for each in concrete(base)}
+    if name not in found:
+        names = ", ".join(each.__name__ for each in concrete(base))
         raise InputError(
-            f"A record names '{name}', which cannot be made again: this project has no such {what}."
-            f" Choose what was made with {', '.join(classes)}."
+            f"A record names '{name}', which cannot be made again: there is no such {kind} here. "
+            f"Import the file that defines it, or choose what was made with {names}."
         )
-    return classes[name]
+    return found[name]
+
+
+def made(cls: type, settings: Mapping[str, Any]) -> Any:
+    """Makes an object of a class with settings from a record.
+
+    Raises:
+        InputError: The class has other settings.
+    """
+    try:
+        return cls(**settings)
+    except TypeError as error:
+        raise InputError(f"A record's {cls.__name__} has other settings: {error}.") from error
+
+
+def settings(thing: Any) -> dict[str, Any]:
+    """Returns the settings of a dataclass by their names, as they are."""
+    return {each.name: getattr(thing, each.name) for each in fields(thing) if each.init}
+
+
+def as_setting(value: Any) -> Any:
+    """Returns a value read from JSON as a frozen dataclass holds it: lists as tuples."""
+    return tuple(map(as_setting, value)) if isinstance(value, list) else value

@@ -1,18 +1,23 @@
 """Penalties on the image, each with a weight."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from prober.ascent.objectives import check_weight
+from prober.ascent.records import Recorded, settings
+from prober.common.errors import check_weight
 
 
-class Regularizer(ABC):
+class Regularizer(Recorded):
     """A penalty on an image that the loss counts with a weight.
+
+    A subclass is a frozen dataclass with a `weight` and whatever other settings it has; those of
+    many images that are equal but for the weight are computed together.
 
     Attributes:
         name: What the penalty is called in records and in TensorBoard.
@@ -20,7 +25,7 @@ class Regularizer(ABC):
         of_change: Whether it is a penalty on what the pictures have changed since their start.
     """
 
-    name: ClassVar[str]
+    kind: ClassVar[str] = "regularizer"
     of_change: ClassVar[bool] = False
     weight: float
 
@@ -28,17 +33,24 @@ class Regularizer(ABC):
         """Checks the weight."""
         check_weight(self)
 
-    @staticmethod
     @abstractmethod
-    def penalties(images: Tensor) -> Tensor:
+    def penalties(self, images: Tensor) -> Tensor:
         """Computes the unweighted penalties `[N]` of pictures `[N, C, H, W]`.
 
         If the penalty is `of_change`, of the pictures less those they started from.
         """
 
-    def record(self) -> dict[str, Any]:
-        """Returns the regularizer's name and weight."""
-        return {"name": self.name, "weight": self.weight}
+    @property
+    def label(self) -> str:
+        """The name with all settings but the weight: `l2`, `huber(delta=0.5)`."""
+        others = {key: value for key, value in settings(self).items() if key != "weight"}
+        return self.name + (
+            f"({', '.join(f'{key}={value}' for key, value in others.items())})" if others else ""
+        )
+
+    def __str__(self) -> str:
+        """The weight and the label: `0.0001 l2`."""
+        return f"{self.weight:g} {self.label}"
 
 
 @dataclass(frozen=True)
@@ -52,9 +64,8 @@ class L2(Regularizer):
     name: ClassVar[str] = "l2"
     weight: float = 1e-4
 
-    @staticmethod
-    def penalties(images: Tensor) -> Tensor:
-        """Means of x²; see `Regularizer.penalties`."""
+    def penalties(self, images: Tensor) -> Tensor:
+        """Computes the means of x², `[N]`."""
         return images.square().mean((1, 2, 3))
 
 
@@ -69,9 +80,8 @@ class TotalVariation(Regularizer):
     name: ClassVar[str] = "total_variation"
     weight: float = 1e-3
 
-    @staticmethod
-    def penalties(images: Tensor) -> Tensor:
-        """Mean absolute differences, vertical plus horizontal; see `Regularizer.penalties`."""
+    def penalties(self, images: Tensor) -> Tensor:
+        """Computes the mean absolute differences, vertical plus horizontal, `[N]`."""
         # A side of one pixel has no neighbors, and a mean of nothing is no number.
         parts = [images.diff(dim=dim) for dim in (2, 3) if images.shape[dim] > 1]
         means = [torch.linalg.vector_norm(p, 1, (1, 2, 3)) / p[0].numel() for p in parts]
@@ -94,10 +104,13 @@ class Distance(Regularizer):
     of_change: ClassVar[bool] = True
     weight: float = 10.0
 
-    @staticmethod
-    def penalties(images: Tensor) -> Tensor:
-        """Means of the squared changes; see `Regularizer.penalties`."""
+    def penalties(self, images: Tensor) -> Tensor:
+        """Computes the means of the squared changes, `[N]`."""
         return images.square().mean((1, 2, 3))
+
+
+DEFAULT_REGULARIZERS: tuple[Regularizer, ...] = (L2(), TotalVariation())
+"""The penalties where none are given."""
 
 
 class Penalties:
@@ -111,13 +124,13 @@ class Penalties:
     """
 
     def __init__(self, regularizers: Sequence[Sequence[Regularizer]]) -> None:
+        weights: dict[Regularizer, list[float]] = defaultdict(lambda: [0.0] * len(regularizers))
+        for image, own in enumerate(regularizers):
+            for regularizer in own:
+                weights[replace(regularizer, weight=1.0)][image] += regularizer.weight
         # In one order always: the order in which gradients are added up is seen in their last bit.
-        kinds = sorted({type(r) for each in regularizers for r in each}, key=lambda k: k.name)
-        self._weights = {
-            kind: [sum(r.weight for r in each if type(r) is kind) for each in regularizers]
-            for kind in kinds
-        }
-        self.of_change = any(kind.of_change for kind in kinds)
+        self._weights = dict(sorted(weights.items(), key=lambda pair: pair[0].label))
+        self.of_change = any(kind.of_change for kind in self._weights)
 
     def __call__(
         self, images: Tensor, starts: Tensor | None = None
@@ -129,15 +142,16 @@ class Penalties:
             starts: `[N, C, H, W]`, what they were at the start, if any penalty is `of_change`.
 
         Returns:
-            The unweighted penalties, `[N]` for each kind's name, and their weighted sum `[N]`.
+            The unweighted penalties, `[N]` for each regularizer's label, and their weighted sum
+            `[N]`.
         """
         penalties = {
-            kind.name: kind.penalties(images - starts if kind.of_change else images)
+            kind.label: kind.penalties(images - starts if kind.of_change else images)
             for kind in self._weights
         }
         total: Tensor | float = 0.0
         for kind, weights in self._weights.items():
             alike = len(set(weights)) == 1
             weight = weights[0] if alike else images.new_tensor(weights)
-            total = total + weight * penalties[kind.name]
+            total = total + weight * penalties[kind.label]
         return penalties, total

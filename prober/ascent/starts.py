@@ -1,27 +1,31 @@
 """Initial images: where gradient ascent starts from."""
 
 import math
-from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
-from typing import Any
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
+from typing_extensions import override
 
 from prober.ascent.given_images import read_picture
-from prober.common.errors import InputError
+from prober.ascent.records import Recorded
+from prober.common.errors import InputError, check_not_negative
 from prober.common.files import find_file
 
 
-class InitialImage(ABC):
+class InitialImage(Recorded):
     """A recipe for the image that an optimization starts from.
 
     Settings of one meaning have one name in all recipes, and others differ, because the command
     line keeps a setting of the same name when another recipe is chosen.
     """
+
+    kind: ClassVar[str] = "initial image"
 
     @abstractmethod
     def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
@@ -40,11 +44,6 @@ class InitialImage(ABC):
         generator = torch.Generator().manual_seed(seed)
         return self.draw(shape, generator).clamp(0, 1)
 
-    def record(self) -> dict[str, Any]:
-        """Returns the recipe's name and settings."""
-        settings = asdict(self)  # type: ignore[call-overload]  # all of them are dataclasses
-        return {"name": type(self).__name__, **settings}
-
 
 @dataclass(frozen=True)
 class GaussianNoise(InitialImage):
@@ -60,10 +59,10 @@ class GaussianNoise(InitialImage):
 
     def __post_init__(self) -> None:
         """Checks the settings."""
-        check_not_negative(self, "std", self.std)
+        check_not_negative(self, "std")
 
+    @override
     def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-        """See `InitialImage.draw`."""
         return self.mean + self.std * _normal(shape, generator)
 
 
@@ -81,10 +80,10 @@ class GrayNoise(InitialImage):
 
     def __post_init__(self) -> None:
         """Checks the settings."""
-        check_not_negative(self, "noise", self.noise)
+        check_not_negative(self, "noise")
 
+    @override
     def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-        """See `InitialImage.draw`."""
         return self.gray + self.noise * _normal(shape, generator)
 
 
@@ -104,11 +103,11 @@ class LowFrequencyNoise(InitialImage):
 
     def __post_init__(self) -> None:
         """Checks the settings."""
-        check_not_negative(self, "sigma", self.sigma)
-        check_not_negative(self, "contrast", self.contrast)
+        check_not_negative(self, "sigma")
+        check_not_negative(self, "contrast")
 
+    @override
     def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-        """See `InitialImage.draw`."""
         blurred = gaussian_blur(_normal(shape, generator), self.sigma)
         return self.gray + self.contrast * blurred / blurred.std(correction=0).clamp_min(1e-12)
 
@@ -131,10 +130,10 @@ class PinkNoise(InitialImage):
 
     def __post_init__(self) -> None:
         """Checks the settings."""
-        check_not_negative(self, "contrast", self.contrast)
+        check_not_negative(self, "contrast")
 
+    @override
     def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-        """See `InitialImage.draw`."""
         height, width = shape[1:]
         gain = 1 / frequencies(height, width).clamp_min(1 / max(height, width)).float()
         gain[0, 0] = 0  # the mean is gray's
@@ -157,8 +156,9 @@ class GivenImage(InitialImage):
 
     path: str
 
+    @override
     def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-        """See `InitialImage.draw`.
+        """Reads the picture.
 
         Raises:
             InputError: The file is missing, is no picture, or does not fit the subject.
@@ -186,8 +186,9 @@ class Blend(InitialImage):
     second: str
     share: float = 0.5
 
+    @override
     def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-        """See `InitialImage.draw`.
+        """Blends the arrays.
 
         Raises:
             InputError: A file is missing, is no array, or has another shape.
@@ -257,9 +258,3 @@ def _fitted(image: Tensor, shape: tuple[int, int, int], path: str) -> Tensor:
 def _normal(shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
     # Always float32: the start is then the same whatever precision the run has.
     return torch.randn(shape, generator=generator, dtype=torch.float32)
-
-
-def check_not_negative(recipe: object, name: str, value: float) -> None:
-    """Raises an InputError unless a setting of a recipe is a finite number of 0 or more."""
-    if not 0 <= value < math.inf:
-        raise InputError(f"{name} of {type(recipe).__name__} is {value}; it must be 0 or more.")

@@ -1,11 +1,15 @@
-"""A target: exactly one image comes of it."""
+"""A target: exactly one image comes of it; and how it is read from the record of a run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
+from prober.ascent.method import Method
 from prober.ascent.objectives import Objective
+from prober.ascent.parameterizations import Parameterization, Pixels
 from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import InitialImage
+from prober.ascent.transforms import Transform
 
 
 @dataclass(frozen=True)
@@ -38,3 +42,38 @@ class Target:
             "initial_image": self.initial_image and self.initial_image.record(),
             "regularizers": [regularizer.record() for regularizer in self.regularizers],
         }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Makes the target again that a record is of.
+
+        Args:
+            record: What `record.json`, or a line of `records.jsonl`, holds.
+
+        Raises:
+            InputError: A class that it names is not there, or has other settings.
+            KeyError: It is no record.
+        """
+        return cls(
+            Objective.from_record(record),
+            InitialImage.from_record(record["initial_image"]),
+            regularizers_of(record),
+            record["seed"],
+        )
+
+
+def regularizers_of(record: Mapping[str, Any]) -> tuple[Regularizer, ...]:
+    """Makes the regularizers again that a record names; raises as `Target.from_record` does."""
+    return tuple(Regularizer.from_record(each) for each in record["regularizers"])
+
+
+def method_of(record: Mapping[str, Any]) -> Method:
+    """Makes the method again by which a record's image was made; raises as `Target.from_record`."""
+    # Records from before there were others do not say.
+    basis = record.get("parameterization", Pixels().record())
+    transforms = record.get("transforms", ())
+    return Method(
+        record["optimizer"]["lr"],
+        Parameterization.from_record(basis),
+        tuple(Transform.from_record(each) for each in transforms),
+    )

@@ -10,16 +10,18 @@ import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from typing_extensions import override
 
-from prober.ascent.starts import check_not_negative, gaussian_blur
-from prober.common.errors import InputError
+from prober.ascent.records import Recorded
+from prober.ascent.starts import gaussian_blur
+from prober.common.errors import InputError, check_not_negative
 
 BLOCK = 64
 """Steps whose random numbers are drawn at once."""
@@ -50,13 +52,14 @@ class Stage(ABC):
         """Transforms pictures `[M, C, H, W]` by their plans `[M, ...]`; keeps shape and dtype."""
 
 
-class Transform(ABC):
+class Transform(Recorded):
     """A random transformation, with the range that it is drawn from.
 
     Settings of different meaning have different names in all transformations, because the command
     line keeps a setting of the same name when another one is chosen.
     """
 
+    kind: ClassVar[str] = "transform"
     numbers: ClassVar[int] = 1
 
     @abstractmethod
@@ -67,17 +70,12 @@ class Transform(ABC):
             InputError: It is no range.
         """
 
-    def check(self, shape: tuple[int, int, int]) -> None:  # noqa: B027 - most fit any shape
+    def check(self, shape: tuple[int, int, int]) -> None:
         """Checks the range against the pictures' shape.
 
         Raises:
             InputError: The range is too large.
         """
-
-    def record(self) -> dict[str, Any]:
-        """Returns the transformation's name and range."""
-        settings = asdict(self)  # type: ignore[call-overload]  # all of them are dataclasses
-        return {"name": type(self).__name__, **settings}
 
 
 class Affine(Transform):
@@ -110,18 +108,18 @@ class Jitter(Affine):
 
     def __post_init__(self) -> None:
         """Checks the range."""
-        check_not_negative(self, "pixels", self.pixels)
+        check_not_negative(self, "pixels")
 
+    @override
     def check(self, shape: tuple[int, int, int]) -> None:
-        """See `Transform.check`."""
         if self.pixels >= min(shape[1:]):
             raise InputError(
                 f"pixels of Jitter is {self.pixels}; the pictures are {shape[1]} x {shape[2]}, so "
                 f"it must be less than {min(shape[1:])}."
             )
 
+    @override
     def sources(self, uniform: Tensor, size: tuple[int, int]) -> Tensor:
-        """See `Affine.sources`."""
         moved = (uniform * (2 * self.pixels + 1)).floor() - self.pixels
         matrices = _identities(len(uniform))
         matrices[:, :2, 2] = moved
@@ -148,8 +146,8 @@ class Scale(Affine):
                 "0 and high at least low."
             )
 
+    @override
     def sources(self, uniform: Tensor, size: tuple[int, int]) -> Tensor:
-        """See `Affine.sources`."""
         factor = self.low + (self.high - self.low) * uniform[:, 0]
         matrices = _identities(len(uniform))
         matrices[:, 0, 0] = matrices[:, 1, 1] = 1 / factor
@@ -171,8 +169,8 @@ class Rotation(Affine):
         if not 0 <= self.degrees <= 180:
             raise InputError(f"degrees of Rotation is {self.degrees}; it must be 0 to 180.")
 
+    @override
     def sources(self, uniform: Tensor, size: tuple[int, int]) -> Tensor:
-        """See `Affine.sources`."""
         angle = math.radians(self.degrees) * (2 * uniform[:, 0] - 1)
         matrices = _identities(len(uniform))
         matrices[:, 0, 0] = matrices[:, 1, 1] = angle.cos()
@@ -196,18 +194,18 @@ class Padding(Affine):
 
     def __post_init__(self) -> None:
         """Checks the range."""
-        check_not_negative(self, "border", self.border)
+        check_not_negative(self, "border")
 
+    @override
     def check(self, shape: tuple[int, int, int]) -> None:
-        """See `Transform.check`."""
         if 2 * self.border >= min(shape[1:]):
             raise InputError(
                 f"border of Padding is {self.border}; the pictures are {shape[1]} x {shape[2]}, so "
                 f"it must be less than {min(shape[1:]) / 2:g}."
             )
 
+    @override
     def sources(self, uniform: Tensor, size: tuple[int, int]) -> Tensor:
-        """See `Affine.sources`."""
         border = self.border * uniform[:, 0]
         matrices = _identities(len(uniform))
         matrices[:, 0, 0] = size[1] / (size[1] - 2 * border)
@@ -227,14 +225,15 @@ class Blur(Transform, Stage):
 
     def __post_init__(self) -> None:
         """Checks the range."""
-        check_not_negative(self, "sigma", self.sigma)
+        check_not_negative(self, "sigma")
 
+    @override
     def plan(self, uniform: Tensor, shape: tuple[int, int, int]) -> Tensor:
-        """The sigma of each Gaussian; see `Stage.plan`."""
+        """The sigma of each Gaussian."""
         return self.sigma * uniform
 
+    @override
     def apply(self, pictures: Tensor, plans: Tensor) -> Tensor:
-        """See `Stage.apply`."""
         return gaussian_blur(pictures, plans.to(pictures)[..., None, None])
 
 
@@ -251,15 +250,16 @@ class Noise(Transform, Stage):
 
     def __post_init__(self) -> None:
         """Checks the range."""
-        check_not_negative(self, "noise_std", self.noise_std)
+        check_not_negative(self, "noise_std")
 
+    @override
     def plan(self, uniform: Tensor, shape: tuple[int, int, int]) -> Tensor:
-        """The strength of each noise, and its own seed; see `Stage.plan`."""
+        """The strength of each noise, and its own seed."""
         # A number of `torch.rand` is a multiple of 2^-24.
         return uniform * torch.tensor([self.noise_std, 2**24], dtype=torch.float64)
 
+    @override
     def apply(self, pictures: Tensor, plans: Tensor) -> Tensor:
-        """See `Stage.apply`."""
         stds, seeds = plans.unbind(1)
         generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
         # Always float32 and on the CPU: the same noise whatever precision and device the run has.
@@ -383,8 +383,9 @@ class _Movement(Stage):
         halves = torch.tensor([width / 2, height / 2, 1], dtype=torch.float64)
         return (whole * halves / halves[:, None])[:, :2]
 
+    @override
     def apply(self, pictures: Tensor, plans: Tensor) -> Tensor:
-        """See `Stage.apply`; between pixels it goes linearly."""
+        """Resamples the pictures; between pixels it goes linearly."""
         grid = F.affine_grid(plans.to(pictures), list(pictures.shape), align_corners=False)
         if not self._on_gray:
             return F.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import warnings
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,9 @@ from prober.ascent.callbacks import (
     tensorboard_command,
 )
 from prober.ascent.datamodule import StepsDataModule
-from prober.ascent.defaults import is_large, various_initial_images
-from prober.ascent.module import ActivationMaximization
-from prober.ascent.parameterizations import Parameterization
+from prober.ascent.method import Method, is_large, various_initial_images
+from prober.ascent.module import visualization
 from prober.ascent.profiler import NoProfiler
-from prober.ascent.transforms import Transform
 from prober.cli.layers import layers_json, layers_table
 from prober.cli.parser import ProberParser
 from prober.common.errors import InputError
@@ -127,7 +126,7 @@ class ProberCLI(LightningCLI):
 
     def __init__(self, args: ArgsType = None) -> None:
         super().__init__(
-            ActivationMaximization,
+            visualization,
             StepsDataModule,
             save_config_callback=SaveRunConfig,
             trainer_defaults={
@@ -186,24 +185,10 @@ class ProberCLI(LightningCLI):
         defaults = self.trainer_defaults | {"precision": "32-true", "devices": "auto"}
         parser.set_defaults({f"trainer.{key}": value for key, value in defaults.items()})
         parser.add_class_arguments(Subject, "model.subject")
-        parser.add_argument(
-            "--model.lr", type=float, default=0.05, help="Adam's learning rate, in pixel values."
-        )
+        parser.add_class_arguments(Method, "model", instantiate=False)
         parser.add_class_arguments(Grid, "grid")
         parser.set_defaults({"grid.regularizers": [PENALTIES]})
         add = parser.add_argument
-        add(
-            "--model.parameterization",
-            type=Parameterization | None,
-            help="The basis of the images: Pixels (the default below 64 pixels), Fourier (that of "
-            "larger images), MagnitudeConstrained.",
-        )
-        add(
-            "--model.transforms",
-            type=list[Transform] | None,
-            help="What the pictures must be robust against: Jitter, Scale, Rotation, Padding, "
-            "Blur, Noise; [] for nothing, the default below 64 pixels.",
-        )
         add("--chunk_size", type=int | None, help="Images in a chunk; a good number if not given.")
         add(
             "--channels_last",
@@ -372,7 +357,7 @@ class ProberCLI(LightningCLI):
             subject=subject,
             grid=settings.grid,
             seed=settings.seed_everything or 0,
-            lr=settings.model.lr,
+            method=Method(**{each.name: settings.model[each.name] for each in fields(Method)}),
             every=settings.snapshots.every,
             trainer=vars(settings.trainer),
             chunk_size=settings.chunk_size,
@@ -385,8 +370,6 @@ class ProberCLI(LightningCLI):
             ),
             threads=self._threads(subject),
             memory=settings.memory,
-            parameterization=settings.model.parameterization,
-            transforms=settings.model.transforms,
             channels_last=settings.channels_last,
         )
 

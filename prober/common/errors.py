@@ -1,7 +1,9 @@
 """What is told to a person whose input cannot be used."""
 
+import math
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 
 class InputError(ValueError):
@@ -25,3 +27,43 @@ def listed(items: Sequence[str], most: int, separator: str = ", ") -> str:
     """Joins the first items of a list: `a, b and 3 more`."""
     rest = f" and {len(items) - most} more" if len(items) > most else ""
     return separator.join(items[:most]) + rest
+
+
+def check_range(what: str, index: int, size: int, where: str) -> None:
+    """Raises an InputError that names the range if `index` is not in 0 to `size` - 1."""
+    if not 0 <= index < size:
+        raise InputError(f"{what} is out of range: choose 0 to {size - 1} {where}.")
+
+
+def check_not_negative(owner: object, name: str) -> None:
+    """Raises an InputError unless a setting of an object is a finite number of 0 or more."""
+    value = getattr(owner, name)
+    if not 0 <= value < math.inf:
+        raise InputError(f"{name} of {type(owner).__name__} is {value}; it must be 0 or more.")
+
+
+def check_weight(owner: Any) -> None:
+    """Raises an InputError unless the `weight` of an object is a finite number of 0 or more."""
+    if not 0 <= owner.weight < math.inf:
+        raise InputError(
+            f"The weight of {type(owner).__name__} is {owner.weight}; it must be 0 or more."
+        )
+
+
+def check_kind(name: str, given: object, kind: type, example: str) -> None:
+    """Raises an InputError with an example unless something given is an instance of a kind."""
+    if not isinstance(given, kind):
+        said = (
+            f"the class {given.__name__}"
+            if isinstance(given, type)
+            else f"a {type(given).__name__}"
+        )
+        raise InputError(f"{name}: {said} does not fit; give {example}, say.")
+
+
+def check_kinds(name: str, given: Any, kind: type, example: str) -> None:
+    """Raises an InputError unless something given is a list of instances of a kind."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InputError(f"{name} is a {type(given).__name__}; give a list: {example}, say.")
+    for item in given:
+        check_kind(name, item, kind, example)

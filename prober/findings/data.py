@@ -7,8 +7,8 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
-from prober.ascent.defaults import is_large
 from prober.ascent.given_images import DIGITS, LabelledImages, read_images
+from prober.ascent.method import is_large
 from prober.findings.interventions import hues_of, on_circle
 from prober.subject.reference import hue_to_rgb
 

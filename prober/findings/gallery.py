@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prober.ascent.objectives import Objective
-from prober.ascent.records import UNITS, initial_image_of, objective_of, regularizers_of
+from prober.ascent.objectives import Objective, OfChannel
+from prober.ascent.regularizers import Regularizer
 from prober.ascent.targets import Target
 from prober.common.errors import InputError
 from prober.findings.units import Unit
@@ -38,13 +38,13 @@ class Visualization:
     @property
     def objective(self) -> Objective:
         """What it maximizes."""
-        return objective_of(self.record)
+        return Objective.from_record(self.record)
 
     @property
     def penalties(self) -> str:
         """Its regularizers in words: `0.0001 l2 + 0.001 total_variation`, or `none`."""
-        named = [f"{each['weight']:g} {each['name']}" for each in self.record["regularizers"]]
-        return " + ".join(named) or "none"
+        regularizers = map(Regularizer.from_record, self.record["regularizers"])
+        return " + ".join(map(str, regularizers)) or "none"
 
     @property
     def look(self) -> str:
@@ -104,12 +104,14 @@ class Gallery:
                 f"{which}. Run it again with --resume {folder}"
             )
         self.visualizations = [
-            v for v in found if v.record["status"] == "finished" and v.record["objective"] in UNITS
+            v
+            for v in found
+            if v.record["status"] == "finished" and isinstance(v.objective, OfChannel)
         ]
         if not self.visualizations:
             raise InputError(
                 f"The sweep in '{folder}' has no picture of a unit: its targets failed, or have "
-                f"other objectives than {', '.join(UNITS)}."
+                "objectives of more than one channel."
             )
         self._of_channel: dict[tuple[str, int], list[Visualization]] = {}
         for each in self.visualizations:
@@ -124,16 +126,7 @@ class Gallery:
             InputError: A start or a regularizer is none of this project's own.
         """
         return [
-            Planned(
-                Target(
-                    each.objective,
-                    initial_image_of(each.record),
-                    regularizers_of(each.record),
-                    each.record["seed"],
-                ),
-                each.record["stem"],
-                each.look,
-            )
+            Planned(Target.from_record(each.record), each.record["stem"], each.look)
             for each in self.visualizations
         ]
 

@@ -10,15 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prober.ascent.defaults import (
-    default_parameterization,
-    is_large,
-    various_initial_images,
-)
-from prober.ascent.parameterizations import Parameterization
+from prober.ascent.method import Method, is_large, various_initial_images
 from prober.ascent.regularizers import L2, TotalVariation
 from prober.ascent.targets import Target
-from prober.ascent.transforms import Transform
 from prober.common.errors import InputError
 from prober.common.pictures import squared, to_bytes
 from prober.findings import search, trust, verdict
@@ -119,9 +113,7 @@ class Investigation:
         subject: The CNN under study.
         gallery: The visualizations of its units.
         data: Real images, or None.
-        parameterization: The basis in which the search's images are optimized; None for the one
-            that suits their size.
-        transforms: What they must be robust against.
+        method: How the search's images are optimized.
 
     Attributes:
         layers: The units, those of one layer together, in the order of the forward pass.
@@ -134,13 +126,11 @@ class Investigation:
         subject: Subject,
         gallery: Gallery,
         data: RealData | None,
-        parameterization: Parameterization | None = None,
-        transforms: Sequence[Transform] = (),
+        method: Method,
     ) -> None:
         self.subject = subject
         shape = subject.input_shape
-        parameterization = parameterization or default_parameterization(shape)
-        self._way = search.Way(parameterization, tuple(transforms))
+        self._method = method.resolved(shape)
         self.gallery = gallery
         self.points: list[Point] = []
         if is_large(shape):
@@ -202,7 +192,7 @@ class Investigation:
         if not suspects:
             return
         objectives = [layer.window.objective(unit) for unit in suspects]
-        woken = search.awaken(self.subject, objectives, seed=0, way=self._way)
+        woken = search.awaken(self.subject, objectives, seed=0, method=self._method)
         before = scores(self.subject, objectives, torch.full_like(woken, 0.5))
         after = scores(self.subject, objectives, woken)
         for unit, image, *pair in zip(suspects, woken, before, after, strict=True):
@@ -272,7 +262,7 @@ class Investigation:
                 layer.window,
                 seed,
                 leaky=seed % 2 == 1,
-                way=self._way,
+                method=self._method,
             )
             for unit, image in zip(units, pushed, strict=True):
                 layer.starts[unit].append(Start.of("pushed away", image))

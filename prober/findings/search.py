@@ -14,12 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from prober.ascent.defaults import is_large
+from prober.ascent.method import Method, is_large
 from prober.ascent.objectives import Objective
-from prober.ascent.parameterizations import Parameterization
 from prober.ascent.scores import Scores
 from prober.ascent.starts import InitialImage, PinkNoise
-from prober.ascent.transforms import Transform, Transforms
+from prober.ascent.transforms import Transforms
 from prober.findings import interventions
 from prober.findings.answers import Answers
 from prober.findings.leaky import LeakyReLUs
@@ -62,22 +61,6 @@ AWAY = 1.0
 
 SIGNS_OF_LIFE = 1e-6
 """A unit whose responses all lie this near to each other, relative to their size, looks dead."""
-
-
-@dataclass(frozen=True)
-class Way:
-    """How the search optimizes images, its starts and what they lead to alike.
-
-    A start that may do what the others may not, such as to excite its unit as long as no pixel
-    moves, would pass for the best picture, and no other would come near to it.
-
-    Attributes:
-        parameterization: The basis of the images.
-        transforms: What they must be robust against.
-    """
-
-    parameterization: Parameterization
-    transforms: tuple[Transform, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +236,7 @@ def push_away(
     window: Window,
     seed: int,
     leaky: bool,
-    way: Way,
+    method: Method,
 ) -> Tensor:
     """Makes starts that excite their unit and look unlike what is known to excite it.
 
@@ -269,7 +252,9 @@ def push_away(
         seed: Of the noise.
         leaky: Whether ReLUs let the gradient through, see `awaken`: to what else excites a unit
             there may lead no gradient from here.
-        way: How images are optimized.
+        method: How images are optimized, resolved; what the starts lead to is optimized alike. A
+            start that may do what the others may not, such as to excite its unit as long as no
+            pixel moves, would pass for the best picture, and no other would come near to it.
 
     Returns:
         `[N, C, H, W]` in [0, 1].
@@ -291,11 +276,13 @@ def push_away(
             return AWAY * likeness.clamp_min(0).sum(1) - score / scale
 
         with LeakyReLUs() if leaky else nullcontext():
-            images[batch] = _descend(subject, objectives[batch], images[batch], loss, pushes, way)
+            images[batch] = _descend(
+                subject, objectives[batch], images[batch], loss, pushes, method
+            )
     return images
 
 
-def awaken(subject: Subject, objectives: Sequence[Objective], seed: int, way: Way) -> Tensor:
+def awaken(subject: Subject, objectives: Sequence[Objective], seed: int, method: Method) -> Tensor:
     """Makes starts for units that look dead: ascends with ReLUs that let the gradient through.
 
     Behind a ReLU that is shut there is no gradient to follow. So the search, and it alone, goes
@@ -310,7 +297,7 @@ def awaken(subject: Subject, objectives: Sequence[Objective], seed: int, way: Wa
     for batch in batches(len(images), size):
         with LeakyReLUs():
             images[batch] = _descend(
-                subject, objectives[batch], images[batch], lambda x, score: -score, steps, way
+                subject, objectives[batch], images[batch], lambda x, score: -score, steps, method
             )
     return images
 
@@ -331,15 +318,15 @@ def _descend(
     images: Tensor,
     loss: Any,
     steps: int,
-    way: Way,
+    method: Method,
 ) -> Tensor:
     score = Scores(objectives)
     shape = subject.input_shape
-    basis = way.parameterization.basis(shape).to(subject.mean)
+    basis = method.parameterization.basis(shape).to(subject.mean)
     seeds = [0] * len(images)
-    transform = Transforms(way.transforms, seeds, shape) if way.transforms else None
+    transform = Transforms(method.transforms, seeds, shape) if method.transforms else None
     x = basis.encode(images.to(subject.mean)).requires_grad_()
-    optimizer = torch.optim.Adam([x], lr=0.05)
+    optimizer = torch.optim.Adam([x], lr=method.lr)
     for _ in range(steps):
         optimizer.zero_grad()
         picture = basis.decode(x)

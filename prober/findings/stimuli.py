@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from prober.ascent.defaults import LARGE, is_large
+from prober.ascent.method import LARGE, is_large
 from prober.subject.reference import hue_to_rgb
 
 FLAT_HUES = torch.arange(72) * 5.0

@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from prober.ascent.defaults import is_large
+from prober.ascent.method import is_large
 from prober.findings import stimuli
 from prober.findings.stimuli import TINTED_HUES, Choice, Stimuli, choice
 from prober.findings.units import Place, Window, responses

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from prober.ascent.defaults import is_large
+from prober.ascent.method import is_large
 from prober.ascent.objectives import ChannelMean, Neuron, Objective
 from prober.ascent.scores import Scores
 from prober.findings.leaky import LeakyReLUs

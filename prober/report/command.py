@@ -16,8 +16,8 @@ import torch
 from lightning.pytorch import LightningDataModule
 from PIL import Image
 
-from prober.ascent.defaults import gentle_transforms
-from prober.ascent.records import parameterization_of, transforms_of
+from prober.ascent.method import gentle_transforms
+from prober.ascent.targets import method_of
 from prober.common.errors import InputError
 from prober.common.files import claim_version, write_whole
 from prober.common.pictures import sprite
@@ -134,12 +134,10 @@ class Report:
         with self._timed("evidence"):
             gallery = Gallery(pictures, subject)
             print(f"Showing it flat and striped images{' and real ones' if data else ''}.")
-            transforms = sweep.transforms
-            if transforms is None:
-                transforms = gentle_transforms(subject.input_shape)
-            investigation = Investigation(
-                subject, gallery, data, sweep.parameterization, transforms
-            )
+            method = sweep.method
+            if method.transforms is None:
+                method = replace(method, transforms=gentle_transforms(subject.input_shape))
+            investigation = Investigation(subject, gallery, data, method)
         with self._timed("search"):
             print("Looking for other facets.")
             planned = investigation.plan_search()
@@ -149,7 +147,7 @@ class Report:
                 search = replace(
                     sweep,
                     grid=Listed(planned),
-                    transforms=transforms,
+                    method=method,
                     yes=True,
                     trainer=sweep.trainer | {"max_steps": steps},
                 )
@@ -292,10 +290,8 @@ class Report:
         self.sweep = replace(
             self.sweep,
             grid=Listed(gallery.planned()),
-            lr=record["optimizer"]["lr"],
+            method=method_of(record),
             trainer=self.sweep.trainer | as_made,
-            parameterization=parameterization_of(record),
-            transforms=transforms_of(record),
         )
 
     def _check_against(self, subject: Subject, other: Subject) -> None:

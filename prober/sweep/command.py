@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,8 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from prober.ascent.callbacks import tensorboard_command
+from prober.ascent.method import Method
 from prober.ascent.module import ActivationMaximization
-from prober.ascent.parameterizations import Parameterization
-from prober.ascent.transforms import Transform
 from prober.common.errors import InputError
 from prober.common.files import claim_version, write_whole
 from prober.subject import Subject
@@ -57,7 +56,7 @@ class Sweep:
         subject: The CNN under study.
         grid: What to look at.
         seed: The first seed, where the grid gives only a number of seeds.
-        lr: Adam's learning rate.
+        method: How the images are optimized.
         every: Steps from one snapshot to the next.
         trainer: Arguments of the Trainer.
         chunk_size: Images in a chunk at the most, None for a good number.
@@ -74,15 +73,13 @@ class Sweep:
             said.
         memory: GiB that the processes may take together (of an accelerator, of its own memory);
             None for no bound.
-        parameterization: The basis of the images; None for the one that suits their size.
-        transforms: What the pictures must be robust against; None for what suits their size.
         channels_last: Whether the subject has its channels last in memory, but in float64.
     """
 
     subject: Subject
     grid: Grid | Listed
     seed: int
-    lr: float
+    method: Method
     every: int
     trainer: dict[str, Any]
     chunk_size: int | None
@@ -96,8 +93,6 @@ class Sweep:
     part_of: Path | None = None
     shows: bool = True
     memory: float | None = None
-    parameterization: Parameterization | None = None
-    transforms: Sequence[Transform] | None = None
     channels_last: bool = True
 
     def run(self) -> int:
@@ -134,14 +129,12 @@ class Sweep:
         except (ValueError, MisconfigurationException) as error:
             raise InputError(f"trainer.devices is {devices}, which cannot be: {error}") from error
         settings = Settings(
-            lr=self.lr,
+            method=self.method,
             every=self.every,
             trainer={k: v for k, v in self.trainer.items() if k not in HANDLED}
             | {"accelerator": accelerator},
             threads=max(1, self.threads // devices if isinstance(devices, int) else self.threads),
             progress=self.trainer["enable_progress_bar"] is not False,
-            parameterization=self.parameterization,
-            transforms=self.transforms,
             channels_last=self.channels_last,
         )
 
@@ -168,13 +161,8 @@ class Sweep:
         if planned:
             first = planned[0].target
             alike = [each.target for each in planned if each.target.objective == first.objective]
-            ActivationMaximization.of_targets(
-                self.subject,
-                alike if first.objective.compares else [first],
-                self.lr,
-                self.parameterization,
-                self.transforms,
-            )
+            targets = alike if first.objective.compares else [first]
+            ActivationMaximization(self.subject, targets, self.method)
         # Starts may be files, of which each is used only in its turn.
         for start in (isinstance(self.grid, Grid) and self.grid.initial_images) or []:
             start.make(self.subject.input_shape, seed=0)

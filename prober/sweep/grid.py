@@ -4,15 +4,15 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import product
-from typing import Literal
 
 from torch.quasirandom import SobolEngine
 
 from prober.ascent.layer_objectives import Diversity
-from prober.ascent.objectives import ChannelMean, Neuron, Objective, TopKMean
-from prober.ascent.regularizers import L2, Regularizer, TotalVariation
+from prober.ascent.objectives import ChannelMean, Objective, OfChannel
+from prober.ascent.records import class_named
+from prober.ascent.regularizers import DEFAULT_REGULARIZERS, Regularizer
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
 from prober.common.errors import InputError, suggestion
@@ -55,7 +55,8 @@ class Grid:
         layers: Layers by name; `all` for every convolutional and linear layer.
         channels: Channels of each layer: a number, a list, a range such as `0-4` (both ends
             count), or `all`.
-        objectives: What to look at in each channel: ChannelMean, TopKMean, Neuron, any list.
+        objectives: What to look at in each channel: ChannelMean, TopKMean, Neuron, or another
+            objective of a channel by its class's name; any list.
         k: How many values TopKMean counts.
         positions: Where Neuron looks: how many positions (the first is the map's middle, the
             others are spread over the map; as many as there are on a small one), or a list of
@@ -75,9 +76,7 @@ class Grid:
 
     layers: list[str] | str = field(default_factory=list)
     channels: int | list[int] | str = ALL
-    objectives: list[Literal["ChannelMean", "TopKMean", "Neuron"]] = field(
-        default_factory=lambda: ["ChannelMean"]
-    )
+    objectives: list[str] = field(default_factory=lambda: [ChannelMean.__name__])
     k: int = 20
     positions: int | list[list[int]] = 3
     classes: int | list[int] | str | None = None
@@ -86,7 +85,7 @@ class Grid:
     seeds: int | list[int] = 1
     initial_images: list[InitialImage] | None = None
     regularizers: list[list[Regularizer]] = field(
-        default_factory=lambda: [[L2(), TotalVariation()]]
+        default_factory=lambda: [list(DEFAULT_REGULARIZERS)]
     )
     in_turn: bool = False
 
@@ -169,8 +168,8 @@ class Grid:
             channels = numbers("grid.channels", self.channels, shape[0], f"of '{layer}'")
             for channel in channels:
                 for name in self.objectives:
-                    for look, objective in self._looks(name, layer, channel, shape):
-                        yield look, f"ch{channel:03d}", objective
+                    for objective in self._of_channel(name, layer, channel, shape):
+                        yield objective.variant, f"ch{channel:03d}", objective
         none = self.classes == ALL and LOGITS not in subject.layers  # all that there are
         if self.classes is not None and not none:
             classes = subject.check_layer(LOGITS)[0]
@@ -181,16 +180,20 @@ class Grid:
                 subject.check_layer(layer)
             yield type(objective).__name__.lower(), "", objective
 
-    def _looks(
+    def _of_channel(
         self, name: str, layer: str, channel: int, shape: Sequence[int]
-    ) -> Iterator[tuple[str, Objective]]:
-        if name == "ChannelMean":
-            yield "mean", ChannelMean(layer, channel)
-        elif name == "TopKMean":
-            yield f"top{self.k}", TopKMean(layer, channel, self.k)
-        elif len(shape) > 1 or "ChannelMean" not in self.objectives:  # of a flat layer the same
+    ) -> Iterator[Objective]:
+        """Gives what is looked at in a channel by the objectives of a class."""
+        kind = class_named(OfChannel, name, "objective of a channel")
+        names = {each.name for each in fields(kind)}
+        settings = {"k": self.k} if "k" in names else {}
+        if not {"h", "w"} <= names:
+            yield kind(layer, channel, **settings)
+        elif (
+            len(shape) > 1 or ChannelMean.__name__ not in self.objectives
+        ):  # of a flat layer the same
             for h, w in self._positions(shape):
-                yield f"h{h:02d}_w{w:02d}", Neuron(layer, channel, h, w)
+                yield kind(layer, channel, h=h, w=w, **settings)
 
     def _layers(self, subject: Subject) -> list[str]:
         layers = [self.layers] if isinstance(self.layers, str) else self.layers

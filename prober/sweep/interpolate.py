@@ -10,16 +10,11 @@ import numpy as np
 from lightning.fabric import Fabric
 from PIL import Image, ImageDraw, ImageFont
 
-from prober.ascent.parameterizations import Parameterization
-from prober.ascent.records import (
-    objective_of,
-    parameterization_of,
-    regularizers_of,
-    transforms_of,
-)
+from prober.ascent.method import Method
+from prober.ascent.objectives import Objective
+from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import Blend
-from prober.ascent.targets import Target
-from prober.ascent.transforms import Transform
+from prober.ascent.targets import Target, method_of, regularizers_of
 from prober.common.errors import InputError
 from prober.common.files import write_whole
 from prober.common.pictures import png, to_bytes
@@ -64,15 +59,14 @@ class Pair:
         target: The first one's target.
         arrays: The paths of their images.
         labels: What the two are called in the picture.
-        how: The parameterization and the transforms that both were made with; None if those are
-            the sweep's own.
+        method: The method that both were made with; None if it is the sweep's own.
     """
 
     name: str
     target: Target
     arrays: tuple[str, str]
     labels: tuple[str, str]
-    how: tuple[Parameterization, tuple[Transform, ...]] | None = None
+    method: Method | None = None
 
 
 def pairs_of_grid(store: Store, planned: Sequence[Planned]) -> list[Pair]:
@@ -98,17 +92,16 @@ def pair_of_records(paths: Sequence[str], subject: Subject) -> Pair:
     """Pairs two runs of `fit`.
 
     Raises:
-        InputError: A record cannot be read, they are not of one unit of this subject, or they were
-            made with different parameterizations or transforms.
+        InputError: A record cannot be read, they are not of one objective on this subject, or they
+            were made with different penalties, parameterizations or transforms.
     """
     files = [Path(p) / "record.json" if Path(p).is_dir() else Path(p) for p in paths]
-    objectives, penalties, hows = [], [], []
+    objectives, made = [], []
     for file in files:
         try:
             record = json.loads(file.read_text(encoding="utf-8"))
-            objectives.append(objective_of(record))
-            penalties.append(regularizers_of(record))
-            hows.append((parameterization_of(record), transforms_of(record)))
+            objectives.append(Objective.from_record(record))
+            made.append((regularizers_of(record), method_of(record)))
             sha256, name = record["subject"]["sha256"], record["subject"]["name"]
         except InputError as error:
             raise InputError(f"'{file}' cannot be interpolated: {error}") from error
@@ -119,24 +112,34 @@ def pair_of_records(paths: Sequence[str], subject: Subject) -> Pair:
     first, second = (objective.resolved(subject) for objective in objectives)
     if first != second:
         raise InputError(f"The records are of two units: {first} and {second}.")
-    if hows[0] != hows[1]:
-        told = ", the other with ".join(_told(*how) for how in hows)
+    if made[0] != made[1]:
+        described = ", the other with ".join(_described(*each) for each in made)
         raise InputError(
-            f"The two runs were not made alike, one with {told}: what joins in one basis need not "
-            "join in another. Give two that were made with the same."
+            f"The two runs were not made alike, one with {described}: what joins in one basis need "
+            "not join in another. Give two that were made with the same."
         )
+    if first.compares:
+        raise InputError(
+            f"{first.name} compares images with each other; an interpolation goes between optima "
+            "that were found alone."
+        )
+    regularizers, method = made[0]
     return Pair(
         name=first.name,
-        target=Target(first, Blend("", ""), penalties[0], 0),
+        target=Target(first, Blend("", ""), regularizers, 0),
         arrays=tuple(str(file.with_name("final.npy")) for file in files),
         labels=tuple(file.parent.name for file in files),
-        how=hows[0],
+        method=method,
     )
 
 
-def _told(parameterization: Parameterization, transforms: tuple[Transform, ...]) -> str:
+def _described(regularizers: Sequence[Regularizer], method: Method) -> str:
     """Says how a run was made."""
-    return f"{parameterization} and {', '.join(map(str, transforms)) or 'no transforms'}"
+    return (
+        f"{method.parameterization}, {', '.join(map(str, method.transforms)) or 'no transforms'}, "
+        f"penalties {' + '.join(map(str, regularizers)) or 'none'} and a learning rate of "
+        f"{method.lr:g}"
+    )
 
 
 def interpolate(
@@ -148,7 +151,7 @@ def interpolate(
         pair: Two finished visualizations.
         number: How many blends.
         subject: The CNN under study.
-        settings: How to optimize; of parameterization and transforms the pair's own come first.
+        settings: How to optimize; the pair's own method comes first.
         fabric: Whose device is used.
         folder: Where `<name>.png` and `<name>.json` go.
 
@@ -167,9 +170,8 @@ def interpolate(
         )
         for i, share in enumerate(shares)
     ]
-    if pair.how is not None:
-        parameterization, transforms = pair.how
-        settings = replace(settings, parameterization=parameterization, transforms=transforms)
+    if pair.method is not None:
+        settings = replace(settings, method=pair.method)
     result = optimize(subject, chunk, settings, fabric)
     before, after = _scores(result)
     lower = min(after[0], after[-1])

@@ -22,10 +22,9 @@ from tqdm import tqdm
 
 from prober.ascent.callbacks import AtSnapshots, target_records
 from prober.ascent.datamodule import StepsDataModule
+from prober.ascent.method import Method
 from prober.ascent.module import ActivationMaximization, ScoreNotFinite
-from prober.ascent.parameterizations import Parameterization
 from prober.ascent.profiler import NoProfiler
-from prober.ascent.transforms import Transform
 from prober.common.pictures import to_bytes
 from prober.subject import Subject
 from prober.sweep.grid import Planned
@@ -40,23 +39,19 @@ class Settings:
     """How the chunks of a sweep are optimized.
 
     Attributes:
-        lr: Adam's learning rate.
+        method: How the images are optimized.
         every: Steps from one snapshot to the next.
         trainer: Arguments of the Trainer: steps, precision and whatever else was given.
         threads: Torch's threads in each process.
         progress: Whether to show the bar.
-        parameterization: The basis of the images; None for the one that suits their size.
-        transforms: What the pictures must be robust against; None for what suits their size.
         channels_last: Whether a subject that is not run in float64 has its channels last in memory.
     """
 
-    lr: float
+    method: Method
     every: int
     trainer: dict[str, Any]
     threads: int
     progress: bool
-    parameterization: Parameterization | None = None
-    transforms: Sequence[Transform] | None = None
     channels_last: bool = True
 
 
@@ -170,13 +165,8 @@ def optimize(
         What has become of them; a target whose score became NaN is recorded as failed.
     """
     began = time.perf_counter()
-    module = ActivationMaximization.of_targets(
-        subject,
-        [planned.target for planned in chunk],
-        settings.lr,
-        settings.parameterization,
-        settings.transforms,
-    )
+    targets = [planned.target for planned in chunk]
+    module = ActivationMaximization(subject, targets, settings.method)
     if settings.channels_last and "64" not in str(settings.trainer["precision"]):
         # Convolutions are a third faster so, forward and backward; the penalties are not, so the
         # image keeps its layout.

@@ -76,7 +76,7 @@ def _title(layer: str, planned: Sequence[Planned]) -> str:
     sets = dict.fromkeys(each.target.regularizers for each in planned)
     if len(sets) > 1:
         for i, each in enumerate(sets):
-            said = " + ".join(f"{r.weight:g} {r.name}" for r in each) or "no regularizer"
+            said = " + ".join(map(str, each)) or "no regularizer"
             lines.append(f"reg{i}: {said}")
     return "\n".join(lines)
 

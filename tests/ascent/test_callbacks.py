@@ -16,14 +16,14 @@ from prober.ascent.callbacks import (
     TensorBoardImages,
     TensorBoardScalars,
 )
-from prober.ascent.module import ActivationMaximization
+from prober.ascent.module import visualization
 from prober.ascent.objectives import ChannelMean
 from prober.common.errors import InputError
 from tests import plain
 
 
 def run(folder, steps, every, before=(), log_every_n_steps=10):
-    module = ActivationMaximization(plain.subject(), ChannelMean("conv1", 2), seed=1)
+    module = visualization(plain.subject(), ChannelMean("conv1", 2), seed=1)
     logger = TensorBoardLogger(folder, name="run", version=0, default_hp_metric=False)
     record = RunRecord()
     callbacks = [*before, record, Evolution(every), TensorBoardScalars(), TensorBoardImages(every)]
@@ -156,7 +156,7 @@ def test_interval_out_of_range_is_told(callback, every):
 def test_nothing_is_written_without_a_logger(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     record = RunRecord()
-    module = ActivationMaximization(plain.subject(), ChannelMean("conv1", 2), seed=1)
+    module = visualization(plain.subject(), ChannelMean("conv1", 2), seed=1)
     callbacks = [record, Evolution(1), TensorBoardScalars(), TensorBoardImages(1)]
     plain.fit(module, 2, callbacks=callbacks)
     assert record.record["status"] == "finished"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prober.ascent.layer_objectives import DeepDream, Diversity
-from prober.ascent.module import ActivationMaximization
+from prober.ascent.module import ActivationMaximization, visualization
 from prober.ascent.objectives import (
     ChannelMean,
     ClassConditional,
@@ -149,7 +149,7 @@ def test_gradient_is_that_of_the_formula(objective, name, score):
     layers = {layer: output[0] for layer, output in plain.outputs(image).items()}
     expected = torch.autograd.grad(score(layers), image)[0][0]
 
-    module = ActivationMaximization(plain.subject(), objective, regularizers=[], seed=3).double()
+    module = visualization(plain.subject(), objective, regularizers=[], seed=3).double()
     module.loss_of_step().backward()
     assert expected.abs().max() > 0
     torch.testing.assert_close(-module.image.grad[0], expected, rtol=0, atol=1e-12)
@@ -159,7 +159,7 @@ def test_float32_batch_is_within_rounding_of_the_formulas():
     targets = [
         Target(objective, GaussianNoise(), (), i) for i, (objective, _, _) in enumerate(CASES)
     ]
-    module = ActivationMaximization.of_targets(plain.subject(), targets)
+    module = ActivationMaximization(plain.subject(), targets)
     assert module.image.dtype == torch.float32
     layers = plain.outputs(torch.stack([plain.noise(i) for i in range(len(CASES))]).double())
     expected = [

@@ -2,20 +2,23 @@ import json
 
 import pytest
 
-from prober.ascent.objectives import ChannelMean, ClassConditional, Neuron, TopKMean
+from prober.ascent.layer_objectives import (
+    Caricature,
+    ClassDifference,
+    CosineDirection,
+    DeepDream,
+    Direction,
+    Diversity,
+)
+from prober.ascent.method import Method
+from prober.ascent.objectives import ChannelMean, ClassConditional, Neuron, Objective, TopKMean
 from prober.ascent.parameterizations import (
     Fourier,
     MagnitudeConstrained,
     Parameterization,
     Pixels,
 )
-from prober.ascent.records import (
-    initial_image_of,
-    objective_of,
-    parameterization_of,
-    regularizers_of,
-    transforms_of,
-)
+from prober.ascent.records import concrete
 from prober.ascent.regularizers import L2, Distance, Regularizer, TotalVariation
 from prober.ascent.starts import (
     Blend,
@@ -26,7 +29,7 @@ from prober.ascent.starts import (
     LowFrequencyNoise,
     PinkNoise,
 )
-from prober.ascent.targets import Target
+from prober.ascent.targets import Target, method_of, regularizers_of
 from prober.ascent.transforms import Blur, Jitter, Noise, Padding, Rotation, Scale, Transform
 from prober.common.errors import InputError
 
@@ -36,6 +39,13 @@ OBJECTIVES = [
     TopKMean("conv2", 3, 5),
     ClassConditional(Neuron("conv3", 1, 0, 2), 7, 0.25),
     ClassConditional(TopKMean("conv3", 1, 4), 0),
+    -TopKMean("conv3", 1, 4),
+    ChannelMean("conv2", 3) - 0.25 * Neuron("conv1", 0, 1, 2) + Diversity("conv1"),
+    DeepDream("conv2"),
+    Direction("conv2", "v.npy"),
+    Direction("conv2", ClassDifference(7, "1", "digits")),
+    CosineDirection("conv2", "v.npy"),
+    Caricature("conv2", "seven.png"),
 ]
 STARTS = [
     GaussianNoise(0.25, 0.5),
@@ -50,47 +60,57 @@ BASES = [Pixels(), Fourier(1.5), MagnitudeConstrained("digits")]
 TRANSFORMS = [Blur(2.0), Jitter(3), Noise(0.25), Padding(4), Rotation(15.0), Scale(0.5, 1.5)]
 
 
+METHODS = [Method(0.25, basis, tuple(TRANSFORMS)) for basis in BASES]
+
+
 def kinds(base):
     """The project's own classes of a kind that can be made."""
-    for kind in base.__subclasses__():
-        yield from kinds(kind)
-        if kind.__module__.startswith("prober.ascent.") and not kind.__abstractmethods__:
-            yield kind
+    return {c for c in concrete(base) if c.__module__.startswith("prober.ascent.")}
 
 
 def test_everything_is_made_again_from_its_record():
-    made = [STARTS, PENALTIES, BASES, TRANSFORMS]
-    bases = [InitialImage, Regularizer, Parameterization, Transform]
-    assert [{type(each) for each in group} for group in made] == [set(kinds(b)) for b in bases]
+    made = [
+        STARTS,
+        PENALTIES,
+        BASES,
+        TRANSFORMS,
+        [*OBJECTIVES, *(t.objective for t in OBJECTIVES[6].terms)],
+    ]
+    bases = [InitialImage, Regularizer, Parameterization, Transform, Objective]
+    assert [{type(each) for each in group} for group in made] == [kinds(base) for base in bases]
     for objective in OBJECTIVES:
         for start in STARTS:
-            for basis in BASES:
-                record = Target(objective, start, tuple(PENALTIES), 0).record() | {
-                    "parameterization": basis.record(),
-                    "transforms": [transform.record() for transform in TRANSFORMS],
+            for method in METHODS:
+                target = Target(objective, start, tuple(PENALTIES), 3)
+                record = target.record() | {
+                    "optimizer": {"name": "Adam", "lr": method.lr},
+                    "parameterization": method.parameterization.record(),
+                    "transforms": [transform.record() for transform in method.transforms],
                 }
                 record = json.loads(json.dumps(record))
-                assert objective_of(record) == objective
-                assert initial_image_of(record) == start
-                assert regularizers_of(record) == tuple(PENALTIES)
-                assert parameterization_of(record) == basis
-                assert transforms_of(record) == tuple(TRANSFORMS)
+                assert Target.from_record(record) == target
+                assert method_of(record) == method
 
 
 def test_records_from_before_there_were_parameterizations():
-    assert (parameterization_of({}), transforms_of({})) == (Pixels(), ())
+    assert method_of({"optimizer": {"lr": 0.5}}) == Method(0.5, Pixels(), ())
 
 
 @pytest.mark.parametrize(
-    ("read", "record", "what"),
+    ("read", "record", "kind"),
     [
-        (objective_of, {"objective": "DeepDream", "class": None}, "objective of a unit"),
-        (initial_image_of, {"initial_image": {"name": "Mine", "size": 3}}, "initial image"),
+        (Objective.from_record, {"objective": "Mine", "class": None}, "objective"),
+        (InitialImage.from_record, {"name": "Mine", "size": 3}, "initial image"),
         (regularizers_of, {"regularizers": [{"name": "mine", "weight": 1}]}, "regularizer"),
-        (parameterization_of, {"parameterization": {"name": "Mine"}}, "parameterization"),
-        (transforms_of, {"transforms": [{"name": "Mine"}]}, "transform"),
+        (Parameterization.from_record, {"name": "Mine"}, "parameterization"),
+        (Transform.from_record, {"name": "Mine"}, "transform"),
     ],
 )
-def test_what_is_not_of_this_project_is_told(read, record, what):
-    with pytest.raises(InputError, match=f"this project has no such {what}. Choose what was made"):
+def test_what_is_not_there_is_told(read, record, kind):
+    with pytest.raises(InputError, match=f"there is no such {kind} here. .* choose what was made"):
         read(record)
+
+
+def test_other_settings_than_a_class_has_are_told():
+    with pytest.raises(InputError, match=r"A record's Jitter has other settings: .*'inches'"):
+        Transform.from_record({"name": "Jitter", "inches": 3})

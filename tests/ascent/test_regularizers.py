@@ -21,24 +21,24 @@ def images_of(number, channels, height, width, seed=0):
 def test_penalties_follow_the_formulas(number, channels, height, width):
     images = images_of(number, channels, height, width)
     expected = [plain.l2(image) for image in images]
-    assert L2.penalties(images).tolist() == pytest.approx(expected, rel=1e-12)
+    assert L2().penalties(images).tolist() == pytest.approx(expected, rel=1e-12)
     expected = [plain.total_variation(image) for image in images]
-    assert TotalVariation.penalties(images).tolist() == pytest.approx(expected, rel=1e-12)
+    assert TotalVariation().penalties(images).tolist() == pytest.approx(expected, rel=1e-12)
 
 
 def test_penalties_by_hand():
     checkered = torch.tensor([[0.0, 1.0], [1.0, 0.0]]).expand(1, 3, 2, 2)
-    assert L2.penalties(checkered).item() == 0.5
-    assert TotalVariation.penalties(checkered).item() == 2
+    assert L2().penalties(checkered).item() == 0.5
+    assert TotalVariation().penalties(checkered).item() == 2
     striped = torch.tensor([[0.0, 1.0], [0.0, 1.0]]).expand(1, 3, 2, 2)
-    assert TotalVariation.penalties(striped).item() == 1
+    assert TotalVariation().penalties(striped).item() == 1
 
 
 def test_side_of_one_pixel_has_no_variation():
     row = torch.tensor([0.0, 0.5, 0.25]).view(1, 1, 1, 3)
-    assert TotalVariation.penalties(row).item() == pytest.approx(0.375)
-    assert TotalVariation.penalties(row.transpose(2, 3)).item() == pytest.approx(0.375)
-    assert TotalVariation.penalties(torch.rand(2, 3, 1, 1)).tolist() == [0, 0]
+    assert TotalVariation().penalties(row).item() == pytest.approx(0.375)
+    assert TotalVariation().penalties(row.transpose(2, 3)).item() == pytest.approx(0.375)
+    assert TotalVariation().penalties(torch.rand(2, 3, 1, 1)).tolist() == [0, 0]
 
 
 @given(

@@ -133,7 +133,7 @@ def fit_batch(layer: str, channels: list[int], precision: str, steps: int) -> fl
             enable_checkpointing=False,
             enable_model_summary=False,
         )
-        module = ActivationMaximization.of_targets(Subject(), targets)
+        module = ActivationMaximization(Subject(), targets)
         return clocked(trainer, module)
 
 

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from prober.ascent.method import Method
 from prober.ascent.parameterizations import Fourier
 from prober.ascent.starts import frequencies
 from prober.findings import stimuli, tuning
-from prober.findings.search import Start, Way, brought_to_neuron, effort, push_away, starts_of
+from prober.findings.search import Start, brought_to_neuron, effort, push_away, starts_of
 from prober.findings.tuning import Battery, phase
 from prober.findings.units import Unit, look_through, scores
 from prober.subject import Subject
@@ -123,9 +124,9 @@ def test_what_is_pushed_away_is_soft_and_excites_its_unit(subject, window):
     """In pixels it would be noise of high frequencies."""
     objective = window.objective(Unit("conv", 2))
     known = [torch.rand(1, *LARGE, generator=torch.Generator().manual_seed(2))]
-    way = Way(Fourier(), ())
+    method = Method(parameterization=Fourier(), transforms=())
     image = push_away(
-        subject, [objective], known, torch.ones(1), window, seed=0, leaky=False, way=way
+        subject, [objective], known, torch.ones(1), window, seed=0, leaky=False, method=method
     )
     assert image.min() >= 0 and image.max() <= 1
     neutral = scores(subject, [objective], torch.full_like(image, 0.5))

@@ -5,12 +5,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from prober.ascent.method import Method
 from prober.ascent.objectives import Neuron
 from prober.ascent.parameterizations import Pixels
-from prober.findings.search import LeakyReLUs, Way, awaken, descriptors, look_dead
+from prober.findings.search import LeakyReLUs, awaken, descriptors, look_dead
 from prober.subject import Subject
 
-PIXELS = Way(Pixels(), ())
+PIXELS = Method(parameterization=Pixels(), transforms=())
 
 
 def stroke(row, column, vertical=True, color=(1.0, 0.2, 0.0)):
@@ -113,7 +114,9 @@ def test_an_ascent_through_leaky_relus_wakes_what_noise_does_not():
     subject = Subject(Deep(), input_shape=(1, 8, 8))
     noise = torch.rand(200, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     assert not subject(noise, ["relu"])["relu"].any()
-    awake = awaken(subject, [Neuron("relu", 0, 1, 1), Neuron("relu", 1, 1, 1)], seed=0, way=PIXELS)
+    awake = awaken(
+        subject, [Neuron("relu", 0, 1, 1), Neuron("relu", 1, 1, 1)], seed=0, method=PIXELS
+    )
     answers = subject(awake, ["relu"])["relu"][:, :, 1, 1]
     assert answers[0, 0] > 0.05
     assert answers[1, 1] == 0

@@ -13,7 +13,7 @@ from torch.nn.utils import prune
 from torch.utils import checkpoint
 
 import prober
-from prober.ascent.module import ActivationMaximization
+from prober.ascent.module import visualization
 from prober.ascent.objectives import ChannelMean
 from prober.common.errors import InputError
 from prober.subject import Subject
@@ -849,7 +849,7 @@ def shut(net, x):
 def test_target_that_no_gradient_reaches_ends_without_a_crash(run):
     subject = subject_of(Net(run, conv=conv(), head=lambda: nn.Conv2d(4, 2, 1)))
     for layer in ("conv", "head", "logits"):
-        module = ActivationMaximization(subject, ChannelMean(layer, 1), regularizers=[], seed=0)
+        module = visualization(subject, ChannelMean(layer, 1), regularizers=[], seed=0)
         before = module.image.detach().clone()
         plain.fit(module, 3)
         assert not module.excited.any()

@@ -101,8 +101,13 @@ def test_records_are_interpolated_in_the_way_they_were_made(prober, tmp_path):
 @pytest.mark.parametrize(
     ("second", "told"),
     [
-        (FOURIER, "Pixels() and no transforms, the other with Fourier(decay=1.5) and no"),
-        (JITTER, "Pixels() and no transforms, the other with Pixels() and Jitter(pixels=2)"),
+        (FOURIER, "Pixels(), {rest}, the other with Fourier(decay=1.5), {rest}"),
+        (JITTER, "Pixels(), {rest}, the other with Pixels(), Jitter(pixels=2), "),
+        (["--model.lr", "0.1"], "Pixels(), {rest}, the other with Pixels(), "),
+        (
+            ["--model.regularizers", "[L2]"],
+            "{rest}, the other with Pixels(), no transforms, penalties",
+        ),
     ],
 )
 def test_records_that_were_not_made_alike_are_refused(prober, tmp_path, second, told):
@@ -111,16 +116,30 @@ def test_records_that_were_not_made_alike_are_refused(prober, tmp_path, second, 
     runs = tmp_path / "lightning_logs" / "conv2_ch1"
     ended = prober("sweep", "--interpolate.records", f"[{runs}/version_0,{runs}/version_1]")
     assert ended.code == 2
-    assert f"The two runs were not made alike, one with {told}" in ended.err
+    penalties = "penalties 0.0001 l2 + 0.001 total_variation"
+    told = told.replace("{rest}", f"no transforms, {penalties} and a learning rate of 0.05")
+    assert "The two runs were not made alike, one with " in ended.err
+    assert told in ended.err
     assert not list((tmp_path / "lightning_logs").glob("sweep*"))
 
 
-def test_records_of_no_unit_are_refused(prober, tmp_path):
-    fitted(prober, objective="DeepDream")
-    run = tmp_path / "lightning_logs" / "conv2_all" / "version_0"
-    ended = prober("sweep", "--interpolate.records", f"[{run},{run}]")
-    assert ended.code == 2
-    assert "has no such objective of a unit. Choose what was made with ChannelMean" in ended.err
+def test_two_records_of_any_objective_are_interpolated(prober, tmp_path):
+    for seed in (3, 4):
+        fitted(prober, objective="DeepDream", seed=seed)
+    runs = [tmp_path / "lightning_logs" / "conv2_all" / f"version_{i}" for i in (0, 1)]
+    pair = ["--interpolate.records", f"[{runs[0]},{runs[1]}]", "--interpolate.blends", "3"]
+    ended = prober("sweep", *STEPS, *pair, "--trainer.precision", "64-true")
+    assert ended.code == 0, ended.err
+    folder = tmp_path / "lightning_logs" / "sweep_interpolation" / "version_0" / "interpolation"
+    data = json.loads((folder / "conv2_all.json").read_text())
+    assert data["unit"]["objective"] == "DeepDream"
+    for i, run in enumerate(runs):
+        picture = torch.from_numpy(np.load(run / "final.npy"))[None].double()
+        exact = plain.outputs(picture)["conv2"].square().mean()
+        assert data["score_before"][2 * i] == pytest.approx(exact.item(), rel=1e-6)
+
+
+def test_what_is_no_record_is_told(prober, tmp_path):
     for content in ("[]", "{}", "no JSON"):
         (tmp_path / "record.json").write_text(content, encoding="utf-8")
         ended = prober("sweep", "--interpolate.records", f"[{tmp_path},{tmp_path}]")

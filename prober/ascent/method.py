@@ -1,0 +1,92 @@
+"""The method: how images are optimized, whatever it is that they shall show."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+from prober.ascent.parameterizations import Fourier, Parameterization, Pixels
+from prober.ascent.starts import (
+    GaussianNoise,
+    GrayNoise,
+    InitialImage,
+    LowFrequencyNoise,
+    PinkNoise,
+)
+from prober.ascent.transforms import Jitter, Rotation, Scale, Transform, robust
+from prober.common.errors import InputError, check_kind, check_kinds
+
+LARGE = 64
+"""Images whose height and width are of so many pixels, or more, are large ones.
+
+In smaller ones each pixel counts, and they are optimized as they are. In larger ones gradient
+ascent on pixels finds high frequencies that excite a CNN and tell people little."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """How images are optimized: one value, which all commands and `prober.visualize` take.
+
+    Args:
+        lr: Adam's learning rate, greater than 0; of Pixels, in pixel values.
+        parameterization: The basis of the images: Pixels (the default where height or width is
+            below 64 pixels), Fourier (the default of larger images) or MagnitudeConstrained.
+        transforms: What the pictures must be robust against: a list of Jitter, Scale, Rotation,
+            Padding, Blur and Noise, drawn anew at every step; `[]` for none. Where none is given:
+            a good list for images of 64 pixels and more, none for smaller ones.
+
+    Raises:
+        InputError: The learning rate is out of its range, or something is no parameterization or
+            transform.
+    """
+
+    lr: float = 0.05
+    parameterization: Parameterization | None = None
+    transforms: Sequence[Transform] | None = None
+
+    def __post_init__(self) -> None:
+        """Checks the settings."""
+        if not 0 < self.lr < math.inf:
+            raise InputError(f"The learning rate is {self.lr}; it must be greater than 0.")
+        if self.parameterization is not None:
+            check_kind("parameterization", self.parameterization, Parameterization, "Fourier()")
+        if self.transforms is not None:
+            check_kinds("transforms", self.transforms, Transform, "[Jitter(4)]")
+            object.__setattr__(self, "transforms", tuple(self.transforms))
+
+    def resolved(self, shape: tuple[int, int, int]) -> Self:
+        """Returns the method with everything settled that depends on the images' size.
+
+        Args:
+            shape: Channels, height and width of the images.
+        """
+        large = is_large(shape)
+        transforms = (
+            (robust(shape) if large else ()) if self.transforms is None else self.transforms
+        )
+        return replace(
+            self,
+            parameterization=self.parameterization or (Fourier() if large else Pixels()),
+            transforms=transforms,
+        )
+
+
+def is_large(shape: tuple[int, int, int]) -> bool:
+    """Tells whether images `[C, H, W]` are large ones."""
+    return min(shape[1:]) >= LARGE
+
+
+def gentle_transforms(shape: tuple[int, int, int]) -> tuple[Transform, ...]:
+    """What suits a neuron, which wants something at its place, as the others suit a channel.
+
+    To be moved by more than a stroke's width, as large pictures are by default, would blur whatever
+    fine strokes it wants; not to be moved at all lets high frequencies have their way.
+    """
+    return (Jitter(2), Scale(0.95, 1.05), Rotation(5.0)) if is_large(shape) else ()
+
+
+def various_initial_images(shape: tuple[int, int, int]) -> list[InitialImage]:
+    """Initial images that lead to different optima, where a unit has several."""
+    if is_large(shape):
+        return [PinkNoise(), PinkNoise(contrast=0.25), LowFrequencyNoise(sigma=min(shape[1:]) / 16)]
+    return [GaussianNoise(), GrayNoise(), LowFrequencyNoise()]
