@@ -123,16 +123,17 @@ def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
         names = [name for name, layer in subject.layers.items() if layer.layout is layout]
         if names:
             notes.append(f"{layout.value}: {what} ({listed(names, MOST_NAMES)}).")
+    unprobed = subject.listing.unprobed
     unreached = [
         name
-        for name in subject.unreached
+        for name in subject.listing.unreached
         # Lists of modules only hold others and are never called.
-        if not any(layer.startswith(f"{name}.") for layer in [*subject.layers, *subject.unprobed])
+        if not any(layer.startswith(f"{name}.") for layer in [*subject.layers, *unprobed])
     ]
     if unreached:
         notes.append(f"Never reached in the forward pass: {listed(unreached, MOST_NAMES)}.")
     taken = {layer.module for layer in subject.layers.values()}  # one of its tensors can be
-    without = [f"{name}: {why}" for name, why in subject.unprobed.items() if name not in taken]
+    without = [f"{name}: {why}" for name, why in unprobed.items() if name not in taken]
     if without:
         notes.append(f"Cannot be probed: {listed(without, MOST_NAMES, '; ')}.")
     return notes

@@ -19,6 +19,7 @@ from prober.ascent.scores import Scores
 from prober.common.errors import listed
 from prober.findings.units import batch_size, batches
 from prober.subject import LOGITS, Subject
+from prober.subject.watched import watched
 
 LAYERS = 6
 """Layers before the unit's own that are compared at the most, evenly spread."""
@@ -41,7 +42,7 @@ def layers_before(subject: Subject, layer: str) -> list[str]:
         # A container's output is that of its last part.
         if name in modules
         and not list(modules[name].children())
-        and not (layer == LOGITS and name == subject.gives_logits)
+        and not (layer == LOGITS and name == subject.listing.gives_logits)
     ]
     several = [name for name in before if subject.layers[name].shape[0] > 1]
     if len(several) > LAYERS:
@@ -71,20 +72,16 @@ def paths(
         return {}
     kept: dict[str, Tensor] = {}
 
-    def keep(name: str) -> Any:
-        def hook(_module: Any, _inputs: Any, output: Tensor) -> Tensor:
-            # A copy that the CNN goes on with, so that the gradient by it is known and no module
-            # can change it in place.
-            kept[name] = output.clone()
-            return kept[name].clone()
+    def keep(name: str, _inputs: tuple[Any, ...], output: Tensor) -> Tensor:
+        # A copy that the CNN goes on with, so that the gradient by it is known and no module
+        # can change it in place.
+        kept[name] = output.clone()
+        return kept[name].clone()
 
-        return hook
-
-    modules = dict(subject.cnn.named_modules())
-    handles = [modules[name].register_forward_hook(keep(name)) for name in layers]
+    modules = {name: subject.cnn.get_submodule(name) for name in layers}
     neutral = torch.full((1, *subject.input_shape), 0.5).to(subject.mean)
     parts: dict[str, list[Tensor]] = {name: [] for name in layers}
-    try:
+    with watched(modules, keep):
         with torch.no_grad():
             whole = Scores(objectives[:1])
             subject(neutral, whole.layers)
@@ -101,9 +98,6 @@ def paths(
                 part = change * (torch.zeros_like(change) if gradient is None else gradient)
                 part = subject.layers[name].layout.arranged(part)
                 parts[name].append(part.flatten(2).sum(2) if part.dim() > 2 else part)
-    finally:
-        for handle in handles:
-            handle.remove()
     found = {name: torch.cat(part).cpu().double() for name, part in parts.items()}
     single = [name for name, path in found.items() if path.shape[1] == 1]
     if single:

@@ -170,7 +170,7 @@ def _seeing_as_much(
 
 def batch_size(subject: Subject, layer: str) -> int:
     """Returns how many images go through the subject up to this layer at once."""
-    most = 1 if subject.one_by_one else 512
+    most = 1 if subject.listing.one_by_one else 512
     return max(1, min(most, BATCH_BYTES // subject.bytes_to(layer)))
 
 

@@ -47,11 +47,19 @@ _COUNTS = ("out_channels", "out_features", "num_features", "num_channels", "norm
 
 _LAST = (nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.RNNBase, nn.MultiheadAttention)
 
+
+def _of_dimensions(*kinds: str) -> tuple[type[nn.Module], ...]:
+    """The modules of PyTorch that there are for one, two and three dimensions."""
+    return tuple(getattr(nn, f"{kind}{n}d") for kind in kinds for n in (1, 2, 3))
+
+
+CONVOLUTIONS = _of_dimensions("Conv", "ConvTranspose")
+
 _FIRST = (
-    *(nn.modules.conv._ConvNd, nn.modules.batchnorm._NormBase, nn.GroupNorm),
-    *(nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd, nn.modules.pooling._LPPoolNd),
-    *(nn.modules.pooling._AdaptiveMaxPoolNd, nn.modules.pooling._AdaptiveAvgPoolNd),
-    *(nn.Upsample, nn.PixelShuffle, nn.PixelUnshuffle, nn.LocalResponseNorm, nn.ChannelShuffle),
+    *(*CONVOLUTIONS, nn.SyncBatchNorm, nn.GroupNorm, nn.LocalResponseNorm),
+    *_of_dimensions("BatchNorm", "InstanceNorm", "MaxPool", "AvgPool", "LPPool"),
+    *_of_dimensions("AdaptiveMaxPool", "AdaptiveAvgPool"),
+    *(nn.Upsample, nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle),
 )
 
 

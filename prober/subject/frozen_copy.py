@@ -9,8 +9,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.overrides import TorchFunctionMode
 
 from prober.common.errors import InputError
-
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+from prober.common.patches import INSIDE_OF_COMPILED, convert_tensors, hooks_of
 
 
 class _CopyComputed(TorchFunctionMode):
@@ -54,8 +53,8 @@ def copied(cnn: nn.Module) -> tuple[nn.Module, list[str]]:
     strangers = {
         id(hook): hook
         for module in cnn.modules()
-        for kind in _HOOKS
-        for hook in getattr(module, kind).values()
+        for hooks in hooks_of(module)
+        for hook in hooks.values()
         if not _is_part(hook, own)
     }
     memo: dict[int, Any] = dict(strangers)  # which are not copied, for they may hold anything
@@ -72,12 +71,12 @@ def copied(cnn: nn.Module) -> tuple[nn.Module, list[str]]:
         ) from error
     hooked = []
     for name, module in taken.named_modules():
-        for kind in _HOOKS:
-            hooks = getattr(module, kind)
+        for hooks in hooks_of(module):
             for key in [key for key, hook in hooks.items() if id(hook) in strangers]:
                 del hooks[key]
                 hooked.append(name)
-    return taken._apply(_float32), list(dict.fromkeys(hooked))
+    convert_tensors(taken, _float32)
+    return taken, list(dict.fromkeys(hooked))
 
 
 def freeze(cnn: nn.Module) -> frozenset[str]:
@@ -92,28 +91,26 @@ def freeze(cnn: nn.Module) -> frozenset[str]:
     frozen: dict[int, Tensor] = {}  # a weight that two modules share stays shared
     weights = set()
     for prefix, module in cnn.named_modules():
-        for name, parameter in list(module._parameters.items()):
-            del module._parameters[name]
-            if parameter is not None:
-                weights.add(f"{prefix}.{name}".removeprefix("."))
-                parameter = frozen.setdefault(id(parameter), parameter.detach())
-            module._buffers[name] = parameter
+        for name, parameter in list(module.named_parameters(recurse=False, remove_duplicate=False)):
+            delattr(module, name)
+            weights.add(f"{prefix}.{name}".removeprefix("."))
+            module.register_buffer(name, frozen.setdefault(id(parameter), parameter.detach()))
         for name, value in list(vars(module).items()):
             # A buffer would be hidden behind an attribute of the class.
             if isinstance(value, Tensor) and not hasattr(type(module), name):
                 delattr(module, name)
                 module.register_buffer(name, _float32(value), persistent=False)
-        for name, buffer in module._buffers.items():
-            if buffer is not None:
-                module._buffers[name] = buffer.detach()
+        for name, buffer in list(module.named_buffers(recurse=False, remove_duplicate=False)):
+            setattr(module, name, buffer.detach())
     return frozenset(weights)
 
 
 def _unwrapped(cnn: nn.Module) -> nn.Module:
     """Returns the module inside of what `torch.compile` or data parallelism has made of it."""
     while True:
-        if "_orig_mod" in cnn._modules:
-            cnn = cnn._modules["_orig_mod"]
+        inside = dict(cnn.named_children()).get(INSIDE_OF_COMPILED)
+        if inside is not None:
+            cnn = inside
         elif isinstance(cnn, nn.DataParallel | nn.parallel.DistributedDataParallel):
             cnn = cnn.module
         else:
@@ -135,8 +132,7 @@ def _check_kind(cnn: nn.Module) -> None:
                 f"{whole} cannot be probed. {where} is lazy and has no weights yet. Build the CNN "
                 "with all its sizes, or run it once on an image before."
             )
-        kept = [*module._parameters.values(), *module._buffers.values()]
-        held = [tensor for tensor in kept if tensor is not None]
+        held = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
         if ".quantized" in type(module).__module__ or any(t.is_quantized for t in held):
             raise InputError(
                 f"{whole} cannot be probed. {where} is quantized, and no gradient leads through "

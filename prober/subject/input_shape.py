@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from prober.common.errors import InputError
 from prober.subject.frozen_copy import copied
+from prober.subject.watched import watched
 
 SMALL, LARGE = 32, 224
 """Sides in pixels of most images that CNNs were trained on: CIFAR's and ImageNet's."""
@@ -87,22 +88,17 @@ class _Trial:
     def run(self, shape: Shape) -> dict[str, tuple[int, ...]] | None:
         """Returns height and width of each module's map, None if the CNN rejects the shape."""
         sizes: dict[str, tuple[int, ...]] = {}
-        handles = []
-        for name, module in self._cnn.named_modules():
 
-            def note(_module: nn.Module, _inputs: Any, output: Any, name: str = name) -> None:
-                if isinstance(output, Tensor) and output.ndim == 4:
-                    sizes[name] = tuple(output.shape[2:])
+        def note(name: str, _inputs: tuple[Any, ...], given: Any) -> None:
+            if isinstance(given, Tensor) and given.ndim == 4:
+                sizes[name] = tuple(given.shape[2:])
 
-            handles.append(module.register_forward_hook(note))
         try:
-            self._cnn(torch.zeros(1, *shape, dtype=torch.float32, device="cpu"))
+            with watched(dict(self._cnn.named_modules()), note):
+                self._cnn(torch.zeros(1, *shape, dtype=torch.float32, device="cpu"))
         except Exception as error:  # whatever a forward pass may raise
             self.first, self.error = self.first or shape, self.error or error
             return None
-        finally:
-            for handle in handles:
-                handle.remove()
         return sizes
 
 

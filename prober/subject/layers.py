@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from prober.common.errors import InputError
 from prober.subject.channel_layout import DEFAULT, Layout, Path, known_layout, pick, tensors
 from prober.subject.gradient_checkpoints import straight_checkpoints
-from prober.subject.state_between_calls import Memory
+from prober.subject.state_between_calls import StateBetweenCalls
+from prober.subject.watched import watched
 
 LOGITS = "logits"
 """The name that the output of the whole CNN goes by, beside the names of its layers."""
@@ -54,25 +55,24 @@ _AS_THEY_ARE = (Layout.MAPS, Layout.UNITS)
 
 @dataclass
 class Listing:
-    """The layers of a CNN.
+    """What two forward passes tell of a CNN.
 
     Attributes:
         layers: Those that can be probed, by name, in the order in which they are given (of
-            several calls the last counts); last the logits.
+            several calls the last counts); last the logits. A module that returns several tensors
+            gives several: `attention.0`.
         unprobed: For each module that cannot be probed, and each tensor in its output, why not, as
             the end of a sentence.
-        reached: The modules that are called.
-        by_keyword: The modules that some call gives its input by keyword.
-        checkpoints: Whether the CNN uses `torch.utils.checkpoint` with `use_reentrant=True`.
+        unreached: The modules that are never called.
+        uses_checkpoints: Whether the CNN uses `torch.utils.checkpoint` with `use_reentrant=True`.
         one_by_one: Whether the CNN takes one image at a time only.
         gives_logits: The name of the layer whose output is that of the whole CNN, if there is one.
     """
 
     layers: dict[str, Layer]
     unprobed: dict[str, str]
-    reached: set[str]
-    by_keyword: set[str]
-    checkpoints: bool
+    unreached: list[str]
+    uses_checkpoints: bool
     one_by_one: bool
     gives_logits: str | None
 
@@ -83,8 +83,7 @@ class _Pass:
 
     given: dict[str, Any]
     calls: Counter[str]
-    by_keyword: set[str]
-    checkpoints: bool = False
+    uses_checkpoints: bool = False
 
     def shapes(self) -> dict[tuple[str, Path], torch.Size]:
         return {
@@ -95,7 +94,11 @@ class _Pass:
 
 
 def list_layers(
-    cnn: nn.Module, name: str, run: Callable[[Tensor], Any], images: Tensor, memory: Memory
+    cnn: nn.Module,
+    name: str,
+    run: Callable[[Tensor], Any],
+    images: Tensor,
+    state: StateBetweenCalls,
 ) -> Listing:
     """Lists the layers of a CNN.
 
@@ -107,7 +110,7 @@ def list_layers(
         name: What it is called.
         run: Runs it on images `[N, C, H, W]`.
         images: Two of them.
-        memory: What each pass changes and forgets again.
+        state: What each pass changes, and what is put back.
 
     Raises:
         InputError: The CNN rejects one image of this shape.
@@ -116,14 +119,14 @@ def list_layers(
         first = _watch(cnn, run, images[:1])
     except Exception as error:
         raise InputError(_rejected(cnn, name, list(images[:1].shape), error)) from error
-    memory.look()
+    state.find_changes()
     try:
         second = _watch(cnn, run, images)
         doubled = None if _only_one(first, second) else second.shapes()
     except Exception:  # a network of a fixed batch size can raise anything
         doubled = None
     finally:
-        memory.forget()
+        state.restore()
     return _Lister(cnn, first, doubled).listing()
 
 
@@ -136,29 +139,17 @@ def _only_one(first: "_Pass", second: "_Pass") -> bool:
 
 
 def _watch(cnn: nn.Module, run: Callable[[Tensor], Any], images: Tensor) -> _Pass:
-    seen = _Pass({}, Counter(), set())
+    seen = _Pass({}, Counter())
 
-    def hook(name: str) -> Callable:
-        def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-            seen.given.pop(name, None)
-            seen.given[name] = output
-            seen.calls[name] += 1
-            if not inputs:
-                seen.by_keyword.add(name)
+    def note(name: str, _inputs: tuple[Any, ...], given: Any) -> None:
+        seen.given.pop(name, None)
+        seen.given[name] = given
+        seen.calls[name] += 1
 
-        return note
-
-    handles = [
-        module.register_forward_hook(hook(name)) for name, module in cnn.named_modules() if name
-    ]
-    try:
-        with torch.no_grad(), straight_checkpoints() as checkpoints:
-            output = run(images)
-    finally:
-        for handle in handles:
-            handle.remove()
-    seen.given[""] = output
-    seen.checkpoints = checkpoints.used
+    parts = {name: module for name, module in cnn.named_modules() if name}
+    with torch.no_grad(), straight_checkpoints() as checkpoints, watched(parts, note):
+        seen.given[""] = run(images)
+    seen.uses_checkpoints = checkpoints.used
     return seen
 
 
@@ -204,9 +195,8 @@ class _Lister:
         return Listing(
             layers,
             unprobed,
-            set(self._seen.calls),
-            self._seen.by_keyword,
-            self._seen.checkpoints,
+            [name for name in self._modules if name and name not in self._seen.calls],
+            self._seen.uses_checkpoints,
             self._doubled is None,
             next(gives, None),
         )

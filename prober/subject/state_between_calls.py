@@ -1,21 +1,23 @@
-"""What a CNN keeps from one call to the next, and how it forgets it."""
+"""What a CNN keeps from one call to the next, and how it is put back."""
 
 import copy
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any
 
 from torch import Tensor, nn
+
+from prober.common.patches import Conversion, buffers_of, version_of
 
 _CONTAINERS = (list, dict, set, deque)
 """What a module may put something into without having another attribute for it."""
 
 
 class _Missing:
-    """Stands for an attribute that is not there, in copies of this memory, too."""
+    """Stands for an attribute that is not there, in copies of a state, too."""
 
 
-class Memory:
+class StateBetweenCalls:
     """Puts back what a CNN's modules change in a forward pass, so that every call is the first.
 
     Some networks keep what they have seen: a hidden state, a cache, a counter. What a picture
@@ -24,21 +26,17 @@ class Memory:
     Args:
         cnn: The CNN, before its first call.
         weights: Names of its buffers that no call changes.
-
-    Attributes:
-        changes: Whether there is anything to put back; False for nearly every CNN.
     """
 
     def __init__(self, cnn: nn.Module, weights: Collection[str]) -> None:
-        self.changes = False
         self._before = [
             (
                 module,
                 dict(vars(module)),
-                dict(module._buffers),
+                dict(buffers_of(module)),
                 {
-                    name: (buffer._version, buffer.clone())
-                    for name, buffer in module._buffers.items()
+                    name: (version_of(buffer), buffer.clone())
+                    for name, buffer in buffers_of(module).items()
                     if buffer is not None and f"{prefix}.{name}".removeprefix(".") not in weights
                 },
             )
@@ -55,23 +53,29 @@ class Memory:
         self._buffers: list[tuple[nn.Module, str, Any]] = []
         self._values: list[tuple[nn.Module, str, Tensor]] = []
 
-    def look(self) -> None:
-        """Finds out, after the first call, what it has changed, and puts it back."""
+    def find_changes(self) -> None:
+        """Finds out, after the first call, what it has changed, and puts it back.
+
+        That is nothing for nearly every CNN.
+        """
         for module, attributes, buffers, values in self._before:
             self._attributes += [(module, *each) for each in _changes(attributes, vars(module))]
-            self._buffers += [(module, *each) for each in _changes(buffers, module._buffers)]
+            self._buffers += [(module, *each) for each in _changes(buffers, buffers_of(module))]
             self._values += [
                 (module, name, value)
                 for name, (version, value) in values.items()
-                if buffers[name]._version != version
+                if version_of(buffers[name]) != version
             ]
         self._before = []
         self._containers = [each for each in self._containers if not _holds_the_same(*each)]
-        kept = (self._attributes, self._buffers, self._values, self._containers)
-        self.changes = any(kept)
-        self.forget()
+        self.restore()
 
-    def forget(self) -> None:
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to put back."""
+        return any((self._attributes, self._buffers, self._values, self._containers))
+
+    def restore(self) -> None:
         """Puts back, after any call, what was there before the first."""
         for container, held in self._containers:
             container.clear()
@@ -79,15 +83,15 @@ class Memory:
         for module, name, value in self._attributes:
             _put(vars(module), name, value)
         for module, name, value in self._buffers:
-            _put(module._buffers, name, value)
+            _put(buffers_of(module), name, value)
         for module, name, value in self._values:
             # Not in place: the graph of the call may still need what it left there.
-            module._buffers[name] = value.to(module._buffers[name], copy=True)
+            buffers_of(module)[name] = value.to(buffers_of(module)[name], copy=True)
 
-    def apply(self, fn: Callable[[Tensor], Tensor]) -> None:
+    def convert(self, conversion: Conversion) -> None:
         """Takes along to another precision or device what is put back, as `nn.Module` does."""
         self._buffers = [
-            (module, name, fn(value) if isinstance(value, Tensor) else value)
+            (module, name, conversion(value) if isinstance(value, Tensor) else value)
             for module, name, value in self._buffers
         ]
 

@@ -1,23 +1,28 @@
-"""A CNN whose weights are buffers: what is probed."""
+"""The subject: a CNN whose weights are buffers, and what its layers give for images."""
 
 import hashlib
 import math
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from difflib import get_close_matches
 from typing import Any, Self, final
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
+from typing_extensions import override
 
 from prober.common.errors import InputError, listed, suggestion
+from prober.common.patches import Conversion, ConvertsItself, hooks_of
 from prober.subject.batchnorm_folding import Folding
+from prober.subject.channel_layout import CONVOLUTIONS
 from prober.subject.checkpoints.loading import load_cnn, load_weights
 from prober.subject.frozen_copy import copied, freeze
 from prober.subject.gradient_checkpoints import straight_checkpoints
-from prober.subject.layers import LOGITS, list_layers
+from prober.subject.layers import LOGITS, Layer, list_layers
 from prober.subject.reference import ReferenceCNN
-from prober.subject.state_between_calls import Memory
+from prober.subject.state_between_calls import StateBetweenCalls
+from prober.subject.watched import watched
 
 BIASED = "prober/subject/reference/biased.pt"
 """The reference CNN's checkpoint where no CNN is named."""
@@ -31,7 +36,7 @@ class _Reached(BaseException):
 
 
 @final
-class Subject(nn.Module):
+class Subject(ConvertsItself):
     """A frozen CNN that lists its layers and gives their outputs.
 
     The CNN given may be on any device, in any precision and mode; it is copied and stays as it is.
@@ -56,21 +61,35 @@ class Subject(nn.Module):
             `(low + (high - low) * image - mean) / std`.
 
     Attributes:
-        layers: The layers that can be probed, by name, in the order of the forward pass, and last
-            the logits. A module that returns several tensors gives several: `attention.0`.
-        unprobed: For each other module that the forward pass reaches, why it cannot be probed.
-        folding: The batch normalizations that run folded into convolutions, but in float64.
-        unreached: The modules that it does not reach.
-        one_by_one: Whether the CNN takes only one image at a time.
+        cnn: The copy of the CNN.
+        listing: Its layers and what else was found when they were listed.
         weights: The names of the CNN's buffers that were parameters.
         notes: What a person should know of how the CNN was taken, as sentences.
         name: The CNN's class, with the checkpoint's name if there is one.
         sha256: SHA-256 of the CNN's weights and statistics when it was loaded.
-        gives_logits: The name of the layer whose output is that of the whole CNN, if there is one.
 
     Raises:
         InputError: The CNN is of a kind that cannot be probed, the checkpoint does not fit, the
             CNN rejects such input, or `mean`, `std` and `value_range` do not fit it.
+
+    Examples:
+        The layers of the reference CNN, and what two of them give for four images:
+
+        >>> subject = Subject()
+        >>> list(subject.layers)[:4]
+        ['conv1', 'relu1', 'pool1', 'conv2']
+        >>> subject.layers["conv2"].shape
+        (32, 14, 14)
+        >>> outputs = subject(torch.rand(4, 3, 28, 28), ["conv2", "logits"])
+        >>> {name: list(output.shape) for name, output in outputs.items()}
+        {'conv2': [4, 32, 14, 14], 'logits': [4, 10]}
+
+        A CNN of one's own stays as it is; its copy has nothing that could be trained:
+
+        >>> cnn = nn.Sequential(nn.Conv2d(1, 4, 5), nn.ReLU())
+        >>> subject = Subject(cnn, input_shape=(1, 16, 16), mean=[0.5], std=[0.2])
+        >>> subject.name, len(list(subject.parameters())), len(list(cnn.parameters()))
+        ('Sequential', 0, 2)
     """
 
     mean: Tensor
@@ -104,7 +123,7 @@ class Subject(nn.Module):
             self.register_buffer(key, statistic, persistent=False)
         if not (self.std > 0).all():
             raise InputError(f"std {std} has a value that is not greater than 0.")
-        self.normalizes = mean is not None or std is not None
+        self._normalizes = mean is not None or std is not None
         self.value_range = _checked_range(value_range)
         stem = checkpoint and checkpoint.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
         self.name = type(self.cnn).__name__ + (f" ({stem})" if stem else "")
@@ -114,14 +133,42 @@ class Subject(nn.Module):
         if hooked:
             names = ", ".join(f"'{name}'" if name else "the whole" for name in hooked)
             self.notes.append(f"The hooks that are on {self.name} ({names}) are not run.")
-        self._memory = Memory(self.cnn, self.weights)
-        self._list_layers()
-        seeded = torch.Generator().manual_seed(0)
-        image = torch.rand(1, *self.input_shape, generator=seeded, dtype=self.mean.dtype)
-        self.folding = Folding(self._modules_named, self._run, image).eval()
-        if self._memory.changes:
-            self._memory.forget()
+        self._modules_by_name = dict(self.cnn.named_modules())
+        self._hooked = {n for n, module in self._modules_by_name.items() if any(hooks_of(module))}
+        self._state = StateBetweenCalls(self.cnn, self.weights)
+        self.listing = list_layers(
+            self.cnn,
+            self.name,
+            lambda images: self.cnn(self._normalized(images)),
+            torch.zeros(2, *self.input_shape),
+            self._state,
+        )
+        self._folding: Folding | None = None
+        self._takes_channels_last: bool | None = None
 
+    @property
+    def layers(self) -> dict[str, Layer]:
+        """The layers that can be probed, by name, in the order of the forward pass."""
+        return self.listing.layers
+
+    @property
+    def folding(self) -> Folding:
+        """The batch normalizations that run folded into convolutions, but in float64.
+
+        Which, is found out when it is first needed, by some forward passes.
+        """
+        if self._folding is None:
+            generator = torch.Generator().manual_seed(0)
+            image = torch.rand(1, *self.input_shape, generator=generator).to(self.mean)
+            try:
+                self._folding = Folding(
+                    self._modules_by_name, self._hooked, self._run, image
+                ).eval()
+            finally:
+                self._state.restore()
+        return self._folding
+
+    @override
     def train(self, mode: bool = True) -> Self:
         """Stays in eval mode, whatever is asked for."""
         return super().train(False)
@@ -147,33 +194,45 @@ class Subject(nn.Module):
         """
         for layer in layers:
             self.check_layer(layer)
-        if self.one_by_one and len(images) > 1:
+        if self.listing.one_by_one and len(images) > 1:
             parts = [self(image, layers, channels) for image in images.split(1)]
             return {name: torch.cat([part[name] for part in parts]) for name in layers}
         try:
             return self._outputs(images, layers, channels)
         finally:
-            if self._memory.changes:
-                self._memory.forget()
+            self._state.restore()
+
+    def run(self, images: Tensor) -> Any:
+        """Runs the whole CNN as it is, with nothing folded.
+
+        Args:
+            images: `[N, C, H, W]` in [0, 1]; N is 1 if the CNN takes only one image at a time.
+
+        Returns:
+            What the CNN puts out, of any type.
+        """
+        try:
+            return self._run(images, {})
+        finally:
+            self._state.restore()
 
     def _outputs(
         self, images: Tensor, layers: Collection[str], channels: Sequence[int] | None
     ) -> dict[str, Tensor]:
         outputs: dict[str, Tensor] = {}
         names: dict[str, list[str]] = {}
-        waiting: dict[str, int] = {}
+        calls_left: dict[str, int] = {}
         for name in layers:
-            module = self.layers[name].module
-            names.setdefault(module, []).append(name)
-            waiting[module] = self.layers[name].calls
-        wants_logits = waiting.pop("", None) is not None
-        handles = []
+            layer = self.layers[name]
+            names.setdefault(layer.module, []).append(name)
+            calls_left[layer.module] = layer.calls
+        wants_logits = calls_left.pop("", None) is not None
 
-        def keep(module: str, given: Any) -> None:
-            waiting[module] = waiting.get(module, 0) - 1
-            if waiting[module] <= 0:
-                waiting.pop(module)
-            last = not waiting and not wants_logits
+        def keep(module: str, _inputs: tuple[Any, ...], given: Any) -> None:
+            calls_left[module] = calls_left.get(module, 0) - 1
+            if calls_left[module] <= 0:
+                calls_left.pop(module)
+            last = not calls_left and not wants_logits
             for name in names[module]:
                 output = self.layers[name].of(given)
                 # The CNN may go on to change the output in place (an in-place ReLU, say).
@@ -181,34 +240,20 @@ class Subject(nn.Module):
             if last:
                 raise _Reached
 
-        def keep_channels(name: str, convolution: nn.Conv2d, inputs: tuple[Tensor]) -> None:
-            bias = convolution.bias
-            # One channel, or several in a row, are a view; others are copied.
-            first, last = channels[0], channels[-1] + 1
-            index = slice(first, last) if last - first == len(channels) else channels
-            outputs[name] = convolution._conv_forward(
-                inputs[0], convolution.weight[index], None if bias is None else bias[index]
-            )
-            raise _Reached
-
+        probed = {module: self._modules_by_name[module] for module in calls_left}
+        weights = {}
+        if channels is not None and all(map(self.gives_channels, layers)):
+            weights = self._weights_of(*layers, channels)
+        # In float64, the exact precision, the CNN runs as it is.
+        exact = images.dtype == torch.float64
+        folding = nullcontext({}) if exact else self.folding.applied(but=names)
         try:
-            for name in list(waiting):
-                module = self._modules_named[name]
-                if channels is not None and self.gives_channels(name):
-                    before = lambda *hooked, name=name: keep_channels(name, *hooked)  # noqa: E731
-                    handles.append(module.register_forward_pre_hook(before))
-                    continue
-                hook = lambda _module, _inputs, output, name=name: keep(name, output)  # noqa: E731
-                handles.append(module.register_forward_hook(hook))
-            with self._folded(images, names):
-                given = self._run(images)
+            with folding as folded, watched(probed, keep):
+                given = self._run(images, folded | weights)
             if wants_logits:
                 outputs[LOGITS] = self.layers[LOGITS].of(given)
         except _Reached:
             pass
-        finally:
-            for handle in handles:
-                handle.remove()
         for name in layers:
             if name not in outputs:
                 raise InputError(
@@ -217,11 +262,13 @@ class Subject(nn.Module):
                 )
         return outputs
 
-    def _folded(self, images: Tensor, probed: Collection[str]) -> AbstractContextManager[None]:
-        # In float64, the exact precision, the CNN runs as it is.
-        if not self.folding.pairs or images.dtype == torch.float64:
-            return nullcontext()
-        return self.folding.applied(but=probed)
+    def _weights_of(self, layer: str, channels: Sequence[int]) -> dict[str, Tensor]:
+        """The weights of some channels of a convolution, by the names of the whole ones."""
+        # One channel, or several in a row, are a view; others are copied.
+        first, last = channels[0], channels[-1] + 1
+        index = slice(first, last) if last - first == len(channels) else channels
+        own = self._modules_by_name[layer].named_buffers()
+        return {f"{layer}.{name}": buffer[index] for name, buffer in own}
 
     def gives_channels(self, layer: str) -> bool:
         """Tells whether a layer can compute some of its channels alone.
@@ -230,12 +277,10 @@ class Subject(nn.Module):
         that is needed this saves most of the layer's work.
         """
         known = self.layers.get(layer)
-        once = known and known.calls == 1 and known.module == layer
-        if not once or layer in self._called_by_keyword:
+        if known is None or known.module != layer or known.calls != 1:
             return False
-        module = self._modules_named[layer]
-        hooked = module._forward_hooks or module._forward_pre_hooks
-        return type(module) is nn.Conv2d and module.groups == 1 and not hooked
+        module = self._modules_by_name[layer]
+        return type(module) is nn.Conv2d and module.groups == 1 and layer not in self._hooked
 
     def check_layer(self, layer: str) -> tuple[int, ...]:
         """Returns the shape of a layer's output for one image.
@@ -245,13 +290,13 @@ class Subject(nn.Module):
         """
         if layer in self.layers:
             return self.layers[layer].shape
-        if layer in self.unprobed:
+        if layer in self.listing.unprobed:
             raise InputError(
-                f"Layer '{layer}' of {self.name} cannot be probed: {self.unprobed[layer]}. "
+                f"Layer '{layer}' of {self.name} cannot be probed: {self.listing.unprobed[layer]}. "
                 f"{self._there_are(layer)}"
             )
-        if layer in self.unreached:
-            module = self._modules_named[layer]
+        if layer in self.listing.unreached:
+            module = self._modules_by_name[layer]
             parts = [name for name in self.layers if name.startswith(f"{layer}.")]
             raise InputError(
                 f"Layer '{layer}' of {self.name} is never reached in the forward pass, which does "
@@ -261,7 +306,7 @@ class Subject(nn.Module):
             )
         shared = dict(self.cnn.named_modules(remove_duplicate=False)).get(layer)
         if layer and shared is not None:
-            name = next(name for name, module in self._modules_named.items() if module is shared)
+            name = next(name for name, module in self._modules_by_name.items() if module is shared)
             raise InputError(f"Layer '{layer}' of {self.name} is also '{name}': name that.")
         raise InputError(
             f"{self.name} has no layer '{layer}'.{suggestion(layer, self.layers)} "
@@ -282,13 +327,13 @@ class Subject(nn.Module):
 
         The layer that gives the logits is left out: its units are the classes.
         """
-        kinds = (nn.modules.conv._ConvNd, nn.Linear)
+        kinds = (*CONVOLUTIONS, nn.Linear)
         return [
             name
             for name, layer in self.layers.items()
             if name == layer.module
-            and name != self.gives_logits
-            and isinstance(self._modules_named[name], kinds)
+            and name != self.listing.gives_logits
+            and isinstance(self._modules_by_name[name], kinds)
         ]
 
     def bytes_to(self, layer: str) -> int:
@@ -310,7 +355,8 @@ class Subject(nn.Module):
             return
         self.to(memory_format=torch.channels_last)
         if self._takes_channels_last is None:
-            images = torch.zeros(1 if self.one_by_one else 2, *self.input_shape).to(self.mean)
+            number = 1 if self.listing.one_by_one else 2
+            images = torch.zeros(number, *self.input_shape).to(self.mean)
             try:
                 with torch.no_grad():
                     self(images, [list(self.layers)[-1]])
@@ -336,25 +382,28 @@ class Subject(nn.Module):
             digest.update(value.numpy().reshape(-1))
         return digest.hexdigest()
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Changes precision or device, as `nn.Module` does it; complex weights stay complex."""
+    @override
+    def conversion(self, wanted: Conversion) -> Conversion:
+        """Complex weights stay complex, and what is put back after a call comes along."""
 
         def convert(tensor: Tensor) -> Tensor:
             if not tensor.is_complex():
-                return fn(tensor)
-            real = fn(tensor.real)
+                return wanted(tensor)
+            real = wanted(tensor.real)
             wide = real.dtype == torch.float64
             return tensor.to(real.device, torch.complex128 if wide else torch.complex64)
 
-        self._memory.apply(convert)
-        return super()._apply(convert, recurse)
+        self._state.convert(convert)
+        return convert
 
-    def _run(self, images: Tensor) -> Any:
+    def _run(self, images: Tensor, weights: Mapping[str, Tensor]) -> Any:
+        """Runs the whole CNN with some weights in place of its own."""
+        images = self._normalized(images)
         try:
-            if not self._checkpoints:
-                return self.cnn(self._normalized(images))
-            with straight_checkpoints():
-                return self.cnn(self._normalized(images))
+            with straight_checkpoints() if self.listing.uses_checkpoints else nullcontext():
+                if not weights:
+                    return self.cnn(images)
+                return functional_call(self.cnn, dict(weights), images, tie_weights=False)
         except RuntimeError as error:
             if images.dtype == torch.float32 or not _is_about_precision(error):
                 raise
@@ -367,27 +416,10 @@ class Subject(nn.Module):
         low, high = self.value_range
         if (low, high) != (0.0, 1.0):
             images = low + (high - low) * images
-        if self.normalizes:
+        if self._normalizes:
             return (images - self.mean) / self.std
         # A CNN that starts in place must not change the image itself.
         return images.clone()
-
-    def _list_layers(self) -> None:
-        self._modules_named = dict(self.cnn.named_modules())
-        self._takes_channels_last: bool | None = None
-        reference = self.mean
-        images = torch.zeros(2, *self.input_shape, dtype=reference.dtype, device=reference.device)
-        listing = list_layers(
-            self.cnn, self.name, lambda x: self.cnn(self._normalized(x)), images, self._memory
-        )
-        self.layers = listing.layers
-        self.unprobed = listing.unprobed
-        self.one_by_one = listing.one_by_one
-        self.gives_logits = listing.gives_logits
-        self._called_by_keyword = listing.by_keyword
-        self._checkpoints = listing.checkpoints
-        reached = listing.reached
-        self.unreached = [name for name in self._modules_named if name and name not in reached]
 
 
 def _per_channel(key: str, values: Sequence[float] | None, default: float, channels: int) -> Tensor:

@@ -85,18 +85,18 @@ def bytes_of_image(subject: Subject, layers: Collection[str], snapshots: int) ->
         layers: The layers whose outputs the chunk needs.
         snapshots: How many snapshots are kept of each image.
     """
-    own = {buffer.untyped_storage().data_ptr() for buffer in subject.buffers()}
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
+        kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     image = torch.zeros(1, *subject.input_shape).to(subject.mean).requires_grad_()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         outputs = subject(image, layers)
+    for buffer in subject.buffers():
+        kept.pop(buffer.untyped_storage().data_ptr(), None)
     pixels = image.numel()
     largest = max(kept.values(), default=0)
     of_image = (12 * image.element_size() + snapshots) * pixels

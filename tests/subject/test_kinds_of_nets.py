@@ -261,7 +261,7 @@ def test_layer_that_gives_the_logits_is_found_within_a_container():
         body=conv(),
         head=lambda: Gives(lambda x: (x, x.mean((2, 3)))),
     )
-    assert subject_of(cnn).gives_logits == "head.1"
+    assert subject_of(cnn).listing.gives_logits == "head.1"
 
 
 def test_module_has_its_name_before_what_a_container_holds():
@@ -325,7 +325,7 @@ def odd_net():
 def test_layer_without_channels_says_why(layer, why):
     subject = subject_of(odd_net())
     assert list(subject.layers) == ["conv"]
-    assert not subject.one_by_one
+    assert not subject.listing.one_by_one
     with pytest.raises(InputError, match=f"'{layer}' of Net cannot be probed: .*{why}.*: conv\\."):
         subject(IMAGES, [layer])
 
@@ -349,7 +349,7 @@ def partly_used():
 )
 def test_layer_that_is_never_reached_is_told_so(layer, parts):
     subject = subject_of(partly_used())
-    assert subject.unreached == ["unused", "blocks", "blocks.1"]
+    assert subject.listing.unreached == ["unused", "blocks", "blocks.1"]
     with pytest.raises(InputError) as raised:
         subject(IMAGES, [layer])
     assert f"'{layer}' of Net is never reached in the forward pass" in str(raised.value)
@@ -453,7 +453,7 @@ def quantized():
 def test_cnn_of_one_image_is_given_one_at_a_time(run):
     cnn = Net(run, conv=conv(), head=lambda: nn.Linear(256, 5))
     subject = subject_of(cnn)
-    assert subject.one_by_one
+    assert subject.listing.one_by_one
     assert plain.shapes(subject) == {"conv": (4, 8, 8), "head": (5,), "logits": (5,)}
     images = IMAGES.clone().requires_grad_()
     for layers in (["conv"], ["head"], ["conv", "logits"]):
@@ -475,7 +475,7 @@ def test_fixed_size_is_no_fixed_batch():
         conv=conv(),
         head=lambda: nn.Linear(256, 5),
     )
-    assert not subject_of(cnn).one_by_one
+    assert not subject_of(cnn).listing.one_by_one
     with pytest.raises(InputError, match=r"rejects an input of shape \[1, 3, 9, 9\].*input_shape"):
         subject_of(cnn, side=9)
 
@@ -812,9 +812,9 @@ def test_every_call_is_like_the_first():
         assert other.hash_weights() == subject.sha256
 
 
-def test_memory_of_a_usual_cnn_is_empty():
+def test_a_usual_cnn_keeps_nothing():
     for cnn in (transformer(), KINDS["residual"](), convnext(6)):
-        assert not subject_of(cnn)._memory.changes
+        assert not subject_of(cnn)._state.changes
 
 
 # Gradients.
@@ -861,7 +861,7 @@ def test_layer_that_only_some_images_reach_is_told():
         lambda net, x: net.dark(x) if x.mean() < 0.1 else net.light(x), dark=conv(), light=conv()
     )
     subject = subject_of(cnn)  # lists with black images
-    assert "light" in subject.unreached
+    assert "light" in subject.listing.unreached
     subject(IMAGES * 0, ["dark"])
     with pytest.raises(InputError, match=r"'dark' .* depends on the image"):
         subject(IMAGES, ["dark"])

@@ -345,7 +345,7 @@ class Convolutions(nn.Module):
         return outputs | {"twice": self.twice(outputs["twice"])}
 
 
-ALONE = {"plain", "no_bias", "reflect"}
+ALONE = {"plain", "no_bias", "reflect", "keyword"}
 
 
 @pytest.mark.parametrize("channels", [[2], [0, 2], [0, 1, 2, 3, 4, 5]])

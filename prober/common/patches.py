@@ -1,0 +1,103 @@
+"""The private parts of PyTorch that are used here, each with why there is no public one.
+
+Made for torch 2.13.0, and tested with it: `tests/common/test_patches.py` tells which of them a
+newer version has changed.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import TorchDispatchMode
+from typing_extensions import override
+
+__all__ = ["OpOverload", "TorchDispatchMode"]
+
+Conversion = Callable[[Tensor], Tensor]
+"""What brings a tensor to another precision, device or memory format."""
+
+INSIDE_OF_COMPILED = "_orig_mod"
+"""Under this name the module that `torch.compile` has made holds the original one, as its state
+dict shows; its class, `torch._dynamo.OptimizedModule`, is not public either."""
+
+TENSOR_MAKERS: dict[str, Callable[..., Tensor]] = {
+    f"torch._utils.{name}": getattr(torch._utils, name)
+    for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter")
+}
+"""The functions that a pickle of tensors names, which an unpickler of one's own has to know."""
+
+
+def hooks_of(module: nn.Module) -> list["OrderedDict[int, Callable[..., Any]]"]:
+    """Returns the tables of a module's hooks, to be read and to be deleted from.
+
+    Public is only the handle that one gets for a hook of one's own. What others have put on a
+    module is copied along with it.
+    """
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return [getattr(module, kind) for kind in kinds]
+
+
+def buffers_of(module: nn.Module) -> dict[str, Tensor | None]:
+    """Returns the table of a module's own buffers, to be read and to be changed.
+
+    `named_buffers` leaves out those that are None: a state that is not there yet.
+    """
+    return module._buffers
+
+
+def version_of(tensor: Tensor) -> int:
+    """Returns how many times a tensor was changed in place.
+
+    A running mean of an image of zeros is changed and stays 0: its values do not show it.
+    """
+    return tensor._version
+
+
+def convert_tensors(module: nn.Module, conversion: Conversion) -> None:
+    """Converts all parameters and buffers of a module, in place.
+
+    `nn.Module.to` with a real precision makes complex tensors real.
+    """
+    module._apply(conversion)
+
+
+class ConvertsItself(nn.Module):
+    """A module that has a say in how its tensors come to another precision or device.
+
+    Its own `to`, `double`, `cuda` and those of modules that hold it all end in `_apply`.
+    """
+
+    def conversion(self, wanted: Conversion) -> Conversion:
+        """Returns what is done in place of `wanted`; called once before every conversion."""
+        return wanted
+
+    @override
+    def _apply(self, fn: Conversion, recurse: bool = True) -> Self:
+        return super()._apply(self.conversion(fn), recurse)
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of an operator: its name, its default, its type as text, and if it is changed."""
+
+    name: str
+    default: Any
+    type: str
+    written: bool
+
+
+def arguments_of(operator: OpOverload) -> Iterable[Argument]:
+    """Returns the arguments of an operator of PyTorch; only its schema knows them."""
+    return [
+        Argument(
+            each.name,
+            each.default_value,
+            str(each.type),
+            each.alias_info is not None and each.alias_info.is_write,
+        )
+        for each in operator._schema.arguments
+    ]
