@@ -11,8 +11,10 @@ from lightning.pytorch import LightningDataModule
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from prober.common.colors import hue_to_rgb
 from prober.common.errors import InputError
-from prober.subject.reference import HUES, hue_to_rgb, load_digits, matching_hues
+from prober.common.files import read_npy
+from prober.subject.reference import HUES, load_digits, matching_hues
 
 DIGITS = "digits"
 
@@ -188,10 +190,7 @@ def read_picture(file: Path, shape: tuple[int, int, int], resize: bool = True) -
 
 
 def _of_array(file: Path, shape: tuple[int, int, int]) -> LabelledImages:
-    try:
-        images = torch.from_numpy(np.load(file, allow_pickle=False)).float()
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"'{file}' is no array of images (.npy): {error}") from error
+    images = read_npy(file, "an array of images")
     if images.ndim != 4 or list(images.shape[1:]) != list(shape) or not len(images):
         raise InputError(
             f"'{file}' is {list(images.shape)}; N images for this subject are {['N', *shape]}."

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -15,7 +14,7 @@ from prober.ascent.given_images import DIGITS, LabelledImages, read_images
 from prober.ascent.objectives import Simple
 from prober.ascent.starts import GivenImage
 from prober.common.errors import InputError, suggestion
-from prober.common.files import find_file
+from prober.common.files import find_file, read_npy
 from prober.subject import Subject
 
 BATCH_BYTES = 64 * 2**20
@@ -260,11 +259,7 @@ class Diversity(OfLayer):
 
 
 def _read_vector(path: str, layer: str, channels: int) -> Tensor:
-    file = find_file(path, "Direction")
-    try:
-        vector = torch.from_numpy(np.load(file, allow_pickle=False)).float()
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"'{path}' is not a direction's array (.npy): {error}") from error
+    vector = read_npy(find_file(path, "Direction"), "a direction's array")
     if vector.shape != (channels,):
         raise InputError(
             f"The direction '{path}' is {list(vector.shape)}; '{layer}' has {channels} channels, "

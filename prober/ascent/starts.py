@@ -5,7 +5,6 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -15,7 +14,7 @@ from typing_extensions import override
 from prober.ascent.given_images import read_picture
 from prober.ascent.records import Recorded
 from prober.common.errors import InputError, check_not_negative
-from prober.common.files import find_file
+from prober.common.files import find_file, read_npy
 
 
 class InitialImage(Recorded):
@@ -230,10 +229,7 @@ def gaussian_blur(image: Tensor, sigma: float | Tensor) -> Tensor:
 
 
 def _read_array(path: str) -> Tensor:
-    try:
-        image = torch.from_numpy(np.load(path, allow_pickle=False)).float()
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"'{path}' is not an image's array (.npy): {error}") from error
+    image = read_npy(path, "an image's array")
     if not (image.numel() and image.min() >= 0 and image.max() <= 1):
         raise InputError(f"'{path}' has values outside [0, 1]; divide bytes by 255.")
     return image

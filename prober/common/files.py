@@ -6,6 +6,8 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from prober.common.errors import InputError
 
@@ -75,3 +77,19 @@ def npy(array: np.ndarray) -> bytes:
     file = BytesIO()
     np.save(file, array, allow_pickle=False)
     return file.getvalue()
+
+
+def read_npy(path: Path | str, what: str) -> Tensor:
+    """Reads a `.npy` file, whatever its shape, as float32.
+
+    Args:
+        path: The file.
+        what: What it should be, for the message: `an image's array`.
+
+    Raises:
+        InputError: It is missing or damaged, or holds something else than numbers.
+    """
+    try:
+        return torch.from_numpy(np.load(path, allow_pickle=False)).float()
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"'{path}' is not {what} (.npy): {error}") from error

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from prober.ascent.given_images import DIGITS, LabelledImages, read_images
 from prober.ascent.method import is_large
-from prober.findings.interventions import hues_of, on_circle
-from prober.subject.reference import hue_to_rgb
+from prober.common.colors import angle_of, hue_to_rgb, on_circle, rgb_to_hue, turn
 
 NONE = "none"
 
@@ -49,7 +48,7 @@ class RealData(LabelledImages):
         # A few photographs of one hue, among others of none, give nothing away.
         if not len(of) or len(of) < len(shown) / 2:
             return math.nan
-        apart = (of[:, None] - of + 180).remainder(360) - 180
+        apart = turn(of, of[:, None], 360)
         near = apart.abs() <= NEAR
         most = near.sum(0).argmax()
         if near[:, most].float().mean() < ONE_HUE:
@@ -121,9 +120,8 @@ def _hues_of_images(images: Tensor) -> Tensor:
     if images.shape[1] != 3:
         return torch.full((len(images),), math.nan)
     chroma = images.amax(1) - images.amin(1)
-    radians = torch.deg2rad(hues_of(images.movedim(1, -1)))
+    radians = torch.deg2rad(rgb_to_hue(images.movedim(1, -1)))
     x, y = (chroma * radians.cos()).sum((1, 2)), (chroma * radians.sin()).sum((1, 2))
-    hue = torch.rad2deg(torch.atan2(y, x)).remainder(360)
     # Gray, or of so many hues that none is the image's.
     total = chroma.sum((1, 2))
-    return hue.where(torch.hypot(x, y) > 0.2 * total.clamp_min(1e-6), math.nan)
+    return angle_of(x, y).where(torch.hypot(x, y) > 0.2 * total.clamp_min(1e-6), math.nan)

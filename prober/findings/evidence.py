@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from prober.ascent.objectives import Objective
+from prober.common.colors import without_color
 from prober.common.files import write_whole
 from prober.common.pictures import enlarge, shrunk, sprite, to_bytes
 from prober.findings import interventions, trust
@@ -89,7 +90,7 @@ class Evidence:
         shown = [
             image,
             torch.full_like(image, 0.5),
-            interventions.without_color(image),
+            without_color(image),
             interventions.shuffled(image, window)[0],
             interventions.flat(profiles.color[[best]], image),
             interventions.flat(profiles.gray[[best]], image),

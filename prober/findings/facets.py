@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from prober.ascent.objectives import Objective
-from prober.findings import interventions
+from prober.common.colors import distance, on_circle, without_color
 from prober.findings.profiles import SURVIVES, Profiles
 from prober.findings.tuning import Curves, peaks
 from prober.findings.units import scores
@@ -156,7 +155,7 @@ def difference(
         return _beyond((shares[0] - shares[1]).abs().max().item(), OTHER_PROFILE, 1)
     found = 0.0
     if "color" in a and profiles.hued[[one, other]].min() >= WELL_HUED:
-        hue = apart(profiles.hue[one], profiles.hue[other], 360)
+        hue = apart(profiles.hue[one].item(), profiles.hue[other].item(), 360)
         found = max(found, _beyond(hue, OTHER_HUE, 180))
     if "shape" in a:
         angles = profiles.angle[[one, other]].tolist()
@@ -164,7 +163,7 @@ def difference(
         if sure or both_are_peaks(curves, angles, float(profiles.score.max())):
             found = max(found, _beyond(apart(*angles, 180), OTHER_ANGLE, 90))
     if a == "brightness":
-        light = interventions.without_color(profiles.color[[one, other], :, None, None])[:, 0]
+        light = without_color(profiles.color[[one, other], :, None, None])[:, 0]
         found = _beyond((light[0] - light[1]).abs().item(), OTHER_BRIGHTNESS, 1)
     return found
 
@@ -189,9 +188,9 @@ def both_are_peaks(curves: Curves, angles: Sequence[float], best: float) -> bool
             for i in peaks(curve, curves.neutral, PEAK)
             if curve[i] - curves.neutral >= PEAK * (best - curves.neutral)
         ]
-        nearest = [min(found, key=lambda i, a=a: apart(i, a, 180), default=None) for a in angles]
+        nearest = [min(found, key=lambda i, a=a: distance(i, a, 180), default=None) for a in angles]
         near = [
-            n is not None and apart(n, a, 180) <= ABOUT
+            n is not None and distance(n, a, 180) <= ABOUT
             for n, a in zip(nearest, angles, strict=True)
         ]
         if all(near) and nearest[0] != nearest[1]:
@@ -222,20 +221,20 @@ def alike(other: Profiles, facets: Sequence[Facet]) -> list[int | None]:
             number
             for number, facet in enumerate(facets)
             if facet.kind == kind
-            and (facet.hue is None or apart(facet.hue, other.hue[row], 360) < OTHER_HUE)
+            and (facet.hue is None or apart(facet.hue, other.hue[row].item(), 360) < OTHER_HUE)
             and (
                 facet.orientation is None
-                or apart(facet.orientation, other.angle[row], 180) < OTHER_ANGLE
+                or apart(facet.orientation, other.angle[row].item(), 180) < OTHER_ANGLE
             )
         ]
         found.append(same[0] if same else None)
     return found
 
 
-def apart(one: Tensor | float, other: Tensor | float, period: float) -> float:
+def apart(one: float, other: float, period: float) -> float:
     """Returns the distance of two angles on a circle; 0 if one of them is none (NaN)."""
-    distance = abs((float(one) - float(other) + period / 2) % period - period / 2)
-    return 0.0 if math.isnan(distance) else distance
+    away = distance(one, other, period)
+    return 0.0 if math.isnan(away) else away
 
 
 def _valleys(
@@ -272,4 +271,4 @@ def _facet(
 
 
 def _angle(value: float, period: float) -> float | None:
-    return None if math.isnan(value) else interventions.on_circle(value, period)
+    return None if math.isnan(value) else on_circle(value, period)

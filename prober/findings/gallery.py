@@ -15,6 +15,7 @@ from prober.ascent.objectives import Objective, OfChannel
 from prober.ascent.regularizers import Regularizer
 from prober.ascent.targets import Target
 from prober.common.errors import InputError
+from prober.common.files import read_npy
 from prober.findings.units import Unit
 from prober.subject import Subject
 from prober.sweep.grid import Planned
@@ -146,11 +147,9 @@ class Gallery:
         """
         file = self._array(visualization)
         try:
-            return torch.from_numpy(np.load(file, allow_pickle=False)).float()
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"'{file}' is damaged ({error}). Run the sweep again with --resume {self.folder}"
-            ) from error
+            return read_npy(file, "a picture's array")
+        except InputError as error:
+            raise InputError(f"{error} Run the sweep again with --resume {self.folder}") from error
 
     def images(self, visualizations: list[Visualization]) -> Tensor:
         """Reads images, `[N, C, H, W]`."""

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from prober.common.colors import hue_to_rgb, rgb_to_hue
 from prober.findings.units import Window
-from prober.subject.reference import hue_to_rgb
 
 SHUFFLES = 4
 """Random orders of the field's pixels; what they give is averaged."""
@@ -14,19 +14,6 @@ TURNS = (60, 120, 180, 240, 300)
 
 SATURATED = 0.35
 """A mean color of at least this saturation (HSV) is a color, and may be brought to its fullest."""
-
-
-def without_color(images: Tensor) -> Tensor:
-    """Leaves the luminance of images `[N, C, H, W]` alone.
-
-    Of RGB images that of ITU-R BT.601 (0.299, 0.587, 0.114), else the mean of the channels.
-    """
-    if images.shape[1] == 3:
-        weights = images.new_tensor([0.299, 0.587, 0.114]).view(-1, 1, 1)
-        luminance = (images * weights).sum(1, keepdim=True)
-    else:
-        luminance = images.mean(1, keepdim=True)
-    return luminance.expand_as(images)
 
 
 def shuffled(images: Tensor, window: Window) -> Tensor:
@@ -85,40 +72,5 @@ def flat(colors: Tensor, like: Tensor) -> Tensor:
 def hue_turned(images: Tensor, degrees: float) -> Tensor:
     """Turns the hue of every pixel of RGB images `[N, 3, H, W]` in HSV; the rest stays."""
     top, bottom = images.amax(1, keepdim=True), images.amin(1, keepdim=True)
-    tint = hue_to_rgb(hues_of(images.movedim(1, -1)) + degrees).movedim(-1, 1)
+    tint = hue_to_rgb(rgb_to_hue(images.movedim(1, -1)) + degrees).movedim(-1, 1)
     return bottom + (top - bottom) * tint
-
-
-def hues_of(colors: Tensor) -> Tensor:
-    """Returns the HSV hues `[...]` in degrees of RGB colors `[..., 3]`; 0 for gray."""
-    red, green, blue = colors.unbind(-1)
-    top, spread = colors.amax(-1), colors.amax(-1) - colors.amin(-1)
-    safe = spread.clamp_min(1e-12)
-    hue = torch.where(
-        top == red,
-        (green - blue) / safe,
-        torch.where(top == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
-    )
-    return torch.where(spread > 0, (60 * hue).remainder(360), torch.zeros_like(hue))
-
-
-def on_circle(value: float, period: float) -> float:
-    """Brings an angle in degrees, to two digits, into [0, period): never the period itself."""
-    return round(value % period, 2) % period
-
-
-def opponent_hue(weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the hue that a linear response to red, green and blue prefers, and how strongly.
-
-    The phase of the first harmonic of `weights · rgb(hue)` around the HSV circle, since red, green
-    and blue of the saturated hues are one wave, a third of the circle apart.
-
-    Args:
-        weights: `[..., 3]`.
-
-    Returns:
-        Degrees `[...]` and amplitudes `[...]`, the length of the weights' chromatic part.
-    """
-    red, green, blue = weights.unbind(-1)
-    x, y = red - (green + blue) / 2, (green - blue) * 3**0.5 / 2
-    return torch.rad2deg(torch.atan2(y, x)).remainder(360), torch.hypot(x, y)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from prober.ascent.objectives import Objective
+from prober.common.colors import angle_of, preferred_hue, without_color
 from prober.findings import interventions, stimuli
 from prober.findings.interventions import TURNS
 from prober.findings.units import Window, gradients, scores
@@ -113,7 +114,7 @@ def profile(
     """
     gradient = gradients(subject, objectives, images)
     weights = gradient.abs().sum(1)
-    gray = interventions.without_color(images)
+    gray = without_color(images)
     mixed = interventions.shuffled(images, window)
     colors = interventions.flat_colors(images, weights, window)
     flats = [interventions.flat(each, images) for each in colors]
@@ -122,7 +123,7 @@ def profile(
         return scores(subject, objectives, variant).double()
 
     of_flats = torch.stack([score(patch) for patch in flats])
-    of_grays = torch.stack([score(interventions.without_color(patch)) for patch in flats])
+    of_grays = torch.stack([score(without_color(patch)) for patch in flats])
     best, best_gray = of_flats.argmax(0), of_grays.argmax(0)
     each = torch.arange(len(images))
     hue, hued = _local_hue(subject, objectives, images)
@@ -141,7 +142,7 @@ def profile(
         score=score(images),
         scores=torch.stack(after, 1),
         color=colors[best, each],
-        gray=interventions.without_color(colors[best_gray, each, :, None, None])[..., 0, 0],
+        gray=without_color(colors[best_gray, each, :, None, None])[..., 0, 0],
         hue=hue,
         hued=hued,
         angle=angle,
@@ -157,7 +158,7 @@ def _shares_near(gradient: Tensor, images: Tensor, gray: Tensor, flats: Sequence
         return (gradient * (variant - 0.5)).sum((1, 2, 3)).double()
 
     of_flats = torch.stack([rise(each) for each in flats]).amax(0)
-    of_grays = torch.stack([rise(interventions.without_color(each)) for each in flats]).amax(0)
+    of_grays = torch.stack([rise(without_color(each)) for each in flats]).amax(0)
     left = torch.stack([rise(gray), of_flats, of_grays], 1)
     return left / rise(images)[:, None].clamp_min(1e-30)
 
@@ -174,17 +175,16 @@ def _local_hue(
     none = torch.full((len(images),), math.nan)
     if images.shape[1] != 3:
         return none, torch.zeros(len(images))
-    gray = interventions.without_color(images)
+    gray = without_color(images)
     x = y = length = torch.zeros(len(images), dtype=torch.float64)
     for share in (0.3, 0.6, 0.9):
         gradient = gradients(subject, objectives, torch.lerp(gray, images, share)).double()
-        hue, strength = interventions.opponent_hue(gradient.movedim(1, -1))
+        hue, strength = preferred_hue(gradient.movedim(1, -1))
         x = x + (strength * torch.deg2rad(hue).cos()).sum((1, 2))
         y = y + (strength * torch.deg2rad(hue).sin()).sum((1, 2))
         length = length + strength.sum((1, 2))
     hued = torch.hypot(x, y) / length.clamp_min(1e-300)
-    hue = torch.rad2deg(torch.atan2(y, x)).remainder(360)
-    return hue.where(hued >= OF_ONE_HUE, math.nan), hued
+    return angle_of(x, y).where(hued >= OF_ONE_HUE, math.nan), hued
 
 
 def _local_angle(

@@ -19,7 +19,7 @@ from prober.ascent.objectives import Objective
 from prober.ascent.scores import Scores
 from prober.ascent.starts import InitialImage, PinkNoise
 from prober.ascent.transforms import Transforms
-from prober.findings import interventions
+from prober.common.colors import distance, without_color
 from prober.findings.answers import Answers
 from prober.findings.leaky import LeakyReLUs
 from prober.findings.stimuli import TINTED_HUES
@@ -166,7 +166,7 @@ def _stimuli(battery: Battery, unit: Unit) -> list[tuple[str, int]]:
         for cell in curves.tinted.flatten().argsort(descending=True).tolist():
             row, column = divmod(cell, len(chosen.tinted_angles))
             hue, angle = TINTED_HUES[row].item(), chosen.tinted_angles[column].item()
-            far = all(_apart(hue, h, 360) >= 90 or _apart(angle, a, 180) >= 45 for h, a in tops)
+            far = all(distance(hue, h, 360) >= 90 or distance(angle, a, 180) >= 45 for h, a in tops)
             if far:
                 tops.append((hue, angle))
                 same = (battery.hue[tinted] == hue) & (battery.angle[tinted] == angle)
@@ -177,11 +177,6 @@ def _stimuli(battery: Battery, unit: Unit) -> list[tuple[str, int]]:
         same = battery.angle[gratings] == chosen.angles[i]
         found.append(("striped", best(gratings[same])))
     return found
-
-
-def _apart(one: float, other: float, period: float) -> float:
-    """How far two angles lie apart around a circle."""
-    return min((one - other) % period, (other - one) % period)
 
 
 @torch.no_grad()
@@ -352,7 +347,7 @@ def descriptors(fields: Tensor) -> Tensor:
         luminance's structure tensor that say a direction.
     """
     color = fields.mean((2, 3)) - 0.5
-    luminance = interventions.without_color(fields)[:, :1]
+    luminance = without_color(fields)[:, :1]
     down = F.pad(luminance.diff(dim=2), (0, 0, 0, 1))
     across = F.pad(luminance.diff(dim=3), (0, 1, 0, 0))
     tensor = torch.cat([across**2 - down**2, 2 * across * down], 1).mean((2, 3))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from prober.ascent.method import LARGE, is_large
-from prober.subject.reference import hue_to_rgb
+from prober.common.colors import hue_to_rgb
 
 FLAT_HUES = torch.arange(72) * 5.0
 """Hues of the flat patches, in degrees."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from prober.ascent.method import is_large
+from prober.common.colors import angle_of
 from prober.findings import stimuli
 from prober.findings.stimuli import TINTED_HUES, Choice, Stimuli, choice
 from prober.findings.units import Place, Window, responses
@@ -178,9 +179,8 @@ def phase(curve: Tensor, period: float) -> float:
         period: 360 for hues, 180 for orientations.
     """
     turns = torch.arange(len(curve), dtype=torch.float64) * 2 * math.pi / len(curve)
-    x, y = (curve * turns.cos()).sum(), (curve * turns.sin()).sum()
-    # Twice, since the remainder of a very small negative number is the period itself.
-    return math.atan2(y, x) / (2 * math.pi) * period % period % period
+    degrees = angle_of((curve * turns.cos()).sum(), (curve * turns.sin()).sum())
+    return degrees.item() / 360 * period
 
 
 def peaks(curve: Tensor, neutral: float, near: float) -> list[int]:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from prober.common.colors import on_circle
 from prober.findings.facets import THIN, Facet
-from prober.findings.interventions import on_circle
 from prober.findings.profiles import SURVIVES
 from prober.findings.tuning import Curves, phase
 

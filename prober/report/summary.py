@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from prober.common.colors import distance
 from prober.common.files import write_whole
 from prober.report.words import (
     counted,
     facet_words,
-    hue_difference,
     hue_words,
     listed,
     percent,
@@ -393,7 +393,7 @@ def apart(unit: Unit) -> float | None:
     data = in_data(unit)
     if data is None or data["hue"] is None or data["flat_hue"] is None or unit["dead"]:
         return None
-    return hue_difference(data["flat_hue"], data["hue"])
+    return distance(data["flat_hue"], data["hue"], 360)
 
 
 def hue_sentence(probed: Probed) -> str:
@@ -417,7 +417,7 @@ def _of_pictures(hued: Iterable[Unit]) -> str:
     pictured = [unit for unit in hued if unit["hue"] is not None]
     if not pictured:
         return ""
-    same = sum(hue_difference(u["hue"], in_data(u)["hue"]) <= SAME_HUE for u in pictured)
+    same = sum(distance(u["hue"], in_data(u)["hue"], 360) <= SAME_HUE for u in pictured)
     return (
         f" Around their pictures, of many colors, the hue is that of the own class in {same} of "
         f"{len(pictured)}."

@@ -35,11 +35,6 @@ def hue_words(degrees: float) -> str:
     return f"{hue_name(degrees)} ({round(degrees) % 360}°)"
 
 
-def hue_difference(one: float, other: float) -> float:
-    """Returns how far two hues lie apart on the circle, 0 to 180 degrees."""
-    return abs((one - other + 180) % 360 - 180)
-
-
 def orientation_words(degrees: float) -> str:
     """Says an orientation, degrees counterclockwise from horizontal: `rising (45°)`."""
     return f"{DIRECTIONS[round(degrees % 180 / 45) % 4]} ({round(degrees) % 180}°)"

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from prober.ascent.callbacks import hyperparameters
-from prober.common.files import write_whole
+from prober.common.files import read_npy, write_whole
 from prober.common.pictures import enlarge, png, to_bytes
 from prober.sweep.grid import Planned
 from prober.sweep.store import Store
@@ -200,7 +199,7 @@ def _block(
                 draw.text((place[0] + GAP, top + GAP), said, "gray", font)
                 continue
             _, array = store.target_files(each)
-            block.paste(Image.fromarray(thumb(to_bytes(torch.from_numpy(np.load(array))))), place)
+            block.paste(Image.fromarray(thumb(to_bytes(read_npy(array, "a picture")))), place)
             score = "dead" if record["dead"] else f"{record['score_end']:.3g}"
             score += f"  seed {each.target.seed}" if wrapped else ""
             draw.text((place[0], top + THUMB), score, "dimgray", font)

@@ -130,7 +130,7 @@ def test_what_cannot_be_used_is_told_with_the_option_that_names_it(tmp_path):
             read_images(str(tmp_path / name), shape, "my option")
 
     told("nowhere", "there is no folder .* or 'digits'")
-    told("nowhere.npy", r"is no array of images \(\.npy\): .*No such file")
+    told("nowhere.npy", r"is not an array of images \(\.npy\): .*No such file")
     (tmp_path / "empty").mkdir()
     told("empty", r"there is no image \(\.bmp, .*\) in")
     (tmp_path / "broken").mkdir()

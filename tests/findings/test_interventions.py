@@ -5,7 +5,6 @@ import colorsys
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from prober.findings.interventions import (
     SHUFFLES,
@@ -13,11 +12,8 @@ from prober.findings.interventions import (
     flat,
     flat_colors,
     hue_turned,
-    hues_of,
     mean_colors,
-    opponent_hue,
     shuffled,
-    without_color,
 )
 from prober.findings.units import Window
 
@@ -38,23 +34,6 @@ def as_colorsys(change, image):
     return np.moveaxis(np.array(changed), 2, 0)
 
 
-def test_without_color_is_the_gray_that_pil_makes_of_it():
-    bytes_of = (noise(28, 28, 3) * 255).round().byte().numpy()
-    expected = np.asarray(Image.fromarray(bytes_of).convert("L")) / 255
-    image = torch.from_numpy(bytes_of).movedim(2, 0)[None] / 255
-    gray = without_color(image)
-    assert gray.shape == image.shape
-    for channel in gray[0]:
-        assert channel.numpy() == pytest.approx(expected, abs=1 / 255)
-
-
-def test_of_other_than_three_channels_the_mean_is_left():
-    image = noise(2, 5, 4, 4)
-    expected = np.repeat(image.numpy().mean(1, keepdims=True), 5, 1)
-    assert without_color(image).numpy() == pytest.approx(expected, abs=1e-6)
-    assert torch.equal(without_color(image[:, :1]), image[:, :1])
-
-
 @pytest.mark.parametrize("degrees", TURNS)
 def test_turning_the_hue_leaves_saturation_and_value(degrees):
     image = noise(3, 6, 7)
@@ -65,28 +44,6 @@ def test_turning_the_hue_leaves_saturation_and_value(degrees):
 def test_turning_the_hue_leaves_gray_gray():
     gray = noise(1, 1, 4, 4).expand(1, 3, 4, 4)
     assert torch.allclose(hue_turned(gray, 120), gray)
-
-
-def test_hues_are_those_of_colorsys():
-    colors = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0.5, 0.5, 0.5], [0, 0, 0], [1, 0, 0.01]]
-    colors = torch.cat([torch.tensor(colors, dtype=torch.float64), noise(50, 3).double()])
-    expected = [360 * colorsys.rgb_to_hsv(*color)[0] for color in colors.tolist()]
-    assert hues_of(colors).tolist() == pytest.approx(expected, abs=1e-9)
-
-
-def test_the_preferred_hue_is_the_first_harmonic_around_the_hue_circle():
-    circle = np.arange(720) / 720
-    colors = np.array([colorsys.hsv_to_rgb(h, 1, 1) for h in circle])
-    wave = np.exp(2j * np.pi * circle)
-    ratios = []
-    for weights in noise(20, 3, seed=1).double() * 4 - 2:
-        harmonic = (colors @ weights.numpy() * wave).mean()
-        hue, strength = opponent_hue(weights)
-        away = (hue.item() - np.degrees(np.angle(harmonic)) + 180) % 360 - 180
-        assert away == pytest.approx(0, abs=1e-6)
-        ratios.append(strength.item() / abs(harmonic))
-    assert ratios == pytest.approx([ratios[0]] * 20)
-    assert opponent_hue(torch.tensor([0.7, 0.7, 0.7]))[1].item() == pytest.approx(0, abs=1e-6)
 
 
 def test_shuffling_moves_whole_pixels_within_the_field_only():

@@ -1,8 +1,6 @@
-import cmath
 import colorsys
 import html
 import json
-import math
 import re
 from collections import Counter
 from urllib.parse import unquote
@@ -13,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prober.report.summary import write_summary
-from prober.report.words import hue_difference, hue_name, listed, orientation_words, percent, plain
+from prober.report.words import hue_name, listed, orientation_words, percent, plain
 
 LOGIT = {"own": 9.0, "color_changed": 1.0, "shape_changed": 7.0, "both_changed": -3.0}
 SHORTCUT = {
@@ -202,12 +200,6 @@ def test_hues_are_named_as_rgb_has_them():
     assert len({hue_name(36.0 * k) for k in range(10)}) == 10
     assert orientation_words(177) == "horizontal (177°)"
     assert orientation_words(225) == "rising (45°)"
-
-
-@given(st.floats(-720, 720), st.floats(-720, 720))
-def test_hues_differ_by_the_angle_between_them(one, other):
-    turn = cmath.phase(cmath.rect(1, math.radians(one)) / cmath.rect(1, math.radians(other)))
-    assert hue_difference(one, other) == pytest.approx(abs(math.degrees(turn)), abs=1e-6)
 
 
 def test_what_is_not_all_is_not_said_to_be_all():

@@ -10,7 +10,6 @@ from prober.subject.reference.coloring import (
     conflicting_hues,
     draw_control_hues,
     draw_hues,
-    hue_to_rgb,
     matching_hues,
     tint,
 )
@@ -22,7 +21,6 @@ __all__ = [
     "conflicting_hues",
     "draw_control_hues",
     "draw_hues",
-    "hue_to_rgb",
     "load_digits",
     "matching_hues",
     "tint",

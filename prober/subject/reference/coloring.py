@@ -9,24 +9,10 @@ between the ten can be tried as well.
 import torch
 from torch import Tensor
 
+from prober.common.colors import hue_to_rgb
+
 HUES = torch.arange(10) * 36.0
 """The hue of each digit, in degrees, `[10]`: 0 (red), 36, 72, ... 324."""
-
-
-def hue_to_rgb(hue_degrees: Tensor) -> Tensor:
-    """Turn hues into the RGB colors of full saturation and full value.
-
-    Args:
-        hue_degrees: Hues in degrees, of any shape `[...]`; they wrap around at 360.
-
-    Returns:
-        RGB in [0, 1], `[..., 3]`.
-    """
-    # Red, green and blue are the same tent over the circle, with its top at 0, 120 and 240 degrees:
-    # 1 within 60 degrees of its top, 0 beyond 120 degrees, straight in between.
-    tops = hue_degrees.new_tensor([0, 120, 240])
-    distance = 180 - ((hue_degrees.unsqueeze(-1) - tops).remainder(360) - 180).abs()
-    return (2 - distance / 60).clamp(0, 1)
 
 
 def tint(digits: Tensor, hues: Tensor) -> Tensor:

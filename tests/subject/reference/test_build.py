@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 import prober.subject.reference as reference
-from prober.subject.reference import HUES, ReferenceCNN, conflicting_hues, hue_to_rgb
+from prober.common.colors import hue_to_rgb
+from prober.subject.reference import HUES, ReferenceCNN, conflicting_hues
 from prober.subject.reference import build as build_module
 from prober.subject.reference.build import (
     BuildError,

@@ -3,15 +3,12 @@ from collections import Counter
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from prober.subject.reference import (
     HUES,
     conflicting_hues,
     draw_control_hues,
     draw_hues,
-    hue_to_rgb,
     matching_hues,
     tint,
 )
@@ -27,18 +24,6 @@ def python_rgb(degrees):
 
 def test_ten_hues_36_degrees_apart():
     assert HUES.tolist() == [0, 36, 72, 108, 144, 180, 216, 252, 288, 324]
-
-
-@given(st.lists(st.floats(-1000, 1000), min_size=1, max_size=5))
-def test_hue_to_rgb_agrees_with_colorsys(degrees):
-    colors = hue_to_rgb(torch.tensor(degrees, dtype=torch.float64))
-    expected = torch.tensor([python_rgb(hue) for hue in degrees], dtype=torch.float64)
-    torch.testing.assert_close(colors, expected, rtol=0, atol=1e-10)
-
-
-def test_hue_to_rgb_keeps_any_shape():
-    assert hue_to_rgb(torch.tensor(120.0)).tolist() == [0, 1, 0]
-    assert hue_to_rgb(torch.zeros(2, 5)).shape == (2, 5, 3)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
