@@ -5,8 +5,9 @@ newer version has changed.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 import torch
@@ -90,9 +91,10 @@ class Argument:
     written: bool
 
 
-def arguments_of(operator: OpOverload) -> Iterable[Argument]:
+@cache
+def arguments_of(operator: OpOverload) -> tuple[Argument, ...]:
     """Returns the arguments of an operator of PyTorch; only its schema knows them."""
-    return [
+    return tuple(
         Argument(
             each.name,
             each.default_value,
@@ -100,4 +102,4 @@ def arguments_of(operator: OpOverload) -> Iterable[Argument]:
             each.alias_info is not None and each.alias_info.is_write,
         )
         for each in operator._schema.arguments
-    ]
+    )

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from prober.ascent.method import is_large
 from prober.ascent.objectives import ChannelMean, Neuron, Objective
 from prober.ascent.scores import Scores
-from prober.findings.leaky import LeakyReLUs
 from prober.subject import Subject
+from prober.subject.receptive_fields import pixels_seen
 
 BATCH_BYTES = 40 * 2**20
 """Bytes of activations of one batch of images."""
@@ -84,88 +83,29 @@ class Window:
 
 
 def look_through(subject: Subject, layer: str, position: tuple[int, int] | None) -> Window:
-    """Finds where a neuron of a layer looks: the pixels to which a gradient leads.
+    """Finds where a neuron of a layer looks: its receptive field.
 
     Args:
         subject: The CNN under study.
         layer: The layer.
         position: The neuron; the middle one where none is given.
     """
-    _, *places = subject.check_layer(layer)
+    _, *sides = subject.check_layer(layer)
     height, width = subject.input_shape[1:]
-    if not places:
+    if not sides:
         return Window(None, 0, 0, height, width)
-    neuron = position or (places[0] // 2, places[1] // 2)
-    # The gradients of many channels add up to most of a field in one image. Small CNNs are cheap.
-    number, fewer = (4, 1) if is_large(subject.input_shape) else (32, 8)
-    seen = _pixels_seen(subject, layer, neuron, number)
-    if not seen.any():
+    neuron = position or (sides[0] // 2, sides[1] // 2)
+    seen = pixels_seen(subject, layer)
+    top, bottom, left, right = seen[:, neuron[0], neuron[1]].tolist()
+    if top == bottom:
         return Window(neuron, 0, 0, height, width)
-    (top, bottom), (left, right) = _span(seen, 0), _span(seen, 1)
     whole = [(neuron[i], neuron[i] + 1) for i in range(2)]
     if position is None:
-        whole = [
-            _seeing_as_much(subject, layer, neuron, axis, places[axis], fewer) for axis in range(2)
-        ]
+        # Near the border padding takes the place of pixels.
+        rows, columns = seen[1] - seen[0], seen[3] - seen[2]
+        lines = (rows[:, neuron[1]] >= bottom - top, columns[neuron[0]] >= right - left)
+        whole = [(int(full.nonzero()[0]), int(full.nonzero()[-1]) + 1) for full in lines]
     return Window(neuron, top, left, bottom - top, right - left, *whole)
-
-
-def _pixels_seen(subject: Subject, layer: str, neuron: tuple[int, int], number: int) -> Tensor:
-    """The pixels `[H, W]`, bool, to which a gradient of some channel of a neuron leads.
-
-    Of a number of random images, since a maximum lets the gradient through at some pixels only;
-    with leaky ReLUs, since shut ones let nothing through.
-    """
-    generator = torch.Generator().manual_seed(0)
-    seen = torch.zeros(subject.input_shape[1:], dtype=torch.bool)
-    for batch in batches(number, batch_size(subject, layer)):
-        size = batch.stop - batch.start
-        images = torch.rand(size, *subject.input_shape, generator=generator)
-        images = images.to(subject.mean).requires_grad_()
-        with LeakyReLUs():
-            maps = subject(images, [layer])[layer][..., neuron[0], neuron[1]]
-        if maps.requires_grad:
-            signs = torch.randn(maps.shape, generator=generator).to(maps)
-            gradient = torch.autograd.grad((maps * signs).sum(), images)[0]
-            seen |= (gradient != 0).any(0).any(0).cpu()
-    return seen
-
-
-def _span(seen: Tensor, axis: int) -> tuple[int, int]:
-    """The first row (axis 0) or column (axis 1) with a pixel that is seen, and past the last."""
-    lines = seen.any(1 - axis).nonzero()[:, 0]
-    return int(lines[0]), int(lines[-1]) + 1
-
-
-def _seeing_as_much(
-    subject: Subject, layer: str, neuron: tuple[int, int], axis: int, places: int, number: int
-) -> tuple[int, int]:
-    """The neurons along one side of a map that see as many rows, or columns, as the middle one.
-
-    Near the border padding takes the place of pixels. By bisection, from the middle outward, with
-    a number of random images for each.
-    """
-
-    def size(place: int) -> int:
-        other = (place, neuron[1]) if axis == 0 else (neuron[0], place)
-        seen = _pixels_seen(subject, layer, other, number)
-        if not seen.any():
-            return 0
-        first, last = _span(seen, axis)
-        return last - first
-
-    full = size(neuron[axis])
-
-    def farthest(end: int) -> int:
-        near, far = neuron[axis], end
-        if size(far) >= full:
-            return far
-        while abs(far - near) > 1:
-            half = (near + far) // 2
-            near, far = (half, far) if size(half) >= full else (near, half)
-        return near
-
-    return farthest(0), farthest(places - 1) + 1
 
 
 def batch_size(subject: Subject, layer: str) -> int:

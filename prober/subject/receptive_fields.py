@@ -1,16 +1,19 @@
 """Receptive fields: the pixels that a layer's neurons see."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn import functional as F
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
+from prober.common.patches import TorchDispatchMode, arguments_of
+from prober.subject.channel_layout import tensors
 from prober.subject.subject import Subject
+from prober.subject.watched import watched
+
+Measure = TypeVar("Measure")
 
 NOTHING = float("-inf")
 """In a box: no pixel is seen."""
@@ -39,32 +42,70 @@ def receptive_fields(subject: Subject) -> dict[str, tuple[int, int] | None]:
         at the image's border: the whole image is `(H, W)`, nothing is `(0, 0)`. None where the
         CNN uses an operation that is not known here.
     """
+    return _measured(subject, list(subject.layers), _size)
+
+
+def pixels_seen(subject: Subject, layer: str) -> Tensor:
+    """Finds which pixels the neurons of a layer see, as `receptive_fields` does.
+
+    Args:
+        subject: The CNN under study.
+        layer: One of its layers with maps.
+
+    Returns:
+        `[4, h, w]`, int64: for each neuron the first row that one of its channels sees, the row
+        past the last, the first column and the column past the last; all 0 where nothing is seen,
+        and the whole image where the CNN uses an operation that is not known here.
+    """
+    _, h, w = subject.layers[layer].shape
+    _, height, width = subject.input_shape
+
+    def ends(box: Tensor | None) -> Tensor:
+        if box is None:
+            return torch.zeros(4, h, w, dtype=torch.int64)
+        box = box[:, 0].amax(1)
+        seen = torch.stack([-box[0], box[1] + 1, -box[2], box[3] + 1])
+        whole = torch.tensor([0, height, 0, width], dtype=seen.dtype, device=seen.device)
+        seen = torch.where(seen.isnan(), whole[:, None, None], seen)
+        return torch.where(seen.isinf().any(0), 0, seen).long().cpu()
+
+    return _measured(subject, [layer], ends)[layer]
+
+
+def _measured(
+    subject: Subject, layers: Collection[str], measure: Callable[[Tensor | None], Measure]
+) -> dict[str, Measure]:
+    """Follows an image through the CNN and measures the boxes of some layers.
+
+    Args:
+        subject: The CNN under study.
+        layers: The layers.
+        measure: Takes the boxes of one, `[4, 1, channels, h, w]`, None if it has none.
+    """
     _, height, width = subject.input_shape
     images = torch.zeros(1, *subject.input_shape).to(subject.mean)
     rows = torch.arange(height).view(-1, 1).expand(height, width)
     columns = torch.arange(width).expand(height, width)
-    fields: dict[str, tuple[int, int] | None] = {}
-    handles = []
+    names: dict[str, list[str]] = {}
+    for name in layers:
+        names.setdefault(subject.layers[name].module, []).append(name)
+    measures: dict[str, Measure] = {}
+
+    def note(module: str, _inputs: tuple[Any, ...], given: Any) -> None:
+        # At once, for the CNN may go on to change it in place; and so no more is kept.
+        for name in names[module]:
+            measures[name] = measure(boxes.read(subject.layers[name].of(given)))
+
+    modules = {name: subject.cnn.get_submodule(name) for name in names}
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # a whole transformer block in one operation
     try:
-        with torch.no_grad(), _Boxes() as boxes:
+        with torch.no_grad(), _Boxes() as boxes, watched(modules, note):
             boxes.write(images, torch.stack([-rows, rows, -columns, columns])[:, None, None])
-
-            def measure(name: str, given: Any) -> None:
-                # At once, for the CNN may go on to change it in place; and so no more is kept.
-                fields[name] = _size(boxes.read(subject.layers[name].of(given)))
-
-            for name, layer in subject.layers.items():
-                hook = lambda _module, _inputs, given, name=name: measure(name, given)  # noqa: E731
-                module = subject.cnn.get_submodule(layer.module)
-                handles.append(module.register_forward_hook(hook))
-            subject(images, list(subject.layers)[-1:])
+            subject.run(images)
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
-        for handle in handles:
-            handle.remove()
-    return {name: fields[name] for name in subject.layers}
+    return {name: measures[name] for name in layers}
 
 
 def _size(box: Tensor | None) -> tuple[int, int] | None:
@@ -72,8 +113,8 @@ def _size(box: Tensor | None) -> tuple[int, int] | None:
     if box is None:
         return 0, 0
     for axis in range(3, box.dim()):
-        places = box.shape[axis]
-        box = box.narrow(axis, places // 4, places - 2 * (places // 4))
+        side = box.shape[axis]
+        box = box.narrow(axis, side // 4, side - 2 * (side // 4))
     if box.isnan().any():
         return None
     height, width = (
@@ -97,7 +138,7 @@ class _Boxes(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         # As long as a weak reference is kept, no other memory gets the same key.
-        self._memory: dict[int, tuple[StorageWeakRef, Tensor]] = {}
+        self._memory: dict[StorageWeakRef, Tensor] = {}
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
@@ -107,11 +148,9 @@ class _Boxes(TorchDispatchMode):
         call = _Call(func, args, kwargs or {}, self)
         if not call.sees or torch.Tag.inplace_view in func.tags:
             return output
-        inputs = {_key(tensor) for tensor in call.tensors}
+        inputs = {_storage(tensor) for tensor in call.tensors}
         fresh = [
-            tensor
-            for tensor in tree_leaves(output)
-            if _is_dense(tensor) and (call.in_place or _key(tensor) not in inputs)
+            tensor for tensor in _dense(output) if call.in_place or _storage(tensor) not in inputs
         ]
         for tensor in fresh:
             try:
@@ -122,10 +161,9 @@ class _Boxes(TorchDispatchMode):
 
     def read(self, tensor: Tensor) -> Tensor | None:
         """Returns the boxes of a tensor, `[4, *shape]`, as a view; None if it has none."""
-        entry = self._memory.get(_key(tensor))
-        if entry is None:
+        memory = self._memory.get(_storage(tensor))
+        if memory is None:
             return None
-        memory = entry[1]
         if tensor.element_size() * memory.shape[1] != tensor.untyped_storage().nbytes():
             # Seen as another type (a complex number as two real ones, say).
             return torch.full((4, *tensor.shape), UNKNOWN)
@@ -135,13 +173,11 @@ class _Boxes(TorchDispatchMode):
 
     def write(self, tensor: Tensor, box: Tensor) -> None:
         """Sets the boxes of a tensor; `box` can be broadcast to `[4, *shape]`."""
-        if _key(tensor) not in self._memory:
-            for key in [key for key, (memory, _) in self._memory.items() if memory.expired()]:
-                del self._memory[key]
-            storage = tensor.untyped_storage()
-            numbers = storage.nbytes() // tensor.element_size()
-            empty = torch.full((4, numbers), NOTHING, device=tensor.device)
-            self._memory[_key(tensor)] = (StorageWeakRef(storage), empty)
+        if (storage := _storage(tensor)) not in self._memory:
+            for gone in [key for key in self._memory if key.expired()]:
+                del self._memory[gone]
+            numbers = tensor.untyped_storage().nbytes() // tensor.element_size()
+            self._memory[storage] = torch.full((4, numbers), NOTHING, device=tensor.device)
         self.read(tensor).copy_(box)
 
 
@@ -159,14 +195,14 @@ class _Call:
 
     def __init__(self, func: Any, args: tuple, kwargs: dict[str, Any], boxes: _Boxes) -> None:
         self.func = func
-        schema = func._schema.arguments
-        self.arguments = {argument.name: argument.default_value for argument in schema}
+        schema = arguments_of(func)
+        self.arguments = {argument.name: argument.default for argument in schema}
         self.arguments |= dict(zip(self.arguments, args, strict=False)) | kwargs
         name = func.overloadpacket.__name__
-        self.in_place = func._schema.is_mutable
+        self.in_place = any(argument.written for argument in schema)
         self.name = name.removesuffix("_") if self.in_place else name
         self.pointwise = torch.Tag.pointwise in func.tags
-        self.tensors = [value for value in tree_leaves(self.arguments) if _is_dense(value)]
+        self.tensors = _dense(self.arguments)
         self.boxes = boxes
         self.sees = any(boxes.read(tensor) is not None for tensor in self.tensors)
 
@@ -184,12 +220,13 @@ Rule = Callable[[_Call, Tensor], Tensor]
 """From a call and one of its outputs to the output's boxes."""
 
 
-def _is_dense(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.layout is torch.strided
+def _dense(values: Any) -> list[Tensor]:
+    return [tensor for _, tensor in tensors(values) if tensor.layout is torch.strided]
 
 
-def _key(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+def _storage(tensor: Tensor) -> StorageWeakRef:
+    """The memory that a tensor is in; two references to the same are equal."""
+    return StorageWeakRef(tensor.untyped_storage())
 
 
 def _rule(call: _Call) -> Rule:

@@ -107,11 +107,23 @@ def test_a_shut_relu_hides_no_field(bias):
     assert (window.top, window.left, window.height, window.width) == (4, 4, 5, 5)
 
 
+class Blind(nn.Module):
+    """Gives the same, whatever it gets."""
+
+    def forward(self, x):
+        return torch.zeros_like(x)
+
+
 def test_nothing_seen_is_the_whole_image():
+    window = look_through(Subject(nn.Sequential(Blind()), input_shape=(1, 9, 7)), "0", None)
+    assert (window.top, window.left, window.height, window.width) == (0, 0, 9, 7)
+
+
+def test_weights_of_zero_see_what_the_kernel_covers():
     cnn = nn.Sequential(nn.Conv2d(1, 1, 3))
     nn.init.zeros_(cnn[0].weight)
     window = look_through(Subject(cnn, input_shape=(1, 9, 7)), "0", None)
-    assert (window.top, window.left, window.height, window.width) == (0, 0, 9, 7)
+    assert (window.top, window.left, window.height, window.width) == (3, 2, 3, 3)
 
 
 def test_a_crop_is_the_field():

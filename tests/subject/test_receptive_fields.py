@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from prober.subject import Subject
-from prober.subject.receptive_fields import receptive_fields
+from prober.subject.receptive_fields import pixels_seen, receptive_fields
 from tests import plain
 
 
@@ -403,6 +403,43 @@ def test_of_an_operation_that_is_not_known_is_unknown(layer):
     assert fields["0"] == (3, 3)
     assert fields["1"] is None
     assert fields["logits"] is None
+
+
+def test_every_neuron_s_pixels_are_those_that_it_takes():
+    cnn = nn.Sequential(nn.Conv2d(1, 2, 3, stride=2, padding=1), nn.ReLU(), nn.MaxPool2d(2))
+    subject = Subject(cnn, input_shape=(1, 16, 12))
+    seen = pixels_seen(subject, "2")
+    assert seen.shape == (4, 4, 3)
+    for h in range(4):
+        for w in range(3):
+            # Row n of the convolution sees 2 n - 1 to 2 n + 1, of the pooling rows 2 n and 2 n + 1.
+            rows = max(0, 4 * h - 1), min(16, 4 * h + 4)
+            columns = max(0, 4 * w - 1), min(12, 4 * w + 4)
+            assert seen[:, h, w].tolist() == [*rows, *columns]
+
+
+def test_channels_that_see_different_pixels_see_those_of_both():
+    moved = Lambda(lambda x: torch.cat([x, x.roll((3, -2), (2, 3))], 1))
+    subject = Subject(nn.Sequential(moved), input_shape=(1, 9, 9))
+    assert receptive_fields(subject)["0"] == (1, 1)
+    assert pixels_seen(subject, "0")[:, 4, 4].tolist() == [1, 5, 4, 7]
+
+
+def test_where_it_is_unknown_every_pixel_may_be_seen():
+    subject = Subject(nn.Sequential(conv(), Fourier()), input_shape=(4, 8, 6))
+    assert (pixels_seen(subject, "1") == torch.tensor([0, 8, 0, 6])[:, None, None]).all()
+    assert pixels_seen(subject, "0")[:, 4, 3].tolist() == [3, 6, 2, 5]
+
+
+def test_no_pixel_is_seen_by_what_does_not_depend_on_the_image():
+    subject = Subject(nn.Sequential(Lambda(torch.zeros_like), conv()), input_shape=(4, 8, 8))
+    for layer in ("0", "1"):
+        assert not pixels_seen(subject, layer).any()
+    # ... and only some neurons may not.
+    half = Lambda(lambda x: torch.cat([x[:, :, :4], torch.ones_like(x[:, :, 4:])], 2))
+    seen = pixels_seen(Subject(nn.Sequential(half), input_shape=(4, 8, 8)), "0")
+    assert seen[:, 3, 5].tolist() == [3, 4, 5, 6]
+    assert not seen[:, 4:].any()
 
 
 def test_subject_is_as_before():
