@@ -5,7 +5,6 @@ import sys
 if __name__ == "__main__":
     try:
         from prober.cli.main import main
-
-        main()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # the libraries take seconds to load
         sys.exit(130)
+    main()

@@ -426,7 +426,7 @@ def _check_precision(precision: str) -> None:
 
 
 def main() -> None:
-    """Runs the command line; bad input ends with one message and exit code 2."""
+    """Runs the command line; bad input ends with one message and exit code 2, Ctrl-C with 130."""
     logging.getLogger("lightning").setLevel(logging.ERROR)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
@@ -435,6 +435,8 @@ def main() -> None:
     sys.path.insert(0, os.getcwd())  # a person's own CNN in a file of the working directory
     try:
         ProberCLI()
+    except KeyboardInterrupt:
+        sys.exit(130)
     except InputError as error:
         message = str(error)
     except OSError as error:

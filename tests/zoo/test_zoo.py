@@ -49,7 +49,7 @@ MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 @pytest.fixture(scope="module")
 def models():
-    reason = "torchvision is not installed; see the README for an environment that has it"
+    reason = "torchvision is not installed; see CONTRIBUTING.md for an environment that has it"
     return pytest.importorskip("torchvision.models", reason=reason)
 
 
