@@ -1,7 +1,6 @@
 """Answers to real images: means and shares of variance by plain numpy, and what is concluded."""
 
 import colorsys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,9 +8,7 @@ import torch
 
 from prober.findings.answers import LOGIT, Answers, behavior, class_evidence, table
 from prober.findings.data import RealData
-from prober.findings.stimuli import choice
-from prober.findings.tuning import Curves
-from prober.findings.verdict import settle
+from tests.findings.made_up import curves_of
 
 
 def data_of(labels, hues=(0, 120, 240), classes=("a", "b", "c")):
@@ -121,39 +118,14 @@ def test_nothing_is_said_of_the_behavior_if_classes_and_logits_are_not_as_many()
     assert behavior(answers_of(data_of(LABELS), logits([LABELS] * 3, 5))) is None
 
 
-def curves_of(flat):
-    """Tuning curves of which only that over the hues is not zero."""
-    sizes = {"grays": 9, "strokes": 12, "bars": 24, "gratings": 24, "frequencies": 6}
-    rest = {name: torch.zeros(size) for name, size in sizes.items()}
-    return Curves(choice((3, 28, 28)), flat=flat, tinted=torch.zeros(12, 12), **rest)
-
-
-NO_HUE = curves_of(torch.zeros(72))
-
-
-def facet_of_a_color(hue):
-    return SimpleNamespace(kind="color", hue=hue)
-
-
-def test_the_hue_of_a_color_is_the_phase_of_its_curve_unless_that_is_a_valley():
-    hues = torch.arange(72) * 5.0
-    cosine = torch.cos(torch.deg2rad(hues - 130))
-    facet = facet_of_a_color(100.0)
-    settle([facet], curves_of(cosine))
-    assert facet.hue == pytest.approx(130, abs=1e-6)
-    # Two hills, at 60 and at 240, and the phase of both together lies between them.
-    hills = [torch.exp(-(((hues - at + 180) % 360 - 180) ** 2) / 200) for at in (60, 240)]
-    settle(
-        [facet], curves_of(0.9 * hills[0] + hills[1] + 0.2 * torch.cos(torch.deg2rad(hues - 150)))
-    )
-    assert facet.hue == pytest.approx(240, abs=5)
+NO_HUE = curves_of()
 
 
 def test_a_class_s_logit_with_its_color_and_its_shape_changed():
     rng = np.random.default_rng(1)
     data, tinted = data_of([0, 1, 2, 1, 1, 0]), rng.normal(size=(3, 6, 3))
     flat = torch.arange(72) == 17
-    found = class_evidence(answers_of(data, tinted), 1, curves_of(flat.float()))
+    found = class_evidence(answers_of(data, tinted), 1, curves_of(flat=flat.float()))
     assert found["flat_hue"] == 17 * 5
     own, other = [1, 3, 4], [0, 2, 5]
     assert found["label"] == "b" and found["hue"] == pytest.approx(120, abs=0.01)

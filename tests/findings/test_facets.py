@@ -1,38 +1,55 @@
-"""Facets: the table of kinds, and distances on circles."""
+"""Facets: kinds, what tells two optima from each other, and how optima are grouped."""
 
 import math
 
 import pytest
+import torch
+from torch import nn
 
-from prober.findings.facets import apart, kind_of
+from prober.ascent.objectives import ChannelMean
+from prober.findings.facets import (
+    Facet,
+    alike,
+    apart,
+    both_are_peaks,
+    difference,
+    group_facets,
+    kind_of,
+)
+from prober.subject import Subject
+from tests.findings.made_up import curves_of, optimum, profiles_of
 
 KINDS = [
-    # what is left without color, without shape, without both
-    ((0.0, 1.0, 0.0), "color"),
-    ((0.3, 0.8, 0.2), "color"),
-    ((1.0, 0.0, 0.0), "shape"),
-    ((0.7, 0.4, 0.1), "shape"),
-    ((0.1, 0.2, 0.0), "color+shape"),
-    ((-0.5, -2.0, -1.0), "color+shape"),
-    ((1.0, 1.0, 1.0), "brightness"),
-    ((0.9, 0.8, 0.75), "brightness"),
+    # what is left without color, without shape, without both; the kind; the deciding distance
+    ((0.0, 1.0, 0.0), "color", 0.5),
+    ((0.3, 0.8, 0.2), "color", 0.2),
+    ((0.49, 0.5, 0.0), "color", 0.0),
+    ((1.0, 0.0, 0.0), "shape", 0.5),
+    ((0.7, 0.4, 0.1), "shape", 0.1),
+    ((0.5, 0.49, 0.49), "shape", 0.0),
+    ((0.51, 0.0, 0.0), "shape", 0.01),
+    ((0.1, 0.2, 0.0), "color+shape", 0.3),
+    ((0.0, 0.48, 0.0), "color+shape", 0.02),
+    ((-0.5, -2.0, -1.0), "color+shape", 0.5),
+    ((1.0, 1.0, 1.0), "brightness", 0.5),
+    ((0.9, 0.8, 0.75), "brightness", 0.25),
+    ((1.0, 1.0, 0.5), "brightness", 0.0),
+    ((2.0, 2.0, 2.0), "brightness", 0.5),
+    ((1.0, 1.0, 0.0), "mixed", 0.5),
+    ((0.5, 0.9, 0.49), "mixed", 0.0),
+    ((0.8, 0.6, 0.3), "mixed", 0.1),
 ]
 
 
-@pytest.mark.parametrize(("left", "kind"), KINDS)
-def test_a_kind_is_what_a_unit_survives(left, kind):
-    assert kind_of(*left)[0] == kind
+@pytest.mark.parametrize(("left", "kind", "margin"), KINDS)
+def test_a_kind_is_what_a_unit_survives_and_its_margin_the_deciding_distance(left, kind, margin):
+    found = kind_of(*left)
+    assert found == (kind, pytest.approx(margin, abs=1e-9))
 
 
-def test_what_survives_either_loss_but_not_both_is_none_of_the_four():
-    assert kind_of(1.0, 1.0, 0.0)[0] not in {"color", "shape", "color+shape", "brightness"}
-
-
-@pytest.mark.parametrize(("left", "kind"), KINDS)
-def test_a_margin_is_the_distance_from_the_next_other_kind(left, kind):
-    """Moving every share by less than the margin leaves the kind as it is."""
+@pytest.mark.parametrize(("left", "kind", "_"), [case for case in KINDS if case[2] > 0])
+def test_shares_that_move_by_less_than_the_margin_leave_the_kind(left, kind, _):
     margin = kind_of(*left)[1]
-    assert 0 < margin <= 0.5
     for signs in [(a, b, c) for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)]:
         moved = [x + 0.99 * margin * s for x, s in zip(left, signs, strict=True)]
         # What survives without both survives without one.
@@ -40,11 +57,309 @@ def test_a_margin_is_the_distance_from_the_next_other_kind(left, kind):
         assert kind_of(*moved)[0] == kind or (kind == "brightness" and min(moved) < 0.5)
 
 
-def test_the_margin_is_small_next_to_the_limit():
-    assert kind_of(0.51, 0.0, 0.0)[1] == pytest.approx(0.01)
-    assert kind_of(0.0, 0.48, 0.0)[1] == pytest.approx(0.02)
-
-
 def test_an_angle_that_is_none_lies_apart_from_no_other():
     assert apart(350.0, 10.0, 360) == pytest.approx(20)
     assert apart(math.nan, 10.0, 360) == 0.0
+
+
+COLOR, SHAPE, BOTH, LIGHT = (0.0, 1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+DIFFERENCES = {
+    # By how much of what lies beyond the limit (40 % of the gain, 50 or 25 degrees, half of the
+    # luminance) two optima differ; 0.5 is all of it.
+    "kinds": (optimum(COLOR), optimum(SHAPE), 1 / 2),
+    "kinds, a little": (optimum((0.2, 0.8, 0.2)), optimum((0.7, 0.4, 0.1)), 0.1 / 0.6 / 2),
+    "kinds, as far as the limit": (optimum((0.3, 0.8, 0.2)), optimum((0.7, 0.4, 0.1)), 0),
+    "kinds, of which below gray counts as gray": (
+        optimum((-3.0, 0.6, 0.0)),
+        optimum((0.6, 0.1, 0.0)),
+        0.2 / 0.6 / 2,
+    ),
+    "hues": (optimum(COLOR, hue=10.0), optimum(COLOR, hue=130.0), 70 / 130 / 2),
+    "opposite hues": (optimum(COLOR, hue=10.0), optimum(COLOR, hue=190.0), 1 / 2),
+    "hues across red": (optimum(COLOR, hue=350.0), optimum(COLOR, hue=50.0), 10 / 130 / 2),
+    "hues, as far as the limit": (optimum(COLOR, hue=350.0), optimum(COLOR, hue=40.0), 0),
+    "hues, one of which few pixels agree on": (
+        optimum(COLOR, hue=10.0),
+        optimum(COLOR, hue=190.0, hued=0.69),
+        0,
+    ),
+    "hues, one of which is none": (optimum(COLOR, hue=10.0), optimum(COLOR), 0),
+    "hues of what does not want one": (optimum(SHAPE, hue=10.0), optimum(SHAPE, hue=190.0), 0),
+    "strokes": (optimum(SHAPE, angle=170.0), optimum(SHAPE, angle=30.0), 15 / 65 / 2),
+    "strokes across": (optimum(SHAPE, angle=80.0), optimum(SHAPE, angle=170.0), 1 / 2),
+    "strokes, as far as the limit": (optimum(SHAPE, angle=170.0), optimum(SHAPE, angle=15.0), 0),
+    "strokes, one of which is hardly straight": (
+        optimum(SHAPE, angle=0.0),
+        optimum(SHAPE, angle=90.0, oriented=0.79),
+        0,
+    ),
+    "strokes of what does not want one": (optimum(COLOR, angle=0.0), optimum(COLOR, angle=90.0), 0),
+    "hues of strokes": (
+        optimum(BOTH, hue=10.0, angle=0.0),
+        optimum(BOTH, hue=130.0, angle=30.0),
+        70 / 130 / 2,
+    ),
+    "strokes of hues": (
+        optimum(BOTH, hue=10.0, angle=0.0),
+        optimum(BOTH, hue=70.0, angle=90.0),
+        1 / 2,
+    ),
+    "black and white": (optimum(LIGHT, color=0.0), optimum(LIGHT, color=1.0), 1 / 2),
+    "dark and light": (optimum(LIGHT, color=0.2), optimum(LIGHT, color=0.9), 0.2 / 0.5 / 2),
+    "brightness, as far as the limit": (optimum(LIGHT, color=0.25), optimum(LIGHT, color=0.75), 0),
+    "red is darker than white": (
+        optimum(LIGHT, color=[1.0, 0.0, 0.0]),
+        optimum(LIGHT, color=1.0),
+        0.201 / 0.5 / 2,
+    ),
+    "nothing": (optimum(BOTH, hue=10.0, angle=0.0), optimum(BOTH, hue=20.0, angle=5.0), 0),
+}
+
+
+@pytest.mark.parametrize(("one", "other", "expected"), DIFFERENCES.values(), ids=DIFFERENCES)
+def test_how_plainly_two_optima_differ(one, other, expected):
+    profiles = profiles_of(one, other)
+    kinds = [kind_of(*each["left"]) for each in (one, other)]
+    for pair in ((0, 1), (1, 0)):
+        found = difference(profiles, kinds, curves_of(), *pair)
+        assert found == pytest.approx(expected, abs=1e-6)
+
+
+def bumps(*peaks, length=36, width=15.0):
+    """A closed curve over 180 degrees with peaks of (degrees, height)."""
+    at = torch.arange(length) * 180.0 / length
+    curve = torch.zeros(length, dtype=torch.float64)
+    for middle, height in peaks:
+        away = ((at - middle + 90) % 180 - 90).abs()
+        curve = torch.maximum(curve, height * (1 - away / width).clamp_min(0))
+    return curve
+
+
+TWO = bumps((30, 1.0), (120, 0.8))
+PEAKS = {
+    "both": (curves_of(bars=TWO), (30, 120), True),
+    "the other way around": (curves_of(bars=TWO), (120, 30), True),
+    "about there": (curves_of(bars=TWO), (12, 139), True),
+    "too far from one": (curves_of(bars=TWO), (8, 120), False),
+    "one and the same": (curves_of(bars=TWO), (20, 40), False),
+    "one is no angle": (curves_of(bars=TWO), (30, math.nan), False),
+    "bar and grating": (
+        curves_of(bars=bumps((30, 1.0)), gratings=bumps((120, 0.8))),
+        (30, 120),
+        True,
+    ),
+    "tinted strokes": (
+        curves_of(tinted=bumps((30, 1.0), (120, 0.8), length=12)[None]),
+        (30, 120),
+        True,
+    ),
+    "high enough": (curves_of(bars=bumps((30, 1.0), (120, 0.41))), (30, 120), True),
+    "too low": (curves_of(bars=bumps((30, 1.0), (120, 0.39))), (30, 120), False),
+    "without a valley": (
+        curves_of(bars=bumps((75, 1.0), width=90).clamp(0.45, 0.5)),
+        (30, 120),
+        False,
+    ),
+    "too little of what the picture gives": (curves_of(bars=TWO / 2.1), (30, 120), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("curves", "angles", "expected"), PEAKS.values(), ids=PEAKS)
+def test_strokes_are_two_where_bars_of_both_excite_the_unit(curves, angles, expected):
+    assert both_are_peaks(curves, angles, 1.0) is expected
+    if expected:  # then it tells apart what is too crooked to be told apart by itself
+        first, second = (optimum(SHAPE, angle=float(a), oriented=0.3) for a in angles)
+        kinds = [kind_of(*SHAPE)] * 2
+        assert difference(profiles_of(first, second), kinds, curves, 0, 1) > 0
+
+
+@pytest.mark.parametrize(("best", "expected"), [(6.0, True), (6.9, True), (7.1, False)])
+def test_the_peaks_of_strokes_count_from_mid_gray(best, expected):
+    """They are 1 and 0.8 above it: of a gain of 2, the second is two fifths."""
+    curves = curves_of(bars=TWO + 5, gratings=TWO + 5, grays=torch.full((9,), 5.0))
+    assert both_are_peaks(curves, (30, 120), best) is expected
+
+
+def facet(kind, hue=None, orientation=None):
+    return Facet(kind, [0], hue, orientation, 0.5, 0.5)
+
+
+ALIKE = [
+    (optimum(COLOR, hue=10.0), [facet("color", 40.0)], 0),
+    (optimum(COLOR, hue=10.0), [facet("color", 61.0)], None),
+    (optimum(COLOR, hue=10.0), [facet("color", 90.0), facet("color", 350.0)], 1),
+    (optimum(COLOR, hue=10.0), [facet("color+shape", 10.0)], None),
+    (optimum(COLOR, hue=10.0), [facet("color")], 0),
+    (optimum(COLOR), [facet("color", 90.0)], 0),
+    (optimum(SHAPE, angle=175.0), [facet("shape", None, 15.0)], 0),
+    (optimum(SHAPE, angle=175.0), [facet("shape", None, 21.0)], None),
+    (optimum(BOTH, hue=10.0, angle=0.0), [facet("color+shape", 20.0, 90.0)], None),
+    (optimum(BOTH, hue=10.0, angle=0.0), [facet("color+shape", 20.0, 10.0)], 0),
+    (optimum(LIGHT), [facet("shape"), facet("brightness")], 1),
+    (optimum(LIGHT), [], None),
+]
+
+
+@pytest.mark.parametrize(("shown", "facets", "expected"), ALIKE)
+def test_another_picture_shows_the_first_facet_that_it_is_like(shown, facets, expected):
+    assert alike(profiles_of(shown), facets) == [expected]
+
+
+class Valley(nn.Module):
+    """Answers 1 to black and to white, and so much less in between, least to the middle."""
+
+    def __init__(self, lowest):
+        super().__init__()
+        self.lowest = lowest
+        self.unit = nn.Identity()
+
+    def forward(self, x):
+        value = self.lowest + (1 - self.lowest) * (2 * x - 1).abs()
+        return self.unit(value.mean(1, keepdim=True))
+
+
+def grouped(*optima, lowest=0.0, curves=None, neutral=0.0):
+    """The facets of a unit with such optima, between whose images it answers like `Valley`."""
+    subject = Subject(Valley(lowest), input_shape=(3, 2, 2))
+    profiles = profiles_of(*optima, neutral=neutral)
+    return group_facets(subject, ChannelMean("unit", 0), profiles, curves or curves_of())
+
+
+BLACK, WHITE = {"color": 0.0}, {"color": 1.0}
+RED_HUE, BLUE_HUE = {"hue": 0.0, **BLACK}, {"hue": 240.0, **WHITE}
+GROUPS = {
+    "one optimum": ([optimum(COLOR)], 0.0, [("color", [0])]),
+    "two kinds": (
+        [optimum(COLOR, **BLACK), optimum(SHAPE, **WHITE)],
+        0.0,
+        [("color", [0]), ("shape", [1])],
+    ),
+    "the best first": (
+        [optimum(COLOR, 0.8, **BLACK), optimum(SHAPE, 1.0, **WHITE)],
+        0.0,
+        [("shape", [1]), ("color", [0])],
+    ),
+    "two hues": (
+        [optimum(COLOR, **RED_HUE), optimum(COLOR, **BLUE_HUE)],
+        0.0,
+        [("color", [0]), ("color", [1])],
+    ),
+    "no valley": (
+        [optimum(COLOR, **RED_HUE), optimum(COLOR, **BLUE_HUE)],
+        0.91,
+        [("color", [0, 1])],
+    ),
+    "a small valley": (
+        [optimum(COLOR, **RED_HUE), optimum(COLOR, **BLUE_HUE)],
+        0.89,
+        [("color", [0]), ("color", [1])],
+    ),
+    "a valley of the lower one": (
+        # 0.7 is more than nine tenths of 0.76, so it is no valley for that one.
+        [optimum(COLOR, **RED_HUE), optimum(COLOR, 0.76, **BLUE_HUE)],
+        0.7,
+        [("color", [0, 1])],
+    ),
+    "a valley, but nothing differs": (
+        [optimum(COLOR, hue=0.0, **BLACK), optimum(COLOR, hue=40.0, **WHITE)],
+        0.0,
+        [("color", [0, 1])],
+    ),
+    "strong enough": (
+        [optimum(COLOR, **BLACK), optimum(SHAPE, 0.75, **WHITE)],
+        0.0,
+        [("color", [0]), ("shape", [1])],
+    ),
+    "too weak": ([optimum(COLOR, **BLACK), optimum(SHAPE, 0.74, **WHITE)], 0.0, [("color", [0])]),
+    "three of two": (
+        [
+            optimum(COLOR, 0.95, **RED_HUE),
+            optimum(SHAPE, 1.0, **WHITE),
+            optimum(COLOR, 0.9, hue=20.0, color=0.05),
+        ],
+        0.0,
+        [("shape", [1]), ("color", [0, 2])],
+    ),
+    "three": (
+        [
+            optimum(COLOR, 1.0, hue=0.0, **BLACK),
+            optimum(COLOR, 0.9, hue=120.0, **WHITE),
+            optimum(SHAPE, 0.8, color=[0.0, 1.0, 1.0]),
+        ],
+        0.0,
+        [("color", [0]), ("color", [1]), ("shape", [2])],
+    ),
+    "a picture of two things belongs to none": (
+        [optimum((1.0, 1.0, 0.0), **BLACK), optimum(SHAPE, 0.9, **WHITE)],
+        0.0,
+        [("shape", [1])],
+    ),
+    "unless there are no others": (
+        [optimum((1.0, 1.0, 0.0), **BLACK), optimum((0.9, 0.9, 0.1), 0.9, **WHITE)],
+        0.0,
+        [("mixed", [0, 1])],
+    ),
+    "what won decides where a picture shows two things": (
+        [optimum((1.0, 1.0, 0.0), near=(0.0, 1.0, 0.0), **BLACK)],
+        0.0,
+        [("color", [0])],
+    ),
+    "a thin one is not sure to be another": (
+        [optimum(COLOR, **BLACK), optimum((0.52, 0.0, 0.0), 0.9, **WHITE)],
+        0.0,
+        [("color", [0])],
+    ),
+    "a thin one that is the first": (
+        [optimum((0.52, 0.0, 0.0), **BLACK)],
+        0.0,
+        [("shape", [0])],
+    ),
+    "nothing excites it": ([optimum(COLOR, 0.0), optimum(SHAPE, -1.0)], 0.0, []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("optima", "lowest", "expected"), GROUPS.values(), ids=GROUPS)
+def test_optima_are_grouped_by_what_they_are_and_by_a_valley_between(optima, lowest, expected):
+    found = grouped(*optima, lowest=lowest)
+    assert [(each.kind, each.members) for each in found] == expected
+
+
+@pytest.mark.parametrize("neutral", [-3.0, 2.0])
+def test_gains_count_from_mid_gray(neutral):
+    """Seen from gray, the second has 74 % of the first one's gain, whatever gray itself gives."""
+    optima = [optimum(COLOR, neutral + 1, **BLACK), optimum(SHAPE, neutral + 0.74, **WHITE)]
+    assert [each.members for each in grouped(*optima, neutral=neutral)] == [[0]]
+
+
+@pytest.mark.parametrize(("neutral", "number"), [(0.0, 2), (-0.4, 2), (-0.6, 1), (-3.0, 1)])
+def test_the_depth_of_a_valley_counts_from_mid_gray(neutral, number):
+    """It goes down to 0.85: of a gain of 1.4 that is 89 %, of one of 1.6 it is 91 %."""
+    optima = [optimum(COLOR, **RED_HUE), optimum(COLOR, **BLUE_HUE)]
+    assert len(grouped(*optima, lowest=0.85, neutral=neutral)) == number
+
+
+def test_a_facet_has_the_figures_of_its_best_optimum():
+    one, other = grouped(
+        optimum((0.3, 0.2, 0.0), hue=-10.0, angle=170.0, **BLACK),
+        optimum((0.9, 0.2, 0.0), 0.9, hue=70.0, angle=80.0, **WHITE),
+        lowest=0.36,
+    )
+    assert (one.kind, one.hue, one.orientation) == ("color+shape", 350.0, 170.0)
+    assert one.margin == pytest.approx(0.2) and one.clear == 0.5
+    assert (other.kind, other.hue, other.orientation) == ("shape", None, 80.0)
+    assert other.margin == pytest.approx(0.3)
+    # The shares differ by 0.6, a third of what lies beyond 0.4; the valley goes down to 0.4 of the
+    # lower one, five ninths of what lies below 0.9. The less plain of the two counts, halved.
+    assert other.clear == pytest.approx(1 / 6)
+
+
+def test_a_valley_can_be_what_is_least_plain():
+    _, other = grouped(optimum(COLOR, **RED_HUE), optimum(SHAPE, **WHITE), lowest=0.81)
+    assert other.clear == pytest.approx((1 - 0.81 / 0.9) / 2, abs=1e-6)
+
+
+def test_what_has_no_hue_and_no_direction_has_none():
+    (only,) = grouped(optimum(BOTH))
+    assert (only.hue, only.orientation) == (None, None)
+    (only,) = grouped(optimum(LIGHT, hue=20.0, angle=40.0))
+    assert (only.hue, only.orientation) == (None, None)
