@@ -131,7 +131,7 @@ def test_two_records_of_any_objective_are_interpolated(prober, tmp_path):
     ended = prober("sweep", *STEPS, *pair, "--trainer.precision", "64-true")
     assert ended.code == 0, ended.err
     folder = tmp_path / "lightning_logs" / "sweep_interpolation" / "version_0" / "interpolation"
-    data = json.loads((folder / "conv2_all.json").read_text())
+    data = json.loads((folder / "conv2_all.json").read_text(encoding="utf-8"))
     assert data["unit"]["objective"] == "DeepDream"
     for i, run in enumerate(runs):
         picture = torch.from_numpy(np.load(run / "final.npy"))[None].double()
