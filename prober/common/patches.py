@@ -1,11 +1,14 @@
 """The private parts of PyTorch that are used here, each with why there is no public one.
 
+`replaced` changes a library, for a time; what it is used for says why.
+
 Made for torch 2.13.0, and tested with it: `tests/common/test_patches.py` tells which of them a
 newer version has changed.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
@@ -103,3 +106,14 @@ def arguments_of(operator: OpOverload) -> tuple[Argument, ...]:
         )
         for each in operator._schema.arguments
     )
+
+
+@contextmanager
+def replaced(owner: object, name: str, value: object) -> Iterator[None]:
+    """While it is active, a module or class has another value under one of its names."""
+    original = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)

@@ -6,6 +6,8 @@ from typing import Any
 
 from torch.utils import checkpoint
 
+from prober.common.patches import replaced
+
 
 class _Straight:
     """Stands in for the function with which `torch.utils.checkpoint` runs a part of a CNN."""
@@ -13,7 +15,7 @@ class _Straight:
     def __init__(self) -> None:
         self.used = False
 
-    def apply(self, function: Callable, _preserve: bool, *args: Any) -> Any:
+    def apply(self, function: Callable[..., Any], _preserve: bool, *args: Any) -> Any:
         self.used = True
         return function(*args)
 
@@ -28,9 +30,6 @@ def straight_checkpoints() -> Iterator[_Straight]:
     Yields:
         An object whose `used` tells whether the CNN has used such a checkpoint.
     """
-    original, straight = checkpoint.CheckpointFunction, _Straight()
-    checkpoint.CheckpointFunction = straight  # type: ignore[assignment,misc]
-    try:
+    straight = _Straight()
+    with replaced(checkpoint, "CheckpointFunction", straight):
         yield straight
-    finally:
-        checkpoint.CheckpointFunction = original  # type: ignore[misc]

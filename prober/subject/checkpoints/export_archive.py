@@ -20,8 +20,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import override
 
 from prober.common.errors import InputError
+from prober.common.patches import OpOverload, arguments_of
 from prober.subject.checkpoints.exported_cnn import (
     Call,
     ExportedCNN,
@@ -30,6 +32,7 @@ from prober.subject.checkpoints.exported_cnn import (
     Ref,
     Step,
 )
+from prober.subject.checkpoints.format import Content, Format, zip_entries
 
 EXPORT_AGAIN = (
     "Export it again: torch.export.save(torch.export.export(model.eval(), (images,)), 'net.pt2')."
@@ -90,18 +93,20 @@ class _Unusable(Exception):
     """Says why an archive cannot be probed."""
 
 
-def is_archive(path: Path) -> bool:
-    """Tells whether a file is a `torch.export` archive, of this or an older format."""
-    return bool({_FORMAT, "serialized_exported_program.json"} & set(entries(path)))
+class ExportArchive(Format):
+    """An archive as `torch.export.save` writes it, usually called `.pt2`, of any version."""
 
+    @override
+    def recognizes(self, path: Path) -> bool:
+        return bool({_FORMAT, "serialized_exported_program.json"} & set(zip_entries(path)))
 
-def entries(path: Path) -> dict[str, str]:
-    """Returns the entries of a zip archive by their names below its top folder, or none."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {name.split("/", 1)[-1]: name for name in archive.namelist()}
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return {}
+    @override
+    def read(self, path: Path) -> Content:
+        return Content(load_exported(path).state_dict())
+
+    @override
+    def build(self, path: Path) -> ExportedCNN:
+        return load_exported(path)
 
 
 def load_exported(path: Path) -> ExportedCNN:
@@ -127,7 +132,7 @@ def load_exported(path: Path) -> ExportedCNN:
 
 
 def _build(path: Path) -> ExportedCNN:
-    names = entries(path)
+    names = zip_entries(path)
     if _MODEL not in names:
         why = "it is compiled" if any("aotinductor" in name for name in names) else "it is too old"
         raise _Unusable(f"{why}, or has no model called 'model'. {EXPORT_AGAIN}")
@@ -277,13 +282,13 @@ def _step(node: dict[str, Any], weights: set[str]) -> Step | None:
     if _CHECKS.match(aten[1]):
         return None
     overload = getattr(getattr(torch.ops.aten, aten[1], None), aten[2], None)
-    if not isinstance(overload, torch._ops.OpOverload):
+    if not isinstance(overload, OpOverload):
         raise _Unusable(f"this version of PyTorch has no operator '{target}'. {EXPORT_AGAIN}")
-    for argument, given in zip(overload._schema.arguments, args, strict=False):
-        written = argument.alias_info is not None and argument.alias_info.is_write
-        if written and isinstance(given, Ref) and given.name in weights:
+    schema = arguments_of(overload)
+    for argument, given in zip(schema, args, strict=False):
+        if argument.written and isinstance(given, Ref) and given.name in weights:
             raise _Unusable(f"it changes its own weights as it runs. {EXPORT_AGAIN}")
-    texts = [each for each in overload._schema.arguments if "str" in str(each.type).lower()]
+    texts = [each for each in schema if "str" in each.type.lower()]
     if not all(each.name in _TEXTS or each.name == "rounding_mode" for each in texts):
         raise _Unusable(f"its operator '{target}' does more than compute. {EXPORT_AGAIN}")
     function = _PUBLIC.get(f"{aten[1]}.{aten[2]}", overload)
@@ -369,11 +374,11 @@ def _module(cnn: nn.Module, path: str, kind: str = "ExportedModule") -> nn.Modul
     parts = path.split(".") if path else []
     for i, part in enumerate(parts):
         last = i == len(parts) - 1
-        if part not in module._modules:
+        if part not in dict(module.named_children()):
             module.add_module(part, _class(kind if last else "ExportedModule", ExportedModule)())
         elif last and kind != "ExportedModule":
-            module._modules[part].__class__ = _class(kind, ExportedModule)
-        module = module._modules[part]
+            module.get_submodule(part).__class__ = _class(kind, ExportedModule)
+        module = module.get_submodule(part)
     return module
 
 
@@ -401,9 +406,10 @@ def _restore_layers(cnn: nn.Module, root: Call) -> None:
         if layers[0] is None or any(str(layer) != str(layers[0]) for layer in layers):
             continue
         layer = layers[0]
-        layer.weight, layer.bias = module._parameters["weight"], module._parameters.get("bias")
+        own = dict(module.named_parameters(recurse=False))
+        layer.weight, layer.bias = own["weight"], own.get("bias")
         owner, _, last = name.rpartition(".")
-        cnn.get_submodule(owner)._modules[last] = layer
+        setattr(cnn.get_submodule(owner), last, layer)
 
 
 def _operator(call: Call, module: nn.Module) -> tuple[Any, dict[str, Any]] | None:
@@ -411,16 +417,17 @@ def _operator(call: Call, module: nn.Module) -> tuple[Any, dict[str, Any]] | Non
     if len(call.steps) != 1 or not isinstance(call.steps[0], Step) or len(call.inputs) != 1:
         return None
     step = call.steps[0]
-    if set(module._parameters) - {"weight", "bias"} or module._buffers or module._modules:
+    own = {name for name, _ in module.named_parameters(recurse=False)}
+    if not {"weight"} <= own <= {"weight", "bias"} or [*module.buffers(), *module.children()]:
         return None
-    if not isinstance(step.function, torch._ops.OpOverload) or len(step.results) != 1:
+    if not isinstance(step.function, OpOverload) or len(step.results) != 1:
         return None
-    schema = step.function._schema.arguments
+    schema = arguments_of(step.function)
     given = {argument.name: value for argument, value in zip(schema, step.args, strict=False)}
-    if given.get("input") != Ref(call.inputs[0]) or "weight" not in module._parameters:
+    if given.get("input") != Ref(call.inputs[0]):
         return None
     return step.function, {
-        **{argument.name: argument.default_value for argument in schema},
+        **{argument.name: argument.default for argument in schema},
         **given,
         **step.kwargs,
     }
@@ -436,9 +443,9 @@ def _convolution(module: nn.Module, call: Call) -> nn.Conv2d | None:
         for key, value in found[1].items()
         if key in ("stride", "padding", "dilation", "groups")
     }
-    weight = module._parameters["weight"]
+    weight = module.get_parameter("weight")
     number, per_group, *kernel = weight.shape
-    inputs, has_bias = per_group * options["groups"], "bias" in module._parameters
+    inputs, has_bias = per_group * options["groups"], hasattr(module, "bias")
     with torch.device("meta"):
         return nn.Conv2d(inputs, number, tuple(kernel), bias=has_bias, **options)
 
@@ -447,6 +454,6 @@ def _linear(module: nn.Module, call: Call) -> nn.Linear | None:
     found = _operator(call, module)
     if found is None or found[0] is not torch.ops.aten.linear.default:
         return None
-    units, inputs = module._parameters["weight"].shape
+    units, inputs = module.get_parameter("weight").shape
     with torch.device("meta"):
-        return nn.Linear(inputs, units, bias="bias" in module._parameters)
+        return nn.Linear(inputs, units, bias=hasattr(module, "bias"))

@@ -1,23 +1,25 @@
-"""From a file to the weights of a CNN, without running anything that the file holds."""
+"""From a checkpoint to the weights of a CNN, or to a CNN."""
 
-import pickle
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import safetensors
-import safetensors.torch
-import torch
 from torch import Tensor, nn
 
 from prober.common.errors import InputError, listed
 from prober.common.files import find_file
-from prober.subject.checkpoints.export_archive import entries, is_archive, load_exported
+from prober.subject.checkpoints.export_archive import ExportArchive
+from prober.subject.checkpoints.format import SAVE, Format
+from prober.subject.checkpoints.safetensors_file import SafetensorsFile
+from prober.subject.checkpoints.torch_save import TorchSave
 
-SAVE = "torch.save(model.state_dict(), 'weights.pt')"
+FORMATS: tuple[Format, ...] = (
+    SafetensorsFile(),
+    ExportArchive(),
+    TorchSave(),
+)
+"""The kinds of files that are known; the first that recognizes a file reads it."""
 
 WRAPPERS = ("_orig_mod", "module")
 """What `torch.compile` and data parallelism put into the names of the module they wrap."""
@@ -47,9 +49,10 @@ def load_weights(cnn: nn.Module, checkpoint: str) -> list[str]:
             belong to another architecture.
     """
     path = find_file(checkpoint, "Checkpoint")
-    found, strangers = _read(path)
+    content = _format(path).read(path)
+    strangers = content.left_out
     own = {name: value for name, value in cnn.state_dict().items() if isinstance(value, Tensor)}
-    fits = [_fit(place, names, own) for place, names in _candidates(found)]
+    fits = [_fit(place, names, own) for place, names in _candidates(content.found)]
     if not fits:
         held = f"holds more than weights ({listed(strangers, 4)}), which is not run, and "
         raise InputError(
@@ -76,128 +79,20 @@ def load_weights(cnn: nn.Module, checkpoint: str) -> list[str]:
     return best.notes(path.name, others)
 
 
-def load_cnn(archive: str) -> nn.Module | None:
-    """Returns the CNN that a `torch.export` archive holds, or None for any other file.
+def load_cnn(checkpoint: str) -> nn.Module | None:
+    """Returns the CNN that a file holds, as a `torch.export` archive does, or None if it has none.
 
     Raises:
-        InputError: The file is missing, or an archive that cannot be probed.
+        InputError: The file is missing or empty, or its CNN cannot be probed.
     """
-    path = find_file(archive, "Checkpoint")
-    return load_exported(path) if is_archive(path) else None
+    path = find_file(checkpoint, "Checkpoint")
+    return _format(path).build(path)
 
 
-def _read(path: Path) -> tuple[Any, list[str]]:
-    """Reads a file of any kind: what is in it, and the names of what was not loaded."""
+def _format(path: Path) -> Format:
     if path.stat().st_size == 0:
         raise InputError(f"Checkpoint '{path}' is empty. Save it again.")
-    if path.suffix == ".safetensors":
-        try:
-            return safetensors.torch.load_file(path), []
-        except PermissionError:
-            raise
-        except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
-            raise InputError(
-                f"Checkpoint '{path}' cannot be read; it is truncated or no safetensors file. Save "
-                "it again: safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')."
-            ) from error
-    if is_archive(path):
-        return load_exported(path).state_dict(), []
-    inside = entries(path)
-    if "constants.pkl" in inside:
-        raise InputError(
-            f"Checkpoint '{path}' is a TorchScript archive, which is a program and is not run. "
-            f"Save the state dict of the CNN that it was made of: {SAVE}."
-        )
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True), []
-    except pickle.UnpicklingError as error:
-        if inside:
-            return _read_tensors(path)
-        raise _more_than_weights(path) from error
-    except PermissionError:
-        raise
-    except Exception as error:  # a damaged file can raise almost anything, even an OSError
-        raise _unreadable(path) from error
-
-
-class _StandIn:
-    """Takes the place of anything that is not a tensor, does nothing and keeps nothing."""
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> "_StandIn":
-        return super().__new__(cls)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        pass
-
-    def __call__(self, *args: Any, **kwargs: Any) -> "_StandIn":
-        return self
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        pass
-
-    def append(self, item: Any) -> None:
-        pass
-
-    def extend(self, items: Any) -> None:
-        pass
-
-
-_REBUILDERS: dict[str, Callable[..., Any]] = {
-    f"torch._utils.{name}": getattr(torch._utils, name)
-    for name in ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter")
-}
-_TYPES = {"collections.OrderedDict": OrderedDict, "torch.Size": torch.Size}
-_DTYPES = {str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)}
-
-
-def _read_tensors(path: Path) -> tuple[Any, list[str]]:
-    """Reads the tensors of a checkpoint that holds other things, too, which are left out.
-
-    Training frameworks put settings and states of any class beside the weights. The unpickler here
-    finds nothing but what makes a tensor, and for each other name a class that does nothing, so no
-    function that the file names is called.
-    """
-    strangers: dict[str, None] = {}
-
-    class Tensors(pickle.Unpickler):
-        def find_class(self, module: str, name: str) -> Any:
-            path = f"{module}.{name}"
-            if path in _REBUILDERS:
-                # A new function each time: a pickle may set attributes of what it has found.
-                return lambda *args: _REBUILDERS[path](*args)
-            if found := _TYPES.get(path) or _DTYPES.get(path):
-                return found
-            strangers[path] = None
-            return type("StandIn", (_StandIn,), {})
-
-    reader = ModuleType("tensors")  # what torch.load uses in place of the module `pickle`
-    reader.Unpickler = Tensors  # type: ignore[attr-defined]
-    try:
-        content = torch.load(path, map_location="cpu", pickle_module=reader, weights_only=False)
-    except PermissionError:
-        raise
-    except Exception as error:  # a pickle that expects of its objects what a stand-in has not
-        raise _more_than_weights(path) from error
-    if isinstance(content, _StandIn):
-        raise _more_than_weights(path)
-    return content, list(strangers)
-
-
-def _more_than_weights(path: Path) -> InputError:
-    return InputError(
-        f"Checkpoint '{path}' holds more than weights (a whole pickled model, perhaps), or is "
-        f"damaged, and nothing in it is run. Save its state dict instead: {SAVE}."
-    )
-
-
-def _unreadable(path: Path) -> InputError:
-    return InputError(
-        f"Checkpoint '{path}' cannot be read; it is truncated or no PyTorch file. Save it "
-        f"again: {SAVE}."
-    )
+    return next(each for each in FORMATS if each.recognizes(path))
 
 
 Weights = dict[str, Tensor]

@@ -1,0 +1,162 @@
+"""The private parts of PyTorch are as `prober.common.patches` takes them to be.
+
+Where one of these fails with a new version of PyTorch, what it guards has changed.
+"""
+
+import pickletools
+import zipfile
+
+import pytest
+import torch
+from torch import nn
+from torch.utils import checkpoint
+
+from prober.common import patches
+
+
+def test_a_compiled_module_holds_the_original():
+    original = nn.Conv2d(3, 2, 3)
+    compiled = torch.compile(original)
+    assert dict(compiled.named_children()) == {patches.INSIDE_OF_COMPILED: original}
+
+
+@pytest.mark.parametrize(
+    "tensor", [torch.rand(2, 3), nn.Parameter(torch.rand(2)), torch.rand(4, 4, dtype=torch.half).T]
+)
+def test_a_saved_tensor_is_made_by_what_is_known(tensor, tmp_path):
+    torch.save({"weight": tensor}, tmp_path / "weights.pt")
+    with zipfile.ZipFile(tmp_path / "weights.pt") as archive:
+        content = archive.read("weights/data.pkl")
+    named = {
+        arg.replace(" ", ".") for op, arg, _ in pickletools.genops(content) if op.name == "GLOBAL"
+    }
+    makers = {name for name in named if "rebuild" in name}
+    assert makers
+    assert makers <= patches.TENSOR_MAKERS.keys()
+
+
+def test_the_tables_hold_all_hooks():
+    module = nn.Conv2d(1, 1, 1)
+    calls = []
+    for register in (
+        module.register_forward_pre_hook,
+        module.register_forward_hook,
+        module.register_full_backward_pre_hook,
+        module.register_full_backward_hook,
+    ):
+        register(lambda *_, name=register.__name__: calls.append(name))
+    assert sum(map(len, patches.hooks_of(module))) == 4
+    module(torch.rand(1, 1, 2, 2, requires_grad=True)).sum().backward()
+    assert len(calls) == 4
+    for hooks in patches.hooks_of(module):
+        hooks.clear()
+    module(torch.rand(1, 1, 2, 2, requires_grad=True)).sum().backward()
+    assert len(calls) == 4
+
+
+def test_the_table_holds_all_buffers_and_can_be_changed():
+    module = nn.Module()
+    module.register_buffer("held", torch.ones(2))
+    module.register_buffer("missing", None)
+    table = patches.buffers_of(module)
+    assert list(table) == ["held", "missing"]
+    table["missing"] = torch.zeros(3)
+    assert module.missing is table["missing"]
+    del table["held"]
+    assert not hasattr(module, "held")
+    assert list(module.state_dict()) == ["missing"]
+
+
+def test_a_change_in_place_counts_even_if_no_value_changes():
+    tensor = torch.zeros(2)
+    before = patches.version_of(tensor)
+    tensor * 2
+    assert patches.version_of(tensor) == before
+    tensor.mul_(2)
+    assert patches.version_of(tensor) > before
+
+
+class Complex(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(2, dtype=torch.complex64))
+        self.register_buffer("mean", torch.rand(2))
+
+
+def test_all_tensors_are_converted_as_is_asked():
+    module = nn.Sequential(Complex())
+    weight = module[0].weight
+    patches.convert_tensors(
+        module, lambda each: each.to(torch.complex128 if each.is_complex() else torch.float64)
+    )
+    assert (module[0].weight.dtype, module[0].mean.dtype) == (torch.complex128, torch.float64)
+    assert module[0].weight is weight  # an optimizer would still have it
+
+
+class Halves(patches.ConvertsItself):
+    def __init__(self):
+        super().__init__()
+        self.inner = Complex()
+        self.calls = 0
+
+    def conversion(self, wanted):
+        self.calls += 1
+        return lambda tensor: tensor if tensor.is_complex() else wanted(tensor) / 2
+
+
+@pytest.mark.parametrize("convert", [nn.Module.double, lambda m: m.to(torch.float64)])
+@pytest.mark.parametrize("hold", [lambda m: m, lambda m: nn.Sequential(nn.Sequential(m))])
+def test_a_module_has_its_say_whoever_is_converted(convert, hold):
+    module = Halves()
+    mean = module.inner.mean.clone()
+    convert(hold(module))
+    assert module.calls == 1
+    assert module.inner.weight.dtype == torch.complex64
+    assert torch.equal(module.inner.mean, mean.double() / 2)
+
+
+def test_the_arguments_of_operators():
+    assert isinstance(torch.ops.aten.add_.Tensor, patches.OpOverload)
+    assert not isinstance(torch.relu, patches.OpOverload)
+    *both, alpha = patches.arguments_of(torch.ops.aten.add_.Tensor)
+    assert [(each.name, each.type, each.written) for each in both] == [
+        ("self", "Tensor", True),
+        ("other", "Tensor", False),
+    ]
+    assert (alpha.name, alpha.default) == ("alpha", 1)
+    convolution = {each.name: each for each in patches.arguments_of(torch.ops.aten.conv2d.default)}
+    assert convolution["stride"].default == [1, 1]
+    assert not any(each.written for each in convolution.values())
+    texts = patches.arguments_of(torch.ops.aten.conv2d.padding)
+    assert [each.name for each in texts if "str" in each.type.lower()] == ["padding"]
+
+
+def test_a_dispatch_mode_sees_the_operators_of_modules():
+    class Names(patches.TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            names.append(func.overloadpacket.__name__)
+            return func(*args, **(kwargs or {}))
+
+    names = []
+    with torch.no_grad(), Names():
+        nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU())(torch.rand(1, 1, 2, 2))
+    assert "convolution" in names
+    assert "relu" in names
+
+
+def test_what_is_replaced_comes_back():
+    original = checkpoint.CheckpointFunction
+    with pytest.raises(KeyError), patches.replaced(checkpoint, "CheckpointFunction", 3):
+        assert checkpoint.CheckpointFunction == 3
+        raise KeyError
+    assert checkpoint.CheckpointFunction is original
+
+
+def test_reentrant_checkpoints_call_what_stands_in_for_their_function():
+    class StandIn:
+        @staticmethod
+        def apply(function, preserve, *args):
+            return function(*args) + 1
+
+    with patches.replaced(checkpoint, "CheckpointFunction", StandIn):
+        assert checkpoint.checkpoint(torch.neg, torch.ones(1), use_reentrant=True) == 0
