@@ -151,6 +151,7 @@ class Direction(OfLayer):
         return self._along(maps).flatten(1).mean(1)
 
     def _along(self, maps: Tensor) -> Tensor:
+        assert self._unit is not None  # it is resolved
         return torch.einsum("nchw,c->nhw", maps, self._unit.to(maps))
 
 
@@ -216,6 +217,7 @@ class Caricature(OfLayer):
     @override
     def scores(self, maps: Tensor, alike: Sequence[Self]) -> Tensor:
         """Products with what the layer saw, times their cosines."""
+        assert self._seen is not None  # it is resolved
         maps = maps.flatten(1)
         products = maps @ self._seen.to(maps)[0]
         cosines = products / torch.linalg.vector_norm(maps, dim=1).clamp_min(1e-6)
@@ -288,8 +290,8 @@ def _class_mean(name: str | int, data: LabelledImages, subject: Subject, layer: 
     if not len(images):
         raise InputError(f"Class '{name}' of {data.name} has no image that can be used.")
     size = max(1, BATCH_BYTES // subject.bytes_to(layer))
-    total: Tensor | float = 0.0
+    sums = []
     for batch in images.to(subject.mean).split(size):
         output = subject(batch, [layer])[layer]
-        total = total + output.reshape(*output.shape[:2], -1).mean(2).sum(0)
-    return total / len(images)
+        sums.append(output.reshape(*output.shape[:2], -1).mean(2).sum(0))
+    return sum(sums[1:], start=sums[0]) / len(images)

@@ -42,9 +42,7 @@ class ScoreNotFinite(InputError):
 class Clamp(Callback):
     """Keeps the pictures in [0, 1] after every step."""
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: "ActivationMaximization", *_: Any
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         """Runs after each optimizer step."""
         pl_module.keep_valid()
 
@@ -81,6 +79,8 @@ class ActivationMaximization(LightningModule):
         InputError: The objective does not fit the subject, or a number is out of its range.
     """
 
+    starts: Tensor | None
+
     def __init__(
         self, subject: Subject, targets: Sequence[Target], method: Method = Method()
     ) -> None:
@@ -89,8 +89,10 @@ class ActivationMaximization(LightningModule):
         self.automatic_optimization = False
         self.subject = subject
         self.method = method.resolved(shape)
-        self.basis = self.method.parameterization.basis(shape)
-        start = self.method.parameterization.initial_image
+        parameterization = self.method.parameterization
+        assert parameterization is not None  # a resolved method has one
+        self.basis = parameterization.basis(shape)
+        start = parameterization.initial_image
         self.targets = [
             replace(
                 target,
@@ -103,7 +105,7 @@ class ActivationMaximization(LightningModule):
         self._scores = Scores(objectives)
         self._penalties = Penalties([target.regularizers for target in self.targets])
         # One by one: the transforms of a batch round otherwise.
-        pictures = [t.initial_image.make(shape, t.seed)[None] for t in self.targets]
+        pictures = [(t.initial_image or start).make(shape, t.seed)[None] for t in self.targets]
         encoded = [self.basis.encode(picture) for picture in pictures]
         self.image = nn.Parameter(torch.cat(encoded))
         starts = None
@@ -114,7 +116,7 @@ class ActivationMaximization(LightningModule):
         seeds = [target.seed for target in self.targets]
         transforms = self.method.transforms
         self._transform = Transforms(transforms, seeds, shape) if transforms else None
-        self._scores_alone = None if self._scores.compares else [Scores([o]) for o in objectives]
+        self._scores_alone = [] if self._scores.compares else [Scores([o]) for o in objectives]
         self._one_by_one = False
         self.measures: Measures | None = None
         self.start: Measures | None = None
@@ -149,7 +151,7 @@ class ActivationMaximization(LightningModule):
             Scores `[N]`, losses `[N]`, and the unweighted penalties `[N]` by name.
         """
         exact = pictures.dtype == torch.float64 or self._one_by_one
-        scores = self._seen_scores(pictures, draw, exact and self._scores_alone is not None)
+        scores = self._seen_scores(pictures, draw, exact and bool(self._scores_alone))
         penalties, weighted = self._penalties(pictures, self.starts)
         return scores, weighted - scores, penalties
 
@@ -159,7 +161,7 @@ class ActivationMaximization(LightningModule):
         Raises:
             ScoreNotFinite: No target is left.
         """
-        optimizer = self.optimizers()
+        optimizer: Any = self.optimizers()  # there is one, so it is no list
         optimizer.zero_grad()
         self.manual_backward(self.loss_of_step())
         self._still_the_failed()
@@ -232,7 +234,7 @@ class ActivationMaximization(LightningModule):
     def _seen_scores(self, pictures: Tensor, draw: Draw | None, exact: bool) -> Tensor:
         """Scores `[N]` of pictures as the subject sees them, transformed by a draw."""
         if not exact:
-            seen = pictures if draw is None else self._transform(pictures, draw)
+            seen = self._transformed(pictures, draw)
             return self._scores(self.subject(seen, self._scores.layers, self._scores.channels))
         # The kernels of a batch round otherwise than those of one image (matrix products, the
         # ends of vectorized loops, memory alignment), so in float64, the exact precision, each
@@ -240,14 +242,19 @@ class ActivationMaximization(LightningModule):
         scores = []
         for i, seen in enumerate(pictures.split(1)):
             score = self._scores_alone[i]
-            if draw is not None:
-                seen = self._transform(seen, draw[i : i + 1])
+            seen = self._transformed(seen, None if draw is None else draw[i : i + 1])
             scores.append(score(self.subject(seen, score.layers, score.channels)))
         return torch.cat(scores) if len(scores) > 1 else scores[0]
+
+    def _transformed(self, pictures: Tensor, draw: Draw | None) -> Tensor:
+        if self._transform is None or draw is None:
+            return pictures
+        return self._transform(pictures, draw)
 
     def _still_the_failed(self) -> None:
         """Keeps the images of failed targets as free of NaN as they were."""
         gradient = self.image.grad
+        assert gradient is not None  # every loss leads back to the image
         if not gradient.sum().isfinite():  # cheap, and rare enough to look closer
             self._note_failures(gradient.isfinite().flatten(1).all(1))
             self.raise_if_none_is_left()

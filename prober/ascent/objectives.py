@@ -5,7 +5,7 @@ import math
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import Field, dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
 import torch
@@ -142,6 +142,7 @@ class Simple(Objective):
     """
 
     of_image: ClassVar[frozenset[str]] = frozenset({"channel"})
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     @property
     @override

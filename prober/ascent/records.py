@@ -7,7 +7,7 @@ that there are; nothing has to be entered anywhere.
 import inspect
 from abc import ABC
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import Field, asdict, fields
 from typing import Any, ClassVar, Self
 
 from prober.common.errors import InputError
@@ -23,6 +23,7 @@ class Recorded(ABC):
 
     kind: ClassVar[str]
     name: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Names a class by its own name, unless it says another."""
@@ -32,7 +33,7 @@ class Recorded(ABC):
 
     def record(self) -> dict[str, Any]:
         """Returns the name and all settings."""
-        return {"name": self.name, **asdict(self)}  # type: ignore[call-overload]
+        return {"name": self.name, **asdict(self)}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
@@ -48,9 +49,10 @@ class Recorded(ABC):
         return made(class_named(cls, record["name"], cls.kind), settings)
 
 
-def concrete(base: type) -> list[type]:
+def concrete(base: type) -> list[Any]:
     """Returns the classes below `base` that can be made, by name."""
-    below = [found for child in base.__subclasses__() for found in [child, *concrete(child)]]
+    children: list[type] = base.__subclasses__()
+    below = [found for child in children for found in [child, *concrete(child)]]
     return sorted({c for c in below if not inspect.isabstract(c)}, key=lambda c: c.__name__)
 
 

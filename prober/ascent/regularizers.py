@@ -145,8 +145,9 @@ class Penalties:
             The unweighted penalties, `[N]` for each regularizer's label, and their weighted sum
             `[N]`.
         """
+        changes = images if starts is None else images - starts
         penalties = {
-            kind.label: kind.penalties(images - starts if kind.of_change else images)
+            kind.label: kind.penalties(changes if kind.of_change else images)
             for kind in self._weights
         }
         total: Tensor | float = 0.0

@@ -49,6 +49,7 @@ class Scores:
         for i, objective in enumerate(objectives):
             for number, term in enumerate(objective.terms):
                 simple = term.objective
+                assert isinstance(simple, Simple)  # that is what terms are
                 # Images are compared only with those of the same objective, by each term alone.
                 compared = (objective, number) if simple.compares else None
                 key = (type(simple), simple.layer, simple.shared, compared)
@@ -60,8 +61,8 @@ class Scores:
         self.compares = any(g.objectives[0].compares for g in self._groups)
         self.layers = {group.objectives[0].layer for group in self._groups}
         simples = [simple for group in self._groups for simple in group.objectives]
-        of_channels = all(isinstance(simple, OfChannel) for simple in simples)
-        needed = sorted({simple.channel for simple in simples}) if of_channels else None
+        channels = [simple.channel for simple in simples if isinstance(simple, OfChannel)]
+        needed = sorted(set(channels)) if len(channels) == len(simples) else None
         self.channels = needed if len(self.layers) == 1 else None
         for group in self._groups:
             group.every = group.images == list(range(self.number))
@@ -89,7 +90,7 @@ class Scores:
         if output.dim() == 2:
             output = output[..., None, None]
         if isinstance(first, OfChannel):
-            channels = [unit.channel for unit in group.objectives]
+            channels = [unit.channel for unit in group.objectives if isinstance(unit, OfChannel)]
             if self.channels is not None and output.shape[1] == len(self.channels):
                 channels = [self.channels.index(channel) for channel in channels]
             alike = group.every and len(set(channels)) == 1

@@ -65,7 +65,7 @@ class Folding(nn.Module):
         plain = {name: module for name, module in modules.items() if name not in hooked}
         with _exact():
             pairs = [
-                self._pair(number, names, *(modules[name] for name in names))
+                self._pair(number, names, modules[names[0]], modules[names[1]])
                 for number, names in enumerate(_neighbors(plain, run, image))
             ]
             folded = {pair.convolution for pair in pairs}
@@ -121,10 +121,12 @@ class Folding(nn.Module):
         self,
         number: int,
         names: tuple[str, str],
-        convolution: nn.Conv2d,
-        normalization: nn.BatchNorm2d,
+        convolution: nn.Module,
+        normalization: nn.Module,
     ) -> Pair:
         """Folds two modules: the weights become buffers, to go where those of the CNN go."""
+        assert isinstance(convolution, nn.Conv2d) and isinstance(normalization, nn.BatchNorm2d)
+        assert normalization.running_mean is not None and normalization.running_var is not None
         mean, variance = normalization.running_mean.double(), normalization.running_var.double()
         factor = (variance + normalization.eps).rsqrt()
         if normalization.weight is not None:

@@ -127,7 +127,8 @@ def _check_kind(cnn: nn.Module) -> None:
                 "so its layers cannot be reached. Give the CNN as Python builds it, with its state "
                 "dict, or a torch.export archive."
             )
-        if isinstance(module, LazyModuleMixin) and module.has_uninitialized_params():
+        lazy: Any = module if isinstance(module, LazyModuleMixin) else None
+        if lazy is not None and lazy.has_uninitialized_params():
             raise InputError(
                 f"{whole} cannot be probed. {where} is lazy and has no weights yet. Build the CNN "
                 "with all its sizes, or run it once on an image before."

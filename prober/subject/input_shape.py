@@ -44,14 +44,14 @@ def guessed_input_shape(cnn: nn.Module) -> tuple[Shape, str]:
     tried, _ = copied(cnn)
     trial = _Trial(tried.eval())
     first = _first(tried, nn.Conv2d)
-    for shape, told in _flat_shapes(tried) if first is None else []:
+    for shape, why in _flat_shapes(tried) if first is None else []:
         if trial.run(shape) is not None:
-            return _found(shape, told)
+            return _found(shape, why)
     channels_told = {3: "it takes color", 1: "it takes gray"}
     if first is not None:
         name, number = first[0], first[1].in_channels
-        told = {number: f"layer '{name}' takes {number} channel{'s' * (number > 1)}"}
-        channels_told = told | {c: t for c, t in channels_told.items() if c not in told}
+        of_layer = {number: f"layer '{name}' takes {number} channel{'s' * (number > 1)}"}
+        channels_told = of_layer | {c: t for c, t in channels_told.items() if c not in of_layer}
     for channels, told in channels_told.items():
         small, large = (trial.run((channels, side, side)) for side in (SMALL, LARGE))
         if small is not None and large is not None:

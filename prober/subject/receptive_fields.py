@@ -178,7 +178,9 @@ class _Boxes(TorchDispatchMode):
                 del self._memory[gone]
             numbers = tensor.untyped_storage().nbytes() // tensor.element_size()
             self._memory[storage] = torch.full((4, numbers), NOTHING, device=tensor.device)
-        self.read(tensor).copy_(box)
+        memory = self.read(tensor)
+        assert memory is not None  # now it has one
+        memory.copy_(box)
 
 
 class _Call:
@@ -304,7 +306,8 @@ def _convolution(call: _Call, output: Tensor) -> Tensor:
         # The same as a convolution of the image with gaps between its pixels.
         spread = [stride[i] * (sides[i] - 1) + 1 for i in range(axes)]
         gaps = torch.full((*box.shape[:2], *spread), NOTHING, device=box.device)
-        gaps[(..., *(slice(None, None, step) for step in stride))] = box
+        between: list[Any] = [slice(None, None, step) for step in stride]
+        gaps[(..., *between)] = box
         box = gaps
         before = [dilation[i] * (kernel[i] - 1) - padding[i] for i in range(axes)]
         after = [before[i] + extra[i] for i in range(axes)]
@@ -324,8 +327,8 @@ def _pool(call: _Call, output: Tensor) -> Tensor:
     axes = next(i for i in (1, 2, 3) if f"{i}d" in call.name)
     images = box.reshape(-1, *box.shape[box.dim() - axes - 1 :])
     if "adaptive" in call.name:
-        pool = (F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d)[axes - 1]
-        pooled = pool(images, call["output_size"])
+        adapted = (F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d)[axes - 1]
+        pooled = adapted(images, call["output_size"])
     else:
         pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[axes - 1]
         pooled = pool(

@@ -64,7 +64,7 @@ class StateBetweenCalls:
             self._values += [
                 (module, name, value)
                 for name, (version, value) in values.items()
-                if version_of(buffers[name]) != version
+                if (buffer := buffers[name]) is not None and version_of(buffer) != version
             ]
         self._before = []
         self._containers = [each for each in self._containers if not _holds_the_same(*each)]

@@ -3,9 +3,9 @@
 import hashlib
 import math
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from difflib import get_close_matches
-from typing import Any, Self, final
+from typing import Any, Self, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -113,7 +113,7 @@ class Subject(ConvertsItself):
         if checkpoint is not None and exported is None:
             self.notes += load_weights(self.cnn, checkpoint)
         self.weights = freeze(self.cnn)
-        self.input_shape = tuple(input_shape)
+        self.input_shape = cast("tuple[int, int, int]", tuple(input_shape))
         if len(self.input_shape) != 3 or min(self.input_shape) < 1:
             raise InputError(
                 f"input_shape {list(input_shape)} is not [channels, height, width], each 1 or more."
@@ -243,10 +243,13 @@ class Subject(ConvertsItself):
         probed = {module: self._modules_by_name[module] for module in calls_left}
         weights = {}
         if channels is not None and all(map(self.gives_channels, layers)):
-            weights = self._weights_of(*layers, channels)
+            (convolution,) = layers
+            weights = self._weights_of(convolution, channels)
         # In float64, the exact precision, the CNN runs as it is.
         exact = images.dtype == torch.float64
-        folding = nullcontext({}) if exact else self.folding.applied(but=names)
+        folding: AbstractContextManager[dict[str, Tensor]] = (
+            nullcontext({}) if exact else self.folding.applied(but=names)
+        )
         try:
             with folding as folded, watched(probed, keep):
                 given = self._run(images, folded | weights)
@@ -353,7 +356,7 @@ class Subject(ConvertsItself):
         """
         if self._takes_channels_last is False:
             return
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # untyped
         if self._takes_channels_last is None:
             number = 1 if self.listing.one_by_one else 2
             images = torch.zeros(number, *self.input_shape).to(self.mean)
@@ -363,7 +366,7 @@ class Subject(ConvertsItself):
                 self._takes_channels_last = True
             except RuntimeError:
                 self._takes_channels_last = False
-                self.to(memory_format=torch.contiguous_format)
+                self.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # untyped
 
     def hash_weights(self) -> str:
         """Returns the SHA-256 of the CNN's weights and statistics as they are now.
@@ -379,7 +382,7 @@ class Subject(ConvertsItself):
             value = value.double() if value.is_floating_point() else value
             value = value.to(torch.complex128) if value.is_complex() else value
             digest.update(f"{name} {list(value.shape)}\n".encode())
-            digest.update(value.numpy().reshape(-1))
+            digest.update(value.numpy().reshape(-1).data)
         return digest.hexdigest()
 
     @override
