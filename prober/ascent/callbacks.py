@@ -16,6 +16,8 @@ from torchmetrics.aggregation import RunningMean
 from torchmetrics.functional.image import total_variation
 
 from prober.ascent.module import ActivationMaximization, Measures
+from prober.ascent.objectives import Objective
+from prober.ascent.targets import regularizers_of
 from prober.common.errors import InputError
 from prober.common.files import npy, write_whole
 from prober.common.pictures import colorfulness, enlarge, gif, png, to_bytes
@@ -326,6 +328,7 @@ def hyperparameters(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, f
         "layer": record["layer"],
         "channel": "none" if record["channel"] is None else record["channel"],
         "objective": record["objective"],
+        "target": Objective.from_record(record).name,
         "position": str(record["position"]),
         "class": str(record["class"]),
         "seed": record["seed"],
@@ -333,7 +336,7 @@ def hyperparameters(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, f
         "parameterization": record["parameterization"]["name"],
         "lr": record["optimizer"]["lr"],
         "subject": record["subject"]["name"],
-        **{f"weight/{each['name']}": each["weight"] for each in record["regularizers"]},
+        **{f"weight/{each.label}": each.weight for each in regularizers_of(record)},
     }
     score = record["score_end"]
     return settings, {"score": float("nan") if score is None else score}

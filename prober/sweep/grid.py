@@ -1,17 +1,19 @@
 """The grid of a sweep: layers, channels, what to look at, seeds, initial images, regularizers."""
 
+import inspect
 import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from importlib import import_module
 from itertools import product
 
 from torch.quasirandom import SobolEngine
 
 from prober.ascent.layer_objectives import Diversity
 from prober.ascent.objectives import ChannelMean, Objective, OfChannel
-from prober.ascent.records import class_named
+from prober.ascent.records import concrete
 from prober.ascent.regularizers import DEFAULT_REGULARIZERS, Regularizer
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
@@ -55,8 +57,8 @@ class Grid:
         layers: Layers by name; `all` for every convolutional and linear layer.
         channels: Channels of each layer: a number, a list, a range such as `0-4` (both ends
             count), or `all`.
-        objectives: What to look at in each channel: ChannelMean, TopKMean, Neuron, or another
-            objective of a channel by its class's name; any list.
+        objectives: What to look at in each channel: ChannelMean, TopKMean, Neuron, or the import
+            path of another objective of a channel, with its defaults; any list.
         k: How many values TopKMean counts.
         positions: Where Neuron looks: how many positions (the first is the map's middle, the
             others are spread over the map; as many as there are on a small one), or a list of
@@ -184,8 +186,19 @@ class Grid:
         self, name: str, layer: str, channel: int, shape: Sequence[int]
     ) -> Iterator[Objective]:
         """Gives what is looked at in a channel by the objectives of a class."""
-        kind = class_named(OfChannel, name, "objective of a channel")
+        kind = _class_of_channel(name)
         names = {each.name for each in fields(kind)}
+        unset = [
+            each.name
+            for each in fields(kind)
+            if each.default is each.default_factory  # MISSING both
+            and each.name not in ("layer", "channel", "k", "h", "w")
+        ]
+        if unset:
+            raise InputError(
+                f"grid.objectives: {name} has no default for {', '.join(unset)}: write it out in "
+                "grid.targets."
+            )
         settings = {"k": self.k} if "k" in names else {}
         if not {"h", "w"} <= names:
             yield kind(layer, channel, **settings)
@@ -240,6 +253,29 @@ class Listed:
     def looks(self, subject: Subject) -> list[tuple[str, str]]:
         """Returns for each target its layer and what it looks at."""
         return [(each.layer, each.look) for each in self.planned]
+
+
+def _class_of_channel(name: str) -> type[OfChannel]:
+    """Finds an objective of a channel by its class's name, or by its import path.
+
+    Raises:
+        InputError: There is none.
+    """
+    classes = {each.__name__: each for each in concrete(OfChannel)}
+    module, _, last = name.rpartition(".")
+    if not module:
+        found = classes.get(name)
+    else:
+        try:
+            found = getattr(import_module(module), last, None)
+        except Exception as error:  # a person's own file, with whatever is wrong in it
+            raise InputError(f"grid.objectives: cannot import '{name}': {error}.") from error
+    if not inspect.isclass(found) or not issubclass(found, OfChannel):
+        raise InputError(
+            f"grid.objectives: there is no '{name}'.{suggestion(name, classes)} Choose "
+            f"{', '.join(classes)}, or the import path of another objective of a channel."
+        )
+    return found
 
 
 def numbers(name: str, given: int | list[int] | str, size: int, where: str) -> list[int]:

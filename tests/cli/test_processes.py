@@ -350,6 +350,7 @@ def test_tensorboard_has_the_hyperparameters_with_the_score(events):
         "layer": "conv2",
         "channel": 3,
         "objective": "ChannelMean",
+        "target": "conv2_ch3",
         "position": "None",
         "class": "None",
         "seed": 0,
