@@ -5,6 +5,9 @@ import math
 import torch
 from torch import nn
 
+from prober.subject.reference import ReferenceCNN
+from tests import plain
+
 
 class Fragile(nn.Module):
     """Gives an image as it is, until the mean of its first channel is above 0.8.
@@ -21,3 +24,35 @@ class Fragile(nn.Module):
     def forward(self, x):
         mean = x[:, :1].mean((1, 2, 3), keepdim=True)
         return self.bright(torch.where(mean > 0.8, self.beyond, x))
+
+
+def reference():
+    model = ReferenceCNN()
+    model.load_state_dict(plain.weights(dtype=torch.float32))
+    return model
+
+
+def small(*layers, channels=3):
+    torch.manual_seed(0)
+    first = [nn.Conv2d(channels, 4, 3, padding=1), nn.ReLU(inplace=True)]
+    return nn.Sequential(*first, *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5))
+
+
+class Fixed(nn.Module):
+    """Takes images of one size only, as transformers do."""
+
+    def __init__(self, side, channels=3):
+        super().__init__()
+        self.side = side
+        self.conv = nn.Conv2d(channels, 4, 3)
+
+    def forward(self, x):
+        if x.shape[2:] != (self.side, self.side):
+            raise ValueError(f"{self.side} pixels, please")
+        return self.conv(x)
+
+
+def deep():
+    """As ImageNet's CNNs: any size fits, and 32 times smaller."""
+    steps = [nn.Sequential(nn.Conv2d(4, 4, 3, 2, 1), nn.ReLU()) for _ in range(5)]
+    return small(*steps, nn.AdaptiveAvgPool2d(6))

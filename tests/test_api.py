@@ -35,36 +35,10 @@ from prober.ascent.targets import Target, method_of
 from prober.common.pictures import enlarge, to_bytes
 from prober.result import CURVE, MARGIN
 from prober.subject.input_shape import guessed_input_shape
-from prober.subject.reference import ReferenceCNN
 from tests import plain
+from tests.cnns import Fixed, reference, small
 from tests.command_line import CONV2_CH3, ROOT, run
 from tests.plain import SEVEN
-
-
-def reference():
-    model = ReferenceCNN()
-    model.load_state_dict(plain.weights(dtype=torch.float32))
-    return model
-
-
-def small(*layers, channels=3):
-    torch.manual_seed(0)
-    first = [nn.Conv2d(channels, 4, 3, padding=1), nn.ReLU(inplace=True)]
-    return nn.Sequential(*first, *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5))
-
-
-class Fixed(nn.Module):
-    """Takes images of one size only, as transformers do."""
-
-    def __init__(self, side, channels=3):
-        super().__init__()
-        self.side = side
-        self.conv = nn.Conv2d(channels, 4, 3)
-
-    def forward(self, x):
-        if x.shape[2:] != (self.side, self.side):
-            raise ValueError(f"{self.side} pixels, please")
-        return self.conv(x)
 
 
 class Raises(nn.Module):
@@ -441,37 +415,6 @@ def test_a_bar_is_shown_only_if_asked_for(capfd):
     assert out == ""
     assert "60/60" in err  # one batch for each layer
     assert "conv2_ch0" in err
-
-
-def deep():
-    """As ImageNet's CNNs: any size fits, and 32 times smaller."""
-    steps = [nn.Sequential(nn.Conv2d(4, 4, 3, 2, 1), nn.ReLU()) for _ in range(5)]
-    return small(*steps, nn.AdaptiveAvgPool2d(6))
-
-
-@pytest.mark.parametrize(
-    "make, shape",
-    [
-        (reference, (3, 28, 28)),
-        (lambda: small(), (3, 32, 32)),
-        (lambda: small(nn.AvgPool2d(2), nn.MaxPool2d(4)), (3, 32, 32)),
-        (lambda: small(nn.AvgPool2d(4), nn.MaxPool2d(4)), (3, 224, 224)),
-        (lambda: small(channels=1), (1, 32, 32)),
-        (lambda: small(nn.AdaptiveAvgPool2d(2), channels=5), (5, 32, 32)),
-        (deep, (3, 224, 224)),
-        (lambda: small(nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(4)), (3, 32, 32)),
-        (lambda: Fixed(32, 1), (1, 32, 32)),
-        (lambda: Fixed(224), (3, 224, 224)),
-        (lambda: Fixed(299), (3, 299, 299)),
-        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 5)), (1, 28, 28)),
-        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(3072, 5)), (3, 32, 32)),
-        (lambda: nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, 4, 3)), (3, 32, 32)),
-    ],
-)
-def test_input_shapes_that_are_found(make, shape):
-    found, note = guessed_input_shape(make())
-    assert found == shape
-    assert note.startswith(f"Assumed input_shape={shape}: ")
 
 
 def test_what_was_assumed_is_said():

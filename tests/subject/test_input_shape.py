@@ -1,0 +1,32 @@
+"""The input shapes that CNNs are found to take."""
+
+import pytest
+from torch import nn
+
+from prober.subject.input_shape import guessed_input_shape
+from tests.cnns import Fixed, deep, reference, small
+
+
+@pytest.mark.parametrize(
+    "make, shape",
+    [
+        (reference, (3, 28, 28)),
+        (lambda: small(), (3, 32, 32)),
+        (lambda: small(nn.AvgPool2d(2), nn.MaxPool2d(4)), (3, 32, 32)),
+        (lambda: small(nn.AvgPool2d(4), nn.MaxPool2d(4)), (3, 224, 224)),
+        (lambda: small(channels=1), (1, 32, 32)),
+        (lambda: small(nn.AdaptiveAvgPool2d(2), channels=5), (5, 32, 32)),
+        (deep, (3, 224, 224)),
+        (lambda: small(nn.AdaptiveAvgPool2d(1), nn.BatchNorm2d(4)), (3, 32, 32)),
+        (lambda: Fixed(32, 1), (1, 32, 32)),
+        (lambda: Fixed(224), (3, 224, 224)),
+        (lambda: Fixed(299), (3, 299, 299)),
+        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 5)), (1, 28, 28)),
+        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(3072, 5)), (3, 32, 32)),
+        (lambda: nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, 4, 3)), (3, 32, 32)),
+    ],
+)
+def test_input_shapes_that_are_found(make, shape):
+    found, note = guessed_input_shape(make())
+    assert found == shape
+    assert note.startswith(f"Assumed input_shape={shape}: ")
