@@ -1,4 +1,3 @@
-import copy
 import io
 import json
 import pickle
@@ -10,128 +9,12 @@ import torch
 from torch import nn
 
 from prober.common.errors import InputError
-from prober.findings.leaky import LeakyReLUs
 from prober.subject import Subject
 from prober.subject.checkpoints.export_archive import load_exported
 from prober.subject.checkpoints.loading import load_weights
 from tests import plain
 from tests.files import RunsCode
-
-
-class Block(nn.Module):
-    def __init__(self, width):
-        super().__init__()
-        self.conv = nn.Conv2d(width, width, 3, padding="same", bias=False, groups=2)
-        self.norm = nn.BatchNorm2d(width)
-        self.relu = nn.ReLU(inplace=True)
-        self.dropout = nn.Dropout(0.5)
-
-    def forward(self, x):
-        return self.dropout(self.relu(self.norm(self.conv(x)))) + x
-
-
-class Net(nn.Module):
-    """Residuals, a module called several times, constants, chunks, sizes, several types."""
-
-    def __init__(self):
-        super().__init__()
-        self.stem = nn.Conv2d(3, 8, 3, stride=2, padding=(1, 0), dilation=1)
-        self.blocks = nn.Sequential(Block(8), Block(8))
-        self.odd = nn.Conv2d(8, 8, 3, padding=1, padding_mode="reflect")
-        self.act = nn.GELU(approximate="tanh")
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.head = nn.Linear(8, 5)
-        self.register_buffer("scale", torch.tensor(2.0))
-        self.offset = torch.full((3, 1, 1), 0.5)
-
-    def forward(self, x):
-        x = self.stem(x - self.offset)
-        x = self.act(self.odd(self.blocks(x)))
-        x = self.blocks[0].relu(self.blocks[0].relu(x) - 0.1)
-        first, second = x.chunk(2, 1)
-        x = torch.cat([second, first], 1) * (x.shape[2] + x.shape[3])
-        x = x + torch.arange(8, dtype=torch.float32)[:, None, None]
-        return self.head(self.pool(x).flatten(1)) * self.scale
-
-
-class Tokens(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.patches = nn.Conv2d(3, 16, 4, 4)
-        layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
-        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
-        self.head = nn.Linear(16, 5)
-
-    def forward(self, x):
-        tokens = self.patches(x).flatten(2).transpose(1, 2)
-        return self.head(self.encoder(tokens)[:, 0])
-
-
-def network(kind=Net):
-    torch.manual_seed(0)
-    net = kind().eval()
-    for name, buffer in net.named_buffers():
-        if "running" in name:
-            buffer.uniform_(0.5, 1.5)
-    return net
-
-
-def export(net, path, batch=1, dynamic=None):
-    images = torch.rand(batch, 3, 12, 12)
-    shapes = None if dynamic is None else (dict.fromkeys(dynamic, torch.export.Dim.AUTO),)
-    torch.export.save(torch.export.export(net, (images,), dynamic_shapes=shapes), path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory):
-    return export(network(), tmp_path_factory.mktemp("archive") / "net.pt2")
-
-
-@pytest.fixture(scope="module")
-def dynamic(tmp_path_factory):
-    return export(network(), tmp_path_factory.mktemp("archive") / "net.pt2", 2, [0, 2, 3])
-
-
-IMAGES = torch.rand(5, 3, 12, 12, generator=torch.Generator().manual_seed(1))
-
-
-def captured(net, images):
-    """What each module of a CNN puts out in its last call, if it is a tensor."""
-    outputs = {}
-    for name, module in net.named_modules():
-
-        def hook(_module, _inputs, output, name=name):
-            if isinstance(output, torch.Tensor):
-                outputs[name] = output.clone()
-
-        module.register_forward_hook(hook)
-    net(images)
-    return outputs
-
-
-@pytest.mark.parametrize("kind", [Net, Tokens])
-def test_every_module_gives_what_the_original_gives(tmp_path, kind):
-    net = network(kind)
-    path = export(net, tmp_path / "net.pt2", 2, [0])
-    assert {n for n, _ in load_exported(path).named_modules()} <= {
-        n for n, _ in net.named_modules()
-    }
-    # With gradients, for without them PyTorch runs a transformer's layer as one, not its modules.
-    expected, found = captured(net, IMAGES), captured(load_exported(path), IMAGES)
-    assert {"blocks.0.relu", "blocks.1"} <= set(found) or "encoder.layers.1.norm2" in found
-    # An attention gives a tuple, of which what is not used is not in the archive.
-    attentions = {name for name in found if name.endswith("self_attn")}
-    assert set(found) - attentions == set(expected)
-    for name in expected:
-        output = found[name]
-        torch.testing.assert_close(output, expected[name], rtol=0, atol=1e-6, msg=name)
-
-
-def test_is_as_torch_loads_it(dynamic):
-    loaded = torch.export.load(dynamic).module()
-    images = torch.rand(2, 3, 15, 17)
-    assert torch.equal(load_exported(dynamic)(images), loaded(images))
+from tests.subject.checkpoints.archives import IMAGES, Net, network
 
 
 def test_names_classes_and_weights_are_those_of_the_original(archive):
@@ -152,46 +35,6 @@ def test_convolutions_and_linear_layers_are_modules_of_pytorch(archive):
         assert str(module) == str(original)
     # Its padding is an operator of its own, so it is not one convolution alone.
     assert type(cnn.odd) is not nn.Conv2d
-
-
-def test_gradients_are_those_of_the_original(archive):
-    images = IMAGES[:1].clone().requires_grad_()
-    (expected,) = torch.autograd.grad(network()(images)[:, 2].sum(), images)
-    (found,) = torch.autograd.grad(load_exported(archive)(images)[:, 2].sum(), images)
-    torch.testing.assert_close(found, expected)
-    assert expected.abs().sum() > 0
-
-
-def test_runs_in_another_precision(archive):
-    images = IMAGES[:1].double()
-    cnn = copy.deepcopy(load_exported(archive)).double()
-    net = network().double()
-    net.offset = net.offset.double()
-    torch.testing.assert_close(cnn(images), net(images), rtol=0, atol=1e-12)
-
-
-def test_relus_are_seen_by_what_lets_gradients_through(tmp_path):
-    net = nn.Sequential(nn.ReLU(), nn.Flatten())
-    path = tmp_path / "net.pt2"
-    torch.export.save(torch.export.export(net, (torch.ones(1, 3, 2, 2),)), path)
-    images = torch.full((1, 3, 2, 2), -1.0, requires_grad=True)
-    with LeakyReLUs():
-        (gradient,) = torch.autograd.grad(load_exported(path)(images).sum(), images)
-    assert torch.equal(gradient, torch.full_like(images, 0.1))
-
-
-def test_archive_of_one_image_is_probed_one_by_one(archive):
-    cnn = load_exported(archive)
-    with pytest.raises(ValueError, match=r"shape \[1, 3, 12, 12\], not \[5, 3, 12, 12\]"):
-        cnn(IMAGES)
-    subject = Subject(checkpoint=str(archive), input_shape=(3, 12, 12))
-    layers = ["blocks.0.norm", "blocks.0.relu", "logits"]
-    outputs = subject(IMAGES, layers)
-    with torch.no_grad():
-        expected = captured(network(), IMAGES)
-    for layer in layers[:-1]:
-        torch.testing.assert_close(outputs[layer], expected[layer], rtol=0, atol=1e-5)
-    torch.testing.assert_close(outputs["logits"], expected[""], rtol=0, atol=1e-4)
 
 
 def test_subject_of_an_archive(archive, dynamic):

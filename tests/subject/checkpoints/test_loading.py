@@ -1,19 +1,10 @@
 import io
-import pickle
-import random
 import zipfile
-from argparse import Namespace
-from collections import defaultdict, deque
-from enum import Enum
-from functools import partial
 from pathlib import Path
 
-import lightning
 import numpy as np
 import pytest
 import torch
-from lightning.fabric.utilities.data import AttributeDict
-from safetensors.torch import save_file
 from torch import nn
 
 from prober.common.errors import InputError
@@ -22,34 +13,8 @@ from prober.subject.checkpoints import loading
 from prober.subject.checkpoints.format import Content, Format
 from prober.subject.checkpoints.loading import load_weights
 from prober.subject.reference import ReferenceCNN
-from tests.files import RunsCode
 from tests.plain import FOLDER
-
-BIASED = FOLDER / "biased.pt"
-
-
-def saved(thing, **kwargs):
-    file = io.BytesIO()
-    torch.save(thing, file, **kwargs)
-    return file.getvalue()
-
-
-@pytest.fixture
-def refused(tmp_path):
-    """Loads bytes into a reference CNN, which must be refused and must change nothing."""
-
-    def load(content):
-        path = tmp_path / "weights.pt"
-        path.write_bytes(content)
-        cnn = ReferenceCNN()
-        before = {key: value.clone() for key, value in cnn.state_dict().items()}
-        with pytest.raises(InputError) as raised:
-            load_weights(cnn, str(path))
-        assert all(torch.equal(value, before[key]) for key, value in cnn.state_dict().items())
-        assert str(path) in str(raised.value)
-        return str(raised.value)
-
-    return load
+from tests.subject.checkpoints.saving import BIASED, SmallCNN, prefixed, saved
 
 
 def test_loads_every_weight():
@@ -58,15 +23,6 @@ def test_loads_every_weight():
     state = torch.load(BIASED, weights_only=True)
     assert set(state) == set(cnn.state_dict())
     assert all(torch.equal(value, state[key]) for key, value in cnn.state_dict().items())
-
-
-@pytest.mark.parametrize("kwargs", [{}, {"_use_new_zipfile_serialization": False}])
-def test_loads_both_formats_of_torch(tmp_path, kwargs):
-    donor, cnn = nn.Linear(3, 2), nn.Linear(3, 2)
-    (tmp_path / "weights.pt").write_bytes(saved(donor.state_dict(), **kwargs))
-    assert load_weights(cnn, str(tmp_path / "weights.pt")) == []
-    assert torch.equal(cnn.weight, donor.weight)
-    assert torch.equal(cnn.bias, donor.bias)
 
 
 def test_relative_path_is_looked_up_in_the_working_directory_then_in_the_project(
@@ -104,47 +60,6 @@ def test_missing_file_names_where_it_was_looked_for(tmp_path, monkeypatch, kind)
     assert f"'{FOLDER.parents[2]}'" in str(raised.value)
 
 
-@pytest.mark.parametrize("share", [0.0005, 0.01, 0.1, 0.5, 0.9, 0.999])
-def test_truncated_file(refused, share):
-    whole = BIASED.read_bytes()
-    message = refused(whole[: int(len(whole) * share)])
-    assert "truncated" in message or "damaged" in message
-
-
-def test_truncated_anywhere_or_of_any_bytes(refused):
-    small = nn.Linear(3, 2).state_dict()
-    wholes = [
-        BIASED.read_bytes(),
-        saved(small, _use_new_zipfile_serialization=False),
-        pickle.dumps({"weight": [1, 2], "bias": None}),
-    ]
-    draw = random.Random(0)
-    for whole in wholes:
-        for _ in range(60):
-            refused(whole[: draw.randrange(1, len(whole))])
-            refused(whole[: draw.randrange(1, 300)])
-    for _ in range(100):
-        refused(draw.randbytes(draw.randrange(1, 300)))
-
-
-def test_damaged_bytes_are_refused_or_load_but_never_raise_anything_else(tmp_path):
-    draw = random.Random(0)
-    path = tmp_path / "weights.pt"
-    state = nn.Linear(3, 2).state_dict()
-    refusals = 0
-    for whole in (saved(state), saved(state, _use_new_zipfile_serialization=False)):
-        for _ in range(150):
-            damaged = bytearray(whole)
-            for _ in range(draw.choice((1, 3, 20))):
-                damaged[draw.randrange(len(damaged))] = draw.randrange(256)
-            path.write_bytes(damaged)
-            try:
-                load_weights(nn.Linear(3, 2), str(path))
-            except InputError:
-                refusals += 1
-    assert refusals > 50
-
-
 class OtherCNN(nn.Module):
     def __init__(self):
         super().__init__()
@@ -164,6 +79,8 @@ def reference_with(**changed):
 
 
 NO_STATE_DICT = "is no state dict (names with tensors)"
+
+
 REFUSED = {
     # what is saved, or the bytes; what is said in this order; what is not said
     "an empty file": (b"", ["is empty"], []),
@@ -219,32 +136,6 @@ def test_what_does_not_fit_is_told(refused, content, said, unsaid):
     assert len(message) < 1000
 
 
-@pytest.mark.parametrize("form", ["pickle", "torch", "torch, old format", "inside a state dict"])
-def test_code_in_a_checkpoint_is_not_run(refused, tmp_path, form):
-    trap = tmp_path / "trap"
-    malicious = {
-        "pickle": lambda: pickle.dumps(RunsCode(trap)),
-        "torch": lambda: saved(RunsCode(trap)),
-        "torch, old format": lambda: saved(RunsCode(trap), _use_new_zipfile_serialization=False),
-        "inside a state dict": lambda: saved(
-            {**torch.load(BIASED, weights_only=True), "conv1.bias": RunsCode(trap)}
-        ),
-    }[form]()
-    message = refused(malicious)
-    assert "holds more than weights" in message
-    assert "torch.save(model.state_dict(), 'weights.pt')" in message
-    if form == "inside a state dict":
-        assert "missing: conv1.bias." in message
-    assert not trap.exists()
-
-    # The trap is a real one.
-    if form == "pickle":
-        pickle.loads(malicious)
-    else:
-        torch.load(io.BytesIO(malicious), weights_only=False)
-    assert trap.read_text(encoding="utf-8") == "gotcha"
-
-
 def test_subject_takes_its_weights_from_the_checkpoint(tmp_path):
     torch.manual_seed(3)
     donor = nn.Conv2d(3, 2, 3)
@@ -253,39 +144,6 @@ def test_subject_takes_its_weights_from_the_checkpoint(tmp_path):
     assert torch.equal(subject.cnn.weight, donor.weight)
     assert subject.name == "Conv2d (donor.weights)"
     assert subject.checkpoint == str(tmp_path / "donor.weights.pt")
-
-
-class SmallCNN(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.features = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
-        self.head = nn.Linear(4, 2)
-
-    def forward(self, x):
-        return self.head(self.features(x).mean((2, 3)))
-
-
-@pytest.fixture
-def loaded(tmp_path):
-    """Saves a checkpoint, loads it into a fresh CNN, compares, and returns what is to be said."""
-
-    def check(make, name="weights.pt", save=torch.save):
-        donor, cnn = SmallCNN(), SmallCNN()
-        for value in donor.state_dict().values():
-            value.add_(1)
-        content = make(donor)
-        if content is not None:
-            save(content, tmp_path / name)
-        notes = load_weights(cnn, str(tmp_path / name))
-        expected = donor.state_dict()
-        assert all(torch.equal(value, expected[key]) for key, value in cnn.state_dict().items())
-        return notes
-
-    return check
-
-
-def prefixed(module, prefix):
-    return {f"{prefix}{name}": value for name, value in module.state_dict().items()}
 
 
 @pytest.mark.parametrize(
@@ -364,158 +222,6 @@ def test_misfit_is_told_of_the_part_that_fits_best(tmp_path):
     assert "SmallCNN (its 'state_dict', names that start with 'net.')" in message
     assert "missing: features.0.bias; unexpected: extra.weight; of another shape: " in message
     assert "head.weight [7, 4] instead of [2, 4]" in message
-
-
-class Color(Enum):
-    RED = 1
-
-
-class Settings:
-    def __init__(self, size):
-        self.size = size
-
-
-class LitModule(lightning.LightningModule):
-    def __init__(self, cnn, **kwargs):
-        super().__init__()
-        self.save_hyperparameters(ignore="cnn")
-        self.cnn = cnn
-        self.register_buffer("class_weights", torch.ones(2))
-
-    def training_step(self, batch):
-        return self.cnn(batch[0]).sum()
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), 0.01)
-
-
-HYPER_PARAMETERS = {
-    "none": {},
-    "plain": {"lr": 0.1, "sizes": [1, 2], "nested": {"a": "b"}},
-    "of any class": {
-        "path": Path("x"),
-        "options": Namespace(a=1),
-        "attributes": AttributeDict(lr=0.1, inner=AttributeDict(b=2)),
-        "color": Color.RED,
-        "settings": Settings(3),
-        "default": defaultdict(list, {"a": [1]}),
-        "queue": deque([1, 2]),
-        "function": partial(torch.optim.SGD, lr=0.1),
-        "dtype": torch.float16,
-        "device": torch.device("cpu"),
-        "module": nn.Linear(1, 1),
-    },
-}
-
-
-@pytest.mark.parametrize("kind", HYPER_PARAMETERS)
-def test_lightning_checkpoint(loaded, tmp_path, kind):
-    def make(cnn):
-        trainer = lightning.Trainer(
-            max_steps=1,
-            accelerator="cpu",
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            default_root_dir=tmp_path,
-        )
-        data = torch.utils.data.TensorDataset(torch.rand(4, 3, 8, 8))
-        module = LitModule(cnn, **HYPER_PARAMETERS[kind])
-        trainer.fit(module, torch.utils.data.DataLoader(data, 2))
-        trainer.save_checkpoint(tmp_path / "last.ckpt")
-
-    assert loaded(make, "last.ckpt") == [
-        "The CNN's weights are the tensors in 'state_dict' of 'last.ckpt' whose names start with "
-        "'cnn.'.",
-        "1 other tensor is not used: class_weights.",
-    ]
-
-
-@pytest.mark.parametrize("place", ["hyper_parameters", "state_dict", "callbacks"])
-def test_code_beside_the_weights_is_not_run_and_the_weights_are_read(loaded, tmp_path, place):
-    trap = tmp_path / "trap"
-
-    def make(cnn):
-        content = {"state_dict": cnn.state_dict(), "callbacks": {}, "hyper_parameters": {}}
-        content[place]["trap"] = RunsCode(trap)
-        return content
-
-    loaded(make)
-    assert not trap.exists()
-    torch.load(tmp_path / "weights.pt", weights_only=False)
-    assert trap.read_text(encoding="utf-8") == "gotcha"
-
-
-def raw_checkpoint(pickled):
-    """A zipped checkpoint around any pickle."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("x/data.pkl", pickled)
-        archive.writestr("x/version", "3\n")
-        archive.writestr("x/byteorder", "little")
-    return file.getvalue()
-
-
-@pytest.mark.parametrize(
-    "function",
-    [
-        "posix system",
-        "os system",
-        "builtins eval",
-        "builtins exec",
-        "subprocess getoutput",
-        "torch.serialization os.system",
-        "torch._utils importlib.import_module",
-        "torch.hub _import_module",
-        "torch.storage _load_from_bytes",
-        "torch jit.load",
-        "numpy.testing._private.utils runstring",
-    ],
-)
-@pytest.mark.parametrize("protocol", [2, 4])
-def test_no_function_that_a_pickle_names_is_called(refused, tmp_path, function, protocol):
-    trap = tmp_path / "trap"
-    argument = f"touch {trap}" if "system" in function else f"open({str(trap)!r}, 'w').close()"
-    module, name = function.split()
-    parts = [pickle.PROTO + bytes([protocol])]
-    if protocol == 2:
-        parts.append(f"c{module}\n{name}\n".encode())
-    else:
-        parts += [pickle.UNICODE + f"{text}\n".encode() for text in (module, name)]
-        parts.append(pickle.STACK_GLOBAL)
-    call = b"".join([*parts, pickle.UNICODE, argument.encode(), b"\n", b"\x85R"])
-    refused(raw_checkpoint(call + b"."))
-    refused(raw_checkpoint(b"}" + pickle.UNICODE + b"state_dict\n" + call + b"s."))
-    refused(call + b".")
-    assert not trap.exists()
-
-
-def test_a_pickle_cannot_change_the_functions_that_make_tensors(refused):
-    before = torch._utils._rebuild_tensor_v2.__defaults__
-    build = pickle.PROTO + b"\x02ctorch._utils\n_rebuild_tensor_v2\n"
-    build += b"N}" + pickle.UNICODE + b"__defaults__\n(I1\nI2\ntsN}" + b"\x86b."
-    refused(raw_checkpoint(build))
-    assert torch._utils._rebuild_tensor_v2.__defaults__ == before
-
-
-def test_torchscript_is_refused(tmp_path):
-    torch.jit.script(nn.Linear(3, 2)).save(tmp_path / "net.pt")
-    with pytest.raises(InputError, match=r"TorchScript .*torch\.save\(model\.state_dict\(\)"):
-        load_weights(nn.Linear(3, 2), str(tmp_path / "net.pt"))
-
-
-def test_safetensors(loaded):
-    assert loaded(lambda cnn: cnn.state_dict(), "w.safetensors", save_file) == []
-    assert "'net.'" in loaded(lambda cnn: prefixed(cnn, "net."), "w.safetensors", save_file)[0]
-
-
-@pytest.mark.parametrize("share", [0.001, 0.05, 0.5, 0.99])
-def test_damaged_safetensors(tmp_path, share):
-    path = tmp_path / "w.safetensors"
-    save_file(SmallCNN().state_dict(), path)
-    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)] or b"x")
-    with pytest.raises(InputError, match="truncated or no safetensors file"):
-        load_weights(SmallCNN(), str(path))
 
 
 def test_subject_keeps_what_is_to_be_said(tmp_path):
