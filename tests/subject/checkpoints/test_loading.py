@@ -2,15 +2,12 @@ import io
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from prober.common.errors import InputError
 from prober.subject import Subject
-from prober.subject.checkpoints import loading
-from prober.subject.checkpoints.format import Content, Format
 from prober.subject.checkpoints.loading import load_weights
 from prober.subject.reference import ReferenceCNN
 from tests.plain import FOLDER
@@ -228,28 +225,3 @@ def test_subject_keeps_what_is_to_be_said(tmp_path):
     torch.save({"model": nn.Conv2d(3, 2, 3).state_dict()}, tmp_path / "donor.pt")
     subject = Subject(nn.Conv2d(3, 2, 3), str(tmp_path / "donor.pt"))
     assert subject.notes == ["The CNN's weights are the tensors in 'model' of 'donor.pt'."]
-
-
-class Npz(Format):
-    """Arrays by name, as `numpy.savez` writes them: a format that is not known."""
-
-    def recognizes(self, path):
-        return path.suffix == ".npz"
-
-    def read(self, path):
-        with np.load(path) as arrays:
-            return Content({name: torch.from_numpy(array) for name, array in arrays.items()})
-
-
-def test_a_format_is_one_class_and_one_line(tmp_path, monkeypatch):
-    torch.manual_seed(0)
-    donor, cnn = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3)
-    path = tmp_path / "donor.npz"
-    np.savez(path, **{name: value.numpy() for name, value in donor.state_dict().items()})
-    monkeypatch.setattr(loading, "FORMATS", (Npz(), *loading.FORMATS))
-    subject = Subject(cnn, checkpoint=str(path))
-    assert torch.equal(subject.cnn.weight, donor.weight)
-    assert subject.sha256 == Subject(donor).sha256
-    np.savez(path, weight=donor.weight.detach().numpy())
-    with pytest.raises(InputError, match=r"does not fit Conv2d: missing: bias"):
-        Subject(cnn, checkpoint=str(path))
