@@ -21,15 +21,7 @@ from PIL import Image
 from torch import nn
 
 import prober
-from prober import (
-    ChannelMean,
-    ClassConditional,
-    Diversity,
-    InputError,
-    Neuron,
-    Subject,
-    TopKMean,
-)
+from prober import ChannelMean, ClassConditional, Diversity, InputError, Neuron, Subject, TopKMean
 from prober.ascent.method import Method
 from prober.ascent.targets import Target, method_of
 from prober.common.pictures import enlarge, to_bytes

@@ -10,12 +10,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from prober.ascent.callbacks import (
-    Evolution,
-    RunRecord,
-    TensorBoardImages,
-    TensorBoardScalars,
-)
+from prober.ascent.callbacks import Evolution, RunRecord, TensorBoardImages, TensorBoardScalars
 from prober.ascent.module import visualization
 from prober.ascent.objectives import ChannelMean
 from prober.common.errors import InputError

@@ -9,12 +9,7 @@ from PIL import Image
 from torch import nn
 
 from prober.ascent.given_images import shipped_digits
-from prober.ascent.parameterizations import (
-    Fourier,
-    MagnitudeBasis,
-    MagnitudeConstrained,
-    Pixels,
-)
+from prober.ascent.parameterizations import Fourier, MagnitudeBasis, MagnitudeConstrained, Pixels
 from prober.ascent.starts import PinkNoise
 from prober.common.errors import InputError
 from tests import plain

@@ -12,12 +12,7 @@ from prober.ascent.layer_objectives import (
 )
 from prober.ascent.method import Method
 from prober.ascent.objectives import ChannelMean, ClassConditional, Neuron, Objective, TopKMean
-from prober.ascent.parameterizations import (
-    Fourier,
-    MagnitudeConstrained,
-    Parameterization,
-    Pixels,
-)
+from prober.ascent.parameterizations import Fourier, MagnitudeConstrained, Parameterization, Pixels
 from prober.ascent.records import concrete
 from prober.ascent.regularizers import L2, Distance, Regularizer, TotalVariation
 from prober.ascent.starts import (

@@ -27,12 +27,7 @@ import lightning
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from prober.ascent.callbacks import (
-    Evolution,
-    RunRecord,
-    TensorBoardImages,
-    TensorBoardScalars,
-)
+from prober.ascent.callbacks import Evolution, RunRecord, TensorBoardImages, TensorBoardScalars
 from prober.ascent.datamodule import StepsDataModule
 from prober.ascent.module import ActivationMaximization
 from prober.ascent.objectives import ChannelMean

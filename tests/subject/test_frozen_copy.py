@@ -10,13 +10,7 @@ from torch.nn.utils import prune
 
 from prober.common.errors import InputError
 from tests import plain
-from tests.subject.nets import (
-    IMAGES,
-    Gives,
-    Tables,
-    state,
-    subject_of,
-)
+from tests.subject.nets import IMAGES, Gives, Tables, state, subject_of
 
 
 class TwoInputs(nn.Module):

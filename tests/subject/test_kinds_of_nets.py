@@ -12,14 +12,7 @@ from prober.ascent.objectives import ChannelMean
 from prober.common.errors import InputError
 from prober.subject import Subject
 from tests import plain
-from tests.subject.nets import (
-    IMAGES,
-    KINDS,
-    Net,
-    conv,
-    state,
-    subject_of,
-)
+from tests.subject.nets import IMAGES, KINDS, Net, conv, state, subject_of
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,7 @@ import torch
 from torch import nn
 
 from prober.subject import Subject
-from tests.subject.nets import (
-    IMAGES,
-    KINDS,
-    convnext,
-    subject_of,
-    transformer,
-)
+from tests.subject.nets import IMAGES, KINDS, convnext, subject_of, transformer
 
 
 class Remembers(nn.Module):

@@ -1,0 +1,33 @@
+import pytest
+import torch
+from torch import nn
+
+from prober.ascent.method import Method
+from prober.ascent.module import visualization
+from prober.ascent.objectives import ChannelMean
+from prober.ascent.parameterizations import Fourier, Pixels
+from prober.ascent.starts import GaussianNoise, PinkNoise
+from prober.ascent.transforms import robust
+from prober.common.errors import InputError
+from prober.subject import Subject
+
+
+@pytest.mark.parametrize("lr", [0.0, -0.05, float("nan"), float("inf")])
+def test_learning_rate_out_of_range_is_told(lr):
+    with pytest.raises(InputError, match=f"learning rate is {lr}"):
+        Method(lr=lr)
+
+
+@pytest.mark.parametrize(("side", "large"), [((63, 80), False), ((64, 64), True)])
+def test_large_images_have_other_defaults(side, large):
+    torch.manual_seed(0)
+    subject = Subject(nn.Sequential(nn.Conv2d(3, 4, 3, stride=4)), input_shape=(3, *side))
+    module = visualization(subject, ChannelMean("0", 1), seed=0)
+    assert type(module.method.parameterization) is (Fourier if large else Pixels)
+    assert type(module.targets[0].initial_image) is (PinkNoise if large else GaussianNoise)
+    assert module.method.transforms == (robust((3, *side)) if large else ())
+    asked = visualization(
+        subject, ChannelMean("0", 1), seed=0, parameterization=Pixels(), transforms=[]
+    )
+    assert type(asked.targets[0].initial_image) is GaussianNoise
+    assert (type(asked.method.parameterization), asked.method.transforms) == (Pixels, ())
