@@ -156,7 +156,7 @@ def _build(path: Path) -> ExportedCNN:
     sizes = {name for step in root.all_steps() if step.is_size for name in step.results}
     _connect(root, sizes | set(weights), set(root.results))
 
-    cnn = _class(root.kind, ExportedCNN)()
+    cnn: ExportedCNN = _class(root.kind, ExportedCNN)()
     cnn.input_shape = tuple(
         size.get("as_int") for size in graph["tensor_values"][inputs[0]]["sizes"]
     )
@@ -248,7 +248,7 @@ def _path(text: str | None, root: Call) -> list[tuple[tuple[str, ...], str, str]
     """
     if not text or text.startswith("_empty_nn_module_stack"):  # added by torch.export itself
         return None
-    path = []
+    path: list[tuple[tuple[str, ...], str, str]] = []
     for item in text.split(";"):
         key, module, kind = item.split(",", 2)
         module, kind = module.split("@")[0], kind.rsplit(".", 1)[-1]
@@ -328,7 +328,8 @@ def _value(argument: dict[str, Any], target: str) -> Any:
 
 def _results(outputs: list[dict[str, Any]]) -> tuple[list[str], bool, bool]:
     """Returns the names of results ("" for none), whether they are several, and a size."""
-    names, several = [], len(outputs) > 1
+    names: list[str] = []
+    several = len(outputs) > 1
     for output in outputs:
         [(kind, value)] = output.items()
         if kind == "as_tensors":
@@ -382,7 +383,7 @@ def _module(cnn: nn.Module, path: str, kind: str = "ExportedModule") -> nn.Modul
     return module
 
 
-def _class(name: str, base: type[nn.Module]) -> type[nn.Module]:
+def _class(name: str, base: type[nn.Module]) -> Any:
     return type(name if name.isidentifier() else base.__name__, (base,), {"__module__": __name__})
 
 
@@ -438,16 +439,16 @@ def _convolution(module: nn.Module, call: Call) -> nn.Conv2d | None:
     kinds = (torch.ops.aten.conv2d.default, torch.ops.aten.conv2d.padding)
     if found is None or found[0] not in kinds:
         return None
-    options = {
+    options: dict[str, Any] = {
         key: value if isinstance(value, int | str) else tuple(value)
         for key, value in found[1].items()
         if key in ("stride", "padding", "dilation", "groups")
     }
     weight = module.get_parameter("weight")
-    number, per_group, *kernel = weight.shape
+    number, per_group, height, width = weight.shape
     inputs, has_bias = per_group * options["groups"], hasattr(module, "bias")
     with torch.device("meta"):
-        return nn.Conv2d(inputs, number, tuple(kernel), bias=has_bias, **options)
+        return nn.Conv2d(inputs, number, (height, width), bias=has_bias, **options)
 
 
 def _linear(module: nn.Module, call: Call) -> nn.Linear | None:

@@ -132,7 +132,7 @@ class ExportedCNN(ExportedModule):
     targets: dict[str, str]
     whole: Call
 
-    def forward(self, images: Tensor) -> Any:
+    def forward(self, images: Tensor) -> Any:  # type: ignore[override]  # the whole has one input
         """Runs the CNN on images `[N, C, H, W]`; N is 1 if that is what it was exported for.
 
         Raises:
