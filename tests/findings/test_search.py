@@ -1,14 +1,13 @@
-"""The search for facets: its descriptors, ReLUs that leak, and starts for units that look dead."""
+"""The search for facets: its descriptors, and starts for units that look dead."""
 
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from prober.ascent.method import Method
 from prober.ascent.objectives import Neuron
 from prober.ascent.parameterizations import Pixels
-from prober.findings.search import LeakyReLUs, awaken, descriptors, look_dead
+from prober.findings.search import awaken, descriptors, look_dead
 from prober.subject import Subject
 
 PIXELS = Method(parameterization=Pixels(), transforms=())
@@ -38,43 +37,6 @@ def test_descriptors_tell_directions_and_colors_apart():
     red[0], blue[2] = 1, 1
     assert likeness(red, blue) < 0.5
     assert likeness(red, red) == pytest.approx(1)
-
-
-RELUS = {
-    "module": nn.ReLU(),
-    "in place": nn.ReLU(inplace=True),
-    "function": F.relu,
-    "torch": torch.relu,
-    "method": lambda x: x.relu(),
-    "clamp_min": lambda x: x.clamp_min(0),
-    "clamp": lambda x: x.clamp(min=0),
-    "ReLU6": nn.ReLU6(),
-}
-
-
-@pytest.mark.parametrize("name", RELUS)
-def test_a_relu_leaks_while_asked_to_and_only_then(name):
-    relu = RELUS[name]
-    values = torch.tensor([-2.0, 0.5, 3.0])
-
-    def slopes():
-        x = values.clone().requires_grad_()
-        relu(x * 1).sum().backward()
-        return x.grad.tolist()
-
-    with LeakyReLUs():
-        below, *above = slopes()
-        leaked = relu(values.clone())
-    assert below > 0 and above == [1, 1]
-    assert leaked.tolist() == [0.0, 0.5, 3.0]  # only the gradient leaks
-    assert slopes() == [0, 1, 1]
-    assert relu(values.clone()).tolist() == [0.0, 0.5, 3.0]
-
-
-def test_a_floor_that_is_no_relu_stays():
-    with LeakyReLUs():
-        assert torch.tensor([0.1, 2.0]).clamp_min(0.5).tolist() == [0.5, 2.0]
-        assert torch.tensor([1e-9]).clamp_min(1e-6).tolist() == pytest.approx([1e-6])
 
 
 def test_what_never_moves_looks_dead():

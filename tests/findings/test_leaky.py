@@ -1,0 +1,70 @@
+"""ReLUs that let a gradient through where they are shut."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from prober.findings.leaky import LeakyReLUs
+
+RELUS = {
+    "module": nn.ReLU(),
+    "in place": nn.ReLU(inplace=True),
+    "function": F.relu,
+    "torch": torch.relu,
+    "method": lambda x: x.relu(),
+    "clamp_min": lambda x: x.clamp_min(0),
+    "clamp": lambda x: x.clamp(min=0),
+    "clamp, by position": lambda x: x.clamp(0),
+    "clip": lambda x: torch.clip(x, 0),
+    "clamp, in place": lambda x: x.clamp_(0),
+    "relu_": torch.relu_,
+    "ReLU6": nn.ReLU6(),
+    "threshold": lambda x: F.threshold(x, 0.0, 0.0),
+    "hard tangent": nn.Hardtanh(0.0, 4.0),
+}
+
+
+@pytest.mark.parametrize("name", RELUS)
+def test_a_relu_leaks_while_asked_to_and_only_then(name):
+    relu = RELUS[name]
+    values = torch.tensor([-2.0, 0.5, 3.0])
+
+    def slopes():
+        x = values.clone().requires_grad_()
+        relu(x * 1).sum().backward()
+        return x.grad.tolist()
+
+    with LeakyReLUs():
+        below, *above = slopes()
+        leaked = relu(values.clone())
+    assert below == pytest.approx(0.1) and above == [1, 1]
+    assert leaked.tolist() == [0.0, 0.5, 3.0]  # only the gradient leaks
+    assert slopes() == [0, 1, 1]
+    assert relu(values.clone()).tolist() == [0.0, 0.5, 3.0]
+
+
+OTHERS = {
+    "a floor above zero": lambda x: x.clamp_min(0.75),
+    "a floor below zero": lambda x: x.clamp(min=-1),
+    "a tensor as the floor": lambda x: x.clamp_min(torch.zeros(3)),
+    "both ends": lambda x: x.clamp(0, 1),
+    "another threshold": lambda x: F.threshold(x, 0.75, 0.0),
+    "a hard tangent": nn.Hardtanh(),
+    "absolute values": torch.abs,
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_is_no_relu_stays(name):
+    values = torch.tensor([-2.0, 0.5, 3.0])
+
+    def answers():
+        x = values.clone().requires_grad_()
+        output = OTHERS[name](x)
+        output.sum().backward()
+        return output.tolist(), x.grad.tolist()
+
+    with LeakyReLUs():
+        found = answers()
+    assert found == answers()
