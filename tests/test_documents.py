@@ -32,6 +32,7 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FILE = re.compile(r"[\w./-]+/|[\w./-]*\w\.(py|yaml|yml|md|toml|txt|pt|npz|png|json|html)")
+DRAWN = re.compile(r"(?<=\s\s)prober/\S+")
 OPTION = re.compile(r"(--)?([a-z_]+(?:\.[a-z_]+)*)( .*)?")
 CLASS = re.compile(r"([A-Z]\w*[a-z]\w*)(\(.*\))?")
 
@@ -177,7 +178,8 @@ def wrong_links(text, page="README.md"):
 
 def wrong_files(text):
     places = [ROOT, CONFIGS, ROOT / "docs", ROOT / "prober", ROOT / "prober/subject/reference"]
-    for span in spans(text):
+    drawn = [path for block in blocks(text, "text") for path in DRAWN.findall(block)]
+    for span in spans(text) + drawn:
         if not FILE.fullmatch(span) or re.split(r"[./]", span)[0] in PERSONS:
             continue
         there = any((place / span).exists() for place in places)
@@ -238,12 +240,18 @@ def test_what_is_not_there_is_found(options):
     text = (
         "[a](docs/sweeps.md#the-grid) [b](docs/sweeps.md#the-great) [c](docs/nowhere.md) [d](#no)\n"
         "`configs/class7.yaml` `conv2_ch4.yaml` `my_cnn.py` `final.png` `first.png` `prober/x/`\n"
+        "```text\na  prober/ascent/module.py\nb  prober/ascent/modul.py\n```\n"
         "`ChannelMean` `Fourier(1.5)` `ChannelMeans` `Furier(1)`\n"
         "`prober.visualize` `prober.InputError` prober.visualise prober.ascent.nothing\n"
         "`grid.layers` `--trainer.max_steps 5` `grid.lairs` `--sweeps x` `trainer.steps`\n"
     )
     assert list(wrong_links(text)) == ["docs/sweeps.md#the-great", "docs/nowhere.md", "#no"]
-    assert list(wrong_files(text)) == ["conv2_ch4.yaml", "first.png", "prober/x/"]
+    assert list(wrong_files(text)) == [
+        "conv2_ch4.yaml",
+        "first.png",
+        "prober/x/",
+        "prober/ascent/modul.py",
+    ]
     assert list(wrong_classes(text)) == ["ChannelMeans", "Furier(1)"]
     assert sorted(wrong_paths(text)) == ["prober.ascent.nothing", "prober.visualise"]
     assert list(wrong_options(text, options)) == ["grid.lairs", "--sweeps x", "trainer.steps"]
