@@ -45,7 +45,7 @@ def describe_layers(subject: Subject) -> list[dict[str, Any]]:
             "output": list(layer.output),
             "channels": layer.shape[0],
             "neurons": list(layer.shape[1:]) or None,
-            "receptive_field": None if fields[name] is None else list(fields[name]),
+            "receptive_field": list(field) if (field := fields[name]) else None,
             "parameters": parameters(layer, recurse=True),
             "own_parameters": parameters(layer, recurse=False),
             "calls": layer.calls,

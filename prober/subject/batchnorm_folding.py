@@ -1,7 +1,7 @@
 """Batch normalization folded into the convolutions before it, where that changes no score."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from prober.subject.channel_layout import tensors
+from prober.subject.other_weights import other_weights
 from prober.subject.watched import watched
 
 TOLERANCE = 1e-5
 """Outputs may differ by this share of their largest number, which float32 rounds to about 1e-7."""
 
 
-Run = Callable[[Tensor, Mapping[str, Tensor]], Any]
+Run = Callable[[Tensor], Any]
 
 
 @dataclass
@@ -24,16 +25,18 @@ class Pair:
     """A convolution and the batch normalization that alone takes its output.
 
     Attributes:
-        number: Which it is, of those that can be folded.
         names: The names of the two.
         convolution: Its module.
         normalization: Its module.
+        weight: The name of the buffer with the folded weight.
+        bias: The name of the buffer with the folded bias.
     """
 
-    number: int
     names: tuple[str, str]
     convolution: nn.Conv2d
     normalization: nn.BatchNorm2d
+    weight: str
+    bias: str
 
 
 class Folding(nn.Module):
@@ -46,7 +49,7 @@ class Folding(nn.Module):
     Args:
         modules: The CNN's modules by name.
         hooked: The names of those that have hooks, which may change what they give.
-        run: Runs the CNN on images `[1, C, H, W]`, with some weights in place of its own.
+        run: Runs the CNN on images `[1, C, H, W]`.
         image: An image, `[1, C, H, W]`.
 
     Attributes:
@@ -79,8 +82,8 @@ class Folding(nn.Module):
                 def keep(_name: str, _inputs: tuple[Any, ...], given: Any) -> None:
                     found.extend(tensor.clone() for _, tensor in tensors(given))
 
-                with watched(others, keep), self.applied(but=()) as weights:
-                    run(image, weights)
+                with watched(others, keep), self.applied(but=()):
+                    run(image)
                 return found
 
             before = outputs([])
@@ -95,27 +98,20 @@ class Folding(nn.Module):
             self.pairs = sound if same(sound) else []
 
     @contextmanager
-    def applied(self, but: Collection[str]) -> Iterator[dict[str, Tensor]]:
+    def applied(self, but: Collection[str]) -> Iterator[None]:
         """Folds for the time of a forward pass: the normalizations pass on what they get.
 
         Args:
             but: Modules that are probed, and so stay as they are.
-
-        Yields:
-            The folded weights, by the names of those that the CNN is to be run without.
         """
         pairs = [pair for pair in self.pairs if not any(name in but for name in pair.names)]
-        try:
+        with ExitStack() as stack:
             for pair in pairs:
+                weight, bias = getattr(self, pair.weight), getattr(self, pair.bias)
+                stack.enter_context(other_weights(pair.convolution, weight=weight, bias=bias))
+                stack.callback(vars(pair.normalization).pop, "forward")
                 vars(pair.normalization)["forward"] = _unchanged
-            yield {
-                f"{pair.names[0]}.{name}": self.get_buffer(f"{name}_{pair.number}")
-                for pair in pairs
-                for name in ("weight", "bias")
-            }
-        finally:
-            for pair in pairs:
-                vars(pair.normalization).pop("forward", None)
+            yield
 
     def _pair(
         self,
@@ -126,18 +122,25 @@ class Folding(nn.Module):
     ) -> Pair:
         """Folds two modules: the weights become buffers, to go where those of the CNN go."""
         assert isinstance(convolution, nn.Conv2d) and isinstance(normalization, nn.BatchNorm2d)
-        assert normalization.running_mean is not None and normalization.running_var is not None
-        mean, variance = normalization.running_mean.double(), normalization.running_var.double()
-        factor = (variance + normalization.eps).rsqrt()
+        mean, variance = normalization.running_mean, normalization.running_var
+        assert mean is not None and variance is not None
+        factor = (variance.double() + normalization.eps).rsqrt()
         if normalization.weight is not None:
             factor = factor * normalization.weight.double()
         bias = 0 if convolution.bias is None else convolution.bias.double()
         offset = 0 if normalization.bias is None else normalization.bias.double()
         weight = convolution.weight
         folded = (weight.double() * factor[:, None, None, None]).to(weight)
-        self.register_buffer(f"weight_{number}", folded, persistent=False)
-        self.register_buffer(f"bias_{number}", (offset + (bias - mean) * factor).to(weight), False)
-        return Pair(number, names, convolution, normalization)
+        pair = Pair(names, convolution, normalization, f"weight_{number}", f"bias_{number}")
+        self.register_buffer(pair.weight, folded, persistent=False)
+        self.register_buffer(
+            pair.bias, (offset + (bias - mean.double()) * factor).to(weight), False
+        )
+        if convolution.bias is None:
+            # A parameter that is None cannot become a tensor, a buffer can.
+            del convolution.bias
+            convolution.register_buffer("bias", None)
+        return pair
 
 
 @contextmanager
@@ -178,7 +181,7 @@ def _neighbors(modules: dict[str, nn.Module], run: Run, image: Tensor) -> list[t
             found.append((given[id(inputs[0])][0], name))
 
     with watched(both, note):
-        run(image, {})
+        run(image)
     return [pair for pair in found if all(calls[name] == 1 for name in pair)]
 
 

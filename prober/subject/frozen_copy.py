@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.lazy import LazyModuleMixin
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from prober.common.errors import InputError
@@ -127,13 +127,12 @@ def _check_kind(cnn: nn.Module) -> None:
                 "so its layers cannot be reached. Give the CNN as Python builds it, with its state "
                 "dict, or a torch.export archive."
             )
-        lazy: Any = module if isinstance(module, LazyModuleMixin) else None
-        if lazy is not None and lazy.has_uninitialized_params():
+        held = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+        if any(map(is_lazy, held)):
             raise InputError(
                 f"{whole} cannot be probed. {where} is lazy and has no weights yet. Build the CNN "
                 "with all its sizes, or run it once on an image before."
             )
-        held = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
         if ".quantized" in type(module).__module__ or any(t.is_quantized for t in held):
             raise InputError(
                 f"{whole} cannot be probed. {where} is quantized, and no gradient leads through "

@@ -44,26 +44,26 @@ def guessed_input_shape(cnn: nn.Module) -> tuple[Shape, str]:
     tried, _ = copied(cnn)
     trial = _Trial(tried.eval())
     first = _first(tried, nn.Conv2d)
-    for shape, why in _flat_shapes(tried) if first is None else []:
+    for shape, reason in _flat_shapes(tried) if first is None else []:
         if trial.run(shape) is not None:
-            return _found(shape, why)
-    channels_told = {3: "it takes color", 1: "it takes gray"}
+            return _found(shape, reason)
+    reasons = {3: "it takes color", 1: "it takes gray"}
     if first is not None:
         name, number = first[0], first[1].in_channels
-        of_layer = {number: f"layer '{name}' takes {number} channel{'s' * (number > 1)}"}
-        channels_told = of_layer | {c: t for c, t in channels_told.items() if c not in of_layer}
-    for channels, told in channels_told.items():
+        known = {number: f"layer '{name}' takes {number} channel{'s' * (number > 1)}"}
+        reasons = known | {c: reason for c, reason in reasons.items() if c not in known}
+    for channels, reason in reasons.items():
         small, large = (trial.run((channels, side, side)) for side in (SMALL, LARGE))
         if small is not None and large is not None:
             left = _smallest(small, large)
             side = LARGE if SHRINKS * left <= LARGE else SMALL
-            told += f", any size fits, and in the smallest map {LARGE} pixels become {left}"
-            return _found((channels, side, side), told)
+            reason += f", any size fits, and in the smallest map {LARGE} pixels become {left}"
+            return _found((channels, side, side), reason)
         if large is not None:
-            return _found((channels, LARGE, LARGE), f"{told}, this usual size fits")
+            return _found((channels, LARGE, LARGE), f"{reason}, this usual size fits")
         for side in (SMALL, *OTHERS):
             if (small if side == SMALL else trial.run((channels, side, side))) is not None:
-                return _found((channels, side, side), f"{told}, this usual size fits")
+                return _found((channels, side, side), f"{reason}, this usual size fits")
     said = f" Of {list(trial.first)} it said: {trial.error}" if trial.first else ""
     raise InputError(
         f"{type(cnn).__name__} takes no image of a usual shape; give "
@@ -129,5 +129,5 @@ def _smallest(small: dict[str, tuple[int, ...]], large: dict[str, tuple[int, ...
     return min(sides, default=LARGE)
 
 
-def _found(shape: Shape, told: str) -> tuple[Shape, str]:
-    return shape, f"Assumed input_shape={shape}: {told}. Give input_shape if it is another."
+def _found(shape: Shape, reason: str) -> tuple[Shape, str]:
+    return shape, f"Assumed input_shape={shape}: {reason}. Give input_shape if it is another."

@@ -178,9 +178,9 @@ class _Boxes(TorchDispatchMode):
                 del self._memory[gone]
             numbers = tensor.untyped_storage().nbytes() // tensor.element_size()
             self._memory[storage] = torch.full((4, numbers), NOTHING, device=tensor.device)
-        memory = self.read(tensor)
-        assert memory is not None  # now it has one
-        memory.copy_(box)
+        view = self.read(tensor)
+        assert view is not None
+        view.copy_(box)
 
 
 class _Call:
@@ -220,6 +220,12 @@ class _Call:
 
 Rule = Callable[[_Call, Tensor], Tensor]
 """From a call and one of its outputs to the output's boxes."""
+
+_MAX_POOL: dict[int, Callable[..., Tensor]] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
+_ADAPTIVE_MAX_POOL: dict[int, Callable[..., Tensor]] = {
+    **{1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d}
+}
+"""By the number of dimensions of a map."""
 
 
 def _dense(values: Any) -> list[Tensor]:
@@ -306,16 +312,15 @@ def _convolution(call: _Call, output: Tensor) -> Tensor:
         # The same as a convolution of the image with gaps between its pixels.
         spread = [stride[i] * (sides[i] - 1) + 1 for i in range(axes)]
         gaps = torch.full((*box.shape[:2], *spread), NOTHING, device=box.device)
-        between: list[Any] = [slice(None, None, step) for step in stride]
-        gaps[(..., *between)] = box
+        pixels: tuple[Any, ...] = (..., *(slice(None, None, step) for step in stride))
+        gaps[pixels] = box
         box = gaps
         before = [dilation[i] * (kernel[i] - 1) - padding[i] for i in range(axes)]
         after = [before[i] + extra[i] for i in range(axes)]
         stride = [1] * axes
     ends = [end for i in reversed(range(axes)) for end in (before[i], after[i])]
     box = F.pad(box, ends, value=NOTHING)
-    pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[axes - 1]
-    box = pool(box, kernel, stride, 0, dilation)
+    box = _MAX_POOL[axes](box, kernel, stride, 0, dilation)
     channels = output.shape[-axes - 1] // groups
     box = box.unsqueeze(2).expand(-1, -1, channels, *output.shape[-axes:])
     return box.reshape(*batch, channels * groups, *output.shape[-axes:])
@@ -327,11 +332,9 @@ def _pool(call: _Call, output: Tensor) -> Tensor:
     axes = next(i for i in (1, 2, 3) if f"{i}d" in call.name)
     images = box.reshape(-1, *box.shape[box.dim() - axes - 1 :])
     if "adaptive" in call.name:
-        adapted = (F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d)[axes - 1]
-        pooled = adapted(images, call["output_size"])
+        pooled = _ADAPTIVE_MAX_POOL[axes](images, call["output_size"])
     else:
-        pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[axes - 1]
-        pooled = pool(
+        pooled = _MAX_POOL[axes](
             images,
             call["kernel_size"],
             call["stride"] or None,

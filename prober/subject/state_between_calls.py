@@ -35,7 +35,7 @@ class StateBetweenCalls:
                 dict(vars(module)),
                 dict(buffers_of(module)),
                 {
-                    name: (version_of(buffer), buffer.clone())
+                    name: (buffer, version_of(buffer), buffer.clone())
                     for name, buffer in buffers_of(module).items()
                     if buffer is not None and f"{prefix}.{name}".removeprefix(".") not in weights
                 },
@@ -63,8 +63,8 @@ class StateBetweenCalls:
             self._buffers += [(module, *each) for each in _changes(buffers, buffers_of(module))]
             self._values += [
                 (module, name, value)
-                for name, (version, value) in values.items()
-                if (buffer := buffers[name]) is not None and version_of(buffer) != version
+                for name, (buffer, version, value) in values.items()
+                if version_of(buffer) != version
             ]
         self._before = []
         self._containers = [each for each in self._containers if not _holds_the_same(*each)]

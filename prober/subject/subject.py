@@ -2,14 +2,13 @@
 
 import hashlib
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from difflib import get_close_matches
-from typing import Any, Self, cast, final
+from typing import Any, Self, final
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from typing_extensions import override
 
 from prober.common.errors import InputError, listed, suggestion
@@ -20,6 +19,7 @@ from prober.subject.checkpoints.loading import load_cnn, load_weights
 from prober.subject.frozen_copy import copied, freeze
 from prober.subject.gradient_checkpoints import straight_checkpoints
 from prober.subject.layers import LOGITS, Layer, list_layers
+from prober.subject.other_weights import other_weights
 from prober.subject.reference import ReferenceCNN
 from prober.subject.state_between_calls import StateBetweenCalls
 from prober.subject.watched import watched
@@ -113,13 +113,14 @@ class Subject(ConvertsItself):
         if checkpoint is not None and exported is None:
             self.notes += load_weights(self.cnn, checkpoint)
         self.weights = freeze(self.cnn)
-        self.input_shape = cast("tuple[int, int, int]", tuple(input_shape))
-        if len(self.input_shape) != 3 or min(self.input_shape) < 1:
+        if len(input_shape) != 3 or min(input_shape) < 1:
             raise InputError(
                 f"input_shape {list(input_shape)} is not [channels, height, width], each 1 or more."
             )
+        channels, height, width = input_shape
+        self.input_shape = (channels, height, width)
         for key, values, default in (("mean", mean, 0.0), ("std", std, 1.0)):
-            statistic = _per_channel(key, values, default, self.input_shape[0])
+            statistic = _per_channel(key, values, default, channels)
             self.register_buffer(key, statistic, persistent=False)
         if not (self.std > 0).all():
             raise InputError(f"std {std} has a value that is not greater than 0.")
@@ -212,7 +213,7 @@ class Subject(ConvertsItself):
             What the CNN puts out, of any type.
         """
         try:
-            return self._run(images, {})
+            return self._run(images)
         finally:
             self._state.restore()
 
@@ -241,18 +242,9 @@ class Subject(ConvertsItself):
                 raise _Reached
 
         probed = {module: self._modules_by_name[module] for module in calls_left}
-        weights = {}
-        if channels is not None and all(map(self.gives_channels, layers)):
-            (convolution,) = layers
-            weights = self._weights_of(convolution, channels)
-        # In float64, the exact precision, the CNN runs as it is.
-        exact = images.dtype == torch.float64
-        folding: AbstractContextManager[dict[str, Tensor]] = (
-            nullcontext({}) if exact else self.folding.applied(but=names)
-        )
         try:
-            with folding as folded, watched(probed, keep):
-                given = self._run(images, folded | weights)
+            with self._folded(images, names), self._only(layers, channels), watched(probed, keep):
+                given = self._run(images)
             if wants_logits:
                 outputs[LOGITS] = self.layers[LOGITS].of(given)
         except _Reached:
@@ -265,13 +257,26 @@ class Subject(ConvertsItself):
                 )
         return outputs
 
-    def _weights_of(self, layer: str, channels: Sequence[int]) -> dict[str, Tensor]:
-        """The weights of some channels of a convolution, by the names of the whole ones."""
+    def _folded(self, images: Tensor, probed: Collection[str]) -> AbstractContextManager[None]:
+        # In float64, the exact precision, the CNN runs as it is.
+        if images.dtype == torch.float64 or not self.folding.pairs:
+            return nullcontext()
+        return self.folding.applied(but=probed)
+
+    def _only(
+        self, layers: Collection[str], channels: Sequence[int] | None
+    ) -> AbstractContextManager[None]:
+        """Makes a convolution compute only some of its channels, if it can."""
+        [layer, *others] = layers
+        if channels is None or others or not self.gives_channels(layer):
+            return nullcontext()
+        convolution = self._modules_by_name[layer]
         # One channel, or several in a row, are a view; others are copied.
         first, last = channels[0], channels[-1] + 1
         index = slice(first, last) if last - first == len(channels) else channels
-        own = self._modules_by_name[layer].named_buffers()
-        return {f"{layer}.{name}": buffer[index] for name, buffer in own}
+        whole = {"weight": convolution.weight, "bias": convolution.bias}
+        some = {name: value[index] for name, value in whole.items() if value is not None}
+        return other_weights(convolution, **some)
 
     def gives_channels(self, layer: str) -> bool:
         """Tells whether a layer can compute some of its channels alone.
@@ -356,7 +361,7 @@ class Subject(ConvertsItself):
         """
         if self._takes_channels_last is False:
             return
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # untyped
+        self._lay_out(torch.channels_last)
         if self._takes_channels_last is None:
             number = 1 if self.listing.one_by_one else 2
             images = torch.zeros(number, *self.input_shape).to(self.mean)
@@ -366,7 +371,12 @@ class Subject(ConvertsItself):
                 self._takes_channels_last = True
             except RuntimeError:
                 self._takes_channels_last = False
-                self.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # untyped
+                self._lay_out(torch.contiguous_format)
+
+    def _lay_out(self, layout: torch.memory_format) -> None:
+        for buffer in self.buffers():
+            if buffer.dim() == 4:
+                buffer.data = buffer.data.to(memory_format=layout)
 
     def hash_weights(self) -> str:
         """Returns the SHA-256 of the CNN's weights and statistics as they are now.
@@ -399,14 +409,12 @@ class Subject(ConvertsItself):
         self._state.convert(convert)
         return convert
 
-    def _run(self, images: Tensor, weights: Mapping[str, Tensor]) -> Any:
-        """Runs the whole CNN with some weights in place of its own."""
-        images = self._normalized(images)
+    def _run(self, images: Tensor) -> Any:
         try:
-            with straight_checkpoints() if self.listing.uses_checkpoints else nullcontext():
-                if not weights:
-                    return self.cnn(images)
-                return functional_call(self.cnn, dict(weights), images, tie_weights=False)
+            if not self.listing.uses_checkpoints:
+                return self.cnn(self._normalized(images))
+            with straight_checkpoints():
+                return self.cnn(self._normalized(images))
         except RuntimeError as error:
             if images.dtype == torch.float32 or not _is_about_precision(error):
                 raise

@@ -1,7 +1,7 @@
 """How the modules of a CNN are looked at while it runs: the one place where hooks are put on."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
@@ -19,8 +19,12 @@ def watched(
             with the module's name, its inputs by position and what it gives. If it returns
             anything but None, the CNN goes on with that.
     """
-    with ExitStack() as hooks:
+    handles = []
+    try:
         for name, module in modules.items():
             hook = lambda _module, inputs, given, name=name: see(name, inputs, given)  # noqa: E731
-            hooks.enter_context(module.register_forward_hook(hook))
+            handles.append(module.register_forward_hook(hook))
         yield
+    finally:
+        for handle in handles:
+            handle.remove()

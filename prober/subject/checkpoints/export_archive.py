@@ -15,7 +15,7 @@ import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -89,6 +89,9 @@ _PUBLIC: dict[str, Callable[..., Tensor]] = {
 }
 
 
+Exported = TypeVar("Exported", bound=nn.Module)
+
+
 class _Unusable(Exception):
     """Says why an archive cannot be probed."""
 
@@ -156,7 +159,7 @@ def _build(path: Path) -> ExportedCNN:
     sizes = {name for step in root.all_steps() if step.is_size for name in step.results}
     _connect(root, sizes | set(weights), set(root.results))
 
-    cnn: ExportedCNN = _class(root.kind, ExportedCNN)()
+    cnn = _class(root.kind, ExportedCNN)()
     cnn.input_shape = tuple(
         size.get("as_int") for size in graph["tensor_values"][inputs[0]]["sizes"]
     )
@@ -383,7 +386,7 @@ def _module(cnn: nn.Module, path: str, kind: str = "ExportedModule") -> nn.Modul
     return module
 
 
-def _class(name: str, base: type[nn.Module]) -> Any:
+def _class(name: str, base: type[Exported]) -> type[Exported]:
     return type(name if name.isidentifier() else base.__name__, (base,), {"__module__": __name__})
 
 

@@ -91,32 +91,10 @@ class ExportedModule(nn.Module):
 
     def forward(self, *inputs: Any, call: Call, run: Run) -> Any:
         """Runs the steps of one call."""
-        values = dict(zip(call.inputs, inputs, strict=True))
-
-        def resolve(value: Any) -> Any:
-            if isinstance(value, Ref):
-                return run.values[value.name] if value.name in run.values else values[value.name]
-            if isinstance(value, OfImages):
-                return getattr(run.images, value.what)
-            return [resolve(each) for each in value] if isinstance(value, list) else value
-
-        for step in call.steps:
-            if isinstance(step, Step):
-                kwargs = {key: resolve(value) for key, value in step.kwargs.items()}
-                output = step.function(*map(resolve, step.args), **kwargs)
-            else:
-                module = run.modules[step.module]
-                given = [values[name] for name in step.inputs]
-                plain = not isinstance(module, ExportedModule)
-                output = module(*given) if plain else module(*given, call=step, run=run)
-            outputs = output if step.several else [output]
-            kept = run.values if isinstance(step, Step) and step.is_size else values
-            kept.update(zip(step.results, outputs, strict=True))
-        results = tuple(values[name] for name in call.results)
-        return results if call.several else results[0]
+        return _run(call, inputs, run)
 
 
-class ExportedCNN(ExportedModule):
+class ExportedCNN(nn.Module):
     """The CNN of an archive, with the modules and the names of the CNN that was exported.
 
     Convolutions and linear layers are modules of PyTorch again. The archive is in eval mode or
@@ -132,7 +110,7 @@ class ExportedCNN(ExportedModule):
     targets: dict[str, str]
     whole: Call
 
-    def forward(self, images: Tensor) -> Any:  # type: ignore[override]  # the whole has one input
+    def forward(self, images: Tensor) -> Any:
         """Runs the CNN on images `[N, C, H, W]`; N is 1 if that is what it was exported for.
 
         Raises:
@@ -154,4 +132,31 @@ class ExportedCNN(ExportedModule):
         }
         weights = {name: state[target] for name, target in self.targets.items()}
         run = Run(weights, dict(self.named_modules(remove_duplicate=False)), images)
-        return super().forward(images, call=self.whole, run=run)
+        return _run(self.whole, (images,), run)
+
+
+def _run(call: Call, inputs: tuple[Any, ...], run: Run) -> Any:
+    """Runs the steps of one call on what goes into it."""
+    values = dict(zip(call.inputs, inputs, strict=True))
+
+    def resolve(value: Any) -> Any:
+        if isinstance(value, Ref):
+            return run.values[value.name] if value.name in run.values else values[value.name]
+        if isinstance(value, OfImages):
+            return getattr(run.images, value.what)
+        return [resolve(each) for each in value] if isinstance(value, list) else value
+
+    for step in call.steps:
+        if isinstance(step, Step):
+            kwargs = {key: resolve(value) for key, value in step.kwargs.items()}
+            output = step.function(*map(resolve, step.args), **kwargs)
+        else:
+            module = run.modules[step.module]
+            given = [values[name] for name in step.inputs]
+            plain = not isinstance(module, ExportedModule)
+            output = module(*given) if plain else module(*given, call=step, run=run)
+        outputs = output if step.several else [output]
+        kept = run.values if isinstance(step, Step) and step.is_size else values
+        kept.update(zip(step.results, outputs, strict=True))
+    results = tuple(values[name] for name in call.results)
+    return results if call.several else results[0]

@@ -157,14 +157,14 @@ class _Fit:
 def _fit(place: str, tensors: Weights, own: Weights) -> _Fit:
     """Finds the prefix, and the wrappers to leave out, with which most of the CNN's names fit."""
     readings: list[tuple[list[str], dict[str, str]]] = [([], {name: name for name in tensors})]
-    for left_out in (WRAPPERS[:1], WRAPPERS):
+    for known in (WRAPPERS[:1], WRAPPERS):
         shorter: dict[str, str] = {}
         for name in tensors:
-            parts = [part for part in name.split(".") if part not in left_out]
+            parts = [part for part in name.split(".") if part not in known]
             shorter.setdefault(".".join(parts), name)
         if len(shorter) == len(tensors) and shorter.keys() != readings[-1][1].keys():
             within = {part for name in tensors for part in name.split(".")}
-            readings.append(([each for each in left_out if each in within], shorter))
+            readings.append(([each for each in known if each in within], shorter))
     fits = []
     for wrappers, reading in readings:
         named = {name: tensors[original] for name, original in reading.items()}
