@@ -2,40 +2,34 @@
 
 import copy
 import json
-import logging
 import operator
-import os
 import re
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from inspect import Parameter, Signature, signature
 from itertools import chain
-from typing import Any, Self
+from typing import Any
 
 import torch
-from lightning.fabric import Fabric
-from lightning.fabric.plugins.environments import LightningEnvironment
-from lightning.pytorch import Callback, Trainer
 from torch import nn
-from tqdm import tqdm
 
+from prober.ascent.hardware import threads_for
 from prober.ascent.layer_objectives import DeepDream
 from prober.ascent.method import Method, is_large
-from prober.ascent.module import ActivationMaximization
 from prober.ascent.objectives import ChannelMean, Neuron, Objective
+from prober.ascent.progress import ProgressBar
 from prober.ascent.regularizers import DEFAULT_REGULARIZERS, Regularizer
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
 from prober.common.errors import InputError, check_kind, check_kinds
+from prober.common.quiet import quiet_lightning
 from prober.result import Curve, Evolution, Visualization, Visualizations
 from prober.subject import Subject
 from prober.subject.input_shape import guessed_input_shape
-from prober.sweep.chunks import automatic_size, cut, needed_layers
-from prober.sweep.grid import Planned
-from prober.sweep.run import Settings, optimize
-from prober.sweep.store import ChunkResult
+from prober.sweep.chunks import cut, sizes_for
+from prober.sweep.optimize import ChunkResult, Settings, optimize
+from prober.sweep.planned import PlannedTarget
 
 PRECISIONS = ("64-true", "32-true", "bf16-mixed")
 """Precisions that can be asked for, as the Trainer names them."""
@@ -125,10 +119,6 @@ def visualize(
         subject, notes = _subject(model, described, value_range)
         planned = _plan(subject, objectives, initial_image, tuple(regularizers), numbers)
         small = not is_large(subject.input_shape)
-        if small and "OMP_NUM_THREADS" not in os.environ:
-            # As in `fit`: small images gain nothing from a second thread, and two that wait for
-            # each other beside another busy process lose a hundredfold.
-            torch.set_num_threads(1)
         settings = Settings(
             method=chosen,
             every=max(1, steps // 10),
@@ -141,11 +131,11 @@ def visualize(
                 "enable_checkpointing": False,
                 "enable_model_summary": False,
             },
-            threads=torch.get_num_threads(),
+            threads=threads_for(subject.input_shape, torch.get_num_threads()),
             progress=progress,
         )
         found = _optimize(subject, planned, settings, device)
-    shown = Visualizations(found[each.stem] for each in planned)
+    shown = Visualizations(found[each.path] for each in planned)
     for each in shown:
         each.record["notes"] = notes
     return shown if several or len(numbers) > 1 else shown[0]
@@ -244,7 +234,7 @@ def _plan(
     initial_image: InitialImage | None,
     regularizers: tuple[Regularizer, ...],
     seeds: Sequence[int],
-) -> list[Planned]:
+) -> list[PlannedTarget]:
     """The targets: all seeds of each objective."""
     resolved: list[Objective] = []
     for objective in objectives:
@@ -259,41 +249,37 @@ def _plan(
     if not resolved:
         raise InputError(f"There are no targets: {TARGETS_ARE}.")
     return [
-        Planned(Target(objective, initial_image, regularizers, seed), f"{i}/{seed}", objective.name)
+        PlannedTarget(
+            Target(objective, initial_image, regularizers, seed), f"{i}/{seed}", objective.name
+        )
         for i, objective in enumerate(resolved)
         for seed in seeds
     ]
 
 
 def _optimize(
-    subject: Subject, planned: Sequence[Planned], settings: Settings, device: torch.device
+    subject: Subject, planned: Sequence[PlannedTarget], settings: Settings, device: torch.device
 ) -> dict[str, Visualization]:
-    """Optimizes all targets, in as few batches as are good; returns them by their stems."""
+    """Optimizes all targets, in as few batches as are good; returns them by their paths."""
     memory = None
     if device.type == "cuda":
         memory = torch.cuda.get_device_properties(device).total_memory
-    depth = list(subject.layers).index
-    sizes = {
-        layer: automatic_size(subject, max(layers, key=depth), memory)
-        for layer, layers in needed_layers(planned).items()
-    }
+    sizes = sizes_for(subject, planned, memory)
     for objective, seeds in Counter(each.target.objective for each in planned).items():
         if objective.compares:  # its images have to be together, be they many
             sizes[objective.layer] = max(sizes[objective.layer], seeds)
     chunks = cut(sorted(planned, key=lambda each: each.layer), sizes)
-    where = LightningEnvironment()  # whatever cluster the notebook runs on
-    devices = 1 if device.index is None else [device.index]
-    fabric = Fabric(accelerator=device.type, devices=devices, plugins=where)
     found = {}
-    with Bar(settings.trainer["max_steps"] * len(chunks), settings.progress) as bar:
+    steps = settings.trainer["max_steps"] * len(chunks)
+    with ProgressBar(steps, " steps", shown=settings.progress, every=25) as bar:
         for chunk in chunks:
-            result = optimize(subject, chunk, settings, fabric, bar)
+            result = optimize(subject, chunk, settings, device, bar)
             for i, each in enumerate(chunk):
-                found[each.stem] = _visualization(each, result, i)
+                found[each.path] = _visualization(each, result, i)
     return found
 
 
-def _visualization(planned: Planned, result: ChunkResult, i: int) -> Visualization:
+def _visualization(planned: PlannedTarget, result: ChunkResult, i: int) -> Visualization:
     record = {key: value for key, value in result.records[i].items() if key != "stem"}
     # A record is JSON; in Python its numbers may have been given as NumPy's, its paths as Path.
     record = json.loads(json.dumps(record, default=_plain))
@@ -317,13 +303,9 @@ def _undisturbed(device: torch.device) -> Iterator[None]:
     threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
     # To name a default device costs a little at every call of torch.
     elsewhere = torch.get_default_device().type != "cpu"
-    names = ("lightning", "lightning.pytorch", "lightning.fabric")
-    levels = {logger: logger.level for logger in map(logging.getLogger, names)}
     try:
-        for logger in levels:
-            logger.setLevel(logging.ERROR)
         with (
-            warnings.catch_warnings(),
+            quiet_lightning(),
             torch.random.fork_rng([device] if device.type == "cuda" else []),
             torch.inference_mode(False),  # with gradients, too
             torch.autocast("cpu", enabled=False),
@@ -331,44 +313,10 @@ def _undisturbed(device: torch.device) -> Iterator[None]:
             torch.device("cpu") if elsewhere else nullcontext(),
         ):
             torch.set_default_dtype(torch.float32)
-            warnings.simplefilter("ignore")
             torch.manual_seed(0)  # a CNN that takes chances takes the same ones every time
             yield
     except SystemExit:  # how a Trainer ends after Ctrl-C, and with it the whole program
         raise KeyboardInterrupt from None
     finally:
-        for logger, level in levels.items():
-            logger.setLevel(level)
         torch.set_num_threads(threads)
         torch.set_default_dtype(dtype)
-
-
-class Bar(Callback):
-    """The progress bar: steps done of all, time left, and the score.
-
-    Args:
-        steps: Steps of all batches.
-        shown: Whether it is shown.
-    """
-
-    def __init__(self, steps: int, shown: bool) -> None:
-        self._bar = tqdm(total=steps, unit=" steps", disable=not shown, dynamic_ncols=True)
-
-    def __enter__(self) -> Self:
-        """Shows the bar."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Leaves the bar as it is."""
-        self._bar.close()
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: ActivationMaximization, *_: Any
-    ) -> None:
-        """Counts the step, and shows the score of the batch now and then."""
-        if self._bar.disable:
-            return
-        if trainer.global_step % 25 == 0:
-            score = pl_module.measures.score.mean().item()
-            self._bar.set_postfix_str(f"{pl_module.targets[0].name} {score:.4g}", refresh=False)
-        self._bar.update()

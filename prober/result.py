@@ -8,8 +8,20 @@ from typing import Any, NamedTuple, Self, SupportsIndex, overload
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from prober.common.drawing import (
+    CURVE,
+    FAINT,
+    INK,
+    PAPER,
+    Box,
+    Paragraph,
+    curve_points,
+    font,
+    paste_framed,
+    text_block,
+)
 from prober.common.errors import InputError
 from prober.common.files import npy, write_whole
 from prober.common.pictures import enlarge, gif, png, shrunk, to_bytes
@@ -22,8 +34,6 @@ WRAP = 5
 
 PLOT, MARGIN, LINE = 300, 12, 22
 """Width of a score curve, the margin around everything, and a line of text, in pixels."""
-
-INK, FAINT, CURVE, PAPER = "#111111", "#666666", "#1f4e9c", "#ffffff"
 
 
 class Curve(NamedTuple):
@@ -103,8 +113,10 @@ class Visualization:
     def __repr__(self) -> str:
         """Says what was probed, what came of it, and what was assumed."""
         record, shape = self.record, list(self.array.shape)
-        told = f"{self.name}: {_told(record)} after {record['steps']} steps, seed {record['seed']}"
-        return "\n".join([f"<Visualization of {told}, image {shape}>", *record["notes"]])
+        what = (
+            f"{self.name}: {_outcome(record)} after {record['steps']} steps, seed {record['seed']}"
+        )
+        return "\n".join([f"<Visualization of {what}, image {shape}>", *record["notes"]])
 
     def _repr_png_(self) -> bytes:
         """Draws picture and score curve side by side, for notebooks."""
@@ -112,10 +124,11 @@ class Visualization:
         height, width = picture.shape[:2]
         plot = max(height, 120)
         panel = Image.new("RGB", (width + PLOT + 2 * MARGIN, plot + LINE), PAPER)
-        _place(panel, picture, 1, 1)
+        paste_framed(panel, picture, 1, 1)
         _draw_curve(ImageDraw.Draw(panel), self.scores, (width + MARGIN, 1), (PLOT, plot))
-        told = f"{_told(self.record)}, seed {self.record['seed']}"
-        return _framed(panel, [(self.name, INK, 16), (told, FAINT, 13)], self.record["notes"])
+        below = f"{_outcome(self.record)}, seed {self.record['seed']}"
+        title = [Paragraph(self.name, INK, 16), Paragraph(below, FAINT, 13)]
+        return _framed(panel, title, self.record["notes"])
 
     @property
     def _pixels(self) -> np.ndarray:
@@ -182,7 +195,8 @@ class Visualizations(list[Visualization]):
         titles = []
         for each in self:
             width = max(CELL, _in_cell(each).shape[1])
-            titles.append(_text([(f"{each.name}, seed {each.record['seed']}", INK, 13)], width))
+            title = Paragraph(f"{each.name}, seed {each.record['seed']}", INK, 13)
+            titles.append(text_block([title], width))
         room = max((title.height for title in titles), default=0)
         cells = [_cell(each, title, room) for each, title in zip(self, titles, strict=True)]
         columns = self._columns()
@@ -207,22 +221,22 @@ class Visualizations(list[Visualization]):
         return counts.pop() if several else WRAP
 
 
-def _told(record: dict[str, Any]) -> str:
+def _outcome(record: dict[str, Any]) -> str:
     """What came of a target, in a few words."""
     if record["status"] == "failed":
         return f"failed at step {record['failed_at_step']}, where its score was no number"
-    told = f"score {record['score_start']:.4g} to {record['score_end']:.4g}"
-    return f"{told}, nothing excites it from this start" if record["dead"] else told
+    scores = f"score {record['score_start']:.4g} to {record['score_end']:.4g}"
+    return f"{scores}, nothing excites it from this start" if record["dead"] else scores
 
 
 def _cell(shown: Visualization, title: Image.Image, room: int) -> Image.Image:
     """One picture of a sheet, below its title, which gets so much room, and above its score."""
     picture = _in_cell(shown)
-    below = _text([(_told(shown.record), FAINT, 12)], title.width)
+    below = text_block([Paragraph(_outcome(shown.record), FAINT, 12)], title.width)
     bottom = room + picture.shape[0] + 4
     cell = Image.new("RGB", (title.width + 2, bottom + below.height), PAPER)
     cell.paste(title, (1, room - title.height))
-    _place(cell, picture, 1, room)
+    paste_framed(cell, picture, 1, room)
     cell.paste(below, (1, bottom))
     return cell
 
@@ -233,47 +247,15 @@ def _in_cell(shown: Visualization) -> np.ndarray:
     return enlarge(picture, CELL) if picture.shape[0] <= CELL else shrunk(picture, CELL)
 
 
-def _framed(
-    panel: Image.Image, title: Sequence[tuple[str, str, int]], notes: Sequence[str]
-) -> bytes:
+def _framed(panel: Image.Image, title: Sequence[Paragraph], notes: Sequence[str]) -> bytes:
     """Draws a title above a panel and notes below it, with a margin around all; returns a PNG."""
-    above = _text(title, panel.width)
-    below = _text([(note, FAINT, 12) for note in notes], panel.width)
+    above = text_block(title, panel.width)
+    below = text_block([Paragraph(note, FAINT, 12) for note in notes], panel.width)
     height = above.height + panel.height + below.height
     sheet = Image.new("RGB", (panel.width + 2 * MARGIN, height + 2 * MARGIN), PAPER)
     for part, top in ((above, 0), (panel, above.height), (below, above.height + panel.height)):
         sheet.paste(part, (MARGIN, MARGIN + top))
     return png(np.asarray(sheet))
-
-
-def _text(paragraphs: Sequence[tuple[str, str, int]], width: int) -> Image.Image:
-    """Draws paragraphs, each a text with its color and size, in lines that fit a width."""
-    lines = [
-        (line, color, size)
-        for text, color, size in paragraphs
-        for line in _wrapped(text, _font(size), width)
-    ]
-    sheet = Image.new("RGB", (width, sum(size + 6 for _, _, size in lines)), PAPER)
-    draw, top = ImageDraw.Draw(sheet), 0
-    for line, color, size in lines:
-        draw.text((0, top), line, color, _font(size))
-        top += size + 6
-    return sheet
-
-
-def _wrapped(text: str, font: Any, width: int) -> list[str]:
-    """Cuts a text into lines that fit a width, at its spaces or, in a long word, anywhere."""
-    lines = [""]
-    for word in text.split():
-        if font.getlength(f"{lines[-1]} {word}".strip()) <= width:
-            lines[-1] = f"{lines[-1]} {word}".strip()
-            continue
-        lines += [""] * bool(lines[-1])
-        for letter in word:
-            if font.getlength(lines[-1] + letter) > width:
-                lines.append("")
-            lines[-1] += letter
-    return lines
 
 
 def _draw_curve(
@@ -284,36 +266,18 @@ def _draw_curve(
     if not len(values):
         return
     low, high = float(values.min()), float(values.max())
-    labels, font = [f"{value:.4g}" for value in (low, high)], _font(12)
-    indent = max(font.getlength(label) for label in labels) + 8
+    labels, letters = [f"{value:.4g}" for value in (low, high)], font(12)
+    indent = max(letters.getlength(label) for label in labels) + 8
     left, top = corner[0] + indent, corner[1]
     right, bottom = corner[0] + size[0] - 4, top + size[1]
     draw.line((left, top, left, bottom, right, bottom), FAINT)
     last = max(int(scores.steps[-1]), 1)
-    points = [
-        (
-            left + (right - left) * step / last,
-            bottom - (bottom - top) * (value - low) / ((high - low) or 1),
-        )
-        for step, value in zip(scores.steps.tolist(), scores.values.tolist(), strict=True)
-        if np.isfinite(value)
-    ]
+    across = (scores.steps / last).tolist()
+    box = Box(left, top, right, bottom)
+    points = curve_points(across, scores.values.tolist(), (low, high), box)
     if len(points) > 1:
         draw.line(points, CURVE, 2, joint="curve")
     for label, y in zip(labels, (bottom, top), strict=True):
-        draw.text((left - 5, y), label, FAINT, font, anchor="rs" if y == bottom else "rt")
-    draw.text((left, bottom + 5), "0", FAINT, font)
-    draw.text((right, bottom + 5), f"step {last}", FAINT, font, anchor="ra")
-
-
-def _place(sheet: Image.Image, pixels: np.ndarray, left: int, top: int) -> None:
-    """Pastes a picture, with a line around it so that white is seen, too."""
-    height, width = pixels.shape[:2]
-    sheet.paste(Image.fromarray(pixels), (left, top))
-    frame = (left - 1, top - 1, left + width, top + height)
-    ImageDraw.Draw(sheet).rectangle(frame, outline="#bbbbbb")
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font, so that the picture does not depend on the machine's."""
-    return ImageFont.load_default(size)
+        draw.text((left - 5, y), label, FAINT, letters, anchor="rs" if y == bottom else "rt")
+    draw.text((left, bottom + 5), "0", FAINT, letters)
+    draw.text((right, bottom + 5), f"step {last}", FAINT, letters, anchor="ra")

@@ -24,8 +24,9 @@ import prober
 from prober import ChannelMean, ClassConditional, Diversity, InputError, Neuron, Subject, TopKMean
 from prober.ascent.method import Method
 from prober.ascent.targets import Target, method_of
+from prober.common.drawing import CURVE
 from prober.common.pictures import enlarge, to_bytes
-from prober.result import CURVE, MARGIN
+from prober.result import MARGIN
 from prober.subject.input_shape import guessed_input_shape
 from tests import plain
 from tests.cnns import Fixed, reference, small
@@ -669,7 +670,7 @@ def test_batches_go_by_the_deepest_layer_that_is_needed(monkeypatch):
         asked.append(layer)
         return 8
 
-    monkeypatch.setattr("prober.api.automatic_size", size)
+    monkeypatch.setattr("prober.sweep.chunks.automatic_size", size)
     deep = ChannelMean("conv1", 0) + ChannelMean("conv3", 1)
     prober.visualize(reference(), ["conv2:0", deep], steps=1)
     assert asked == ["conv2", "conv3"]

@@ -1,10 +1,8 @@
 """ProberCLI: LightningCLI with this project's defaults and commands."""
 
-import logging
 import os
 import re
 import sys
-import warnings
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -15,27 +13,29 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import ArgsType, LightningCLI, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from prober.ascent.callbacks import (
-    Evolution,
-    RunRecord,
-    ScoreBar,
+from prober.ascent.datamodule import StepsDataModule
+from prober.ascent.hardware import accelerator_for, note_of, threads_for
+from prober.ascent.method import Method, various_initial_images
+from prober.ascent.module import visualization
+from prober.ascent.profiler import NoProfiler
+from prober.ascent.progress import ProgressBar
+from prober.ascent.run_files import RunRecord, SnapshotFiles, run_folder
+from prober.ascent.tensorboard import (
     TensorBoardImages,
     TensorBoardScalars,
-    run_folder,
     tensorboard,
     tensorboard_command,
 )
-from prober.ascent.datamodule import StepsDataModule
-from prober.ascent.method import Method, is_large, various_initial_images
-from prober.ascent.module import visualization
-from prober.ascent.profiler import NoProfiler
 from prober.cli.layers import layers_json, layers_table
 from prober.cli.parser import ProberParser
+from prober.common.console import forgive_code_pages
 from prober.common.errors import InputError
 from prober.common.files import claim_version, write_whole
+from prober.common.quiet import quiet_lightning
 from prober.report.command import Report
 from prober.subject import Subject
 from prober.sweep.command import Sweep
+from prober.sweep.engine import Engine
 from prober.sweep.grid import Grid
 from prober.sweep.interpolate import Interpolation
 
@@ -287,12 +287,18 @@ class ProberCLI(LightningCLI):
         self.run_record = RunRecord()
         callbacks = [
             self.run_record,  # first: should the disk be full at the end, the image comes first
-            Evolution(every),
+            SnapshotFiles(every),
             TensorBoardScalars(),
             TensorBoardImages(every),
         ]
         if config.enable_progress_bar:
-            callbacks.append(ScoreBar())
+            callbacks.append(ProgressBar(file=sys.stdout))
+        kwargs["enable_progress_bar"] = False  # Lightning's own
+        shape = self.model.subject.input_shape
+        accelerator = accelerator_for(config.accelerator, shape, config.precision)
+        if note := note_of(config.accelerator, accelerator):
+            print(note)
+        kwargs["accelerator"] = accelerator
         if config.logger in (None, True):
             runs = Path(config.default_root_dir or ".") / RUNS
             kwargs["logger"] = RunLogger(runs, self.model.targets[0].name)
@@ -335,7 +341,8 @@ class ProberCLI(LightningCLI):
         settings = self.config_init.report
         sweep = self._sweep(settings, None)
         if sweep.grid.initial_images is None:
-            sweep.grid.initial_images = various_initial_images(sweep.subject.input_shape)
+            shape = sweep.engine.subject.input_shape
+            sweep.grid.initial_images = various_initial_images(shape)
         against = settings.against
         if isinstance(against, str):
             against = self._other_checkpoint(against)
@@ -353,29 +360,32 @@ class ProberCLI(LightningCLI):
 
     def _sweep(self, settings: Any, interpolation: Interpolation | None) -> Sweep:
         subject = settings.model.subject
-        return Sweep(
+        engine = Engine(
             subject=subject,
-            grid=settings.grid,
-            seed=settings.seed_everything or 0,
             method=Method(**{each.name: settings.model[each.name] for each in fields(Method)}),
             every=settings.snapshots.every,
             trainer=vars(settings.trainer),
+            threads=threads_for(subject.input_shape, self.threads),
             chunk_size=settings.chunk_size,
-            interpolation=interpolation,
-            resume=settings.resume,
-            yes=settings.yes,
+            memory=settings.memory,
+            channels_last=settings.channels_last,
+        )
+        return Sweep(
+            engine=engine,
+            grid=settings.grid,
+            seed=settings.seed_everything or 0,
             runs=Path(settings.trainer.default_root_dir or ".") / RUNS,
             config=self._parser(self.subcommand).dump(
                 self.config[self.subcommand], skip_none=False
             ),
-            threads=self._threads(subject),
-            memory=settings.memory,
-            channels_last=settings.channels_last,
+            interpolation=interpolation,
+            resume=settings.resume,
+            yes=settings.yes,
         )
 
     def fit(self, **kwargs: Any) -> None:
         """Optimizes the image and says what came of it."""
-        torch.set_num_threads(self._threads(self.model.subject))
+        torch.set_num_threads(threads_for(self.model.subject.input_shape, self.threads))
         interrupted = False
         try:
             self.trainer.fit(**kwargs)
@@ -384,12 +394,6 @@ class ProberCLI(LightningCLI):
         self._tell_result()
         if interrupted:
             sys.exit(130)
-
-    def _threads(self, subject: Subject) -> int:
-        # A small image gains nothing from a second thread (measured at 28 px: 5 %), but two
-        # threads that wait for each other beside another busy process lose a hundredfold.
-        one = not is_large(subject.input_shape) and "OMP_NUM_THREADS" not in os.environ
-        return 1 if one else self.threads
 
     def _tell_result(self) -> None:
         record = self.run_record.record
@@ -427,14 +431,11 @@ def _check_precision(precision: str) -> None:
 
 def main() -> None:
     """Runs the command line; bad input ends with one message and exit code 2, Ctrl-C with 130."""
-    logging.getLogger("lightning").setLevel(logging.ERROR)
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
-    if not sys.warnoptions:
-        warnings.simplefilter("ignore")
+    forgive_code_pages()
     sys.path.insert(0, os.getcwd())  # a person's own CNN in a file of the working directory
     try:
-        ProberCLI()
+        with quiet_lightning(bool(sys.warnoptions)):
+            ProberCLI()
     except KeyboardInterrupt:
         sys.exit(130)
     except InputError as error:

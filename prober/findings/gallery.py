@@ -18,7 +18,7 @@ from prober.common.errors import InputError
 from prober.common.files import read_npy
 from prober.findings.units import Unit
 from prober.subject import Subject
-from prober.sweep.grid import Planned
+from prober.sweep.planned import PlannedTarget
 from prober.sweep.store import Store, is_broken
 
 
@@ -120,14 +120,14 @@ class Gallery:
             self._of_channel.setdefault(key, []).append(each)
         self._cached: tuple[int, list[np.ndarray]] | None = None
 
-    def planned(self) -> list[Planned]:
+    def planned(self) -> list[PlannedTarget]:
         """Plans the same targets once more, for another subject.
 
         Raises:
             InputError: A start or a regularizer is none of this project's own.
         """
         return [
-            Planned(Target.from_record(each.record), each.record["stem"], each.look)
+            PlannedTarget(Target.from_record(each.record), each.record["stem"], each.look)
             for each in self.visualizations
         ]
 

@@ -35,7 +35,7 @@ from prober.findings.units import (
     scores,
 )
 from prober.subject import Subject
-from prober.sweep.grid import Planned
+from prober.sweep.planned import PlannedTarget
 
 PENALTY = 0.02
 """The weight of the search's penalties, as a share of the score's whole way: whatever the scale of
@@ -211,7 +211,7 @@ class Investigation:
         fine = responses(copy.deepcopy(self.subject).double(), images, self._windows)
         return {place: (rough[place][0] - fine[place][0]).abs().amax(0) for place in rough}
 
-    def plan_search(self) -> list[Planned]:
+    def plan_search(self) -> list[PlannedTarget]:
         """Plans the search for facets: for every live unit a target from each of its starts."""
         planned = []
         for layer in self.layers:
@@ -219,7 +219,7 @@ class Investigation:
                 planned += self._plan(layer, layer.live[batch])
         return planned
 
-    def _plan(self, layer: Layer, units: list[Unit]) -> list[Planned]:
+    def _plan(self, layer: Layer, units: list[Unit]) -> list[PlannedTarget]:
         answered, _ = self._of_pictures[layer.place]
         found = search.starts_of(
             self.subject,
@@ -268,14 +268,14 @@ class Investigation:
                 layer.starts[unit].append(Start.of("pushed away", image))
         return scale
 
-    def _targets(self, layer: Layer, unit: Unit, way: float) -> list[Planned]:
+    def _targets(self, layer: Layer, unit: Unit, way: float) -> list[PlannedTarget]:
         penalties = (L2(PENALTY * way), TotalVariation(PENALTY * way))
         objective = layer.window.objective(unit).resolved(self.subject)
         noises = various_initial_images(self.subject.input_shape)
         starts = [("noise", noise) for noise in noises]
         starts += [(start.sort.replace(" ", "_"), start) for start in layer.starts[unit]]
         return [
-            Planned(
+            PlannedTarget(
                 Target(objective, start, penalties, seed=0),
                 f"{unit.folder}/{i:02d}_{name}_seed0",
                 f"{i:02d}_{name}",

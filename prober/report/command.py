@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from lightning.pytorch import LightningDataModule
 from PIL import Image
 
@@ -30,10 +29,18 @@ from prober.report.summary import write_summary
 from prober.report.tensorboard import write_report_tensorboard
 from prober.subject import Subject
 from prober.subject.reference import ReferenceCNN
-from prober.sweep.command import Sweep
-from prober.sweep.grid import Listed
+from prober.sweep.command import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    Made,
+    Sweep,
+    check_resumed,
+    make_pictures,
+)
+from prober.sweep.engine import Engine, Stopped, read_saved
+from prober.sweep.planned import PlannedTarget
 from prober.sweep.resume import check_unchanged
-from prober.sweep.run import DONE, INTERRUPTED
 
 
 @dataclass
@@ -69,24 +76,28 @@ class Report:
         """
         self._check_processes()
         self._check_grid()
-        subject = self.sweep.subject
+        subject = self.sweep.engine.subject
         reference = isinstance(subject.cnn, ReferenceCNN)
         data = read_data(self.data, subject.input_shape, reference)
+        targets: list[PlannedTarget] = []
         if self.finished:
             gallery = Gallery(Path(self.finished), subject)
             if self.against is not None:
-                self._take_over(gallery)
+                targets = gallery.planned()
+                self.sweep = replace(self.sweep, engine=as_made(self.sweep.engine, gallery))
+                self.sweep.engine.check(targets)
+        else:
+            targets = self.sweep.check()
         if self.against is not None:
-            self._check_against(subject, self.against)
-        if self.against is not None or not self.finished:
-            self.sweep.check()
+            self._check_against(subject, self.against, targets)
         folder = self._folder()
-        self.sweep = replace(self.sweep, part_of=folder)
         ended = INTERRUPTED
         try:
-            ended = self._make(folder, data)
+            ended = self._make(folder, targets, data)
         except KeyboardInterrupt:
             pass
+        except Stopped as stopped:
+            raise InputError(f"{stopped} with the same command and --resume {folder}") from stopped
         finally:  # also if the disk is full
             if ended != DONE:
                 print(f"The report is not complete. Go on with: --resume {folder}")
@@ -98,14 +109,14 @@ class Report:
         print(f"Report: {folder}")
         return DONE
 
-    def _make(self, folder: Path, data: RealData | None) -> int:
-        subjects = [(self.sweep.subject, folder, self.finished)]
+    def _make(self, folder: Path, targets: list[PlannedTarget], data: RealData | None) -> int:
+        subjects = [(self.sweep.engine.subject, folder, self.finished)]
         if self.against is not None:
             subjects.append((self.against, folder / "against", None))
         for number, (subject, own, finished) in enumerate(subjects):
             print(f"{subject.name}:")
-            sweep = replace(self.sweep, subject=subject)
-            ended, investigation = self._investigate(sweep, own, finished, data)
+            engine = replace(self.sweep.engine, subject=subject)
+            ended, investigation = self._investigate(engine, own, targets, finished, data)
             if ended != DONE:
                 return ended
             if number == 0:
@@ -122,19 +133,25 @@ class Report:
         return DONE
 
     def _investigate(
-        self, sweep: Sweep, folder: Path, finished: str | None, data: RealData | None
+        self,
+        engine: Engine,
+        folder: Path,
+        targets: list[PlannedTarget],
+        finished: str | None,
+        data: RealData | None,
     ) -> tuple[int, Investigation | None]:
-        subject = sweep.subject
+        subject = engine.subject
         pictures = Path(finished) if finished else folder / "sweep"
         if not finished:
             with self._timed("pictures"):
-                ended = self._sweep(sweep, pictures, shows=True)
-            if ended != DONE:
+                made = self._pictures(engine, targets, pictures)
+                made.show(targets)
+            if ended := self._ended(made):
                 return ended, None
         with self._timed("evidence"):
             gallery = Gallery(pictures, subject)
             print(f"Showing it flat and striped images{' and real ones' if data else ''}.")
-            method = sweep.method
+            method = engine.method
             if method.transforms is None:
                 method = replace(method, transforms=gentle_transforms(subject.input_shape))
             investigation = Investigation(subject, gallery, data, method)
@@ -144,49 +161,44 @@ class Report:
             searched = None
             if planned:
                 steps = effort(subject.input_shape).steps
-                search = replace(
-                    sweep,
-                    grid=Listed(planned),
-                    method=method,
-                    yes=True,
-                    trainer=sweep.trainer | {"max_steps": steps},
-                )
-                ended = self._sweep(search, folder / "search", shows=False)
-                if ended != DONE:
+                trainer = engine.trainer | {"max_steps": steps}
+                search = replace(engine, method=method, trainer=trainer)
+                made = self._pictures(search, planned, folder / "search")
+                if ended := self._ended(made):
                     return ended, None
                 searched = Gallery(folder / "search", subject)
         with self._timed("evidence"):
             found = investigation.findings(searched, folder)
             write_whole(folder / "findings.json", as_json(found))
             self._copy_sheets(pictures, folder)
-            self._keep(folder, sweep, gallery, investigation.behavior, found)
+            self._keep(folder, subject, gallery, investigation.behavior, found)
         return DONE, investigation
 
-    def _sweep(self, sweep: Sweep, folder: Path, shows: bool) -> int:
+    def _pictures(self, engine: Engine, targets: list[PlannedTarget], folder: Path) -> Made:
+        """Makes the pictures of targets, or what is missing of them."""
         begun = (folder / "config.yaml").exists()  # which is written last
-        if begun and isinstance(sweep.grid, Listed):
-            # On another machine the stimuli may round otherwise and lead to other starts.
-            number = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))["targets"]
-            if number != sweep.grid.count(sweep.subject):
-                shutil.rmtree(folder)
-                begun = False
-        return replace(
-            sweep,
-            folder=folder,
-            resume=str(folder) if begun else None,
-            shows=shows,
-        ).run()
+        # On another machine the stimuli may round otherwise and lead to other targets.
+        if begun and read_saved(folder)["targets"] != len(targets):
+            shutil.rmtree(folder)
+            begun = False
+        if begun:
+            check_resumed(engine, folder, self.sweep.config)
+        job = engine.plan(targets, folder if begun else None)
+        return make_pictures(job, folder, self.sweep.config, begun)
+
+    @staticmethod
+    def _ended(made: Made) -> int:
+        return made.ended or (FAILED if made.missing else DONE)
 
     def _keep(
         self,
         folder: Path,
-        sweep: Sweep,
+        subject: Subject,
         gallery: Gallery,
         found_behavior: dict[str, Any] | None,
         found: list[dict[str, Any]],
     ) -> None:
         """Keeps what holds for a subject as a whole, for `report.json`."""
-        subject = sweep.subject
         layers: dict[str, int] = {}
         for finding in found:
             layers[finding["layer"]] = layers.get(finding["layer"], 0) + 1
@@ -212,7 +224,8 @@ class Report:
                     "regularizers": list(penalties),
                 },
                 "sheets": sorted(
-                    str(file.relative_to(folder)) for file in (folder / "sheets").glob("*.png")
+                    file.relative_to(folder).as_posix()
+                    for file in (folder / "sheets").glob("*.png")
                 ),
             }
         )
@@ -254,8 +267,9 @@ class Report:
             folder = Path(self.sweep.resume)
             check_unchanged(folder, self.sweep.config, "report")
         else:
-            checkpoint = Path(self.sweep.subject.checkpoint or "").stem
-            name = checkpoint or type(self.sweep.subject.cnn).__name__
+            subject = self.sweep.engine.subject
+            checkpoint = Path(subject.checkpoint or "").stem
+            name = checkpoint or type(subject.cnn).__name__
             folder = claim_version(self.sweep.runs / f"report_{name}")
             write_whole(folder / "config.yaml", self.sweep.config)
         print(f"Report: {folder}")
@@ -263,10 +277,8 @@ class Report:
 
     def _check_processes(self) -> None:
         """Refuses what would start this command several times."""
-        trainer = self.sweep.trainer
-        gpus = trainer["accelerator"] in ("gpu", "cuda") or (
-            trainer["accelerator"] == "auto" and torch.cuda.is_available()
-        )
+        trainer = self.sweep.engine.trainer
+        gpus = self.sweep.engine.accelerator != "cpu"
         started = {"TORCHELASTIC_RUN_ID", "SLURM_NTASKS"} & os.environ.keys()
         if started or trainer["num_nodes"] != 1 or (gpus and trainer["devices"] not in (1, "1")):
             raise InputError(
@@ -283,27 +295,17 @@ class Report:
                     f"A report looks at units: leave grid.{option} to sweep, which can show them."
                 )
 
-    def _take_over(self, gallery: Gallery) -> None:
-        """Makes the targets of a finished sweep those of a second subject, too."""
-        record = gallery.visualizations[0].record
-        as_made = {"max_steps": record["steps"], "precision": record["precision"]}
-        self.sweep = replace(
-            self.sweep,
-            grid=Listed(gallery.planned()),
-            method=method_of(record),
-            trainer=self.sweep.trainer | as_made,
-        )
-
-    def _check_against(self, subject: Subject, other: Subject) -> None:
+    def _check_against(
+        self, subject: Subject, other: Subject, targets: list[PlannedTarget]
+    ) -> None:
         """Checks that the layers of two subjects that are looked at are the same."""
-        grid = self.sweep.grid
         if other.input_shape != subject.input_shape:
             raise InputError(
                 f"--against {other.name} takes images of {list(other.input_shape)}, {subject.name} "
                 f"of {list(subject.input_shape)}: they cannot be set beside each other."
             )
         there = {name: layer.shape for name, layer in other.layers.items()}
-        wanted = {layer: subject.layers[layer].shape for layer, _ in grid.looks(subject)}
+        wanted = {each.layer: subject.layers[each.layer].shape for each in targets}
         differ = [
             f"{layer} ({there.get(layer, 'missing')} instead of {shape})"
             for layer, shape in wanted.items()
@@ -323,6 +325,13 @@ class Report:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - began
+
+
+def as_made(engine: Engine, gallery: Gallery) -> Engine:
+    """Returns an engine that makes pictures as those of a finished sweep were made."""
+    record = gallery.visualizations[0].record
+    trainer = {"max_steps": record["steps"], "precision": record["precision"]}
+    return replace(engine, method=method_of(record), trainer=engine.trainer | trainer)
 
 
 def as_json(value: Any) -> str:

@@ -6,7 +6,7 @@ from itertools import groupby
 from prober.ascent.objectives import Objective
 from prober.common.errors import InputError
 from prober.subject import Subject
-from prober.sweep.grid import Planned
+from prober.sweep.planned import PlannedTarget
 
 WORKING_SET = 20 * 2**20
 """Bytes of activations that a chunk may hold on a CPU.
@@ -47,23 +47,40 @@ def automatic_size(subject: Subject, layer: str, memory: int | None) -> int:
     return max(1, min(MOST, memory // 4 // each))
 
 
-def needed_layers(planned: Sequence[Planned]) -> dict[str, set[str]]:
+def needed_layers(targets: Sequence[PlannedTarget]) -> dict[str, set[str]]:
     """Returns for each layer that is probed all layers whose outputs its targets need."""
     needed: dict[str, set[str]] = {}
-    for each in planned:
+    for each in targets:
         terms = each.target.objective.terms
         needed.setdefault(each.layer, set()).update(term.objective.layer for term in terms)
     return needed
 
 
-def cut(planned: Sequence[Planned], sizes: dict[str, int]) -> list[list[Planned]]:
+def sizes_for(
+    subject: Subject, targets: Sequence[PlannedTarget], memory: int | None
+) -> dict[str, int]:
+    """Returns for each layer that is probed a good number of images for its chunks.
+
+    Args:
+        subject: The CNN under study.
+        targets: All targets.
+        memory: Bytes of the accelerator's memory, None on a CPU.
+    """
+    depth = list(subject.layers).index
+    return {
+        layer: automatic_size(subject, max(layers, key=depth), memory)
+        for layer, layers in needed_layers(targets).items()
+    }
+
+
+def cut(targets: Sequence[PlannedTarget], sizes: dict[str, int]) -> list[list[PlannedTarget]]:
     """Cuts targets into chunks, each of one layer, so that no target goes deeper than it needs.
 
     Images that their objective compares are a chunk of their own, so that they come out the same
     whatever else the sweep has.
 
     Args:
-        planned: All targets, layer by layer.
+        targets: All targets, layer by layer.
         sizes: For each layer the images in a chunk at the most.
 
     Raises:
@@ -71,23 +88,23 @@ def cut(planned: Sequence[Planned], sizes: dict[str, int]) -> list[list[Planned]
             in a chunk.
     """
 
-    def belongs(each: Planned) -> tuple[str, Objective | None]:
+    def belongs(each: PlannedTarget) -> tuple[str, Objective | None]:
         objective = each.target.objective
         return each.layer, objective if objective.compares else None
 
     chunks = []
-    for (layer, compared), group in groupby(planned, key=belongs):
-        targets = list(group)
+    for (layer, compared), group in groupby(targets, key=belongs):
+        alike = list(group)
         size = sizes[layer]
-        if compared and len(targets) < 2:
+        if compared and len(alike) < 2:
             raise InputError(
                 f"{compared.name} compares the images of several seeds, and there is one: set "
                 "grid.seeds to 2 or more."
             )
-        if compared and size < len(targets):
+        if compared and size < len(alike):
             raise InputError(
-                f"{compared.name} compares the images of {len(targets)} seeds, which are optimized "
+                f"{compared.name} compares the images of {len(alike)} seeds, which are optimized "
                 f"together, and a chunk has {size} at the most: use fewer seeds, or larger chunks."
             )
-        chunks += [targets[i : i + size] for i in range(0, len(targets), size)]
+        chunks += [alike[i : i + size] for i in range(0, len(alike), size)]
     return chunks

@@ -19,34 +19,9 @@ from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
 from prober.common.errors import InputError, suggestion
 from prober.subject import LOGITS, Subject
+from prober.sweep.planned import PlannedTarget
 
 ALL = "all"
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A target of a sweep and where its files lie.
-
-    Attributes:
-        target: The target, resolved against the subject.
-        stem: Path of its files in the sweep's folder, without their suffix:
-            `conv2/ch003/mean_seed0`.
-        look: Which of its folder's targets it is, but for the seed: `mean`, `h07_w03_reg1`.
-    """
-
-    target: Target
-    stem: str
-    look: str
-
-    @property
-    def layer(self) -> str:
-        """The layer that is probed."""
-        return self.target.objective.layer
-
-    @property
-    def folder(self) -> str:
-        """The name of the target's folder in that of its layer: `ch003`, or the objective's."""
-        return self.stem.rsplit("/", 2)[-2]
 
 
 @dataclass
@@ -91,7 +66,7 @@ class Grid:
     )
     in_turn: bool = False
 
-    def plan(self, subject: Subject, seed: int) -> list[Planned]:
+    def plan(self, subject: Subject, seed: int) -> list[PlannedTarget]:
         """Expands the grid into its targets, layer by layer in the order of the forward pass.
 
         Args:
@@ -110,41 +85,41 @@ class Grid:
         starts = [None] if self.initial_images is None else self.initial_images
         images = _labelled(starts, [type(i).__name__ for i in starts])
         regularizers = _labelled(self.regularizers, ["reg"] * len(self.regularizers))
-        planned = []
+        planned: list[PlannedTarget] = []
         depth = list(subject.layers)
         objectives = sorted(self._objectives(subject), key=lambda o: depth.index(o[2].layer))
-        for look, folder, objective in objectives:
+        for label, folder, objective in objectives:
             objective = objective.resolved(subject)
             if self.diversity:
                 diversity = self.diversity * Diversity(objective.layer)
                 objective = (objective + diversity).resolved(subject)
             folder = f"{objective.layer}/{folder or objective.name}"
             variants = [
-                ("_".join(filter(None, (look, image[0], penalties[0]))), image[1], penalties[1])
+                ("_".join(filter(None, (label, image[0], penalties[0]))), image[1], penalties[1])
                 for penalties, image in product(regularizers, images)
             ]
             if self.in_turn and variants:
                 # Under one name: a sheet has one column for each seed, whatever its variant.
-                turns = [(look, *variants[i % len(variants)][1:]) for i in range(len(seeds))]
-                each_of = list(zip(turns, seeds, strict=True))
+                turns = [(label, *variants[i % len(variants)][1:]) for i in range(len(seeds))]
+                numbered = list(zip(turns, seeds, strict=True))
             else:
-                each_of = [(variant, number) for variant in variants for number in seeds]
+                numbered = [(variant, number) for variant in variants for number in seeds]
             planned += [
-                Planned(
+                PlannedTarget(
                     Target(objective, image, tuple(penalties), number),
                     f"{folder}/{name}_seed{number}",
                     name,
                 )
-                for (name, image, penalties), number in each_of
+                for (name, image, penalties), number in numbered
             ]
-        stems = Counter(each.stem for each in planned)
+        paths = Counter(each.path for each in planned)
         if not planned:
             raise InputError(
                 "The grid is empty: give it layers and channels, classes or targets, and at least "
                 "one objective, seed, initial image and set of regularizers ([] is a set)."
             )
-        if len(stems) < len(planned):
-            twice = max(stems, key=stems.__getitem__)
+        if len(paths) < len(planned):
+            twice = max(paths, key=paths.__getitem__)
             raise InputError(
                 f"The grid has two targets that would both be called '{twice}': it names a layer, "
                 "channel, position or seed twice, or has grid.targets with the same name."
@@ -154,14 +129,14 @@ class Grid:
     def count(self, subject: Subject) -> int:
         """Counts the targets without expanding the seeds; raises as `plan` does."""
         seeds = self.seeds if isinstance(self.seeds, int) else len(self.seeds)
-        looks = len(self.looks(subject))
+        objectives = len(self.probed_layers(subject))
         starts = 1 if self.initial_images is None else len(self.initial_images)
         variants = starts * len(self.regularizers)
-        return looks * max(0, seeds) * (min(1, variants) if self.in_turn else variants)
+        return objectives * max(0, seeds) * (min(1, variants) if self.in_turn else variants)
 
-    def looks(self, subject: Subject) -> list[tuple[str, str]]:
-        """Returns for each objective its layer and what it looks at; raises as `plan` does."""
-        return [(objective.layer, look) for look, _, objective in self._objectives(subject)]
+    def probed_layers(self, subject: Subject) -> list[str]:
+        """Returns for each objective the layer that it probes; raises as `plan` does."""
+        return [objective.layer for *_, objective in self._objectives(subject)]
 
     def _objectives(self, subject: Subject) -> Iterator[tuple[str, str, Objective]]:
         """Gives what is looked at: its name, that of its folder, and its objective."""
@@ -230,29 +205,6 @@ class Grid:
                 raise InputError(f"grid.positions: {wrong[0]} is not a position [h, w].")
             return [(h, w) for h, w in self.positions]
         return spread_positions(min(self.positions, rows * columns), rows, columns)
-
-
-@dataclass
-class Listed:
-    """Targets that are listed one by one, in place of a grid.
-
-    Attributes:
-        planned: The targets, layer by layer, those of one channel next to each other.
-    """
-
-    planned: list[Planned]
-
-    def plan(self, subject: Subject, seed: int) -> list[Planned]:
-        """Returns the targets."""
-        return self.planned
-
-    def count(self, subject: Subject) -> int:
-        """Counts the targets."""
-        return len(self.planned)
-
-    def looks(self, subject: Subject) -> list[tuple[str, str]]:
-        """Returns for each target its layer and what it looks at."""
-        return [(each.layer, each.look) for each in self.planned]
 
 
 def _class_of_channel(name: str) -> type[OfChannel]:

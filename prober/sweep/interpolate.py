@@ -5,23 +5,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from lightning.fabric import Fabric
-from PIL import Image, ImageDraw, ImageFont
+import torch
+from PIL import Image, ImageDraw
 
 from prober.ascent.method import Method
 from prober.ascent.objectives import Objective
 from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import Blend
 from prober.ascent.targets import Target, method_of, regularizers_of
+from prober.common.drawing import CURVE, GAP, THUMB, Box, curve_points, font, thumb
 from prober.common.errors import InputError
 from prober.common.files import write_whole
 from prober.common.pictures import png, to_bytes
 from prober.subject import Subject
-from prober.sweep.grid import Planned
-from prober.sweep.run import ChunkResult, Settings, optimize
-from prober.sweep.sheets import GAP, THUMB, thumb
+from prober.sweep.optimize import ChunkResult, Settings, optimize
+from prober.sweep.planned import PlannedTarget
 from prober.sweep.store import Store
 
 VALLEY = 0.05
@@ -69,7 +70,7 @@ class Pair:
     method: Method | None = None
 
 
-def pairs_of_grid(store: Store, planned: Sequence[Planned]) -> list[Pair]:
+def pairs_of_grid(store: Store, targets: Sequence[PlannedTarget]) -> list[Pair]:
     """Pairs the first two seeds of everything in a grid that finished well."""
     finished = {
         record["stem"]
@@ -78,12 +79,12 @@ def pairs_of_grid(store: Store, planned: Sequence[Planned]) -> list[Pair]:
         if record["status"] == "finished"
     }
     pairs = []
-    for _, group in groupby(planned, key=lambda p: (p.layer, p.folder, p.look)):
+    for _, group in groupby(targets, key=lambda p: (p.layer, p.folder, p.variant)):
         first, second = list(group)[:2]
-        if {first.stem, second.stem} <= finished:
-            arrays = tuple(str(store.target_files(each)[1]) for each in (first, second))
+        if {first.path, second.path} <= finished:
+            arrays = tuple(store.target_files(each)[1].as_posix() for each in (first, second))
             labels = tuple(f"seed {each.target.seed}" for each in (first, second))
-            name = f"{first.stem.replace('/', '_')}_to_seed{second.target.seed}"
+            name = f"{first.path.replace('/', '_')}_to_seed{second.target.seed}"
             pairs.append(Pair(name, first.target, arrays, labels))
     return pairs
 
@@ -127,7 +128,7 @@ def pair_of_records(paths: Sequence[str], subject: Subject) -> Pair:
     return Pair(
         name=first.name,
         target=Target(first, Blend("", ""), regularizers, 0),
-        arrays=tuple(str(file.with_name("final.npy")) for file in files),
+        arrays=tuple(file.with_name("final.npy").as_posix() for file in files),
         labels=tuple(file.parent.name for file in files),
         method=method,
     )
@@ -143,8 +144,13 @@ def _described(regularizers: Sequence[Regularizer], method: Method) -> str:
 
 
 def interpolate(
-    pair: Pair, number: int, subject: Subject, settings: Settings, fabric: Fabric, folder: Path
-) -> dict:
+    pair: Pair,
+    number: int,
+    subject: Subject,
+    settings: Settings,
+    device: torch.device,
+    folder: Path,
+) -> dict[str, Any]:
     """Optimizes the blends between a pair and writes them as a picture and as data.
 
     Args:
@@ -152,7 +158,7 @@ def interpolate(
         number: How many blends.
         subject: The CNN under study.
         settings: How to optimize; the pair's own method comes first.
-        fabric: Whose device is used.
+        device: What computes.
         folder: Where `<name>.png` and `<name>.json` go.
 
     Returns:
@@ -163,16 +169,16 @@ def interpolate(
     shares = np.linspace(0, 1, number).tolist()
     target = pair.target
     chunk = [
-        Planned(
+        PlannedTarget(
             Target(target.objective, Blend(*pair.arrays, share), target.regularizers, target.seed),
-            stem=f"{pair.name}/{i}",
-            look="blend",
+            path=f"{pair.name}/{i}",
+            variant="blend",
         )
         for i, share in enumerate(shares)
     ]
     if pair.method is not None:
         settings = replace(settings, method=pair.method)
-    result = optimize(subject, chunk, settings, fabric)
+    result = optimize(subject, chunk, settings, device)
     before, after = _scores(result)
     lower = min(after[0], after[-1])
     images = result.images.flatten(1)
@@ -205,37 +211,35 @@ def _scores(result: ChunkResult) -> tuple[np.ndarray, np.ndarray]:
 
 def _picture(pair: Pair, result: ChunkResult, shares: Sequence[float], joined: bool) -> np.ndarray:
     """Draws the row of starts, the row of results, and the scores before and after."""
-    font = ImageFont.load_default(14)
+    letters = font(14)
     left, cell, line, plot = 90, THUMB + GAP, 22, 170
     width = max(left + len(shares) * cell + 20, 620)
     rows_top, plot_top = 2 * line, 2 * line + 2 * cell + 2 * line
     sheet = Image.new("RGB", (width, plot_top + plot + line), "white")
     draw = ImageDraw.Draw(sheet)
     said = "the two optima join" if joined else "there is a valley between them"
-    draw.text((GAP, GAP), f"{pair.name}: {said}", "black", font)
+    draw.text((GAP, GAP), f"{pair.name}: {said}", "black", letters)
     rows = (("start", result.evolution[:, 0]), ("result", to_bytes(result.images)))
     for i, (label, pixels) in enumerate(rows):
         top = rows_top + i * cell
-        draw.text((GAP, top + THUMB // 2 - 8), label, "black", font)
+        draw.text((GAP, top + THUMB // 2 - 8), label, "black", letters)
         for j, image in enumerate(pixels):
             sheet.paste(Image.fromarray(thumb(image)), (left + j * cell, top))
     for j, share in enumerate(shares):
         label = pair.labels[round(share)] if share in (0, 1) else f"{share:.0%}"
-        draw.text((left + j * cell, line + GAP), label, "black", font)
+        draw.text((left + j * cell, line + GAP), label, "black", letters)
     before, after = _scores(result)
     low, high = float(np.nanmin([before, after])), float(np.nanmax([before, after]))
-    legend = (("score of the start", "#c0504d", before), ("score of the result", "#1f4e9c", after))
+    legend = (("score of the start", "#c0504d", before), ("score of the result", CURVE, after))
+    box = Box(left, plot_top, left + len(shares) * cell, plot_top + plot)
+    across = [(j + THUMB / cell / 2) / len(shares) for j in range(len(shares))]
     for i, (label, color, scores) in enumerate(legend):
-        draw.text((left + i * 200, plot_top - line - GAP), label, color, font)
-        points = [
-            (left + j * cell + THUMB / 2, plot_top + plot * (high - s) / max(high - low, 1e-12))
-            for j, s in enumerate(scores)
-            if np.isfinite(s)
-        ]
+        draw.text((left + i * 200, plot_top - line - GAP), label, color, letters)
+        points = curve_points(across, scores.tolist(), (low, high), box)
         draw.line(points, fill=color, width=2)
         for x, y in points:
             draw.ellipse((x - 3, y - 3, x + 3, y + 3), fill=color)
     draw.line((left - 6, plot_top, left - 6, plot_top + plot), fill="gray")
     for value, y in ((high, plot_top), (low, plot_top + plot)):
-        draw.text((left - 12, y - 8), f"{value:.3g}", "gray", font, anchor="ra")
+        draw.text((left - 12, y - 8), f"{value:.3g}", "gray", letters, anchor="ra")
     return np.asarray(sheet)

@@ -6,45 +6,23 @@ a chunk's targets have beside them, their evolution, score curves and records, i
 targets is so 20,000 files in 2,000 folders (5 seeds a channel) and a few hundred chunk files.
 """
 
-import fcntl
 import json
 import os
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from filelock import FileLock
 
 from prober.common.files import npy, write_whole
 from prober.common.pictures import enlarge, png, to_bytes
-from prober.sweep.grid import Planned
+from prober.sweep.optimize import ChunkResult
+from prober.sweep.planned import PlannedTarget
 
 PNG_END = b"IEND\xaeB`\x82"
-
-
-@dataclass
-class ChunkResult:
-    """What has become of the targets of a chunk.
-
-    Attributes:
-        images: float32 `[N, C, H, W]` in [0, 1].
-        evolution: uint8 `[N, S, H, W, 3]`, the images at each snapshot.
-        steps: `[S]`, the steps of the snapshots.
-        scores: float32 `[N, T]`, the score curves.
-        score_steps: `[T]`, the steps of the score curves.
-        records: One for each target.
-    """
-
-    images: Tensor
-    evolution: np.ndarray
-    steps: np.ndarray
-    scores: np.ndarray
-    score_steps: np.ndarray
-    records: list[dict[str, Any]]
 
 
 class Store:
@@ -53,25 +31,18 @@ class Store:
     Args:
         folder: The folder.
         chunks: The targets of the sweep, chunk by chunk.
-        part_of: The folder of the report that the sweep is part of, if it is.
-
-    Attributes:
-        resumed: The folder that `--resume` takes.
     """
 
-    def __init__(
-        self, folder: Path, chunks: Sequence[Sequence[Planned]], part_of: Path | None = None
-    ) -> None:
+    def __init__(self, folder: Path, chunks: Sequence[Sequence[PlannedTarget]]) -> None:
         self.folder = folder
         self.chunks = chunks
-        self.resumed = part_of or folder
 
     def claim(self, index: int) -> bool:
         """Takes a chunk for this process; False if it is finished or another process has it."""
         if self.chunk_file(index).exists():
             return False
         try:
-            os.close(os.open(self._claim_file(index), os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            self._claim_file(index).touch(exist_ok=False)
         except FileExistsError:
             return False
         return True
@@ -103,9 +74,12 @@ class Store:
         )
         write_whole(self.chunk_file(index), file.getvalue())
         self._claim_file(index).unlink(missing_ok=True)
-        with self.records_file.open("a", encoding="utf-8") as records:
-            fcntl.flock(records, fcntl.LOCK_EX)
-            records.write("".join(json.dumps(record) + "\n" for record in result.records))
+        lines = "".join(json.dumps(record) + "\n" for record in result.records)
+        with (
+            FileLock(self._lock_file),
+            self.records_file.open("a", encoding="utf-8", newline="\n") as records,
+        ):
+            records.write(lines)
 
     def read(self, index: int, *names: str) -> list[np.ndarray]:
         """Reads arrays of a finished chunk: `evolution`, `steps`, `scores`, `score_steps`."""
@@ -137,7 +111,7 @@ class Store:
             wrong = [file for file in files if is_broken(file)]
             for file in wrong:
                 state = "damaged" if file.exists() else "missing"
-                found.append(f"{file.relative_to(self.folder)} is {state}")
+                found.append(f"{file.relative_to(self.folder).as_posix()} is {state}")
             if wrong:
                 self.chunk_file(index).unlink()
         broken = sum(1 for line in self._lines() if not _is_json(line))
@@ -149,11 +123,12 @@ class Store:
         """Writes `records.jsonl` anew, in the order of the targets, and returns the records."""
         records = [record for index in self.finished() for record in self.records(index)]
         write_whole(self.records_file, "".join(json.dumps(record) + "\n" for record in records))
+        self._lock_file.unlink(missing_ok=True)  # no process appends any more
         return records
 
-    def target_files(self, planned: Planned) -> tuple[Path, Path]:
+    def target_files(self, planned: PlannedTarget) -> tuple[Path, Path]:
         """Returns the paths of a target's picture and raw array."""
-        stem = self.folder / planned.stem
+        stem = self.folder / planned.path
         return stem.with_name(stem.name + ".png"), stem.with_name(stem.name + ".npy")
 
     @property
@@ -167,6 +142,11 @@ class Store:
 
     def _claim_file(self, index: int) -> Path:
         return self.chunk_file(index).with_suffix(".claim")
+
+    @property
+    def _lock_file(self) -> Path:
+        """Who appends to the records holds it."""
+        return self.folder / "chunks" / "records.lock"
 
     def _lines(self) -> list[str]:
         return (

@@ -10,9 +10,10 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from prober.ascent.callbacks import Evolution, RunRecord, TensorBoardImages, TensorBoardScalars
 from prober.ascent.module import visualization
 from prober.ascent.objectives import ChannelMean
+from prober.ascent.run_files import RunRecord, SnapshotFiles
+from prober.ascent.tensorboard import TensorBoardImages, TensorBoardScalars
 from prober.common.errors import InputError
 from tests import plain
 
@@ -21,7 +22,13 @@ def run(folder, steps, every, before=(), log_every_n_steps=10):
     module = visualization(plain.subject(), ChannelMean("conv1", 2), seed=1)
     logger = TensorBoardLogger(folder, name="run", version=0, default_hp_metric=False)
     record = RunRecord()
-    callbacks = [*before, record, Evolution(every), TensorBoardScalars(), TensorBoardImages(every)]
+    callbacks = [
+        *before,
+        record,
+        SnapshotFiles(every),
+        TensorBoardScalars(),
+        TensorBoardImages(every),
+    ]
     with suppress(KeyError):
         plain.fit(
             module,
@@ -141,7 +148,7 @@ def test_single_step_that_raises_the_score_is_not_dead(tmp_path):
     assert record.record["dead"] is False
 
 
-@pytest.mark.parametrize("callback", [Evolution, TensorBoardImages])
+@pytest.mark.parametrize("callback", [SnapshotFiles, TensorBoardImages])
 @pytest.mark.parametrize("every", [0, -3])
 def test_interval_out_of_range_is_told(callback, every):
     with pytest.raises(InputError, match=f"every {every} steps"):
@@ -152,7 +159,7 @@ def test_nothing_is_written_without_a_logger(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     record = RunRecord()
     module = visualization(plain.subject(), ChannelMean("conv1", 2), seed=1)
-    callbacks = [record, Evolution(1), TensorBoardScalars(), TensorBoardImages(1)]
+    callbacks = [record, SnapshotFiles(1), TensorBoardScalars(), TensorBoardImages(1)]
     plain.fit(module, 2, callbacks=callbacks)
     assert record.record["status"] == "finished"
     assert list(tmp_path.iterdir()) == []

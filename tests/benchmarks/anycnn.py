@@ -18,14 +18,15 @@ import warnings
 from pathlib import Path
 
 import torch
-from lightning.fabric import Fabric
 
+from prober.ascent.method import Method
 from prober.ascent.parameterizations import Fourier, Pixels
 from prober.ascent.transforms import robust
 from prober.subject import Subject
+from prober.sweep.allocator import settle_memory
 from prober.sweep.grid import Grid
 from prober.sweep.memory import bytes_of_image
-from prober.sweep.run import Settings, _settle_memory, optimize
+from prober.sweep.optimize import Settings, optimize
 from tests.benchmarks.plain import load_cnn
 from tests.benchmarks.resnet import settled_resnet18
 
@@ -72,10 +73,10 @@ def prober(subject, layer, number, steps, accelerator, precision="32-true", **se
     trainer = {"max_steps": steps, "precision": precision, "accelerator": accelerator}
     trainer |= {"max_epochs": -1, "enable_checkpointing": False, "enable_model_summary": False}
     settings = {"parameterization": Pixels(), "transforms": ()} | settings
-    fabric = Fabric(accelerator=accelerator, devices=1)
+    device = torch.device("cuda" if accelerator == "gpu" else "cpu")
     subject = copy.deepcopy(subject)  # whose precision and memory layout change
     began = time.perf_counter()
-    optimize(subject, chunk, Settings(0.05, steps, trainer, 1, False, **settings), fabric)
+    optimize(subject, chunk, Settings(Method(), steps, trainer, 1, False, **settings), device)
     return (time.perf_counter() - began) / steps / number
 
 
@@ -153,7 +154,7 @@ def memory(name):
 def peak(name, layer, number):
     """Prints the largest memory that this process had, in MiB, with a chunk of images."""
     torch.set_num_threads(1)
-    _settle_memory()
+    settle_memory()
     prober(Subject(make_cnn(name), input_shape=SHAPES[name]), layer, number, 3, "cpu")
     # Not getrusage's, which starts from that of the process that started this one.
     status = dict(
@@ -177,7 +178,7 @@ def main():
         logging.getLogger(logger).setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    _settle_memory()
+    settle_memory()
     accelerators = ["cpu", *(["gpu"] if torch.cuda.is_available() else [])]
     print("Milliseconds of a step and image, one thread; the ratio to the plain loop (spread).")
     for name in SHAPES:

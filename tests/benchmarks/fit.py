@@ -27,13 +27,14 @@ import lightning
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from prober.ascent.callbacks import Evolution, RunRecord, TensorBoardImages, TensorBoardScalars
 from prober.ascent.datamodule import StepsDataModule
 from prober.ascent.module import ActivationMaximization
 from prober.ascent.objectives import ChannelMean
 from prober.ascent.regularizers import L2, TotalVariation
+from prober.ascent.run_files import RunRecord, SnapshotFiles
 from prober.ascent.starts import GaussianNoise
 from prober.ascent.targets import Target
+from prober.ascent.tensorboard import TensorBoardImages, TensorBoardScalars
 from prober.cli.main import ProberCLI, RunLogger
 from prober.common.files import PROJECT
 from prober.subject import Subject
@@ -123,7 +124,7 @@ def fit_batch(layer: str, channels: list[int], precision: str, steps: int) -> fl
             precision=precision,
             log_every_n_steps=10,
             logger=RunLogger(folder, "batch"),
-            callbacks=[RunRecord(), Evolution(), TensorBoardScalars(), TensorBoardImages()],
+            callbacks=[RunRecord(), SnapshotFiles(), TensorBoardScalars(), TensorBoardImages()],
             enable_progress_bar=False,
             enable_checkpointing=False,
             enable_model_summary=False,

@@ -93,14 +93,14 @@ def throughput():
     sweep's: the floating-point operations of its forward and backward passes, counted by torch,
     in the time between the start of its first step and the end of its last, in one process.
     """
-    from lightning.fabric import Fabric
-
+    from prober.ascent.method import Method
+    from prober.sweep.allocator import settle_memory
     from prober.sweep.chunks import automatic_size
     from prober.sweep.grid import Grid
-    from prober.sweep.run import Settings, _settle_memory, optimize
+    from prober.sweep.optimize import Settings, optimize
 
     torch.set_num_threads(1)
-    _settle_memory()
+    settle_memory()
     subject = Subject()
     number = automatic_size(subject, "conv2", None)
     chunk = Grid(layers="conv2", seeds=5).plan(subject, 0)[:number]
@@ -132,11 +132,10 @@ def throughput():
         "enable_model_summary": False,
         "accelerator": "cpu",
     }
-    fabric = Fabric(accelerator="cpu", devices=1)
     seconds = []
     for _ in range(4):
         began = time.perf_counter()
-        optimize(subject, chunk, Settings(0.05, 50, trainer, 1, False), fabric)
+        optimize(subject, chunk, Settings(Method(), 50, trainer, 1, False), torch.device("cpu"))
         seconds.append((time.perf_counter() - began) / 300)
     reached = flops / min(seconds)
     print(

@@ -9,7 +9,7 @@ from prober.ascent.starts import GaussianNoise, GrayNoise, LowFrequencyNoise
 from prober.common.errors import InputError
 from prober.subject import Subject
 from prober.sweep.chunks import automatic_size, cut
-from prober.sweep.grid import Grid, Listed, numbers, spread_positions
+from prober.sweep.grid import Grid, numbers, spread_positions
 
 
 @pytest.fixture(scope="module")
@@ -32,18 +32,18 @@ def test_every_combination_is_one_target(subject):
     planned = grid.plan(subject, 0)
     # layers x channels x (mean, top-k, 2 positions) and one class, x seeds x images x sets
     assert len(planned) == (2 * 2 * 4 + 1) * 2 * 2 * 2 == grid.count(subject)
-    assert len({p.target for p in planned}) == len({p.stem for p in planned}) == len(planned)
+    assert len({p.target for p in planned}) == len({p.path for p in planned}) == len(planned)
     assert [p.layer for p in planned] == sorted((p.layer for p in planned), key=str)
     assert {type(p.target.objective) for p in planned} == {ChannelMean, TopKMean, Neuron}
     assert {p.target.seed for p in planned} == {5, 9}
-    assert {p.target.objective.k for p in planned if "top" in p.look} == {7}
+    assert {p.target.objective.k for p in planned if "top" in p.variant} == {7}
     assert planned[-1].target.objective == ChannelMean("logits", 4)
 
 
 def test_a_number_of_seeds_counts_from_the_one_given(subject):
     planned = Grid(layers="conv1", channels=2, seeds=3).plan(subject, 40)
     assert [p.target.seed for p in planned] == [40, 41, 42]
-    assert planned[0].stem == "conv1/ch002/mean_seed40"
+    assert planned[0].path == "conv1/ch002/mean_seed40"
 
 
 def test_all_layers_are_those_that_compute_channels(subject):
@@ -123,7 +123,10 @@ def test_deeper_layers_and_less_memory_make_smaller_chunks(subject):
 
 def test_low_frequency_noise_is_a_start_like_any_other(subject):
     grid = Grid(layers="conv1", channels=0, initial_images=[LowFrequencyNoise(), GrayNoise()])
-    assert [p.look for p in grid.plan(subject, 0)] == ["mean_LowFrequencyNoise", "mean_GrayNoise"]
+    assert [p.variant for p in grid.plan(subject, 0)] == [
+        "mean_LowFrequencyNoise",
+        "mean_GrayNoise",
+    ]
 
 
 def test_variants_take_turns_over_the_seeds(subject):
@@ -137,20 +140,12 @@ def test_variants_take_turns_over_the_seeds(subject):
     )
     planned = grid.plan(subject, 5)
     assert len(planned) == 2 * 8 == grid.count(subject)
-    assert len({p.stem for p in planned}) == 16 and {p.look for p in planned} == {"mean"}
+    assert len({p.path for p in planned}) == 16 and {p.variant for p in planned} == {"mean"}
     of_one = [p.target for p in planned if p.target.objective.channel == 0]
     assert [t.seed for t in of_one] == list(range(5, 13))
     names = [type(t.initial_image).__name__ for t in of_one]
     assert names == ["GaussianNoise", "GrayNoise", "LowFrequencyNoise"] * 2 + names[:2]
     assert [len(t.regularizers) for t in of_one] == [1, 1, 1, 0, 0, 0, 1, 1]
-
-
-def test_listed_targets_are_the_plan(subject):
-    planned = Grid(layers=["conv1"], channels=[3], seeds=2).plan(subject, 0)
-    listed = Listed(planned)
-    assert listed.plan(subject, 9) == planned
-    assert listed.count(subject) == 2
-    assert listed.looks(subject) == [("conv1", "mean")] * 2
 
 
 def test_a_small_map_has_no_more_positions_than_it_has(subject):
@@ -177,7 +172,7 @@ def test_written_out_targets_are_beside_the_others_in_the_order_of_the_layers(su
         seeds=2,
     )
     planned = grid.plan(subject, 7)
-    assert [p.stem for p in planned] == [
+    assert [p.path for p in planned] == [
         f"{stem}_seed{seed}"
         for stem in (
             "conv1/ch000/mean",
@@ -197,13 +192,13 @@ def test_written_out_targets_are_beside_the_others_in_the_order_of_the_layers(su
         "minus_conv3_ch4",
     ]
     assert grid.count(subject) == len(planned)
-    looks = sorted(layer for layer, _ in grid.looks(subject))
-    assert looks == ["conv1", "conv1", "conv2", "conv3", "conv3"]
+    probed = sorted(grid.probed_layers(subject))
+    assert probed == ["conv1", "conv1", "conv2", "conv3", "conv3"]
 
 
 def test_targets_alone_are_a_grid(subject):
     planned = Grid(targets=[DeepDream("conv2")]).plan(subject, 3)
-    assert [(p.stem, p.target.seed) for p in planned] == [("conv2/conv2_all/deepdream_seed3", 3)]
+    assert [(p.path, p.target.seed) for p in planned] == [("conv2/conv2_all/deepdream_seed3", 3)]
 
 
 def test_no_initial_image_leaves_it_to_the_parameterization(subject):
@@ -217,7 +212,7 @@ def test_no_initial_image_leaves_it_to_the_parameterization(subject):
 def test_diversity_is_a_term_of_each_unit_in_its_own_layer(subject):
     grid = Grid(layers="conv1", channels=[2, 3], classes=[4], seeds=3, diversity=0.5)
     planned = grid.plan(subject, 0)
-    assert [p.stem for p in planned[:3]] == [f"conv1/ch002/mean_seed{i}" for i in range(3)]
+    assert [p.path for p in planned[:3]] == [f"conv1/ch002/mean_seed{i}" for i in range(3)]
     expected = [
         WeightedSum((Weighted(unit), Weighted(Diversity(unit.layer), 0.5)))
         for unit in (ChannelMean("conv1", 2), ChannelMean("conv1", 3), ChannelMean("logits", 4))

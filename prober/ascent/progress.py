@@ -1,0 +1,115 @@
+"""The progress bar of every command."""
+
+from collections.abc import Callable
+from typing import Any, Self, TextIO
+
+from lightning.pytorch import Callback, Trainer
+from tqdm import tqdm
+from typing_extensions import override
+
+from prober.ascent.module import ActivationMaximization
+
+
+class ProgressBar(Callback):
+    """What is done of all, the time left, what is probed, and its score.
+
+    The bar of one fit, from its first step to its last; or, used in a `with`, of all fits in it.
+
+    Args:
+        total: How much there is to do; None for the steps of the fit.
+        unit: What is counted.
+        done: Returns how much is done, None to count the steps.
+        shown: Whether the bar is shown.
+        every: Steps from one score to the next.
+        file: Where it is shown; None for the standard error stream.
+    """
+
+    def __init__(
+        self,
+        total: int | None = None,
+        unit: str = "it",
+        done: Callable[[], int] | None = None,
+        shown: bool = True,
+        every: int = 10,
+        file: TextIO | None = None,
+    ) -> None:
+        self._total = total
+        self._unit = unit
+        self._done = done
+        self._shown = shown
+        self._every = every
+        self._file = file
+        self._bar: tqdm | None = None
+        self._of_one_fit = False
+
+    def __enter__(self) -> Self:
+        """Shows the bar."""
+        self._open(self._total)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leaves the bar as it is."""
+        self.refresh()
+        self._close()
+
+    def refresh(self) -> None:
+        """Counts what is done."""
+        if self._bar is not None and self._done is not None:
+            self._bar.n = self._done()
+            self._bar.refresh()
+
+    @override
+    def on_train_start(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
+        if self._bar is None:
+            self._of_one_fit = True
+            self._open(self._total or trainer.max_steps)
+
+    @override
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: ActivationMaximization, *_: Any
+    ) -> None:
+        if self._bar is None:
+            return
+        step = trainer.global_step
+        now = step % self._every == 0 or step == trainer.max_steps
+        if now:
+            objectives = [target.objective for target in pl_module.targets]
+            alone = len(objectives) == 1
+            self._bar.set_description(
+                objectives[0].name if alone else objectives[0].layer, refresh=False
+            )
+            at = "" if self._done is None else f"step {step}, "
+            score = pl_module.measures.score.mean().item()
+            self._bar.set_postfix_str(f"{at}score={score:.4g}", refresh=False)
+        if self._done is None:
+            self._bar.update()
+        elif now:
+            self.refresh()
+
+    @override
+    def on_train_end(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
+        if self._of_one_fit:
+            self._close()
+
+    @override
+    def on_exception(
+        self, trainer: Trainer, pl_module: ActivationMaximization, exception: BaseException
+    ) -> None:
+        # So that what is told next has a line of its own.
+        if self._of_one_fit:
+            self._close()
+
+    def _open(self, total: int | None) -> None:
+        if self._shown:
+            self._bar = tqdm(
+                total=total,
+                initial=self._done() if self._done else 0,
+                unit=self._unit,
+                file=self._file,
+                dynamic_ncols=True,
+            )
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

@@ -1,0 +1,99 @@
+"""The files of a run: the snapshots as pictures and as a film, the image, and the record."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning.pytorch import Callback, Trainer
+from torch.utils.tensorboard.summary import hparams
+
+from prober.ascent.module import ActivationMaximization, Measures
+from prober.ascent.snapshots import AtSnapshots
+from prober.ascent.target_records import target_records
+from prober.ascent.tensorboard import hyperparameters, tensorboard
+from prober.common.files import npy, write_whole
+from prober.common.pictures import enlarge, gif, png, to_bytes
+
+
+def run_folder(trainer: Trainer) -> Path | None:
+    """Returns the folder of the Trainer's run, None if it logs nothing."""
+    return Path(trainer.log_dir) if trainer.logger and trainer.log_dir else None
+
+
+class SnapshotFiles(AtSnapshots):
+    """Writes the snapshots into the run's folder, and at the end as one moving picture.
+
+    Args:
+        every: Steps from one snapshot to the next, at least 1.
+    """
+
+    def __init__(self, every: int = 50) -> None:
+        super().__init__(every)
+        self._frames: list[np.ndarray] = []
+
+    def take(self, trainer: Trainer, module: ActivationMaximization, step: int) -> None:
+        """Writes `evolution/step_0050.png`."""
+        if folder := run_folder(trainer):
+            frame = enlarge(to_bytes(module.pictures().detach()[0]))
+            write_whole(folder / "evolution" / f"step_{step:04d}.png", png(frame))
+            self._frames.append(frame)
+
+    def on_train_end(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
+        """Writes `evolution.gif`."""
+        super().on_train_end(trainer, pl_module)
+        self._write_gif(trainer)
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: ActivationMaximization, exception: BaseException
+    ) -> None:
+        """Writes `evolution.gif` of what there is."""
+        super().on_exception(trainer, pl_module, exception)
+        self._write_gif(trainer)
+
+    def _write_gif(self, trainer: Trainer) -> None:
+        if (folder := run_folder(trainer)) and self._frames:
+            write_whole(folder / "evolution.gif", gif(self._frames))
+
+
+class RunRecord(Callback):
+    """Writes the image and the run's record, also of a run that was interrupted or failed.
+
+    Attributes:
+        record: What `record.json` holds, once the run has ended.
+    """
+
+    def __init__(self) -> None:
+        self.record: dict[str, Any] | None = None
+        self._began = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
+        """Starts the clock."""
+        self._began = time.perf_counter()
+
+    def on_train_end(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
+        """Writes the files of a run that has made all its steps."""
+        end = pl_module.evaluate()
+        pl_module.raise_if_none_is_left()  # the last step itself may have done it
+        self._write(trainer, pl_module, end)
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: ActivationMaximization, exception: BaseException
+    ) -> None:
+        """Writes the files of a run that ended early."""
+        if pl_module.start is not None:
+            pl_module.keep_valid()
+            self._write(trainer, pl_module, pl_module.evaluate())
+
+    def _write(self, trainer: Trainer, module: ActivationMaximization, end: Measures) -> None:
+        seconds = time.perf_counter() - self._began
+        self.record = target_records(module, end, trainer, seconds)[0]
+        if folder := run_folder(trainer):
+            image = module.pictures().detach()[0].float().cpu()
+            write_whole(folder / "final.npy", npy(image.numpy()))
+            write_whole(folder / "final.png", png(enlarge(to_bytes(image))))
+            write_whole(folder / "record.json", json.dumps(self.record, indent=2) + "\n")
+        if writer := tensorboard(trainer):
+            for summary in hparams(*hyperparameters(self.record)):
+                writer.file_writer.add_summary(summary)

@@ -1,0 +1,71 @@
+"""What a record says of a target: what it was, how it was optimized, and what came of it."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Trainer
+
+from prober.ascent.module import ActivationMaximization, Measures
+
+
+def target_records(
+    module: ActivationMaximization, end: Measures, trainer: Trainer, seconds: float
+) -> list[dict[str, Any]]:
+    """Returns for each target what its record holds.
+
+    Args:
+        module: The module, after its steps.
+        end: What its image gives now.
+        trainer: The Trainer that made the steps.
+        seconds: How long it took.
+    """
+    records = []
+    for i, target in enumerate(module.targets):
+        failed_at = module.failed_at[i].item()
+        if failed_at >= 0:
+            status = {"status": "failed", "failed_at_step": failed_at}
+        else:
+            finished = trainer.global_step >= trainer.max_steps
+            status = {"status": "finished" if finished else "interrupted"}
+        # After a single step only the end shows that the score has changed.
+        changed = module.reached and bool(end.score[i] != module.start.score[i])
+        excited = module.excited[i].item() or changed
+        records.append(
+            {
+                **status,
+                **target.record(),
+                "parameterization": module.method.parameterization.record(),
+                "transforms": [transform.record() for transform in module.method.transforms],
+                "optimizer": {"name": "Adam", "lr": module.method.lr},
+                "steps": trainer.global_step,
+                "dead": status["status"] == "finished" and not excited,
+                **{
+                    f"{name}_{when}": _number(getattr(measures, name)[i].item())
+                    for name in ("score", "loss")
+                    for when, measures in (("start", module.start), ("end", end))
+                },
+                "precision": str(trainer.precision),
+                "seconds": round(seconds, 3),
+                "subject": {
+                    "name": module.subject.name,
+                    "checkpoint": module.subject.checkpoint,
+                    "sha256": module.subject.sha256,
+                    "input_shape": list(module.subject.input_shape),
+                    "mean": _decimals(module.subject.mean),
+                    "std": _decimals(module.subject.std),
+                    "value_range": list(module.subject.value_range),
+                },
+            }
+        )
+    return records
+
+
+def _decimals(values: torch.Tensor) -> list[float]:
+    """The shortest numbers that are these in float32: 0.4, not 0.4000000059604645."""
+    return [float(str(value)) for value in values.detach().flatten().float().cpu().numpy()]
+
+
+def _number(value: float) -> float | None:
+    """JSON knows no NaN and no infinity."""
+    return value if np.isfinite(value) else None

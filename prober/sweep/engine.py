@@ -1,0 +1,319 @@
+"""The engine of a sweep: it takes targets and makes their pictures, on as many cores as there are.
+
+It knows what to make and where, and nothing of what it is for.
+"""
+
+import copy
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from prober.ascent.hardware import accelerator_for, free_cores, note_of
+from prober.ascent.method import Method
+from prober.ascent.module import ActivationMaximization
+from prober.ascent.progress import ProgressBar
+from prober.common.errors import InputError
+from prober.common.files import write_whole
+from prober.subject import Subject
+from prober.sweep.allocator import settle_memory
+from prober.sweep.chunks import cut, needed_layers, sizes_for
+from prober.sweep.memory import Bound, bytes_of_image
+from prober.sweep.optimize import KeptSnapshots, Settings, optimize
+from prober.sweep.planned import PlannedTarget
+from prober.sweep.processes import Outcome, Processes, hear_interrupts, processes_for
+from prober.sweep.resume import no_folder_of
+from prober.sweep.store import Store
+
+HANDLED = {
+    "callbacks",
+    "devices",
+    "enable_progress_bar",
+    "logger",
+    "num_nodes",
+    "plugins",
+    "strategy",
+}
+"""Arguments of the Trainer that the engine settles itself."""
+
+
+class Stopped(Exception):
+    """Not all pictures could be made, and what is finished is kept.
+
+    Its text ends in `go on`, for whoever asked for them to say how.
+    """
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Makes the pictures of targets.
+
+    Attributes:
+        subject: The CNN under study.
+        method: How the images are optimized.
+        every: Steps from one snapshot to the next.
+        trainer: Arguments of the Trainer.
+        threads: Torch's threads on this machine, shared by its processes.
+        chunk_size: Images in a chunk at the most, None for a good number.
+        memory: GiB that the processes may take together (of an accelerator, of its own memory);
+            None for no bound.
+        channels_last: Whether the subject has its channels last in memory, but in float64.
+    """
+
+    subject: Subject
+    method: Method
+    every: int
+    trainer: dict[str, Any]
+    threads: int
+    chunk_size: int | None = None
+    memory: float | None = None
+    channels_last: bool = True
+
+    @property
+    def accelerator(self) -> str:
+        """What computes: `cpu`, `cuda`, ….
+
+        Raises:
+            InputError: What was asked for is not there, or cannot compute in this precision.
+        """
+        shape, precision = self.subject.input_shape, self.trainer["precision"]
+        return accelerator_for(self.trainer["accelerator"], shape, precision)
+
+    def check(self, targets: Sequence[PlannedTarget]) -> None:
+        """Finds out before any work what would go wrong in it.
+
+        Raises:
+            InputError: Something asked for cannot be done.
+        """
+        accelerator = self.accelerator
+        if accelerator == "cpu":
+            self._cores()
+        KeptSnapshots(self.every)
+        if self.memory is not None and not 0 < self.memory < math.inf:
+            raise InputError(f"memory is {self.memory}; it must be greater than 0, in GiB.")
+        if self.chunk_size is not None and self.chunk_size < 1:
+            raise InputError(f"chunk_size is {self.chunk_size}; choose 1 or more.")
+        if targets:
+            first = targets[0].target
+            alike = [each.target for each in targets if each.target.objective == first.objective]
+            together = alike if first.objective.compares else [first]
+            ActivationMaximization(self.subject, together, self.method)
+
+    def plan(self, targets: Sequence[PlannedTarget], begun: Path | None = None) -> "Job":
+        """Cuts targets into chunks, and chooses the processes that share them.
+
+        Args:
+            targets: All targets, layer by layer, those of one channel next to each other.
+            begun: The folder in which they were begun, None if they were not. They stay in the
+                chunks that they were in.
+
+        Raises:
+            InputError: Something asked for cannot be done, or the folder is of other pictures.
+        """
+        accelerator = self.accelerator
+        devices = self._cores() if accelerator == "cpu" else self.trainer["devices"]
+        reduced: list[str] = []
+        if begun is not None:
+            saved = read_saved(begun)
+            sizes = saved["sizes"]
+            if self.memory is not None:
+                devices = saved.get("devices", devices)
+        else:
+            sizes = self._sizes(targets, accelerator)
+            if self.memory is not None:
+                sizes, devices, reduced = self._bounded(targets, sizes, accelerator, devices)
+        chunks = cut(targets, sizes)
+        processes = processes_for(accelerator, devices, self.trainer["num_nodes"], len(chunks))
+        number = processes.number
+        settings = Settings(
+            method=self.method,
+            every=self.every,
+            trainer={k: v for k, v in self.trainer.items() if k not in HANDLED}
+            | {"accelerator": accelerator},
+            threads=max(1, self.threads // number),
+            progress=self.trainer["enable_progress_bar"] is not False,
+            channels_last=self.channels_last,
+        )
+        saved = {"sizes": sizes, "devices": devices, "sha256": self.subject.sha256}
+        saved["targets"] = len(targets)
+        notes = [note_of(self.trainer["accelerator"], accelerator)]
+        if reduced:
+            notes.append(f"To keep to {self.memory:g} GiB of memory: {', '.join(reduced)}.")
+        return Job(
+            self.subject, settings, chunks, processes, saved, [note for note in notes if note]
+        )
+
+    def _cores(self) -> int:
+        """Reads how many processes a CPU shall have."""
+        devices = self.trainer["devices"]
+        if devices in ("auto", -1, "-1"):
+            return free_cores()
+        number = int(devices) if str(devices).strip().isdecimal() else 0
+        if number < 1:
+            raise InputError(
+                f"trainer.devices is {devices}; on a CPU it is how many processes share the work: "
+                "choose 1 or more, or auto."
+            )
+        return number
+
+    def _sizes(self, targets: Sequence[PlannedTarget], accelerator: str) -> dict[str, int]:
+        if self.chunk_size is not None:
+            return dict.fromkeys(needed_layers(targets), self.chunk_size)
+        memory = None
+        if accelerator == "cuda":
+            memory = torch.cuda.get_device_properties(0).total_memory
+        return sizes_for(self.subject, targets, memory)
+
+    def _bounded(
+        self,
+        targets: Sequence[PlannedTarget],
+        sizes: dict[str, int],
+        accelerator: str,
+        devices: Any,
+    ) -> tuple[dict[str, int], Any, list[str]]:
+        """Makes chunks, and if need be processes, fewer to keep to the memory; says what."""
+        subject = self.subject
+        if "64" in str(self.trainer["precision"]):
+            subject = copy.deepcopy(subject).double()
+        snapshots = self.trainer["max_steps"] // self.every + 2
+        needs = {
+            layer: bytes_of_image(subject, layers, snapshots)
+            for layer, layers in needed_layers(targets).items()
+        }
+        weights = sum(buffer.nbytes for buffer in subject.buffers())
+        shared = accelerator == "cpu"  # else each process has a device with a memory of its own
+        processes = devices if shared else 1
+        bound = Bound(self.memory, shared)
+        smaller, fitting = bound.fit(sizes, needs, weights, processes)
+        reduced = [
+            f"{smaller[layer]} instead of {size} images in a chunk of {layer}"
+            for layer, size in sizes.items()
+            if smaller[layer] < size
+        ]
+        if fitting < processes:
+            reduced.append(f"{fitting} instead of {processes} processes")
+        return smaller, fitting if processes > 1 else devices, reduced
+
+
+@dataclass(frozen=True)
+class Job:
+    """Targets that are ready to be made.
+
+    Attributes:
+        subject: The CNN under study.
+        settings: How to optimize.
+        chunks: The targets that are optimized together.
+        processes: Who makes them.
+        saved: What is to be known when they are gone on with.
+        notes: What was chosen that nobody asked for, as sentences.
+    """
+
+    subject: Subject
+    settings: Settings
+    chunks: list[list[PlannedTarget]]
+    processes: Processes
+    saved: dict[str, Any]
+    notes: list[str]
+
+    def begin(self, folder: Path, config: str) -> Store:
+        """Makes the folder ready for new pictures.
+
+        Args:
+            folder: Where they go.
+            config: All that was set, as YAML, which is kept there.
+
+        Raises:
+            OSError: The folder cannot be written.
+        """
+        write_whole(folder / "sweep.json", json.dumps(self.saved, indent=2) + "\n")
+        write_whole(folder / "config.yaml", config)  # last: where it is, the folder is begun
+        return self._open(folder)
+
+    def resume(self, folder: Path) -> tuple[Store, list[str]]:
+        """Looks through a folder in which pictures have been made.
+
+        Returns:
+            The folder, and what was found to be damaged and will be made again.
+        """
+        found = Store(folder, self.chunks).repair()
+        return self._open(folder), found
+
+    def run(self, folder: Path) -> bool:
+        """Makes the pictures that are missing.
+
+        Returns:
+            Whether they are all made; False after Ctrl-C.
+
+        Raises:
+            Stopped: The disk is full, say, or a process has died.
+        """
+        store = Store(folder, self.chunks)
+        outcome = self.processes.run(partial(make_chunks, self.subject, store, self.settings))
+        if outcome.problem:
+            raise Stopped(outcome.problem)
+        return not outcome.interrupted
+
+    def _open(self, folder: Path) -> Store:
+        store = Store(folder, self.chunks)
+        store.clear_claims()
+        return store
+
+
+def read_saved(folder: Path) -> dict[str, Any]:
+    """Reads what a folder of pictures was begun with: `sizes`, `devices`, `sha256`, `targets`.
+
+    Raises:
+        InputError: It is no such folder.
+    """
+    try:
+        return json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise no_folder_of("sweep", folder) from error
+
+
+def make_chunks(
+    subject: Subject,
+    store: Store,
+    settings: Settings,
+    device: torch.device,
+    first: bool,
+    stop: Callable[[], bool],
+) -> Outcome:
+    """Makes, in one process, the chunks that no other process has taken.
+
+    No gradient is exchanged: the processes share nothing but the folder.
+
+    Args:
+        subject: The CNN under study.
+        store: Where the pictures go.
+        settings: How to optimize.
+        device: What computes.
+        first: Whether this is the process that shows the bar.
+        stop: Tells whether Ctrl-C came before this process could hear it.
+    """
+    hear_interrupts()
+    settle_memory()
+    subject = copy.deepcopy(subject)  # whose precision and memory layout may change
+    total = sum(map(len, store.chunks))
+    bar = ProgressBar(
+        total, " targets", store.targets_done, shown=settings.progress and first, every=50
+    )
+    try:
+        with bar:
+            for index, chunk in enumerate(store.chunks):
+                if stop():
+                    return Outcome(interrupted=True)
+                if store.claim(index):
+                    store.write(index, optimize(subject, chunk, settings, device, bar))
+                bar.refresh()
+    except (KeyboardInterrupt, SystemExit):  # SystemExit is how a Trainer ends after Ctrl-C
+        return Outcome(interrupted=True)
+    except OSError as error:
+        said = f"{error.strerror}: '{error.filename}'"
+        return Outcome(problem=f"{said}. What is finished is kept; make room and go on")
+    return Outcome()

@@ -1,0 +1,257 @@
+"""The processes of a sweep: who starts them, and what each of them does."""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from torch.multiprocessing import (
+    ProcessExitedException,
+    ProcessRaisedException,
+    start_processes,
+)
+
+from prober.common.console import forgive_code_pages
+from prober.common.errors import InputError
+from prober.common.quiet import quiet_lightning
+
+T = TypeVar("T")
+
+
+class Outcome(NamedTuple):
+    """How the work of the processes ended.
+
+    Attributes:
+        interrupted: Whether Ctrl-C ended it.
+        problem: What else ended it early, and what to do, as an unfinished sentence; None if
+            nothing did.
+    """
+
+    interrupted: bool = False
+    problem: str | None = None
+
+
+Work = Callable[[torch.device, bool, Callable[[], bool]], Outcome]
+"""What a process does: it is given its device, whether it is the first, and whether to stop."""
+
+
+class Processes(Protocol):
+    """The processes of a sweep, however they are started.
+
+    Attributes:
+        device: What computes in this process.
+        first: Whether this process is the one that writes and says what concerns all.
+        number: How many there are on this machine.
+    """
+
+    device: torch.device
+    first: bool
+    number: int
+
+    def from_first(self, get: Callable[[], T]) -> T:
+        """Returns, in all processes that run the command, what `get` returns in the first."""
+        ...
+
+    def run(self, work: Work) -> Outcome:
+        """Does the work in every process, and returns when all have ended."""
+        ...
+
+    def close(self) -> None:
+        """Waits for the first process to end what it does alone."""
+        ...
+
+
+class StartedHere:
+    """This process runs the command alone; it works itself, or starts others that do.
+
+    Nothing is exchanged between them: they share the sweep's folder.
+
+    Args:
+        device: What computes.
+        number: How many processes work.
+        apart: Whether they are others than this one.
+    """
+
+    first = True
+
+    def __init__(self, device: torch.device, number: int, apart: bool) -> None:
+        self.device = device
+        self.number = number
+        self._apart = apart
+
+    def from_first(self, get: Callable[[], T]) -> T:
+        """Returns what `get` returns."""
+        return get()
+
+    def run(self, work: Work) -> Outcome:
+        """Does the work."""
+        if not self._apart:
+            return work(self.device, True, lambda: False)
+        method = start_method()
+        if method == "spawn":
+            try:
+                # Not torch's own pickler, which leaves tensors in memory that processes share, of
+                # which a system may have little.
+                given = pickle.dumps((work, self.device))
+            except Exception as error:  # whatever a person's own CNN raises
+                print(
+                    f"The CNN cannot be handed to other processes ({type(error).__name__}: "
+                    f"{error}), so this one makes all pictures."
+                )
+                return work(self.device, True, lambda: False)
+        else:
+            given = (work, self.device)
+        context = multiprocessing.get_context(method)
+        outcomes, stop = context.SimpleQueue(), context.Event()
+        try:
+            # Ctrl-C reaches all processes of a terminal. Those that are being started are deaf
+            # to it, and find out by `stop`; this one only waits for the others.
+            with interrupts_ignored():
+                started = start_processes(
+                    _start, (given, outcomes, stop), self.number, join=False, start_method=method
+                )
+            with interrupts_handled_by(stop.set):
+                while not started.join():
+                    pass
+        except (ProcessExitedException, ProcessRaisedException) as error:
+            last = str(error).strip().splitlines()[-1]
+            return Outcome(
+                problem=f"a process of the sweep has died ({last}). What is finished is kept; go on"
+            )
+        found = [outcomes.get() for _ in range(self.number) if not outcomes.empty()]
+        if len(found) < self.number:  # Ctrl-C came before one had begun
+            found.append(Outcome(interrupted=True))
+        return max(found, key=_weight)
+
+    def close(self) -> None:
+        """Does nothing: no other process runs any more."""
+
+
+class StartedTogether:
+    """Several processes run the command alike: torchrun, SLURM or Lightning started them.
+
+    Args:
+        fabric: What knows of them all.
+        nodes: Machines.
+    """
+
+    def __init__(self, fabric: Fabric, nodes: int) -> None:
+        fabric.launch()
+        self._fabric = fabric
+        self.device = fabric.device
+        self.first = fabric.global_rank == 0
+        self.number = max(1, fabric.world_size // nodes)
+
+    def from_first(self, get: Callable[[], T]) -> T:
+        """Returns what `get` returned in the first process."""
+        return self._fabric.broadcast(get() if self.first else None)
+
+    def run(self, work: Work) -> Outcome:
+        """Does the work, and waits for the others."""
+        outcome = work(self.device, self.first, lambda: False)
+        self._fabric.barrier()
+        return outcome
+
+    def close(self) -> None:
+        """Waits for the first process."""
+        self._fabric.barrier()
+        torch.distributed.destroy_process_group()
+
+
+def processes_for(accelerator: str, devices: Any, nodes: int, chunks: int) -> Processes:
+    """Chooses how the processes of a sweep are started, and starts those that run it alike.
+
+    Under torchrun or SLURM they run already, one for each device. Else a CPU's processes are
+    started when there is work, and those of several GPUs run the command once more.
+
+    Args:
+        accelerator: `cpu`, `cuda`, ….
+        devices: Processes on this machine, or its devices, as the Trainer takes them.
+        nodes: Machines.
+        chunks: How many pieces the work has.
+
+    Raises:
+        InputError: There are no such devices.
+    """
+    try:
+        if "TORCHELASTIC_RUN_ID" in os.environ:
+            devices = int(os.environ["LOCAL_WORLD_SIZE"])
+            nodes = int(os.environ["WORLD_SIZE"]) // devices
+        elif nodes == 1 and "SLURM_NTASKS" not in os.environ:
+            if accelerator == "cpu":
+                number = max(1, min(devices, chunks))  # more would have nothing to do
+                # Where processes are forked, this one must not have computed with several threads.
+                apart = number > 1 or (devices > 1 and start_method() == "fork")
+                return StartedHere(torch.device("cpu"), number, apart)
+            if devices in (1, "1"):
+                device = Fabric(accelerator=accelerator, devices=1).device
+                return StartedHere(device, 1, apart=False)
+            if isinstance(devices, int):
+                devices = max(1, min(devices, chunks)) if devices > 1 else devices
+        fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy="ddp")
+    except (ValueError, TypeError, MisconfigurationException) as error:
+        raise InputError(f"trainer.devices is {devices}, which cannot be: {error}") from error
+    return StartedTogether(fabric, nodes)
+
+
+def start_method() -> str:
+    """Returns how processes are started here: `fork` or `spawn`.
+
+    A forked one has everything that its parent has, at once; a spawned one imports it anew, which
+    takes seconds. Linux alone can fork a process that has loaded the libraries which compute:
+    Apple's do not survive it, and Windows knows no fork.
+    """
+    forks = sys.platform == "linux" and hasattr(os, "fork")
+    return "fork" if forks and "fork" in multiprocessing.get_all_start_methods() else "spawn"
+
+
+def hear_interrupts() -> None:
+    """Lets Ctrl-C raise a KeyboardInterrupt in this process, whatever its parent did with it."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def interrupts_ignored() -> Iterator[None]:
+    """Makes this process, and those that it starts meanwhile, deaf to Ctrl-C."""
+    with _interrupts(signal.SIG_IGN):
+        yield
+
+
+@contextmanager
+def interrupts_handled_by(handle: Callable[[], None]) -> Iterator[None]:
+    """Calls a function at Ctrl-C."""
+    with _interrupts(lambda *_: handle()):
+        yield
+
+
+@contextmanager
+def _interrupts(handler: Any) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _start(index: int, given: bytes | tuple[Work, torch.device], outcomes: Any, stop: Any) -> None:
+    """What a process does that was started here."""
+    forgive_code_pages()
+    with quiet_lightning(bool(sys.warnoptions)):
+        work, device = pickle.loads(given) if isinstance(given, bytes) else given
+        outcomes.put(work(device, index == 0, stop.is_set))
+
+
+def _weight(outcome: Outcome) -> tuple[bool, bool]:
+    return outcome.problem is not None, outcome.interrupted
