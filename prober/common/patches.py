@@ -100,12 +100,12 @@ def arguments_of(operator: OpOverload) -> tuple[Argument, ...]:
     """Returns the arguments of an operator of PyTorch; only its schema knows them."""
     return tuple(
         Argument(
-            each.name,
-            each.default_value,
-            str(each.type),
-            each.alias_info is not None and each.alias_info.is_write,
+            argument.name,
+            argument.default_value,
+            str(argument.type),
+            argument.alias_info is not None and argument.alias_info.is_write,
         )
-        for each in operator._schema.arguments
+        for argument in operator._schema.arguments
     )
 
 

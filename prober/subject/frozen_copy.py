@@ -148,8 +148,8 @@ def _check_kind(cnn: nn.Module) -> None:
 def _is_part(hook: Any, own: set[int]) -> bool:
     """Tells whether a hook belongs to PyTorch or is a method of one of the CNN's own modules."""
     hook = getattr(hook, "func", hook)  # what functools.partial holds
-    place = getattr(hook, "__module__", None) or type(hook).__module__
-    return place.split(".")[0] == "torch" or id(getattr(hook, "__self__", None)) in own
+    module = getattr(hook, "__module__", None) or type(hook).__module__
+    return module.split(".")[0] == "torch" or id(getattr(hook, "__self__", None)) in own
 
 
 def _float32(tensor: Tensor) -> Tensor:

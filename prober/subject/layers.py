@@ -43,7 +43,7 @@ class Layer:
     shape: tuple[int, ...]
     calls: int
 
-    def of(self, given: Any) -> Tensor:
+    def taken_from(self, given: Any) -> Tensor:
         """Returns the tensor out of what the module gives, `[N, channels, h, w]`, `[N, units]`."""
         if self.path:
             given = pick(given, self.path)

@@ -94,7 +94,7 @@ def _measured(
     def note(module: str, _inputs: tuple[Any, ...], given: Any) -> None:
         # At once, for the CNN may go on to change it in place; and so no more is kept.
         for name in names[module]:
-            measures[name] = measure(boxes.read(subject.layers[name].of(given)))
+            measures[name] = measure(boxes.read(subject.layers[name].taken_from(given)))
 
     modules = {name: subject.cnn.get_submodule(name) for name in names}
     fast = torch.backends.mha.get_fastpath_enabled()
@@ -369,7 +369,7 @@ def _unfold(call: _Call, output: Tensor) -> Tensor:
     (top, left) = call["padding"]
     box = F.pad(call.box(call["self"]), (left, left, top, top), value=NOTHING)
     settings = (call["kernel_size"], call["dilation"], 0, call["stride"])
-    return torch.stack([F.unfold(each, *settings) for each in box])
+    return torch.stack([F.unfold(ends, *settings) for ends in box])
 
 
 def _layer_norm(call: _Call, output: Tensor) -> Tensor:
@@ -414,7 +414,7 @@ def _moved(call: _Call, output: Tensor) -> Tensor:
     def one(value: Any, i: int) -> Any:
         if isinstance(value, Tensor):
             return call.box(value)[i].clone()
-        return [one(each, i) for each in value] if isinstance(value, list | tuple) else value
+        return [one(part, i) for part in value] if isinstance(value, list | tuple) else value
 
     return torch.stack(
         [

@@ -59,15 +59,15 @@ class StateBetweenCalls:
         That is nothing for nearly every CNN.
         """
         for module, attributes, buffers, values in self._before:
-            self._attributes += [(module, *each) for each in _changes(attributes, vars(module))]
-            self._buffers += [(module, *each) for each in _changes(buffers, buffers_of(module))]
+            self._attributes += [(module, *change) for change in _changes(attributes, vars(module))]
+            self._buffers += [(module, *change) for change in _changes(buffers, buffers_of(module))]
             self._values += [
                 (module, name, value)
                 for name, (buffer, version, value) in values.items()
                 if version_of(buffer) != version
             ]
         self._before = []
-        self._containers = [each for each in self._containers if not _holds_the_same(*each)]
+        self._containers = [pair for pair in self._containers if not _holds_the_same(*pair)]
         self.restore()
 
     @property
@@ -98,7 +98,7 @@ class StateBetweenCalls:
 
 def _holds_the_same(container: Any, held: Any) -> bool:
     """Tells whether a container holds what it held, the very same things in the same order."""
-    return [id(each) for each in _parts(container)] == [id(each) for each in _parts(held)]
+    return [*map(id, _parts(container))] == [*map(id, _parts(held))]
 
 
 def _parts(container: Any) -> list[Any]:

@@ -235,7 +235,7 @@ class Subject(ConvertsItself):
                 calls_left.pop(module)
             last = not calls_left and not wants_logits
             for name in names[module]:
-                output = self.layers[name].of(given)
+                output = self.layers[name].taken_from(given)
                 # The CNN may go on to change the output in place (an in-place ReLU, say).
                 outputs[name] = output if last else output.clone()
             if last:
@@ -246,7 +246,7 @@ class Subject(ConvertsItself):
             with self._folded(images, names), self._only(layers, channels), watched(probed, keep):
                 given = self._run(images)
             if wants_logits:
-                outputs[LOGITS] = self.layers[LOGITS].of(given)
+                outputs[LOGITS] = self.layers[LOGITS].taken_from(given)
         except _Reached:
             pass
         for name in layers:
@@ -347,8 +347,8 @@ class Subject(ConvertsItself):
     def bytes_to(self, layer: str) -> int:
         """Returns the bytes of one image's float32 outputs of all layers up to this one."""
         numbers = math.prod(self.input_shape)
-        for name, each in self.layers.items():
-            numbers += math.prod(each.shape)
+        for name, before in self.layers.items():
+            numbers += math.prod(before.shape)
             if name == layer:
                 break
         return 4 * numbers

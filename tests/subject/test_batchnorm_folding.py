@@ -1,11 +1,13 @@
 """Batch normalization folded into convolutions: the scores stay, and so do the weights."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
+from prober.cli.layers import layers_table
 from prober.subject import Subject
 from tests.benchmarks.resnet import settled_resnet18
 
@@ -78,6 +80,47 @@ def test_it_does_run_folded():
     copy.deepcopy(folded).double()(images.double(), ["logits"])
     folded(images, ["bn1"])
     assert seen == [True, False, False]  # not in float64, not if it is probed itself
+
+
+def test_what_is_folded_is_found_out_when_it_is_first_needed():
+    torch.manual_seed(0)
+    cnn = Net().eval()
+    folded, images = subject(cnn), torch.rand(1, 3, 12, 12)
+    passes = []
+    folded.cnn.conv1.register_forward_hook(lambda *_: passes.append(1))
+    layers_table(folded)
+    assert len(passes) == 1  # for the receptive fields
+    folded.double()(images.double(), ["logits"])
+    assert len(passes) == 2
+    folded.float()(images, ["logits"])
+    assert len(passes) > 5
+    passes.clear()
+    folded(images, ["logits"])
+    assert passes == [1]
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [torch.inference_mode, torch.no_grad, partial(torch.autocast, "cpu", dtype=torch.bfloat16)],
+)
+def test_it_is_found_out_in_whatever_mode_the_first_pass_runs(mode):
+    torch.manual_seed(0)
+    cnn = Net().eval()
+    folded, images = subject(cnn), torch.rand(1, 3, 12, 12)
+    with mode():
+        folded(images, ["logits"])
+    assert names(folded) == [("conv1", "bn1"), ("conv2", "bn2")]
+    images.requires_grad_()
+    (gradient,) = torch.autograd.grad(folded(images, ["logits"])["logits"].sum(), images)
+    (plain,) = torch.autograd.grad(cnn(images).sum(), images)
+    torch.testing.assert_close(gradient, plain)
+
+
+def test_hooks_that_are_put_on_it_later_do_not_matter():
+    torch.manual_seed(0)
+    folded = subject(Net())
+    folded.cnn.bn1.register_forward_hook(lambda *_: None)
+    assert names(folded) == [("conv1", "bn1"), ("conv2", "bn2")]
 
 
 def test_the_weights_are_not_touched_by_it():

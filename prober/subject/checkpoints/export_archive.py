@@ -63,8 +63,8 @@ _MEMORY_FORMATS = {
 
 _ATEN = re.compile(r"torch\.ops\.aten\.(\w+)\.(\w+)")
 _SIZES: dict[str, Callable[..., Any]] = {
-    f"{module}.{name}": getattr(place, name)
-    for module, place, names in (
+    f"{module}.{name}": getattr(library, name)
+    for module, library, names in (
         ("_operator", operator, "add sub mul floordiv truediv mod neg pos and_ or_ not_"),
         ("_operator", operator, "eq ne lt le gt ge"),
         ("math", math, "ceil floor trunc sqrt"),
@@ -168,11 +168,11 @@ def _build(path: Path) -> ExportedCNN:
     persistent = {target for target in tensors if target in _state_names(module["signature"])}
     for target, (tensor, is_parameter) in tensors.items():
         *owner, name = target.split(".")
-        place = _module(cnn, ".".join(owner))
+        module = _module(cnn, ".".join(owner))
         if is_parameter:
-            place.register_parameter(name, nn.Parameter(tensor, tensor.is_floating_point()))
+            module.register_parameter(name, nn.Parameter(tensor, tensor.is_floating_point()))
         else:
-            place.register_buffer(name, tensor, persistent=target in persistent)
+            module.register_buffer(name, tensor, persistent=target in persistent)
     _restore_layers(cnn, root)
     return cnn
 
@@ -205,8 +205,8 @@ def _inputs(signature: dict[str, Any]) -> tuple[dict[str, str], list[str]]:
     for spec in signature["input_specs"]:
         [(kind, content)] = spec.items()
         if kind == "user_input":
-            [(sort, name)] = content["arg"].items()
-            inputs.append(name["name"] if sort == "as_tensor" else "")
+            [(type_, name)] = content["arg"].items()
+            inputs.append(name["name"] if type_ == "as_tensor" else "")
         elif kind in ("parameter", "buffer", "tensor_constant"):
             weights[content["arg"]["name"]] = content[f"{kind}_name"]
         else:
@@ -291,8 +291,8 @@ def _step(node: dict[str, Any], weights: set[str]) -> Step | None:
     for argument, given in zip(schema, args, strict=False):
         if argument.written and isinstance(given, Ref) and given.name in weights:
             raise _Unusable(f"it changes its own weights as it runs. {EXPORT_AGAIN}")
-    texts = [each for each in schema if "str" in each.type.lower()]
-    if not all(each.name in _TEXTS or each.name == "rounding_mode" for each in texts):
+    texts = {argument.name for argument in schema if "str" in argument.type.lower()}
+    if not texts <= _TEXTS | {"rounding_mode"}:
         raise _Unusable(f"its operator '{target}' does more than compute. {EXPORT_AGAIN}")
     function = _PUBLIC.get(f"{aten[1]}.{aten[2]}", overload)
     return Step(function, args, kwargs, *_results(node["outputs"]))
@@ -304,16 +304,16 @@ def _value(argument: dict[str, Any], target: str) -> Any:
     if kind == "as_none":
         return None
     if kind in ("as_tensor", "as_tensors"):
-        return [Ref(each["name"]) for each in value] if kind[-1] == "s" else Ref(value["name"])
+        return [Ref(part["name"]) for part in value] if kind[-1] == "s" else Ref(value["name"])
     if kind == "as_optional_tensors":
-        return [_value(each, target) for each in value]
+        return [_value(part, target) for part in value]
     if kind in ("as_sym_int", "as_sym_float", "as_sym_bool"):
-        [(sort, content)] = value.items()
-        return Ref(content) if sort == "as_name" else content
+        [(type_, content)] = value.items()
+        return Ref(content) if type_ == "as_name" else content
     if kind in ("as_sym_ints", "as_sym_floats", "as_sym_bools"):
-        return [_value({kind[:-1]: each}, target) for each in value]
+        return [_value({kind[:-1]: part}, target) for part in value]
     if kind in ("as_float", "as_floats"):  # infinity is written as a text
-        return [float(each) for each in value] if kind[-1] == "s" else float(value)
+        return [float(part) for part in value] if kind[-1] == "s" else float(value)
     if kind in ("as_int", "as_ints", "as_bool", "as_bools", "as_string", "as_int_lists"):
         return value
     if kind == "as_scalar_type":
@@ -336,12 +336,12 @@ def _results(outputs: list[dict[str, Any]]) -> tuple[list[str], bool, bool]:
     for output in outputs:
         [(kind, value)] = output.items()
         if kind == "as_tensors":
-            names, several = [*names, *(each["name"] for each in value)], True
+            names, several = [*names, *(part["name"] for part in value)], True
         elif kind == "as_tensor":
             names.append(value["name"])
         else:
             names.append(value.get("as_name", "") if isinstance(value, dict) else "")
-    is_size = bool(outputs) and all(next(iter(each)).startswith("as_sym_") for each in outputs)
+    is_size = bool(outputs) and all(next(iter(output)).startswith("as_sym_") for output in outputs)
     return names or [""], several, is_size
 
 
@@ -356,7 +356,7 @@ def _connect(call: Call, shared: set[str], wanted: set[str]) -> None:
     needed = set(wanted)
     for step in reversed(call.steps):
         if isinstance(step, Call):
-            inner = (name for each in step.all_steps() for name in each.results)
+            inner = (name for one in step.all_steps() for name in one.results)
             made = [name for name in inner if name not in shared]
             # A call that changes its input in place may have a result that nobody reads.
             step.results = [name for name in made if name in needed] or made[-1:]
@@ -401,11 +401,11 @@ def _restore_layers(cnn: nn.Module, root: Call) -> None:
                 collect(step)
 
     collect(root)
-    for name, each in calls.items():
+    for name, same in calls.items():
         module = cnn.get_submodule(name)
         makers = {"Conv2d": _convolution, "Linear": _linear}
         maker = makers.get(type(module).__name__)
-        layers = [maker(module, call) if maker else None for call in each]
+        layers = [maker(module, call) if maker else None for call in same]
         # One that is called several times must do the same each time.
         if layers[0] is None or any(str(layer) != str(layers[0]) for layer in layers):
             continue

@@ -37,9 +37,9 @@ class Step:
     def reads(self) -> Iterator[str]:
         """Names the values that it takes."""
         for value in (*self.args, *self.kwargs.values()):
-            for each in value if isinstance(value, list) else [value]:
-                if isinstance(each, Ref):
-                    yield each.name
+            for part in value if isinstance(value, list) else [value]:
+                if isinstance(part, Ref):
+                    yield part.name
 
 
 @dataclass
@@ -144,7 +144,7 @@ def _run(call: Call, inputs: tuple[Any, ...], run: Run) -> Any:
             return run.values[value.name] if value.name in run.values else values[value.name]
         if isinstance(value, OfImages):
             return getattr(run.images, value.what)
-        return [resolve(each) for each in value] if isinstance(value, list) else value
+        return [resolve(part) for part in value] if isinstance(value, list) else value
 
     for step in call.steps:
         if isinstance(step, Step):

@@ -92,7 +92,7 @@ def load_cnn(checkpoint: str) -> nn.Module | None:
 def _format(path: Path) -> Format:
     if path.stat().st_size == 0:
         raise InputError(f"Checkpoint '{path}' is empty. Save it again.")
-    return next(each for each in FORMATS if each.recognizes(path))
+    return next(format for format in FORMATS if format.recognizes(path))
 
 
 Weights = dict[str, Tensor]
@@ -164,7 +164,7 @@ def _fit(place: str, tensors: Weights, own: Weights) -> _Fit:
             shorter.setdefault(".".join(parts), name)
         if len(shorter) == len(tensors) and shorter.keys() != readings[-1][1].keys():
             within = {part for name in tensors for part in name.split(".")}
-            readings.append(([each for each in known if each in within], shorter))
+            readings.append(([wrapper for wrapper in known if wrapper in within], shorter))
     fits = []
     for wrappers, reading in readings:
         named = {name: tensors[original] for name, original in reading.items()}
