@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prober.subject.channel_layout import tensors
+from prober.subject.nested_outputs import tensors
 from prober.subject.other_weights import other_weights
 from prober.subject.watched import watched
 

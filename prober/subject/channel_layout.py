@@ -1,14 +1,8 @@
-"""Where the channels lie in what layers give: maps, tokens, units, and containers of them."""
+"""Where the channels lie in what layers give: maps, tokens, units."""
 
-import dataclasses
-from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import Any
 
 from torch import Tensor, nn
-
-Path = tuple[Any, ...]
-"""The keys that lead to a tensor in nested containers; `()` where there is no container."""
 
 
 class Layout(Enum):
@@ -85,34 +79,3 @@ def known_layout(module: nn.Module, output: Tensor) -> Layout | None:
     if isinstance(module, _LAST):
         return LAST[dims]
     return FIRST[dims] if isinstance(module, _FIRST) else None
-
-
-def tensors(output: Any, path: Path = ()) -> Iterator[tuple[Path, Tensor]]:
-    """Yields the tensors in a module's output, however deep, each with the keys that lead to it.
-
-    Mappings, tuples and lists, named tuples and dataclasses are looked into.
-    """
-    if isinstance(output, Tensor):
-        yield path, output
-        return
-    for key, value in _parts(output):
-        yield from tensors(value, (*path, key))
-
-
-def pick(output: Any, path: Path) -> Any:
-    """Returns what lies at the end of a path that `tensors` has given."""
-    for key in path:
-        output = dict(_parts(output))[key]
-    return output
-
-
-def _parts(output: Any) -> list[tuple[Any, Any]]:
-    if isinstance(output, Mapping):
-        return list(output.items())
-    if isinstance(output, tuple) and hasattr(output, "_fields"):
-        return list(zip(output._fields, output, strict=True))
-    if isinstance(output, tuple | list):
-        return list(enumerate(output))
-    if dataclasses.is_dataclass(output) and not isinstance(output, type):
-        return [(field.name, getattr(output, field.name)) for field in dataclasses.fields(output)]
-    return []

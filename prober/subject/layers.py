@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from prober.common.errors import InputError
-from prober.subject.channel_layout import DEFAULT, Layout, Path, known_layout, pick, tensors
+from prober.subject.channel_layout import DEFAULT, Layout, known_layout
 from prober.subject.gradient_checkpoints import straight_checkpoints
+from prober.subject.nested_outputs import Path, pick, tensors
 from prober.subject.state_between_calls import StateBetweenCalls
 from prober.subject.watched import watched
 

@@ -9,7 +9,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn import functional as F
 
 from prober.common.patches import TorchDispatchMode, arguments_of
-from prober.subject.channel_layout import tensors
+from prober.subject.nested_outputs import tensors
 from prober.subject.subject import Subject
 from prober.subject.watched import watched
 
