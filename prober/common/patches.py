@@ -1,11 +1,12 @@
-"""The private parts of PyTorch that are used here, each with why there is no public one.
+"""The private parts of PyTorch and jsonargparse that are used here: why nothing public will do.
 
 `replaced` changes a library, for a time; what it is used for says why.
 
-Made for torch 2.13.0, and tested with it: `tests/common/test_patches.py` tells which of them a
-newer version has changed.
+Made for torch 2.13.0 and jsonargparse 4.53.0, and tested with them: `tests/common/test_patches.py`
+tells which of them a newer version has changed.
 """
 
+from argparse import Action, ArgumentParser
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -118,3 +119,76 @@ def replaced(owner: object, name: str, value: object) -> Iterator[None]:
         yield
     finally:
         setattr(owner, name, original)
+
+
+@contextmanager
+def jsonargparse_with(
+    current_path: Callable[[str], str],
+    found: Callable[[Any, str], Any],
+    check_yaml: Callable[[str], None],
+) -> Iterator[None]:
+    """Lets jsonargparse understand more class paths, and less YAML, while a config is read.
+
+    Where it looks up a class path there is nothing public to ask; a loader of YAML can be given to
+    it (`set_loader`), but where it expects a number or a truth value it uses its own.
+
+    Args:
+        current_path: What a class path is called today.
+        found: What is to be used in place of what a class path leads to.
+        check_yaml: Raises `yaml.YAMLError` if a text shall not be read.
+    """
+    # Here, because whoever looks at a CNN from Python has no use for jsonargparse.
+    import yaml
+    from jsonargparse import _loaders_dumpers, _typehints, get_loader, set_loader
+
+    import_object = _typehints.import_object
+    resolve_class_path_by_name = _typehints.resolve_class_path_by_name
+    yaml_load, loader = _loaders_dumpers.yaml_load, get_loader("yaml")
+
+    def import_current(name: str, *args: Any, **kwargs: Any) -> Any:
+        path = current_path(name)
+        return found(import_object(path, *args, **kwargs), path)
+
+    def resolve_current(cls: type | tuple[type], name: str) -> str:
+        return current_path(resolve_class_path_by_name(cls, name))
+
+    def load_checked(stream: str) -> Any:
+        check_yaml(stream)
+        try:
+            return yaml_load(stream)
+        except (ValueError, RecursionError) as error:  # a number of 5,000 digits
+            raise yaml.YAMLError(str(error)) from error
+
+    set_loader("yaml", load_checked, (yaml.YAMLError,))
+    try:
+        with (
+            replaced(_typehints, "import_object", import_current),
+            replaced(_typehints, "resolve_class_path_by_name", resolve_current),
+            replaced(_loaders_dumpers, "yaml_load", load_checked),
+        ):
+            yield
+    finally:
+        set_loader("yaml", loader, (yaml.YAMLError,))
+
+
+def options_of(parser: ArgumentParser) -> list[Action]:
+    """Returns the options of a parser, which argparse only takes and never gives back."""
+    return parser._actions
+
+
+def option_groups_of(parser: ArgumentParser) -> list[tuple[Any, list[Action]]]:
+    """Returns the groups under which a parser's help lists its options, with the options."""
+    return [(group, group._group_actions) for group in parser._action_groups]
+
+
+def type_of(option: Action) -> Any:
+    """Returns the type hint of an option, None if it has none; argparse's own `type` is another."""
+    return getattr(option, "_typehint", None)
+
+
+def without_subclasses_in_help(option: Action) -> None:
+    """Leaves out of an option's help the classes that it takes.
+
+    jsonargparse names all that there are; of torch's modules there are hundreds.
+    """
+    option.extra_help = lambda: ""  # type: ignore[attr-defined]

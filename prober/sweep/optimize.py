@@ -98,14 +98,7 @@ def optimize(
     callbacks: list[Callback] = [snapshots, curves]
     if progress:
         callbacks.append(progress)
-    trainer = Trainer(
-        **settings.trainer | {"profiler": settings.trainer.get("profiler") or NoProfiler()},
-        strategy=SingleDeviceStrategy(device=device),
-        plugins=[LightningEnvironment()],
-        logger=False,
-        enable_progress_bar=False,
-        callbacks=callbacks,
-    )
+    trainer = chunk_trainer(settings.trainer, device, callbacks)
     with suppress(ScoreNotFinite):  # every target has failed, and its record says so
         trainer.fit(module, datamodule=StepsDataModule())
     end = module.evaluate()
@@ -121,6 +114,26 @@ def optimize(
         records=[
             {"stem": planned.path, **record} for planned, record in zip(chunk, records, strict=True)
         ],
+    )
+
+
+def chunk_trainer(
+    arguments: dict[str, Any], device: torch.device, callbacks: list[Callback]
+) -> Trainer:
+    """Makes the Trainer of a chunk, which does nothing but steps.
+
+    Args:
+        arguments: Its arguments but for those that are settled here.
+        device: What computes.
+        callbacks: What happens beside the steps.
+    """
+    return Trainer(
+        **arguments | {"profiler": arguments.get("profiler") or NoProfiler()},
+        strategy=SingleDeviceStrategy(device=device),
+        plugins=[LightningEnvironment()],
+        logger=False,
+        enable_progress_bar=False,
+        callbacks=callbacks,
     )
 
 

@@ -35,7 +35,8 @@ from prober.ascent.run_files import RunRecord, SnapshotFiles
 from prober.ascent.starts import GaussianNoise
 from prober.ascent.targets import Target
 from prober.ascent.tensorboard import TensorBoardImages, TensorBoardScalars
-from prober.cli.main import ProberCLI, RunLogger
+from prober.cli.commands.fit import RunLogger, trainer_of_run
+from prober.cli.main import ProberCLI
 from prober.common.files import PROJECT
 from prober.subject import Subject
 from tests.benchmarks.plain import load_cnn, plain_batch, plain_loop
@@ -70,13 +71,6 @@ class Ratio:
         )
 
 
-class BuiltCLI(ProberCLI):
-    """Builds everything that the command builds, and leaves the run to the benchmark."""
-
-    def fit(self, **kwargs):
-        """Not yet."""
-
-
 class StepClock(Callback):
     """Measures a run from its first step to its last, snapshots and logging included."""
 
@@ -105,8 +99,9 @@ def fit_one(layer: str, channel: int, steps: int) -> float:
         f"--trainer.max_steps={steps}",
     ]
     with temporary_folder(), threads(1), silence():  # one thread, as the command sets it
-        cli = BuiltCLI(["fit", *options])
-        return clocked(cli.trainer, cli.model)
+        cli = ProberCLI(["fit", *options])
+        trainer, _ = trainer_of_run(cli)
+        return clocked(trainer, cli.config_init.model)
 
 
 def fit_batch(layer: str, channels: list[int], precision: str, steps: int) -> float:

@@ -1,13 +1,17 @@
-"""The private parts of PyTorch are as `prober.common.patches` takes them to be.
+"""The private parts of PyTorch and jsonargparse are as `prober.common.patches` takes them to be.
 
-Where one of these fails with a new version of PyTorch, what it guards has changed.
+Where one of these fails with a new version of theirs, what it guards has changed.
 """
 
+import argparse
 import pickletools
 import zipfile
 
+import jsonargparse
 import pytest
 import torch
+import yaml
+from jsonargparse import ArgumentParser, Namespace
 from torch import nn
 from torch.utils import checkpoint
 
@@ -160,3 +164,130 @@ def test_reentrant_checkpoints_call_what_stands_in_for_their_function():
 
     with patches.replaced(checkpoint, "CheckpointFunction", StandIn):
         assert checkpoint.checkpoint(torch.neg, torch.ones(1), use_reentrant=True) == 0
+
+
+class Fruit:
+    """What grows."""
+
+    def __init__(self, weight: int = 1):
+        self.weight = weight
+
+
+class Apple(Fruit):
+    """One kind."""
+
+
+def make_pear(path):
+    """Not a class, and it does not say what it returns."""
+
+
+def parser_of_fruit():
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--fruit", type=Fruit | None, default=None, help="Eat.")
+    parser.add_argument("--number", type=int, default=3)
+    return parser
+
+
+def unchanged(path):
+    return path
+
+
+def as_found(found, path):
+    return found
+
+
+def no_bounds(text):
+    """Everything is read."""
+
+
+def test_class_paths_are_taken_for_what_they_are_called_today_and_only_within():
+    parser = parser_of_fruit()
+    old = "old.place.Apple"
+    here = f"{__name__}.Apple"
+
+    def current(path):
+        return here if path == old else path
+
+    def parse():
+        return parser.parse_args(["--fruit", old, "--fruit.weight", "4"])
+
+    with patches.jsonargparse_with(current, as_found, no_bounds):
+        config = parse()
+        fruit = parser.instantiate_classes(config).fruit
+        assert type(fruit) is Apple and fruit.weight == 4
+        assert yaml.safe_load(parser.dump(config))["fruit"]["class_path"] == here
+    with pytest.raises(argparse.ArgumentError, match=r"old\.place\.Apple"):
+        parse()
+
+
+def test_what_a_path_leads_to_can_be_another_thing():
+    parser = parser_of_fruit()
+    seen = []
+
+    def found(thing, path):
+        seen.append((thing, path))
+        return Apple if thing is make_pear else thing
+
+    with patches.jsonargparse_with(unchanged, found, no_bounds):
+        config = parser.parse_args(["--fruit", f"{__name__}.make_pear"])
+        assert type(parser.instantiate_classes(config).fruit) is Apple
+    assert (make_pear, f"{__name__}.make_pear") in seen
+
+
+@pytest.mark.parametrize("args", [["--fruit", "{weight: 2}"], ["--number", "[4]"]])
+def test_all_yaml_is_checked_that_is_read_and_only_within(args):
+    """Also where a number is expected, which jsonargparse reads in another way."""
+    parser = parser_of_fruit()
+    seen = []
+    with patches.jsonargparse_with(unchanged, as_found, seen.append):
+        try:
+            parser.parse_args(args)
+        except argparse.ArgumentError:
+            assert args[0] == "--number"  # a list is none
+    assert args[1] in seen
+    seen.clear()
+    with pytest.raises(argparse.ArgumentError):
+        parser.parse_args(["--number", "[4]"])
+    assert seen == []
+
+
+def test_yaml_that_shall_not_be_read_is_not():
+    def nothing(text):
+        raise yaml.YAMLError("not this")
+
+    parser = parser_of_fruit()
+    with (
+        patches.jsonargparse_with(unchanged, as_found, nothing),
+        pytest.raises(argparse.ArgumentError, match="not this"),
+    ):
+        parser.parse_string("number: 4")
+    assert parser.parse_string("number: 4") == Namespace(fruit=None, number=4)
+
+
+def test_options_of_a_parser_with_their_groups_and_types():
+    parser = parser_of_fruit()
+    assert {"fruit", "number"} <= {option.dest for option in patches.options_of(parser)}
+    types = {option.dest: patches.type_of(option) for option in patches.options_of(parser)}
+    assert types["fruit"] == Fruit | None and types["number"] is int and types["help"] is None
+    listed = [option for _, options in patches.option_groups_of(parser) for option in options]
+    assert set(map(id, listed)) == set(map(id, patches.options_of(parser)))
+    group, _ = patches.option_groups_of(parser)[-1]
+    group.title = "What is eaten"
+    assert "What is eaten:" in parser.format_help()
+
+
+def test_the_help_of_an_option_can_leave_out_the_classes_that_it_takes():
+    parser = ArgumentParser()
+    parser.add_argument("--cnn", type=nn.Module | None, help="A CNN.")
+
+    def help_text():
+        return " ".join(parser.format_help().split())
+
+    assert "known subclasses" in help_text()
+    for option in patches.options_of(parser):
+        patches.without_subclasses_in_help(option)
+    assert "known subclasses" not in help_text() and "A CNN." in help_text()
+
+
+def test_made_for_this_version():
+    assert jsonargparse.__version__.startswith("4.53."), "read prober/common/patches.py again"

@@ -1,0 +1,95 @@
+"""The import paths that configs give: of classes that have moved, and of functions."""
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from importlib import import_module
+from types import FunctionType
+from typing import Any, get_type_hints
+
+from torch import nn
+
+import prober
+from prober.cli.yaml_bounds import check_yaml
+from prober.common.errors import InputError
+from prober.common.patches import jsonargparse_with
+
+
+def reading_configs() -> AbstractContextManager[None]:
+    """Within it jsonargparse understands configs as people write them, and bounds their YAML."""
+    return jsonargparse_with(current_path, buildable, check_yaml)
+
+
+@functools.cache
+def current_path(path: str) -> str:
+    """Returns where a class of this project is today, if it has moved since a config was written.
+
+    Args:
+        path: An import path, such as `prober.visualize.images.GaussianNoise`.
+
+    Returns:
+        The path of the class of that name, such as `prober.GaussianNoise`, if there is nothing at
+        `path`; else the path as it is.
+    """
+    package, _, name = path.rpartition(".")
+    if package.partition(".")[0] != prober.__name__ or _exists(package, name):
+        return path
+    if name in prober.__all__:
+        return f"{prober.__name__}.{name}"
+    for module in sorted(sys.modules):
+        own = vars(sys.modules[module]).get(name) if module.startswith("prober.") else None
+        if inspect.isclass(own) and own.__module__ == module:
+            return f"{module}.{name}"
+    return path
+
+
+def _exists(package: str, name: str) -> bool:
+    try:
+        return hasattr(import_module(package), name)
+    except ImportError:
+        return False
+
+
+def buildable(found: Any, path: str) -> Any:
+    """Returns what can be built of what an import path leads to.
+
+    jsonargparse takes only functions that declare what they return, which few people do, and does
+    not check what comes.
+
+    Args:
+        found: What the path leads to.
+        path: The path.
+
+    Returns:
+        A function that declares that it returns a module, and raises if it does not, in place of a
+        function that may be meant to; anything else as it is.
+    """
+    if not isinstance(found, FunctionType):
+        return found
+    signature = inspect.signature(found)
+    if signature.return_annotation is inspect.Signature.empty:
+        declared: Any = nn.Module
+    else:
+        declared = _return_type(found)
+    if not (inspect.isclass(declared) and issubclass(declared, nn.Module)):
+        return found
+
+    @functools.wraps(found)
+    def build(*args: Any, **kwargs: Any) -> nn.Module:
+        built = found(*args, **kwargs)
+        if not isinstance(built, nn.Module):
+            kind = "None" if built is None else f"a {type(built).__name__}"
+            raise InputError(f"{path} returns {kind}; a CNN is an nn.Module.")
+        return built
+
+    build.__signature__ = signature.replace(return_annotation=declared)  # type: ignore[attr-defined]
+    return build
+
+
+def _return_type(function: Callable[..., Any]) -> Any:
+    try:
+        return get_type_hints(function).get("return")
+    except Exception:  # whatever the names in its annotations lead to
+        return None

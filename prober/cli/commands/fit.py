@@ -1,0 +1,202 @@
+"""The command `fit`: the image that one target wants to see."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jsonargparse import Namespace
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from typing_extensions import override
+
+from prober.ascent.hardware import accelerator_for, note_of, threads_for
+from prober.ascent.profiler import NoProfiler
+from prober.ascent.progress import ProgressBar
+from prober.ascent.run_files import RunRecord, SnapshotFiles, run_folder
+from prober.ascent.tensorboard import (
+    TensorBoardImages,
+    TensorBoardScalars,
+    tensorboard,
+    tensorboard_command,
+)
+from prober.cli.command import (
+    PENALTIES,
+    RUNS,
+    Command,
+    add_snapshot_arguments,
+    say_notes,
+)
+from prober.cli.parser import ProberParser
+from prober.cli.trainer import check_trainer, rehearse
+from prober.common.errors import InputError
+from prober.common.files import claim_version, write_whole
+
+if TYPE_CHECKING:
+    from prober.cli.main import ProberCLI
+
+QUIET = {
+    "callbacks": None,
+    "enable_checkpointing": False,
+    "enable_model_summary": False,
+    "enable_progress_bar": False,
+    "logger": False,
+}
+"""Arguments of a Trainer that writes and shows nothing."""
+
+
+class Fit(Command):
+    """Optimizes one image with the Trainer's `fit` and says what came of it."""
+
+    description = "Synthesizes the image that one target wants to see."
+
+    @override
+    def add_arguments(self, cli: ProberCLI, parser: ProberParser) -> None:
+        cli.add_default_arguments_to_parser(parser)
+        cli.add_core_arguments_to_parser(parser)
+        add_snapshot_arguments(parser)
+        parser.set_defaults({"model.regularizers": PENALTIES})
+
+    @override
+    def check(self, config: Namespace) -> None:
+        trainer = config.trainer
+        check_trainer(trainer)
+        single = trainer.devices in (1, "1", "auto", [0], "0,") and trainer.num_nodes == 1
+        if not single:
+            raise InputError("fit makes one image on one device; for several, use sweep.")
+
+    @override
+    def run(self, cli: ProberCLI) -> int:
+        module = cli.config_init.model
+        say_notes(module.subject)
+        torch.set_num_threads(threads_for(module.subject.input_shape, cli.threads))
+        trainer, run_record = trainer_of_run(cli)
+        interrupted = False
+        try:
+            trainer.fit(module, datamodule=cli.config_init.data)
+        except SystemExit:  # how the Trainer ends after Ctrl-C
+            interrupted = True
+        except InputError:
+            raise
+        except Exception as error:
+            if module.start is not None:
+                raise
+            # What fails before or in the first step is what was asked for.
+            if isinstance(trainer.logger, RunLogger):
+                trainer.logger.withdraw()
+            raise InputError(f"The first step failed: {type(error).__name__}: {error}") from error
+        _say_result(trainer, module.targets[0].name, run_record.record)
+        return 130 if interrupted else 0
+
+
+class RunLogger(TensorBoardLogger):
+    """TensorBoard's logger of one run, in a folder of its own: `<runs>/<name>/version_N`.
+
+    The folder is made when the run starts, and by no two runs at once.
+
+    Args:
+        runs: The folder that holds all runs.
+        name: What is probed.
+    """
+
+    def __init__(self, runs: Path, name: str) -> None:
+        super().__init__(runs, name=name, default_hp_metric=False)
+        self._claimed: int | None = None
+
+    @property
+    @override
+    def version(self) -> int:
+        if self._claimed is None:
+            self._claimed = int(claim_version(Path(self.root_dir)).name.removeprefix("version_"))
+        return self._claimed
+
+    @override
+    def save(self) -> None:
+        """Leaves out `hparams.yaml`: `config.yaml` has it all."""
+
+    def withdraw(self) -> None:
+        """Removes the run's folder, and its parents if they hold nothing else."""
+        if self._claimed is None:
+            return
+        folder = Path(self.log_dir)
+        shutil.rmtree(folder)
+        with suppress(OSError):  # not empty
+            folder.parent.rmdir()
+            folder.parents[1].rmdir()
+
+
+class RunConfig(Callback):
+    """Writes `config.yaml` into the run's folder and shows it in TensorBoard as text.
+
+    Args:
+        text: Everything that is needed to run it again.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @override
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if folder := run_folder(trainer):
+            write_whole(folder / "config.yaml", self.text)
+        if writer := tensorboard(trainer):
+            indented = "".join(f"    {line}\n" for line in self.text.splitlines())
+            writer.add_text("config", indented)
+
+
+def trainer_of_run(cli: ProberCLI) -> tuple[Trainer, RunRecord]:
+    """Makes the Trainer of a run, with its folder named after the target, and its callbacks.
+
+    Raises:
+        InputError: A Trainer of these arguments makes no step.
+    """
+    settings = cli.config_init
+    shape, asked = settings.model.subject.input_shape, settings.trainer
+    accelerator = accelerator_for(asked.accelerator, shape, asked.precision)
+    arguments = vars(asked) | {"accelerator": accelerator}
+    rehearse(lambda changed: Trainer(**changed | QUIET), arguments)
+    if note := note_of(asked.accelerator, accelerator):
+        print(note)
+    every, run_record = settings.snapshots.every, RunRecord()
+    callbacks: list[Callback] = [
+        run_record,  # first: should the disk be full at the end, the image comes first
+        SnapshotFiles(every),
+        TensorBoardScalars(),
+        TensorBoardImages(every),
+    ]
+    if arguments["enable_progress_bar"]:
+        callbacks.append(ProgressBar(file=sys.stdout))
+    callbacks.append(RunConfig(cli.text))
+    given = arguments["callbacks"] or []
+    given = given if isinstance(given, list) else [given]
+    kwargs: dict[str, Any] = {
+        "callbacks": [*given, *callbacks],
+        "enable_progress_bar": False,  # Lightning's own
+    }
+    if arguments["logger"] in (None, True):
+        runs = Path(arguments["default_root_dir"] or ".") / RUNS
+        kwargs["logger"] = RunLogger(runs, settings.model.targets[0].name)
+    if arguments["profiler"] is None:
+        kwargs["profiler"] = NoProfiler()
+    return Trainer(**arguments | kwargs), run_record
+
+
+def _say_result(trainer: Trainer, name: str, record: dict[str, Any] | None) -> None:
+    if record is None:
+        print("Interrupted before the first step.")
+        return
+    if record["status"] == "interrupted":
+        print(f"Interrupted after {record['steps']} steps.")
+    print(
+        f"{name}: score {record['score_start']:.4g} at the start, {record['score_end']:.4g} "
+        f"after {record['steps']} steps."
+    )
+    if record["dead"]:
+        print(f"Nothing excites {name} from this start: no gradient reached the image.")
+    if folder := run_folder(trainer):
+        print(f"Run: {folder}")
+        print(f"Evolution: {tensorboard_command(Path(folder).parents[1])}")

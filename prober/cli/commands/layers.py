@@ -1,0 +1,36 @@
+"""The command `layers`: what of a CNN can be probed, before anything is."""
+
+from __future__ import annotations
+
+from argparse import SUPPRESS
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from prober.cli.command import Command
+from prober.cli.layers import layers_json, layers_table
+from prober.cli.parser import ProberParser
+from prober.subject import Subject
+
+if TYPE_CHECKING:
+    from prober.cli.main import ProberCLI
+
+
+class Layers(Command):
+    """Prints the layers that can be probed, for people or for machines."""
+
+    description = "Lists the layers of a CNN that can be probed."
+    only = "model.subject"
+
+    @override
+    def add_arguments(self, cli: ProberCLI, parser: ProberParser) -> None:
+        parser.add_class_arguments(Subject, "model.subject")
+        # Without a seed: where the weights come from chance, the layers are the same.
+        parser.add_argument("--seed_everything", default=False, help=SUPPRESS)
+        parser.add_argument("--json", action="store_true", help="As JSON, for machines.")
+
+    @override
+    def run(self, cli: ProberCLI) -> int:
+        settings = cli.config_init
+        print((layers_json if settings.json else layers_table)(settings.model.subject))
+        return 0

@@ -1,0 +1,85 @@
+"""The command `report`: what the units of a CNN want to see, with the evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lightning.pytorch import LightningDataModule
+from typing_extensions import override
+
+from prober.ascent.method import various_initial_images
+from prober.cli.command import say_notes
+from prober.cli.grid_command import GridCommand
+from prober.cli.parser import ProberParser
+from prober.report.command import Report as Reporting
+from prober.subject import Subject
+
+if TYPE_CHECKING:
+    from prober.cli.main import ProberCLI
+
+GRID: dict[str, Any] = {
+    "layers": "all",
+    "channels": "all",
+    "classes": "all",
+    "objectives": ["ChannelMean", "Neuron"],
+    "positions": 2,
+    "seeds": 8,
+    "regularizers": [
+        [
+            {"class_path": "prober.L2", "init_args": {"weight": l2}},
+            {"class_path": "prober.TotalVariation", "init_args": {"weight": tv}},
+        ]
+        for l2, tv in ((1e-4, 1e-3), (1e-3, 1e-2))
+    ],
+    "in_turn": True,
+}
+"""What a report looks at if its config does not say otherwise.
+
+Its initial images, where none are given, are those that `various_initial_images` gives."""
+
+
+class Report(GridCommand):
+    """Gathers the evidence for every unit and writes it down, or what is missing of it."""
+
+    description = "Says what the units of a CNN want to see, with the evidence for it."
+
+    @override
+    def add_arguments(self, cli: ProberCLI, parser: ProberParser) -> None:
+        super().add_arguments(cli, parser)
+        add = parser.add_argument
+        add("--sweep", type=str | None, help="A finished sweep's folder, to take pictures from.")
+        add(
+            "--against",
+            type=str | Subject | None,
+            help="A second CNN to set beside: another checkpoint of the same, or a subject.",
+        )
+        add(
+            "--data",
+            type=str | LightningDataModule | None,
+            help="Real images: 'digits' (those that ship with the project; the default with the "
+            "reference CNN), a folder of images (subfolders are classes), a LightningDataModule, "
+            "'none'.",
+        )
+        parser.set_defaults({f"grid.{key}": value for key, value in GRID.items()})
+
+    @override
+    def run(self, cli: ProberCLI) -> int:
+        settings = cli.config_init
+        if settings.grid.initial_images is None:
+            shape = settings.model.subject.input_shape
+            settings.grid.initial_images = various_initial_images(shape)
+        sweep = self.sweep(cli)
+        against = settings.against
+        if isinstance(against, str):
+            against = self._other_checkpoint(cli, against)
+        if against is not None:
+            say_notes(against)
+        return Reporting(sweep, against, settings.data, settings.sweep).run()
+
+    def _other_checkpoint(self, cli: ProberCLI, path: str) -> Subject:
+        """Builds the subject once more, with another checkpoint."""
+        config = cli.config.clone()
+        config.update(path, "model.subject.checkpoint")
+        for option in ("against", "data"):
+            config.update(None, option)
+        return cli.built(config).model.subject

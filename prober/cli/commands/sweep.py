@@ -1,0 +1,31 @@
+"""The command `sweep`: the images of a grid of targets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from prober.cli.grid_command import GridCommand
+from prober.cli.parser import ProberParser
+from prober.sweep.interpolate import Interpolation
+
+if TYPE_CHECKING:
+    from prober.cli.main import ProberCLI
+
+
+class Sweep(GridCommand):
+    """Optimizes the targets of a grid, or what is missing of them."""
+
+    description = "Synthesizes the images of a grid of targets."
+
+    @override
+    def add_arguments(self, cli: ProberCLI, parser: ProberParser) -> None:
+        super().add_arguments(cli, parser)
+        parser.add_argument(
+            "--interpolate", type=Interpolation | None, help="Interpolate between optima, too."
+        )
+
+    @override
+    def run(self, cli: ProberCLI) -> int:
+        return self.sweep(cli, cli.config_init.interpolate).run()

@@ -1,0 +1,117 @@
+"""A command is one file; an option of the method is one field."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import fields
+from inspect import signature
+
+import pytest
+
+from prober import visualize
+from prober.ascent.method import Method
+from prober.cli import commands
+from prober.cli.main import ProberCLI
+from prober.common.patches import options_of
+from tests.command_line import CONV2_CH3, ROOT, refused
+
+COUNT = '''
+"""The command `count`: how many channels a layer has."""
+
+from prober.cli.command import Command
+from prober.subject import Subject
+
+
+class Count(Command):
+    """Counts."""
+
+    description = "Counts the channels of a layer."
+
+    def add_arguments(self, cli, parser):
+        parser.add_class_arguments(Subject, "model.subject")
+        parser.add_argument("--seed_everything", default=False)
+        parser.add_argument("--layer", type=str, default="conv1", help="The layer.")
+
+    def run(self, cli):
+        settings = cli.config_init
+        print(settings.model.subject.layers[settings.layer].shape[0])
+        return 0
+'''
+
+
+def test_a_new_command_is_one_file(prober, tmp_path, monkeypatch):
+    (tmp_path / "count.py").write_text(COUNT, encoding="utf-8")
+    monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(tmp_path)])
+    ended = prober("count", "--layer", "conv2")
+    assert (ended.code, ended.out, ended.err) == (0, "32\n", "")
+    assert "Counts the channels of a layer." in prober("--help").out
+    message = refused(prober("count", "--leyer", "conv2"))
+    assert message == "There is no option 'leyer'. Did you mean 'layer'?"
+
+
+def test_commands_are_those_that_the_documents_name():
+    assert set(commands.all_commands()) == {"fit", "sweep", "report", "layers"}
+
+
+@pytest.fixture
+def cli(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["main.py"])
+    monkeypatch.setenv("PL_GLOBAL_SEED", "0")
+    return ProberCLI(["layers"])
+
+
+@pytest.mark.parametrize("command", ["fit", "sweep", "report"])
+def test_every_setting_of_the_method_is_an_option_with_its_default(cli, command):
+    (parsers,) = (o.choices for o in options_of(cli.parser.parent_parser) if o.choices)
+    defaults = parsers[command].get_defaults().model
+    for field in fields(Method):
+        assert defaults[field.name] == field.default, field.name
+
+
+def test_every_setting_of_the_method_is_an_argument_of_visualize():
+    parameters = signature(visualize).parameters
+    assert {field.name for field in fields(Method)} <= set(parameters)
+
+
+NEW_SETTING = """
+import contextlib, io, sys
+from prober.cli.main import main
+
+config_of_fit = sys.argv[1]
+for command, *args in (
+    ["fit"], ["sweep"], ["report"],
+    ["sweep", "--model.momentum", "0.5"], ["fit", "--model.momentum", "fast"],
+):
+    config = ["--config", config_of_fit] if command == "fit" else []
+    sys.argv[1:] = [command, *config, *args, "--print_config"]
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+        main()
+    print(command, *args, [line for line in out.getvalue().splitlines() if "momentum" in line])
+"""
+
+
+def test_a_new_setting_of_the_method_is_one_field(tmp_path):
+    shutil.copytree(ROOT / "prober", tmp_path / "prober")
+    file = tmp_path / "prober" / "ascent" / "method.py"
+    line = "    transforms: Sequence[Transform] | None = None\n"
+    source = file.read_text(encoding="utf-8")
+    assert source.count(line) == 1
+    file.write_text(source.replace(line, f"{line}    momentum: float = 0.25\n"), encoding="utf-8")
+    ended = subprocess.run(
+        [sys.executable, "-c", NEW_SETTING, CONV2_CH3],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert ended.stdout.splitlines() == [
+        "fit ['  momentum: 0.25']",
+        "sweep ['  momentum: 0.25']",
+        "report ['  momentum: 0.25']",
+        "sweep --model.momentum 0.5 ['  momentum: 0.5']",
+        "fit --model.momentum fast []",
+    ], ended.stderr
+    assert ended.stderr == "Error: model.momentum: 'fast' is not of type float.\n"

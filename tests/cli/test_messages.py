@@ -1,0 +1,115 @@
+"""Each row of the table of messages is what the parser really says, and what people are told."""
+
+import pytest
+
+from prober.cli.messages import MESSAGES
+from prober.cli.parser import ProberParser
+from tests.command_line import CONV2_CH3, refused
+
+MEAN = "{class_path: ChannelMean, init_args: {layer: conv2, channel: 4}}"
+OWN = """
+from dataclasses import dataclass
+from prober.ascent.starts import InitialImage
+
+
+@dataclass(frozen=True)
+class Checkers(InitialImage):
+    def {method}(self, shape, generator):
+        raise NotImplementedError
+"""
+CAUSES = [
+    ({"bad.yaml": "model: [\n"}, ["--config", "bad.yaml"]),
+    ({"bad.yaml": "- model\n"}, ["--config", "bad.yaml"]),
+    ({}, ["--model.objective.chanel", "1"]),
+    ({"bad.yaml": "model: {initial_imag: GrayNoise}"}, ["--config", "bad.yaml"]),
+    ({}, ["--modle.lr", "1"]),
+    (
+        {
+            "bad.yaml": "model: {objective: {class_path: WeightedSum, init_args: {summands: "
+            f"[{MEAN}]}}}}}}"
+        },
+        ["--config", "bad.yaml"],
+    ),
+    ({}, ["--model.objective", "ChannelMeen"]),
+    (
+        {"bad.yaml": "model: {objective: {class_path: prober.ascent.objectives.ChannelMeen}}"},
+        ["--config", "bad.yaml"],
+    ),
+    ({}, ["--model.subject.cnn", "nowhere.Net"]),
+    ({}, ["--model.subject.cnn", "json.JSONDecoder"]),
+    (
+        {"own_starts.py": OWN.format(method="made")},
+        ["--model.initial_image", "own_starts.Checkers"],
+    ),
+    ({}, ["--trainer.precision", "65"]),
+    (
+        {
+            "bad.yaml": "model: {objective: {class_path: Direction, init_args: {layer: conv2, "
+            "vector: [1.0, 2.0]}}}"
+        },
+        ["--config", "bad.yaml"],
+    ),
+    ({}, ["--trainer.max_steps", "ten"]),
+]
+"""For each row, the files and the arguments of `fit` that it was made for."""
+
+
+@pytest.mark.parametrize(
+    ("row", "cause"),
+    zip(MESSAGES, CAUSES, strict=True),
+    ids=[row.said.pattern[-40:] for row in MESSAGES],
+)
+def test_example_is_what_the_parser_says_and_its_row_tells_it(
+    prober, tmp_path, monkeypatch, row, cause
+):
+    files, args = cause
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    said = []
+    error = ProberParser.error
+    monkeypatch.setattr(
+        ProberParser,
+        "error",
+        lambda self, message, ex=None: (
+            said.append(" ".join(message.split())),
+            error(self, message),
+        ),
+    )
+    ended = prober("fit", "--config", CONV2_CH3, "--trainer.max_steps", 2, *args)
+    refused(ended)
+    assert said == [row.example]
+    first = next(each for each in MESSAGES if each.said.search(said[0]))
+    told = ended.err.removeprefix("Error: ").rstrip("\n")
+    assert told != said[0]
+    # An earlier row may have the same words and leave it to this one.
+    assert row.said.search(said[0])
+    assert first is row or first.told(first.said.search(said[0]), _nothing()) is None
+
+
+def _nothing():
+    from argparse import ArgumentParser
+
+    from prober.cli.messages import Parsed
+
+    return Parsed(ArgumentParser(), "")
+
+
+def choices(prober, *args):
+    message = refused(prober("fit", "--config", CONV2_CH3, "--trainer.max_steps", 2, *args))
+    return message.split("Choose ")[1].rstrip(".").split(", ")
+
+
+def test_choices_are_what_prober_offers_and_nothing_internal(prober):
+    assert choices(prober, "--model.initial_image", "GreyNoise") == [
+        *("GaussianNoise", "GivenImage", "GrayNoise", "LowFrequencyNoise", "PinkNoise")
+    ]
+    assert choices(prober, "--model.parameterization", "Fourir") == [
+        *("Fourier", "MagnitudeConstrained", "Pixels")
+    ]
+
+
+def test_a_person_s_own_class_is_a_choice(prober, tmp_path):
+    (tmp_path / "own_starts.py").write_text(OWN.format(method="draw"), encoding="utf-8")
+    args = ["--model.initial_image", "own_starts.Checkers", "--model.initial_image", "Chekers"]
+    message = refused(prober("fit", "--config", CONV2_CH3, *args))
+    assert "Did you mean 'Checkers'?" in message
