@@ -107,9 +107,9 @@ def visualize(
     if initial_image is not None:
         check_kind("initial_image", initial_image, InitialImage, "GrayNoise()")
     check_kinds("regularizers", regularizers, Regularizer, "[L2(1e-3)]")
-    steps, given = _whole(steps), steps
-    if steps is None or steps < 1:
-        raise InputError(f"steps is {given}; choose a whole number, 1 or more.")
+    number = _whole(steps)
+    if number is None or number < 1:
+        raise InputError(f"steps is {steps}; choose a whole number, 1 or more.")
     if precision not in (None, *PRECISIONS):
         raise InputError(f"precision is '{precision}'; choose one of {', '.join(PRECISIONS)}.")
     chosen = Method(**method)
@@ -121,13 +121,13 @@ def visualize(
         small = not is_large(subject.input_shape)
         settings = Settings(
             method=chosen,
-            every=max(1, steps // 10),
+            every=max(1, number // 10),
             trainer={
-                "max_steps": steps,
+                "max_steps": number,
                 "max_epochs": -1,
                 "precision": precision or ("64-true" if small else "32-true"),
                 "accelerator": device.type,
-                "log_every_n_steps": max(1, steps // 20),
+                "log_every_n_steps": max(1, number // 20),
                 "enable_checkpointing": False,
                 "enable_model_summary": False,
             },
@@ -147,8 +147,8 @@ def _shown(function: Callable[..., Any]) -> Signature:
         each for each in signature(function).parameters.values() if each.kind != each.VAR_KEYWORD
     ]
     settings = signature(Method).parameters.values()
-    settings = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in settings]
-    return signature(function).replace(parameters=[*own, *settings])
+    named = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in settings]
+    return signature(function).replace(parameters=[*own, *named])
 
 
 visualize.__signature__ = _shown(visualize)  # type: ignore[attr-defined]

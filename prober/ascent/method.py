@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 from prober.ascent.parameterizations import Fourier, Parameterization, Pixels
 from prober.ascent.starts import (
@@ -53,6 +53,15 @@ class Method:
         if self.transforms is not None:
             check_kinds("transforms", self.transforms, Transform, "[Jitter(4)]")
             object.__setattr__(self, "transforms", tuple(self.transforms))
+
+    def record(self) -> dict[str, Any]:
+        """Returns what a record says of the method; it is resolved."""
+        assert self.parameterization is not None and self.transforms is not None
+        return {
+            "parameterization": self.parameterization.record(),
+            "transforms": [transform.record() for transform in self.transforms],
+            "optimizer": {"name": "Adam", "lr": self.lr},
+        }
 
     def resolved(self, shape: tuple[int, int, int]) -> Self:
         """Returns the method with everything settled that depends on the images' size.

@@ -7,8 +7,6 @@ from lightning.pytorch import Callback, Trainer
 from tqdm import tqdm
 from typing_extensions import override
 
-from prober.ascent.module import ActivationMaximization
-
 
 class ProgressBar(Callback):
     """What is done of all, the time left, what is probed, and its score.
@@ -59,15 +57,13 @@ class ProgressBar(Callback):
             self._bar.refresh()
 
     @override
-    def on_train_start(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         if self._bar is None:
             self._of_one_fit = True
             self._open(self._total or trainer.max_steps)
 
     @override
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: ActivationMaximization, *_: Any
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         if self._bar is None:
             return
         step = trainer.global_step
@@ -87,14 +83,12 @@ class ProgressBar(Callback):
             self.refresh()
 
     @override
-    def on_train_end(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         if self._of_one_fit:
             self._close()
 
     @override
-    def on_exception(
-        self, trainer: Trainer, pl_module: ActivationMaximization, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
         # So that what is told next has a line of its own.
         if self._of_one_fit:
             self._close()

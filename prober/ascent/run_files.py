@@ -40,14 +40,12 @@ class SnapshotFiles(AtSnapshots):
             write_whole(folder / "evolution" / f"step_{step:04d}.png", png(frame))
             self._frames.append(frame)
 
-    def on_train_end(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Writes `evolution.gif`."""
         super().on_train_end(trainer, pl_module)
         self._write_gif(trainer)
 
-    def on_exception(
-        self, trainer: Trainer, pl_module: ActivationMaximization, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
         """Writes `evolution.gif` of what there is."""
         super().on_exception(trainer, pl_module, exception)
         self._write_gif(trainer)
@@ -68,19 +66,17 @@ class RunRecord(Callback):
         self.record: dict[str, Any] | None = None
         self._began = 0.0
 
-    def on_train_start(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Starts the clock."""
         self._began = time.perf_counter()
 
-    def on_train_end(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Writes the files of a run that has made all its steps."""
         end = pl_module.evaluate()
         pl_module.raise_if_none_is_left()  # the last step itself may have done it
         self._write(trainer, pl_module, end)
 
-    def on_exception(
-        self, trainer: Trainer, pl_module: ActivationMaximization, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
         """Writes the files of a run that ended early."""
         if pl_module.start is not None:
             pl_module.keep_valid()

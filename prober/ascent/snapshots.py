@@ -30,20 +30,16 @@ class AtSnapshots(Callback):
         """Does what is to be done with the image at this step."""
         raise NotImplementedError
 
-    def on_train_batch_start(
-        self, trainer: Trainer, pl_module: ActivationMaximization, *_: Any
-    ) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         """Takes the first snapshot and those in between."""
         if trainer.global_step % self.every == 0:
             self._take_once(trainer, pl_module)
 
-    def on_train_end(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Takes the last snapshot."""
         self._take_once(trainer, pl_module)
 
-    def on_exception(
-        self, trainer: Trainer, pl_module: ActivationMaximization, exception: BaseException
-    ) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
         """Takes the last snapshot of an interrupted or failed run."""
         # The interrupt may have come between a step and its clamp.
         pl_module.keep_valid()

@@ -20,6 +20,7 @@ def target_records(
         trainer: The Trainer that made the steps.
         seconds: How long it took.
     """
+    assert module.start is not None  # a step has been made
     records = []
     for i, target in enumerate(module.targets):
         failed_at = module.failed_at[i].item()
@@ -35,9 +36,7 @@ def target_records(
             {
                 **status,
                 **target.record(),
-                "parameterization": module.method.parameterization.record(),
-                "transforms": [transform.record() for transform in module.method.transforms],
-                "optimizer": {"name": "Adam", "lr": module.method.lr},
+                **module.method.record(),
                 "steps": trainer.global_step,
                 "dead": status["status"] == "finished" and not excited,
                 **{

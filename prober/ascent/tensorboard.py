@@ -45,29 +45,25 @@ class TensorBoardScalars(Callback):
     def __init__(self) -> None:
         self._running_score = RunningMean(window=10)
 
-    def on_train_batch_start(
-        self, trainer: Trainer, pl_module: ActivationMaximization, *_: Any
-    ) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         """Keeps the image's own figures of this step, before it is changed."""
         if self._due(trainer.global_step, trainer):
             self._image = self._describe(pl_module.pictures().detach())
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: ActivationMaximization, *_: Any
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         """Logs the step that has just been made."""
         step = trainer.global_step - 1
         if self._due(step, trainer):
             self._log(trainer, pl_module.measures, step)
 
-    def on_train_end(self, trainer: Trainer, pl_module: ActivationMaximization) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Logs the last image, too."""
         if trainer.logger and pl_module.measures:
             self._image = self._describe(pl_module.pictures().detach())
             self._log(trainer, pl_module.evaluate(), trainer.global_step)
 
     def _due(self, step: int, trainer: Trainer) -> bool:
-        every = trainer.log_every_n_steps
+        every = trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it
         return bool(trainer.logger) and every > 0 and step % every == 0
 
     def _describe(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
