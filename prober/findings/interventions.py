@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from prober.common.colors import hue_to_rgb, rgb_to_hue
-from prober.findings.units import Window
+from prober.findings.windows import Window
 
 SHUFFLES = 4
 """Random orders of the field's pixels; what they give is averaged."""
@@ -12,7 +12,7 @@ SHUFFLES = 4
 TURNS = (60, 120, 180, 240, 300)
 """Degrees by which the hue is turned."""
 
-SATURATED = 0.35
+LEAST_SATURATION = 0.35
 """A mean color of at least this saturation (HSV) is a color, and may be brought to its fullest."""
 
 
@@ -57,7 +57,7 @@ def flat_colors(images: Tensor, weights: Tensor, window: Window) -> Tensor:
     if images.shape[1] != 3:
         return torch.stack([plain, weighted])
     top, bottom = weighted.amax(1, keepdim=True), weighted.amin(1, keepdim=True)
-    has_hue = (top - bottom) >= SATURATED * top.clamp_min(1e-12)
+    has_hue = (top - bottom) >= LEAST_SATURATION * top.clamp_min(1e-12)
     full_value = torch.where(has_hue, weighted / top.clamp_min(1e-12), weighted)
     spread = (top - bottom).clamp_min(1e-12)
     full_color = torch.where(has_hue, (weighted - bottom) / spread, weighted)

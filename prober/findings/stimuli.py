@@ -147,8 +147,8 @@ def flat_hues(shape: tuple[int, int, int]) -> Stimuli:
 
 def gray_bars(shape: tuple[int, int, int], angles: Tensor) -> Stimuli:
     """Bars of some angles and all widths and offsets, bright on dark and dark on bright."""
-    of = choice(shape)
-    masks, angles = _bars(shape, angles, of.widths, of.offsets)
+    chosen = choice(shape)
+    masks, angles = _bars(shape, angles, chosen.widths, chosen.offsets)
     images = torch.cat([masks, 1 - masks])[:, None].expand(-1, shape[0], -1, -1)
     return Stimuli(images, torch.full((len(images),), math.nan), angles.repeat(2))
 
@@ -166,17 +166,17 @@ def tinted_strokes(shape: tuple[int, int, int], hue: Tensor, angles: Tensor) -> 
     A tinted bar on black, a black bar on the tint, a bar of the tint on its complement; gratings of
     the tint and black.
     """
-    of = choice(shape)
-    bars, bar_angles = _bars(shape, angles, of.tinted_widths, of.tinted_offsets)
+    chosen = choice(shape)
+    bars, bar_angles = _bars(shape, angles, chosen.tinted_widths, chosen.tinted_offsets)
     waves, wave_angles, frequencies = _gratings(
-        shape, angles, of.frequencies[1::2], of.tinted_phases
+        shape, angles, chosen.frequencies[1::2], chosen.tinted_phases
     )
     color, complement = (hue_to_rgb(h)[:, None, None] for h in (hue, hue + 180))
     bar, wave = bars[:, None], waves[:, None]
-    looks = [bar * color, (1 - bar) * color, bar * color + (1 - bar) * complement, wave * color]
+    drawn = [bar * color, (1 - bar) * color, bar * color + (1 - bar) * complement, wave * color]
     return Stimuli(
-        torch.cat(looks),
-        hue.expand(sum(map(len, looks))),
+        torch.cat(drawn),
+        hue.expand(sum(map(len, drawn))),
         torch.cat([bar_angles] * 3 + [wave_angles]),
         torch.cat([torch.full((3 * len(bars),), math.nan), frequencies]),
     )
@@ -212,7 +212,10 @@ def _across(shape: tuple[int, int, int], angles: Tensor) -> Tensor:
 
 
 def _bars(
-    shape: tuple[int, int, int], angles: Tensor, widths: tuple[float, ...], offsets: tuple
+    shape: tuple[int, int, int],
+    angles: Tensor,
+    widths: tuple[float, ...],
+    offsets: tuple[float, ...],
 ) -> tuple[Tensor, Tensor]:
     """Masks `[N, H, W]` of bars in [0, 1], and their angles `[N]`."""
     across = _across(shape, angles)

@@ -17,22 +17,32 @@ from torch.nn import functional as F
 from prober.ascent.objectives import Objective
 from prober.ascent.scores import Scores
 from prober.common.errors import listed
-from prober.findings.units import batch_size, batches
+from prober.findings.batches import gradient_batches
+from prober.findings.finding import PathLikeness, Trust
+from prober.findings.found_facets import Found
+from prober.findings.real_responses import RealResponses
+from prober.findings.survey import Survey
+from prober.findings.units import Unit
 from prober.subject import LOGITS, Subject
 from prober.subject.watched import watched
 
-LAYERS = 6
+COMPARED_LAYERS = 6
 """Layers before the unit's own that are compared at the most, evenly spread."""
 
-OTHER_PATH = 0.5
+OTHER_PATH_LIKENESS = 0.5
 """A picture takes another path if its likeness to the top real examples is below this share of
 their likeness to each other."""
+
+
+RANDOM_IMAGES = 32
+"""Random real images whose paths are compared with those of the pictures."""
 
 
 def layers_before(subject: Subject, layer: str) -> list[str]:
     """Returns the layers before a layer whose channels are compared, in order.
 
-    At most `LAYERS` of several channels each, and all of one channel, which are compared together.
+    At most `COMPARED_LAYERS` of several channels each, and all of one channel, which are compared
+    together.
     """
     names = list(subject.layers)
     modules = dict(subject.cnn.named_modules())
@@ -45,8 +55,11 @@ def layers_before(subject: Subject, layer: str) -> list[str]:
         and not (layer == LOGITS and name == subject.listing.gives_logits)
     ]
     several = [name for name in before if subject.layers[name].shape[0] > 1]
-    if len(several) > LAYERS:
-        several = [several[round(i * (len(several) - 1) / (LAYERS - 1))] for i in range(LAYERS)]
+    if len(several) > COMPARED_LAYERS:
+        several = [
+            several[round(i * (len(several) - 1) / (COMPARED_LAYERS - 1))]
+            for i in range(COMPARED_LAYERS)
+        ]
     return [name for name in before if name in several or subject.layers[name].shape[0] == 1]
 
 
@@ -86,7 +99,7 @@ def paths(
             whole = Scores(objectives[:1])
             subject(neutral, whole.layers)
         base = {name: kept[name].detach() for name in layers}
-        for batch in batches(len(images), max(1, batch_size(subject, objectives[0].layer) // 2)):
+        for batch in gradient_batches(subject, objectives[0].layer, len(images)):
             score = Scores(objectives[batch])
             x = images[batch].to(subject.mean).detach().requires_grad_()
             total = score(subject(x, score.layers, score.channels)).sum()
@@ -129,32 +142,63 @@ def likeness(picture: Tensor, top: Tensor, random: Tensor) -> tuple[float, float
     )
 
 
-def judge(compared: dict[str, Any]) -> tuple[bool | None, list[str]]:
+def compare_paths(survey: Survey, unit: Unit, found: Found, real: RealResponses) -> Trust:
+    """Compares the paths of a unit's pictures, the best of each facet, with those of real images.
+
+    Args:
+        survey: What units answer to images that are at hand.
+        unit: The unit.
+        found: What the search has found of it, with at least one facet.
+        real: The responses to real images.
+    """
+    pictures = found.optima.images[[group.members[0] for group in found.groups]]
+    pool = real.of_pool(unit.site)
+    response = pool.strongest[:, unit.channel]
+    # Of the neuron's own top examples: only there what it sees is what the gradient tells of.
+    top = real.top(pool.at_neuron[:, unit.channel])
+    generator = torch.Generator().manual_seed(0)
+    random = torch.randperm(len(response), generator=generator)[:RANDOM_IMAGES].tolist()
+    batch = torch.cat([pictures, real.images_of_pool([*top, *random])])
+    objective = survey.objective(unit)
+    layers = layers_before(survey.subject, unit.layer)
+    contributions = paths(survey.subject, [objective] * len(batch), batch, layers)
+    numbers = [len(pictures), len(top), len(random)]
+    score, best_real = found.score, response.max().item()
+    real_gain = best_real - score.neutral
+    return Trust(
+        picture=score.best,
+        best_real=best_real,
+        times=(score.best - score.neutral) / real_gain if real_gain > 0 else None,
+        paths=tuple(
+            PathLikeness(layer, *likeness(*path.split(numbers)))
+            for layer, path in contributions.items()
+        ),
+    )
+
+
+def judge(compared: Trust) -> tuple[bool | None, list[str]]:
     """Tells whether a picture can be trusted, and if not, why not.
 
     Where the top real examples themselves take no common path, nothing can be said of the
     picture's: None.
-
-    Args:
-        compared: `times`, how far the picture goes beyond the best real example, and `paths`, the
-            likenesses in each layer.
     """
     why = []
     others = [
-        (each["picture"] / each["real"], each["layer"])
-        for each in compared["paths"]
-        if each["real"] >= OTHER_PATH and each["picture"] < OTHER_PATH * each["real"]
+        (path.picture / path.real, path.layer)
+        for path in compared.paths
+        if path.real >= OTHER_PATH_LIKENESS and path.picture < OTHER_PATH_LIKENESS * path.real
     ]
     if others:
         why.append(
             f"Its picture takes another path than real images: in {min(others)[1]} it does not "
             "excite what the top real examples excite."
         )
-    times = compared["times"]
-    if times is not None and times < 1:
-        why.append(f"A real image excites it more: the picture goes {times:.0%} of its way.")
+    if compared.times is not None and compared.times < 1:
+        why.append(
+            f"A real image excites it more: the picture goes {compared.times:.0%} of its way."
+        )
     if why:
         return False, why
-    if compared["paths"] and all(each["real"] < OTHER_PATH for each in compared["paths"]):
+    if compared.paths and all(path.real < OTHER_PATH_LIKENESS for path in compared.paths):
         return None, ["The real images that excite it most take no common path to compare with."]
     return True, []

@@ -1,7 +1,7 @@
 """Tuning: how a layer's channels respond to flat patches and strokes around the circle."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,11 +11,14 @@ from torch import Tensor
 from prober.ascent.method import is_large
 from prober.common.colors import angle_of
 from prober.findings import stimuli
+from prober.findings.finding import FrequencyTuning, HueTuning, OrientationTuning, Tuning
+from prober.findings.responses import responses
 from prober.findings.stimuli import TINTED_HUES, Choice, Stimuli, choice
-from prober.findings.units import Place, Window, responses
+from prober.findings.units import Site
+from prober.findings.windows import Window
 from prober.subject import Subject
 
-VALLEY = 0.9
+PEAK_VALLEY = 0.9
 """Two peaks are two where the curve falls below this share of the lower one between them."""
 
 Shape = tuple[int, int, int]
@@ -28,7 +31,7 @@ def _at_once(shape: Shape, angles: Tensor) -> Sequence[Tensor]:
     return angles.split(1) if is_large(shape) else [angles]
 
 
-SORTS: dict[str, Callable[[Shape], list[Block]]] = {
+FAMILIES: dict[str, Callable[[Shape], list[Block]]] = {
     "gray": lambda shape: [partial(stimuli.grays, shape)],
     "hue": lambda shape: [partial(stimuli.flat_hues, shape)] * (shape[0] == 3),
     "bar": lambda shape: [
@@ -45,10 +48,11 @@ SORTS: dict[str, Callable[[Shape], list[Block]]] = {
         for angles in _at_once(shape, choice(shape).tinted_angles)
     ],
 }
-"""The sorts of stimuli; each is made block by block, so that not all are in memory at once."""
+"""The stimuli by what they are; each family is made block by block, so that not all are in memory
+at once."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Curves:
     """What one channel answers.
 
@@ -85,84 +89,86 @@ class Curves:
 
 
 class Battery:
-    """The responses of some layers to all stimuli, computed in one pass.
+    """The responses of some sites to all stimuli, computed in one pass.
 
     Args:
         subject: The CNN under study.
-        windows: The layers, and where they look.
+        windows: The sites, and where they look.
 
     Attributes:
         shape: Of the images, `(C, H, W)`.
         chosen: Which stimuli there are.
-        sort: `[N]`, for each stimulus the index of its sort among `SORTS`.
+        family: `[N]`, for each stimulus the index of its family among `FAMILIES`.
         hue: `[N]`, see `Stimuli`.
         angle: `[N]`.
         frequency: `[N]`.
-        responses: For each place `[N, channels]`, see `units.responses`.
+        responses: For each site `[N, channels]`, the strongest, see `responses.Responses`.
     """
 
-    def __init__(self, subject: Subject, windows: dict[Place, Window]) -> None:
+    def __init__(self, subject: Subject, windows: Mapping[Site, Window]) -> None:
         self.shape = subject.input_shape
         self.chosen = choice(self.shape)
-        parts: dict[Place, list[Tensor]] = {place: [] for place in windows}
+        parts: dict[Site, list[Tensor]] = {site: [] for site in windows}
         self._sizes: list[int] = []
-        sort, hue, angle, frequency = [], [], [], []
+        family, hue, angle, frequency = [], [], [], []
         for number, make in self._blocks():
             block = make()
-            for place, (strongest, _) in responses(subject, block.images, windows).items():
-                parts[place].append(strongest)
             self._sizes.append(len(block))
-            sort.append(torch.full((len(block),), number))
+            for site, answered in responses(subject, block.images, windows).items():
+                parts[site].append(answered.strongest)
+            family.append(torch.full((len(block),), number))
             hue.append(block.hue)
             angle.append(block.angle)
             frequency.append(block.frequency)
-        self.responses = {place: torch.cat(part) for place, part in parts.items()}
-        self.sort, self.hue = torch.cat(sort), torch.cat(hue)
+        self.responses = {site: torch.cat(part) for site, part in parts.items()}
+        self.family, self.hue = torch.cat(family), torch.cat(hue)
         self.angle, self.frequency = torch.cat(angle), torch.cat(frequency)
 
     def _blocks(self) -> list[tuple[int, Block]]:
-        return [(i, make) for i, of in enumerate(SORTS.values()) for make in of(self.shape)]
+        families = enumerate(FAMILIES.values())
+        return [(i, make) for i, blocks in families for make in blocks(self.shape)]
 
-    def of(self, *sorts: str) -> Tensor:
-        """Returns the numbers of all stimuli of some sorts."""
-        wanted = torch.tensor([list(SORTS).index(sort) for sort in sorts])
-        return torch.isin(self.sort, wanted).nonzero()[:, 0]
+    def numbers(self, *families: str) -> Tensor:
+        """Returns the numbers of all stimuli of some families."""
+        wanted = torch.tensor([list(FAMILIES).index(family) for family in families])
+        return torch.isin(self.family, wanted).nonzero()[:, 0]
 
-    def images(self, numbers: list[int]) -> Tensor:
+    def images(self, numbers: Sequence[int]) -> Tensor:
         """Makes some of the stimuli again, `[len(numbers), C, H, W]`."""
         found = torch.empty(len(numbers), *self.shape)
         first = 0
         for (_, make), size in zip(self._blocks(), self._sizes, strict=True):
             wanted = [i for i, number in enumerate(numbers) if first <= number < first + size]
-            block = make() if wanted else None
-            for i in wanted:
-                found[i] = block.images[numbers[i] - first]
+            if wanted:
+                block = make()
+                for i in wanted:
+                    found[i] = block.images[numbers[i] - first]
             first += size
         return found
 
-    def curves(self, place: Place, channel: int) -> Curves:
+    def curves(self, site: Site, channel: int) -> Curves:
         """Sums up the responses of a channel as tuning curves."""
-        response = self.responses[place][:, channel].double()
+        response = self.responses[site][:, channel].double()
 
-        def best(values: Tensor, wanted: Tensor, *sorts: str) -> Tensor:
-            of = self.of(*sorts)
-            same = values[of, None] == wanted
-            return response[of, None].where(same, response.new_tensor(-math.inf)).amax(0)
+        def best(values: Tensor, wanted: Tensor, family: str) -> Tensor:
+            numbers = self.numbers(family)
+            same = values[numbers, None] == wanted
+            return response[numbers, None].where(same, response.new_tensor(-math.inf)).amax(0)
 
         colored = self.shape[0] == 3
         none = response.new_zeros(0)
-        of = self.of("tinted")
+        numbers = self.numbers("tinted")
         tinted = none
         if colored:
             angles = len(self.chosen.tinted_angles)
-            row, column = self.hue[of] * 12 / 360, self.angle[of] * angles / 180
+            row, column = self.hue[numbers] * 12 / 360, self.angle[numbers] * angles / 180
             cell = row.long() * angles + column.long()
             tinted = response.new_full((12 * angles,), -math.inf)
-            tinted = tinted.scatter_reduce(0, cell, response[of], "amax").view(12, angles)
+            tinted = tinted.scatter_reduce(0, cell, response[numbers], "amax").view(12, angles)
         return Curves(
             chosen=self.chosen,
-            grays=response[self.of("gray")],
-            flat=response[self.of("hue")],
+            grays=response[self.numbers("gray")],
+            flat=response[self.numbers("hue")],
             strokes=tinted.amax(1) if colored else none,
             bars=best(self.angle, self.chosen.angles, "bar"),
             gratings=best(self.angle, self.chosen.angles, "grating"),
@@ -183,31 +189,58 @@ def phase(curve: Tensor, period: float) -> float:
     return degrees.item() / 360 * period
 
 
-def peaks(curve: Tensor, neutral: float, near: float) -> list[int]:
+def peaks(curve: Tensor, neutral: float, least: float) -> list[int]:
     """Finds the peaks of a closed curve, highest first, that a valley parts.
 
     Args:
         curve: `[N]`, evenly over one period.
         neutral: The response from which heights count.
-        near: The share of the highest peak that another must have.
+        least: The share of the highest peak that another must have.
     """
     height = curve - neutral
     if not height.max() > 0:
         return []
     found: list[int] = []
     for i in height.argsort(descending=True).tolist():
-        if height[i] < near * height.max():
+        if height[i] < least * height.max():
             break
-        if all(_pass(height, i, peak) < VALLEY * height[i] for peak in found):
+        if all(_pass(height, i, peak) < PEAK_VALLEY * height[i] for peak in found):
             found.append(i)
     return found
 
 
-def _pass(curve: Tensor, start: int, end: int) -> Tensor:
-    """The lowest point of the better one of the two ways from one point to another."""
+def _pass(curve: Tensor, start: int, end: int) -> float:
+    """The lowest point on the better one of the two sides of a circle from one point to another."""
     n = len(curve)
-    ways = []
+    lowest = []
     for step in (1, -1):
-        way = [(start + step * k) % n for k in range((step * (end - start)) % n + 1)]
-        ways.append(curve[way].min())
-    return max(ways)
+        side = [(start + step * k) % n for k in range((step * (end - start)) % n + 1)]
+        lowest.append(curve[side].min().item())
+    return max(lowest)
+
+
+def tuning_of(curves: Curves) -> Tuning:
+    """Returns a unit's tuning curves as its finding has them."""
+    hue = None
+    if len(curves.flat):
+        # The page draws 24 points around the circle, twice as many as there are tinted hues.
+        strokes = curves.strokes.repeat_interleave(2)
+        strokes[1::2] = (curves.strokes + curves.strokes.roll(-1)) / 2
+        every = len(curves.flat) // len(strokes)
+        hue = HueTuning(
+            degrees=tuple(curves.chosen.hues[::every].tolist()),
+            flat=tuple(curves.flat[::every].tolist()),
+            strokes=tuple(strokes.tolist()),
+        )
+    return Tuning(
+        hue,
+        OrientationTuning(
+            degrees=tuple(curves.chosen.angles.tolist()),
+            bars=tuple(curves.bars.tolist()),
+            gratings=tuple(curves.gratings.tolist()),
+        ),
+        FrequencyTuning(
+            cycles_per_pixel=tuple(curves.chosen.frequencies.tolist()),
+            gratings=tuple(curves.frequencies.tolist()),
+        ),
+    )

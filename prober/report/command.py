@@ -1,44 +1,28 @@
 """The command `report`: from a subject to findings, a summary and a page to browse."""
 
-import json
 import os
-import shutil
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from lightning.pytorch import LightningDataModule
-from PIL import Image
 
-from prober.ascent.method import gentle_transforms
 from prober.ascent.targets import method_of
 from prober.common.errors import InputError
 from prober.common.files import claim_version, write_whole
-from prober.common.pictures import sprite
-from prober.findings.data import RealData, read_data
-from prober.findings.gallery import Gallery
-from prober.findings.investigate import Investigation
-from prober.findings.search import effort
+from prober.findings.finished_sweep import FinishedSweep
+from prober.findings.points import effects, thumbs
+from prober.findings.real_images import RealImages, read_real_images
 from prober.report.page import write_page
+from prober.report.probe import NotDone, Part, Stopwatch, probe
+from prober.report.record import DataRecord, ReportRecord, save
 from prober.report.summary import write_summary
 from prober.report.tensorboard import write_report_tensorboard
 from prober.subject import Subject
 from prober.subject.reference import ReferenceCNN
-from prober.sweep.command import (
-    DONE,
-    FAILED,
-    INTERRUPTED,
-    Made,
-    Sweep,
-    check_resumed,
-    make_pictures,
-)
-from prober.sweep.engine import Engine, Stopped, read_saved
+from prober.sweep.command import DONE, INTERRUPTED, Sweep
+from prober.sweep.engine import Engine, Stopped
 from prober.sweep.planned import PlannedTarget
 from prober.sweep.resume import check_unchanged
 
@@ -49,20 +33,15 @@ class Report:
 
     Attributes:
         sweep: The sweep that makes the pictures; its subject is what the report is about.
-        against: A second subject that the first is set beside, or the path of another checkpoint
-            of the same CNN, or None.
-        data: Real images, see `read_data`.
+        against: A second subject that the first is set beside, or None.
+        data: Real images, see `read_real_images`.
         finished: The folder of a finished sweep to take the pictures from, None to make them.
-        seconds: How long each part has taken.
-        kept: What holds for each subject as a whole, for `report.json`.
     """
 
     sweep: Sweep
     against: Subject | None
     data: str | LightningDataModule | None
     finished: str | None
-    seconds: dict[str, float] = field(default_factory=dict)
-    kept: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self) -> int:
         """Makes the report, or what is missing of it.
@@ -78,13 +57,13 @@ class Report:
         self._check_grid()
         subject = self.sweep.engine.subject
         reference = isinstance(subject.cnn, ReferenceCNN)
-        data = read_data(self.data, subject.input_shape, reference)
+        images = read_real_images(self.data, subject.input_shape, reference)
         targets: list[PlannedTarget] = []
         if self.finished:
-            gallery = Gallery(Path(self.finished), subject)
+            made = FinishedSweep(Path(self.finished), subject)
             if self.against is not None:
-                targets = gallery.planned()
-                self.sweep = replace(self.sweep, engine=as_made(self.sweep.engine, gallery))
+                targets = made.planned()
+                self.sweep = replace(self.sweep, engine=as_made(self.sweep.engine, made))
                 self.sweep.engine.check(targets)
         else:
             targets = self.sweep.check()
@@ -93,173 +72,44 @@ class Report:
         folder = self._folder()
         ended = INTERRUPTED
         try:
-            ended = self._make(folder, targets, data)
+            self._make(folder, targets, images)
+            ended = DONE
         except KeyboardInterrupt:
             pass
+        except NotDone as not_done:
+            ended = not_done.code
         except Stopped as stopped:
             raise InputError(f"{stopped} with the same command and --resume {folder}") from stopped
         finally:  # also if the disk is full
             if ended != DONE:
                 print(f"The report is not complete. Go on with: --resume {folder}")
-        if ended != DONE:
-            return ended
-        print(f"Summary: {folder / 'SUMMARY.md'}")
-        print(f"Page: {folder / 'index.html'}")
-        print(f"TensorBoard: tensorboard --logdir {folder / 'tensorboard'}")
-        print(f"Report: {folder}")
-        return DONE
+        if ended == DONE:
+            print(f"Summary: {folder / 'SUMMARY.md'}")
+            print(f"Page: {folder / 'index.html'}")
+            print(f"TensorBoard: tensorboard --logdir {folder / 'tensorboard'}")
+            print(f"Report: {folder}")
+        return ended
 
-    def _make(self, folder: Path, targets: list[PlannedTarget], data: RealData | None) -> int:
-        subjects = [(self.sweep.engine.subject, folder, self.finished)]
+    def _make(
+        self, folder: Path, targets: Sequence[PlannedTarget], images: RealImages | None
+    ) -> None:
+        watch, engine, config = Stopwatch(), self.sweep.engine, self.sweep.config
+        finished = Path(self.finished) if self.finished else None
+        parts = [probe(engine, config, targets, folder, finished, images, watch)]
         if self.against is not None:
-            subjects.append((self.against, folder / "against", None))
-        for number, (subject, own, finished) in enumerate(subjects):
-            print(f"{subject.name}:")
-            engine = replace(self.sweep.engine, subject=subject)
-            ended, investigation = self._investigate(engine, own, targets, finished, data)
-            if ended != DONE:
-                return ended
-            if number == 0:
-                examined = investigation
-        with self._timed("pages"):
-            self._write_report(folder, data)
+            other = replace(engine, subject=self.against)
+            beside = folder / "against"
+            parts.append(probe(other, config, targets, beside, None, images, watch))
+        with watch.timed("pages"):
+            _write_records(parts, images, watch)
             write_summary(folder)
             write_page(folder)
-            sprites, labels = examined.sprites(), [point.label for point in examined.points]
-            write_report_tensorboard(folder, examined.effects(), sprites, labels)
-        self._write_report(folder, data)  # now with all the seconds
-        said = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.seconds.items())
+            points, labels = parts[0].points, [point.label for point in parts[0].points]
+            sheets = parts[0].sheets
+            write_report_tensorboard(folder, sheets, effects(points), thumbs(points), labels)
+        _write_records(parts, images, watch)  # now with all the seconds
+        said = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in watch.seconds.items())
         print(f"Took: {said}.")
-        return DONE
-
-    def _investigate(
-        self,
-        engine: Engine,
-        folder: Path,
-        targets: list[PlannedTarget],
-        finished: str | None,
-        data: RealData | None,
-    ) -> tuple[int, Investigation | None]:
-        subject = engine.subject
-        pictures = Path(finished) if finished else folder / "sweep"
-        if not finished:
-            with self._timed("pictures"):
-                made = self._pictures(engine, targets, pictures)
-                made.show(targets)
-            if ended := self._ended(made):
-                return ended, None
-        with self._timed("evidence"):
-            gallery = Gallery(pictures, subject)
-            print(f"Showing it flat and striped images{' and real ones' if data else ''}.")
-            method = engine.method
-            if method.transforms is None:
-                method = replace(method, transforms=gentle_transforms(subject.input_shape))
-            investigation = Investigation(subject, gallery, data, method)
-        with self._timed("search"):
-            print("Looking for other facets.")
-            planned = investigation.plan_search()
-            searched = None
-            if planned:
-                steps = effort(subject.input_shape).steps
-                trainer = engine.trainer | {"max_steps": steps}
-                search = replace(engine, method=method, trainer=trainer)
-                made = self._pictures(search, planned, folder / "search")
-                if ended := self._ended(made):
-                    return ended, None
-                searched = Gallery(folder / "search", subject)
-        with self._timed("evidence"):
-            found = investigation.findings(searched, folder)
-            write_whole(folder / "findings.json", as_json(found))
-            self._copy_sheets(pictures, folder)
-            self._keep(folder, subject, gallery, investigation.behavior, found)
-        return DONE, investigation
-
-    def _pictures(self, engine: Engine, targets: list[PlannedTarget], folder: Path) -> Made:
-        """Makes the pictures of targets, or what is missing of them."""
-        begun = (folder / "config.yaml").exists()  # which is written last
-        # On another machine the stimuli may round otherwise and lead to other targets.
-        if begun and read_saved(folder)["targets"] != len(targets):
-            shutil.rmtree(folder)
-            begun = False
-        if begun:
-            check_resumed(engine, folder, self.sweep.config)
-        job = engine.plan(targets, folder if begun else None)
-        return make_pictures(job, folder, self.sweep.config, begun)
-
-    @staticmethod
-    def _ended(made: Made) -> int:
-        return made.ended or (FAILED if made.missing else DONE)
-
-    def _keep(
-        self,
-        folder: Path,
-        subject: Subject,
-        gallery: Gallery,
-        found_behavior: dict[str, Any] | None,
-        found: list[dict[str, Any]],
-    ) -> None:
-        """Keeps what holds for a subject as a whole, for `report.json`."""
-        layers: dict[str, int] = {}
-        for finding in found:
-            layers[finding["layer"]] = layers.get(finding["layer"], 0) + 1
-        records = [v.record for v in gallery.visualizations]
-        penalties = dict.fromkeys(each.penalties for each in gallery.visualizations)
-        self.kept.append(
-            {
-                "subject": {
-                    "name": subject.name,
-                    "checkpoint": subject.checkpoint,
-                    "sha256": subject.sha256,
-                    "input_shape": list(subject.input_shape),
-                    "layers": layers,
-                },
-                "behavior": found_behavior,
-                "settings": {
-                    "seeds": len({record["seed"] for record in records}),
-                    "steps": max(record["steps"] for record in records),
-                    "precision": records[0]["precision"],
-                    "initial_images": list(
-                        dict.fromkeys(record["initial_image"]["name"] for record in records)
-                    ),
-                    "regularizers": list(penalties),
-                },
-                "sheets": sorted(
-                    file.relative_to(folder).as_posix()
-                    for file in (folder / "sheets").glob("*.png")
-                ),
-            }
-        )
-
-    def _write_report(self, folder: Path, data: RealData | None) -> None:
-        """Writes `report.json`, of the subject and of the one it is set against."""
-        described = None
-        if data is not None:
-            hues = data.hues.tolist() if data.every_class_has_a_hue else None
-            described = {
-                "name": data.name,
-                "images": len(data.images),
-                "classes": data.classes,
-                "hues": hues,
-                "skipped": [list(each) for each in data.skipped],
-            }
-        others = [kept["subject"] for kept in self.kept[1:]]
-        for number, kept in enumerate(self.kept):
-            whole = {
-                "subject": kept["subject"],
-                "against": (others[0] if others and number == 0 else None),
-                "data": described,
-                **{key: kept[key] for key in ("behavior", "settings", "sheets")},
-                "seconds": {name: round(each, 1) for name, each in self.seconds.items()},
-                "date": date.today().isoformat(),
-            }
-            own = folder if number == 0 else folder / "against"
-            write_whole(own / "report.json", json.dumps(whole, indent=2) + "\n")
-
-    def _copy_sheets(self, pictures: Path, folder: Path) -> None:
-        for sheet in sorted((pictures / "sheets").glob("*.png")):
-            with Image.open(sheet) as picture:
-                pixels = np.asarray(picture)
-            write_whole(folder / "sheets" / sheet.name, sprite(pixels[None, None]))
 
     def _folder(self) -> Path:
         """Makes the report's folder, or checks the one that is resumed."""
@@ -318,30 +168,26 @@ class Report:
                 "have (grid.layers)."
             )
 
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - began
 
-
-def as_made(engine: Engine, gallery: Gallery) -> Engine:
+def as_made(engine: Engine, made: FinishedSweep) -> Engine:
     """Returns an engine that makes pictures as those of a finished sweep were made."""
-    record = gallery.visualizations[0].record
+    record = made.visualizations[0].record
     trainer = {"max_steps": record["steps"], "precision": record["precision"]}
     return replace(engine, method=method_of(record), trainer=engine.trainer | trainer)
 
 
-def as_json(value: Any) -> str:
-    """Returns a value as JSON, its numbers with six digits, which is more than is known."""
-    return json.dumps(_rounded(value), separators=(",", ":"), allow_nan=False) + "\n"
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _rounded(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_rounded(each) for each in value]
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+def _write_records(parts: list[Part], images: RealImages | None, watch: Stopwatch) -> None:
+    """Writes `report.json` of the subject, and of the one that it is set against."""
+    data = None if images is None else DataRecord.of(images)
+    for number, part in enumerate(parts):
+        record = ReportRecord(
+            subject=part.subject,
+            against=parts[1].subject if number == 0 and len(parts) > 1 else None,
+            data=data,
+            behavior=part.behavior,
+            settings=part.settings,
+            sheets=part.sheets,
+            seconds={name: round(seconds, 1) for name, seconds in watch.seconds.items()},
+            date=date.today().isoformat(),
+        )
+        save(record, part.folder)

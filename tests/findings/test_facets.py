@@ -8,58 +8,21 @@ from torch import nn
 
 from prober.ascent.objectives import ChannelMean
 from prober.findings.facets import (
-    Facet,
-    alike,
-    apart,
+    Group,
     both_are_peaks,
     difference,
-    group_facets,
-    kind_of,
+    facet_shown,
+    group_optima,
+    known_distance,
 )
+from prober.findings.kinds import kind_of
 from prober.subject import Subject
-from tests.findings.made_up import curves_of, optimum, profiles_of
-
-KINDS = [
-    # what is left without color, without shape, without both; the kind; the deciding distance
-    ((0.0, 1.0, 0.0), "color", 0.5),
-    ((0.3, 0.8, 0.2), "color", 0.2),
-    ((0.49, 0.5, 0.0), "color", 0.0),
-    ((1.0, 0.0, 0.0), "shape", 0.5),
-    ((0.7, 0.4, 0.1), "shape", 0.1),
-    ((0.5, 0.49, 0.49), "shape", 0.0),
-    ((0.51, 0.0, 0.0), "shape", 0.01),
-    ((0.1, 0.2, 0.0), "color+shape", 0.3),
-    ((0.0, 0.48, 0.0), "color+shape", 0.02),
-    ((-0.5, -2.0, -1.0), "color+shape", 0.5),
-    ((1.0, 1.0, 1.0), "brightness", 0.5),
-    ((0.9, 0.8, 0.75), "brightness", 0.25),
-    ((1.0, 1.0, 0.5), "brightness", 0.0),
-    ((2.0, 2.0, 2.0), "brightness", 0.5),
-    ((1.0, 1.0, 0.0), "mixed", 0.5),
-    ((0.5, 0.9, 0.49), "mixed", 0.0),
-    ((0.8, 0.6, 0.3), "mixed", 0.1),
-]
-
-
-@pytest.mark.parametrize(("left", "kind", "margin"), KINDS)
-def test_a_kind_is_what_a_unit_survives_and_its_margin_the_deciding_distance(left, kind, margin):
-    found = kind_of(*left)
-    assert found == (kind, pytest.approx(margin, abs=1e-9))
-
-
-@pytest.mark.parametrize(("left", "kind", "_"), [case for case in KINDS if case[2] > 0])
-def test_shares_that_move_by_less_than_the_margin_leave_the_kind(left, kind, _):
-    margin = kind_of(*left)[1]
-    for signs in [(a, b, c) for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)]:
-        moved = [x + 0.99 * margin * s for x, s in zip(left, signs, strict=True)]
-        # What survives without both survives without one.
-        moved[2] = min(moved)
-        assert kind_of(*moved)[0] == kind or (kind == "brightness" and min(moved) < 0.5)
+from tests.findings.figures import curves_of, optima_of, optimum
 
 
 def test_an_angle_that_is_none_lies_apart_from_no_other():
-    assert apart(350.0, 10.0, 360) == pytest.approx(20)
-    assert apart(math.nan, 10.0, 360) == 0.0
+    assert known_distance(350.0, 10.0, 360) == pytest.approx(20)
+    assert known_distance(math.nan, 10.0, 360) == 0.0
 
 
 COLOR, SHAPE, BOTH, LIGHT = (0.0, 1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
@@ -80,7 +43,7 @@ DIFFERENCES = {
     "hues, as far as the limit": (optimum(COLOR, hue=350.0), optimum(COLOR, hue=40.0), 0),
     "hues, one of which few pixels agree on": (
         optimum(COLOR, hue=10.0),
-        optimum(COLOR, hue=190.0, hued=0.69),
+        optimum(COLOR, hue=190.0, hue_agreement=0.69),
         0,
     ),
     "hues, one of which is none": (optimum(COLOR, hue=10.0), optimum(COLOR), 0),
@@ -90,7 +53,7 @@ DIFFERENCES = {
     "strokes, as far as the limit": (optimum(SHAPE, angle=170.0), optimum(SHAPE, angle=15.0), 0),
     "strokes, one of which is hardly straight": (
         optimum(SHAPE, angle=0.0),
-        optimum(SHAPE, angle=90.0, oriented=0.79),
+        optimum(SHAPE, angle=90.0, orientation_contrast=0.79),
         0,
     ),
     "strokes of what does not want one": (optimum(COLOR, angle=0.0), optimum(COLOR, angle=90.0), 0),
@@ -118,10 +81,10 @@ DIFFERENCES = {
 
 @pytest.mark.parametrize(("one", "other", "expected"), DIFFERENCES.values(), ids=DIFFERENCES)
 def test_how_plainly_two_optima_differ(one, other, expected):
-    profiles = profiles_of(one, other)
+    optima = optima_of(one, other)
     kinds = [kind_of(*each["left"]) for each in (one, other)]
     for pair in ((0, 1), (1, 0)):
-        found = difference(profiles, kinds, curves_of(), *pair)
+        found = difference(optima, kinds, curves_of(), *pair)
         assert found == pytest.approx(expected, abs=1e-6)
 
 
@@ -168,9 +131,9 @@ PEAKS = {
 def test_strokes_are_two_where_bars_of_both_excite_the_unit(curves, angles, expected):
     assert both_are_peaks(curves, angles, 1.0) is expected
     if expected:  # then it tells apart what is too crooked to be told apart by itself
-        first, second = (optimum(SHAPE, angle=float(a), oriented=0.3) for a in angles)
+        first, second = (optimum(SHAPE, angle=float(a), orientation_contrast=0.3) for a in angles)
         kinds = [kind_of(*SHAPE)] * 2
-        assert difference(profiles_of(first, second), kinds, curves, 0, 1) > 0
+        assert difference(optima_of(first, second), kinds, curves, 0, 1) > 0
 
 
 @pytest.mark.parametrize(("best", "expected"), [(6.0, True), (6.9, True), (7.1, False)])
@@ -180,29 +143,29 @@ def test_the_peaks_of_strokes_count_from_mid_gray(best, expected):
     assert both_are_peaks(curves, (30, 120), best) is expected
 
 
-def facet(kind, hue=None, orientation=None):
-    return Facet(kind, [0], hue, orientation, 0.5, 0.5)
+def group(kind, hue=None, orientation=None):
+    return Group(kind, (0,), hue, orientation, 0.5, 0.5)
 
 
 ALIKE = [
-    (optimum(COLOR, hue=10.0), [facet("color", 40.0)], 0),
-    (optimum(COLOR, hue=10.0), [facet("color", 61.0)], None),
-    (optimum(COLOR, hue=10.0), [facet("color", 90.0), facet("color", 350.0)], 1),
-    (optimum(COLOR, hue=10.0), [facet("color+shape", 10.0)], None),
-    (optimum(COLOR, hue=10.0), [facet("color")], 0),
-    (optimum(COLOR), [facet("color", 90.0)], 0),
-    (optimum(SHAPE, angle=175.0), [facet("shape", None, 15.0)], 0),
-    (optimum(SHAPE, angle=175.0), [facet("shape", None, 21.0)], None),
-    (optimum(BOTH, hue=10.0, angle=0.0), [facet("color+shape", 20.0, 90.0)], None),
-    (optimum(BOTH, hue=10.0, angle=0.0), [facet("color+shape", 20.0, 10.0)], 0),
-    (optimum(LIGHT), [facet("shape"), facet("brightness")], 1),
+    (optimum(COLOR, hue=10.0), [group("color", 40.0)], 0),
+    (optimum(COLOR, hue=10.0), [group("color", 61.0)], None),
+    (optimum(COLOR, hue=10.0), [group("color", 90.0), group("color", 350.0)], 1),
+    (optimum(COLOR, hue=10.0), [group("color+shape", 10.0)], None),
+    (optimum(COLOR, hue=10.0), [group("color")], 0),
+    (optimum(COLOR), [group("color", 90.0)], 0),
+    (optimum(SHAPE, angle=175.0), [group("shape", None, 15.0)], 0),
+    (optimum(SHAPE, angle=175.0), [group("shape", None, 21.0)], None),
+    (optimum(BOTH, hue=10.0, angle=0.0), [group("color+shape", 20.0, 90.0)], None),
+    (optimum(BOTH, hue=10.0, angle=0.0), [group("color+shape", 20.0, 10.0)], 0),
+    (optimum(LIGHT), [group("shape"), group("brightness")], 1),
     (optimum(LIGHT), [], None),
 ]
 
 
 @pytest.mark.parametrize(("shown", "facets", "expected"), ALIKE)
 def test_another_picture_shows_the_first_facet_that_it_is_like(shown, facets, expected):
-    assert alike(profiles_of(shown), facets) == [expected]
+    assert facet_shown(optima_of(shown), facets) == [expected]
 
 
 class Valley(nn.Module):
@@ -221,8 +184,8 @@ class Valley(nn.Module):
 def grouped(*optima, lowest=0.0, curves=None, neutral=0.0):
     """The facets of a unit with such optima, between whose images it answers like `Valley`."""
     subject = Subject(Valley(lowest), input_shape=(3, 2, 2))
-    profiles = profiles_of(*optima, neutral=neutral)
-    return group_facets(subject, ChannelMean("unit", 0), profiles, curves or curves_of())
+    found = optima_of(*optima, neutral=neutral)
+    return group_optima(subject, ChannelMean("unit", 0), found, curves or curves_of())
 
 
 BLACK, WHITE = {"color": 0.0}, {"color": 1.0}
@@ -300,7 +263,7 @@ GROUPS = {
         [("mixed", [0, 1])],
     ),
     "what won decides where a picture shows two things": (
-        [optimum((1.0, 1.0, 0.0), near=(0.0, 1.0, 0.0), **BLACK)],
+        [optimum((1.0, 1.0, 0.0), by_gradient=(0.0, 1.0, 0.0), **BLACK)],
         0.0,
         [("color", [0])],
     ),
@@ -321,14 +284,14 @@ GROUPS = {
 @pytest.mark.parametrize(("optima", "lowest", "expected"), GROUPS.values(), ids=GROUPS)
 def test_optima_are_grouped_by_what_they_are_and_by_a_valley_between(optima, lowest, expected):
     found = grouped(*optima, lowest=lowest)
-    assert [(each.kind, each.members) for each in found] == expected
+    assert [(each.kind, list(each.members)) for each in found] == expected
 
 
 @pytest.mark.parametrize("neutral", [-3.0, 2.0])
 def test_gains_count_from_mid_gray(neutral):
     """Seen from gray, the second has 74 % of the first one's gain, whatever gray itself gives."""
     optima = [optimum(COLOR, neutral + 1, **BLACK), optimum(SHAPE, neutral + 0.74, **WHITE)]
-    assert [each.members for each in grouped(*optima, neutral=neutral)] == [[0]]
+    assert [each.members for each in grouped(*optima, neutral=neutral)] == [(0,)]
 
 
 @pytest.mark.parametrize(("neutral", "number"), [(0.0, 2), (-0.4, 2), (-0.6, 1), (-3.0, 1)])
@@ -345,17 +308,17 @@ def test_a_facet_has_the_figures_of_its_best_optimum():
         lowest=0.36,
     )
     assert (one.kind, one.hue, one.orientation) == ("color+shape", 350.0, 170.0)
-    assert one.margin == pytest.approx(0.2) and one.clear == 0.5
+    assert one.margin == pytest.approx(0.2) and one.separation == 0.5
     assert (other.kind, other.hue, other.orientation) == ("shape", None, 80.0)
     assert other.margin == pytest.approx(0.3)
     # The shares differ by 0.6, a third of what lies beyond 0.4; the valley goes down to 0.4 of the
     # lower one, five ninths of what lies below 0.9. The less plain of the two counts, halved.
-    assert other.clear == pytest.approx(1 / 6)
+    assert other.separation == pytest.approx(1 / 6)
 
 
 def test_a_valley_can_be_what_is_least_plain():
     _, other = grouped(optimum(COLOR, **RED_HUE), optimum(SHAPE, **WHITE), lowest=0.81)
-    assert other.clear == pytest.approx((1 - 0.81 / 0.9) / 2, abs=1e-6)
+    assert other.separation == pytest.approx((1 - 0.81 / 0.9) / 2, abs=1e-6)
 
 
 def test_what_has_no_hue_and_no_direction_has_none():

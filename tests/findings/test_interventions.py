@@ -15,7 +15,7 @@ from prober.findings.interventions import (
     mean_colors,
     shuffled,
 )
-from prober.findings.units import Window
+from prober.findings.windows import Window
 
 FIELD = Window(neuron=(1, 1), top=2, left=3, height=4, width=5)
 

@@ -10,9 +10,12 @@ from prober.ascent.method import Method
 from prober.ascent.parameterizations import Fourier
 from prober.ascent.starts import frequencies
 from prober.findings import stimuli, tuning
-from prober.findings.search import Start, brought_to_neuron, effort, push_away, starts_of
+from prober.findings.ascents import push_away
+from prober.findings.responses import scores
+from prober.findings.starts import Start, brought_to_neuron, choose_starts, effort
 from prober.findings.tuning import Battery, phase
-from prober.findings.units import Unit, look_through, scores
+from prober.findings.units import Unit
+from prober.findings.windows import window_of
 from prober.subject import Subject
 
 LARGE = (3, 96, 96)
@@ -50,7 +53,7 @@ def subject():
 
 @pytest.fixture(scope="module")
 def window(subject):
-    return look_through(subject, *CONV)
+    return window_of(subject, *CONV)
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +63,10 @@ def battery(subject, window):
 
 def test_small_images_have_all_stimuli_and_large_ones_a_quarter(battery):
     small = Subject(nn.Sequential(nn.Conv2d(3, 1, 5)), input_shape=(3, 28, 28))
-    place = ("0", None)
-    number = len(Battery(small, {place: look_through(small, *place)}).sort)
+    site = ("0", None)
+    number = len(Battery(small, {site: window_of(small, *site)}).family)
     assert number == 9 + 72 + 24 * 3 * 7 * 2 + 24 * 6 * 4 + 12 * 12 * (3 * 2 * 3 + 3 * 4)
-    assert len(battery.sort) < number / 4
+    assert len(battery.family) < number / 4
 
 
 @pytest.mark.parametrize("side", [64, 224, 512])
@@ -81,7 +84,7 @@ def test_strokes_are_as_coarse_as_the_image(side):
 def test_no_block_of_stimuli_takes_much_memory():
     """Blocks of 10 MB at 224 pixels, where all stimuli together would take a gigabyte."""
     shape = (3, 224, 224)
-    blocks = [make for of in tuning.SORTS.values() for make in of(shape)]
+    blocks = [make for family in tuning.FAMILIES.values() for make in family(shape)]
     strokes = [blocks[2](), blocks[-1]()]  # the first two are flat
     assert max(len(block) for block in strokes) <= 18
     assert sum(block.images.nbytes for block in strokes) < 32e6
@@ -103,7 +106,7 @@ def test_starts_excite_their_unit_at_its_neuron(subject, window, battery):
     units = [Unit("conv", channel) for channel in range(3)]
     others = torch.rand(4, *LARGE, generator=torch.Generator().manual_seed(0))
     answered = subject(others, ["conv"])["conv"].amax((2, 3))
-    found = starts_of(subject, units, window, battery, others, answered, None)
+    found = choose_starts(subject, units, window, battery, others, answered, None)
     for unit, starts in zip(units, found, strict=True):
         images = torch.stack([start.image for start in starts])
         best = scores(subject, [window.objective(unit)] * len(images), images).max().item()

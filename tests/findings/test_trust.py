@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from prober.ascent.objectives import ChannelMean
+from prober.findings.finding import PathLikeness, Trust
 from prober.findings.trust import judge, layers_before, likeness, paths
 from prober.subject import Subject
 from tests import plain
@@ -70,13 +71,8 @@ def test_the_module_that_gives_the_logits_is_not_before_them():
 
 
 def compared(picture, real, times=2.0):
-    return {
-        "times": times,
-        "paths": [
-            {"layer": "conv1", "picture": 0.9, "real": 0.9, "random": 0.1},
-            {"layer": "conv2", "picture": picture, "real": real, "random": 0.0},
-        ],
-    }
+    first = PathLikeness("conv1", picture=0.9, real=0.9, random=0.1)
+    return Trust(2.0, 1.0, times, (first, PathLikeness("conv2", picture, real, random=0.0)))
 
 
 def test_a_picture_on_another_path_is_not_trusted_and_the_layer_is_named():

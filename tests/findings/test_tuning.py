@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from prober.findings.tuning import Battery, peaks, phase
-from prober.findings.units import look_through
+from prober.findings.windows import window_of
 from prober.subject import Subject
 
 CIRCLE = torch.arange(72) * 5.0
@@ -108,7 +108,7 @@ class Known(nn.Module):
 @pytest.fixture(scope="module")
 def battery():
     subject = Subject(Known([0.2, 1.0, -0.5]), input_shape=(3, 24, 24))
-    return Battery(subject, {CONV: look_through(subject, *CONV)})
+    return Battery(subject, {CONV: window_of(subject, *CONV)})
 
 
 def test_the_curve_of_hues_is_what_a_linear_unit_answers_to_them(battery):
@@ -143,7 +143,7 @@ def test_tinted_strokes_are_told_apart_by_hue_and_angle(battery):
 
 
 def test_a_stimulus_is_made_again_as_it_was(battery):
-    hues = battery.of("hue")
+    hues = battery.numbers("hue")
     images = battery.images([int(hues[24]), 0, int(hues[0])])
     assert images[0, :, 3, 3].tolist() == pytest.approx([0, 1, 0], abs=1e-6)
     assert images[1].unique().tolist() == [0.0]

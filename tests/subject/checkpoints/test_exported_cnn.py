@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from prober.findings.leaky import LeakyReLUs
+from prober.findings.leaky_relus import LeakyReLUs
 from prober.subject import Subject
 from prober.subject.checkpoints.export_archive import load_exported
 from tests.subject.checkpoints.archives import IMAGES, Net, export, network

@@ -11,7 +11,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, TensorDataset
 
 from prober.common.errors import InputError
-from prober.findings.data import RealData, read_data
+from prober.findings.real_images import RealImages, read_real_images
 from tests.files import save_image
 from tests.plain import FOLDER
 
@@ -24,7 +24,7 @@ def flat(color):
 
 def data_of(colors, labels, classes):
     images = torch.tensor(colors, dtype=torch.float32)[:, :, None, None].expand(-1, -1, 6, 5)
-    return RealData("made up", images, torch.tensor(labels), classes)
+    return RealImages("made up", images, torch.tensor(labels), classes)
 
 
 def test_a_folder_s_subfolders_are_its_classes(tmp_path):
@@ -35,7 +35,7 @@ def test_a_folder_s_subfolders_are_its_classes(tmp_path):
     save_image(tmp_path / "ape" / "a.PNG", pixels[2])
     save_image(tmp_path / "beside.png", pixels[0])
     (tmp_path / "ape" / "notes.txt").write_text("no image", encoding="utf-8")
-    data = read_data(str(tmp_path), SHAPE, False)
+    data = read_real_images(str(tmp_path), SHAPE, False)
     assert data.classes == ["ape", "zebra"]
     assert data.labels.tolist() == [0, 0, 1]
     expected = np.moveaxis(pixels[[2, 1, 0]], 3, 1) / 255
@@ -45,17 +45,17 @@ def test_a_folder_s_subfolders_are_its_classes(tmp_path):
 
 def test_a_folder_without_subfolders_has_no_classes(tmp_path):
     save_image(tmp_path / "one.png", flat([255, 0, 0]))
-    data = read_data(str(tmp_path), SHAPE, False)
+    data = read_real_images(str(tmp_path), SHAPE, False)
     assert (data.classes, data.labels.tolist()) == ([], [-1])
     assert not data.every_class_has_a_hue
 
 
 def test_a_cnn_of_one_channel_gets_the_luminance(tmp_path):
     save_image(tmp_path / "one.png", flat([200, 100, 50]))
-    data = read_data(str(tmp_path), (1, 6, 5), False)
+    data = read_real_images(str(tmp_path), (1, 6, 5), False)
     luminance = 0.299 * 200 + 0.587 * 100 + 0.114 * 50
     assert data.images.flatten().tolist() == pytest.approx([luminance / 255] * 30, abs=1 / 255)
-    assert data.shown.isnan().all()
+    assert data.image_hues.isnan().all()
 
 
 def test_what_cannot_be_read_or_is_of_another_size_is_skipped_by_name(tmp_path):
@@ -66,7 +66,7 @@ def test_what_cannot_be_read_or_is_of_another_size_is_skipped_by_name(tmp_path):
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "text.png").write_text("no image", encoding="utf-8")
     save_image(tmp_path / "b" / "large.png", np.zeros((9, 7, 3)))
-    data = read_data(str(tmp_path), SHAPE, False)
+    data = read_real_images(str(tmp_path), SHAPE, False)
     assert len(data.images) == 1 and data.labels.tolist() == [0]
     why = dict(data.skipped)
     assert set(why) == {str(Path("a/half.png")), str(Path("b/text.png")), str(Path("b/large.png"))}
@@ -80,7 +80,7 @@ def test_a_folder_of_which_nothing_can_be_used_is_refused(tmp_path, broken):
     folder = tmp_path / "missing" if broken == "missing" else tmp_path
     said = {"large": r"9 x 7.*6 x 5", "none": "there is no image", "missing": "there is no folder"}
     with pytest.raises(InputError, match=said[broken]):
-        read_data(str(folder), SHAPE, False)
+        read_real_images(str(folder), SHAPE, False)
 
 
 class Batches(LightningDataModule):
@@ -94,7 +94,7 @@ class Batches(LightningDataModule):
 
 def test_a_datamodule_gives_its_training_batches():
     images, labels = torch.rand(7, *SHAPE), torch.tensor([0, 2, 1, 0, 2, 2, 1])
-    data = read_data(Batches(images, labels), SHAPE, False)
+    data = read_real_images(Batches(images, labels), SHAPE, False)
     assert torch.equal(data.images, images) and torch.equal(data.labels, labels)
     assert data.classes == ["0", "1", "2"]
 
@@ -109,19 +109,19 @@ def test_a_datamodule_gives_its_training_batches():
 )
 def test_a_datamodule_that_does_not_fit_is_refused(tensors, said):
     with pytest.raises(InputError, match=said):
-        read_data(Batches(*tensors), SHAPE, False)
+        read_real_images(Batches(*tensors), SHAPE, False)
 
 
 def test_the_digits_are_the_default_of_the_reference_cnn_alone():
-    assert len(read_data(None, (3, 28, 28), True).images) == 1000
-    assert read_data(None, (3, 28, 28), False) is None
-    assert read_data("none", (3, 28, 28), True) is None
+    assert len(read_real_images(None, (3, 28, 28), True).images) == 1000
+    assert read_real_images(None, (3, 28, 28), False) is None
+    assert read_real_images("none", (3, 28, 28), True) is None
     with pytest.raises(InputError, match=r"\[3, 28, 28\].*\[3, 6, 5\]"):
-        read_data("digits", SHAPE, False)
+        read_real_images("digits", SHAPE, False)
 
 
 def test_the_shipped_digits_have_the_hue_of_their_class():
-    data = read_data("digits", (3, 28, 28), True)
+    data = read_real_images("digits", (3, 28, 28), True)
     with np.load(FOLDER / "digits.npz") as file:
         arrays = [file[name] for name in file.files]
     digits = next(a for a in arrays if a.ndim == 3)
@@ -131,48 +131,50 @@ def test_the_shipped_digits_have_the_hue_of_their_class():
     for i in (0, 17, 500, 999):
         color = np.array(colorsys.hsv_to_rgb(labels[i] / 10, 1, 1))[:, None, None]
         assert data.images[i].numpy() == pytest.approx(color * digits[i] / scale, abs=1e-5)
-    assert data.hues.tolist() == pytest.approx([36.0 * i for i in range(10)], abs=0.1)
+    assert data.class_hues.tolist() == pytest.approx([36.0 * i for i in range(10)], abs=0.1)
     assert data.every_class_has_a_hue
-    assert data.columns.tolist() == data.hues.tolist()
+    assert data.shown_hues.tolist() == data.class_hues.tolist()
 
 
 def test_the_hue_of_an_image_is_that_of_its_colored_part():
     image = torch.zeros(1, 3, 6, 5)
     image[0, :, 2, 2] = torch.tensor(colorsys.hsv_to_rgb(200 / 360, 0.9, 0.8))
-    data = RealData("one", image, torch.tensor([0]), ["a"])
-    assert data.shown.tolist() == pytest.approx([200], abs=1e-3)
+    data = RealImages("one", image, torch.tensor([0]), ["a"])
+    assert data.image_hues.tolist() == pytest.approx([200], abs=1e-3)
 
 
 def test_gray_and_motley_images_have_no_hue():
     motley = torch.zeros(3, 6, 5)
     motley[0, :2], motley[1, 2:4], motley[2, 4:] = 1, 1, 1
     images = torch.stack([torch.full((3, 6, 5), 0.4), motley])
-    assert RealData("two", images, torch.tensor([0, 1]), ["a", "b"]).shown.isnan().all()
+    assert RealImages("two", images, torch.tensor([0, 1]), ["a", "b"]).image_hues.isnan().all()
 
 
 def test_a_few_images_in_other_hues_do_not_hide_the_hue_of_a_class():
     hues = [10, 12, 8, 10, 10, 11, 9, 10, 190, 100, 200, 205, 195, 200, 200, 200, 20, 200]
     colors = [colorsys.hsv_to_rgb(hue / 360, 1, 1) for hue in hues]
     data = data_of(colors, [0] * 10 + [1] * 8, ["red", "cyan"])
-    assert data.hues.tolist() == pytest.approx([10, 200], abs=0.5)
+    assert data.class_hues.tolist() == pytest.approx([10, 200], abs=0.5)
     assert data.every_class_has_a_hue
     mixed = data_of(colors, [0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1], ["a", "b"])
-    assert mixed.hues.isnan().all()
+    assert mixed.class_hues.isnan().all()
 
 
 def test_the_hue_of_a_class_is_the_mean_around_the_circle():
     colors = [colorsys.hsv_to_rgb(hue / 360, 1, 1) for hue in (350, 20, 100, 120)]
     data = data_of(colors, [0, 0, 1, 1], ["red", "green"])
-    assert data.hues.tolist() == pytest.approx([5, 110], abs=0.01)
+    assert data.class_hues.tolist() == pytest.approx([5, 110], abs=0.01)
     assert data.every_class_has_a_hue
 
 
 def test_a_class_of_many_hues_has_none_of_its_own():
     colors = [colorsys.hsv_to_rgb(hue / 360, 1, 1) for hue in (0, 120, 240, 60)]
     data = data_of(colors, [0, 0, 0, 1], ["all", "yellow"])
-    assert math.isnan(data.hues[0]) and data.hues[1].item() == pytest.approx(60, abs=0.01)
+    assert math.isnan(data.class_hues[0]) and data.class_hues[1].item() == pytest.approx(
+        60, abs=0.01
+    )
     assert not data.every_class_has_a_hue
-    assert data.columns.tolist() == [30.0 * i for i in range(12)]
+    assert data.shown_hues.tolist() == [30.0 * i for i in range(12)]
 
 
 @pytest.mark.parametrize("hues", [(10, 12), (359, 1)])
@@ -183,34 +185,34 @@ def test_classes_of_one_hue_are_not_told_apart_by_it(hues):
 
 def test_a_tinted_image_keeps_its_value_and_takes_the_hue():
     images = torch.rand(2, *SHAPE, generator=torch.Generator().manual_seed(0))
-    data = RealData("two", images, torch.tensor([0, 1]), ["a", "b"])
+    data = RealImages("two", images, torch.tensor([0, 1]), ["a", "b"])
     for given, hue in ((75.0, (75, 75)), (torch.tensor([0, 200]), (0, 200))):
         tinted = data.tinted(given)
         for image, old, degrees in zip(tinted.numpy(), images.numpy(), hue, strict=True):
             value = old.max(0)
             color = np.array(colorsys.hsv_to_rgb(degrees / 360, 1, 1))[:, None, None]
             assert image == pytest.approx(color * value, abs=1e-5)
-    white = data.without_color().numpy()
+    white = data.in_white().numpy()
     assert white == pytest.approx(np.repeat(images.numpy().max(1, keepdims=True), 3, 1))
 
 
 def test_a_few_images_of_a_hue_among_gray_ones_give_no_class_away():
     red, blue, gray = (1, 0, 0), (0, 0, 1), (0.5, 0.5, 0.5)
     few = data_of([red, gray, gray, blue, gray, gray], [0, 0, 0, 1, 1, 1], ["a", "b"])
-    assert few.hues.isnan().all() and not few.every_class_has_a_hue
+    assert few.class_hues.isnan().all() and not few.every_class_has_a_hue
     half = data_of([red, gray, blue, gray], [0, 0, 1, 1], ["a", "b"])
-    assert half.hues.tolist() == pytest.approx([0, 240], abs=0.01)
+    assert half.class_hues.tolist() == pytest.approx([0, 240], abs=0.01)
 
 
 def test_large_images_are_shown_in_half_as_many_hues():
     images = torch.rand(2, 3, 64, 80, generator=torch.Generator().manual_seed(0))
-    data = RealData("large", images, torch.tensor([-1, -1]), [])
-    assert data.columns.tolist() == [60.0 * i for i in range(6)]
+    data = RealImages("large", images, torch.tensor([-1, -1]), [])
+    assert data.shown_hues.tolist() == [60.0 * i for i in range(6)]
 
 
 def test_large_images_are_thinned_out_to_what_fits_into_memory(tmp_path, monkeypatch):
     monkeypatch.setattr("prober.ascent.given_images.MOST_BYTES", 3 * 4 * 3 * 64 * 64)
     images = np.random.default_rng(0).random((7, 3, 64, 64), dtype=np.float32)
     np.save(tmp_path / "images.npy", images)
-    data = read_data(str(tmp_path / "images.npy"), (3, 64, 64), is_reference=False)
+    data = read_real_images(str(tmp_path / "images.npy"), (3, 64, 64), is_reference=False)
     assert np.array_equal(data.images.numpy(), images[[0, 2, 4]])

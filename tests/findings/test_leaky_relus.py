@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from prober.findings.leaky import LeakyReLUs
+from prober.findings.leaky_relus import LeakyReLUs
 
 RELUS = {
     "module": nn.ReLU(),

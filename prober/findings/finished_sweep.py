@@ -2,7 +2,9 @@
 
 import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -29,14 +31,14 @@ class Visualization:
     Attributes:
         record: What `records.jsonl` says of it.
         chunk: The chunk that it was made in.
-        row: Its place in the chunk.
+        row: Its row in the chunk.
     """
 
     record: dict[str, Any]
     chunk: int
     row: int
 
-    @property
+    @cached_property
     def objective(self) -> Objective:
         """What it maximizes."""
         return Objective.from_record(self.record)
@@ -48,13 +50,18 @@ class Visualization:
         return " + ".join(map(str, regularizers)) or "none"
 
     @property
-    def look(self) -> str:
+    def variant(self) -> str:
         """Which of its channel's targets it is, but for the seed: `mean`, `h07_w07`."""
         return self.record["stem"].rsplit("/", 1)[1].rsplit("_seed", 1)[0]
 
+    @property
+    def score(self) -> float:
+        """Its score in the end."""
+        return self.record["score_end"]
 
-class Gallery:
-    """The finished visualizations of a sweep.
+
+class FinishedSweep:
+    """The visualizations of units that a finished sweep has made.
 
     Args:
         folder: The sweep's folder.
@@ -72,19 +79,7 @@ class Gallery:
     def __init__(self, folder: Path, subject: Subject) -> None:
         self.folder = folder
         self._store = Store(folder, [])
-        try:
-            saved = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
-            sha256, number = saved["sha256"], saved.get("targets")
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"'{folder}' is not the folder of a sweep (it has no readable sweep.json)."
-            ) from error
-        if sha256 != subject.sha256:
-            raise InputError(
-                f"The sweep in '{folder}' is of another subject: its weights have the SHA-256 "
-                f"{sha256[:12]}…, those of {subject.name} {subject.sha256[:12]}…. Give the subject "
-                "that it was made with, or leave out --sweep."
-            )
+        number = _check_subject(folder, subject)
         try:
             found = [
                 Visualization(record, chunk, row)
@@ -114,11 +109,44 @@ class Gallery:
                 f"The sweep in '{folder}' has no picture of a unit: its targets failed, or have "
                 "objectives of more than one channel."
             )
-        self._of_channel: dict[tuple[str, int], list[Visualization]] = {}
-        for each in self.visualizations:
-            key = each.record["layer"], each.record["channel"]
-            self._of_channel.setdefault(key, []).append(each)
+        self._by_channel: dict[tuple[str, int], list[Visualization]] = {}
+        for shown in self.visualizations:
+            key = shown.record["layer"], shown.record["channel"]
+            self._by_channel.setdefault(key, []).append(shown)
         self._cached: tuple[int, list[np.ndarray]] | None = None
+
+    def units(self, subject: Subject) -> list[Unit]:
+        """Returns the units that were looked at, in the order of the forward pass.
+
+        Channels; but where a channel was looked at by single neurons only, these neurons.
+        """
+        depth = list(subject.layers)
+        units = []
+        for (layer, channel), own in self._by_channel.items():
+            positions = [shown.record["position"] for shown in own]
+            if None in positions:
+                units.append(Unit(layer, channel))
+            else:
+                neurons = dict.fromkeys(map(tuple, positions))
+                units += [Unit(layer, channel, (h, w)) for h, w in neurons]
+        return sorted(units, key=lambda u: (depth.index(u.layer), u.channel, u.position or ()))
+
+    def of(self, unit: Unit) -> list[Visualization]:
+        """Returns the visualizations of a unit: a neuron's own, or all of its channel."""
+        return [
+            shown
+            for shown in self._by_channel.get((unit.layer, unit.channel), [])
+            if unit.position is None or shown.record["position"] == list(unit.position)
+        ]
+
+    def best_of_variants(self) -> list[Visualization]:
+        """Returns for each channel and variant the visualization with the best score."""
+        best: dict[tuple[str, int, str], Visualization] = {}
+        for shown in self.visualizations:
+            key = (shown.record["layer"], shown.record["channel"], shown.variant)
+            if key not in best or shown.score > best[key].score:
+                best[key] = shown
+        return list(best.values())
 
     def planned(self) -> list[PlannedTarget]:
         """Plans the same targets once more, for another subject.
@@ -127,33 +155,17 @@ class Gallery:
             InputError: A start or a regularizer is none of this project's own.
         """
         return [
-            PlannedTarget(Target.from_record(each.record), each.record["stem"], each.look)
-            for each in self.visualizations
+            PlannedTarget(Target.from_record(shown.record), shown.record["stem"], shown.variant)
+            for shown in self.visualizations
         ]
 
-    def of(self, unit: Unit) -> list[Visualization]:
-        """Returns the visualizations of a unit: a neuron's own, or all of its channel."""
-        return [
-            each
-            for each in self._of_channel.get((unit.layer, unit.channel), [])
-            if unit.position is None or each.record["position"] == list(unit.position)
-        ]
-
-    def image(self, visualization: Visualization) -> Tensor:
-        """Reads an image, `[C, H, W]` in [0, 1].
+    def images(self, visualizations: Sequence[Visualization]) -> Tensor:
+        """Reads images, `[N, C, H, W]` in [0, 1].
 
         Raises:
-            InputError: Its file is damaged.
+            InputError: A file is damaged.
         """
-        file = self._array(visualization)
-        try:
-            return read_npy(file, "a picture's array")
-        except InputError as error:
-            raise InputError(f"{error} Run the sweep again with --resume {self.folder}") from error
-
-    def images(self, visualizations: list[Visualization]) -> Tensor:
-        """Reads images, `[N, C, H, W]`."""
-        return torch.stack([self.image(v) for v in visualizations])
+        return torch.stack([self._image(shown) for shown in visualizations])
 
     def evolution(self, visualization: Visualization) -> tuple[np.ndarray, list[int]]:
         """Reads the snapshots `[S, H, W, 3]`, uint8, and their steps."""
@@ -163,6 +175,30 @@ class Gallery:
         evolution, steps = self._cached[1]
         return evolution[visualization.row], steps.tolist()
 
+    def _image(self, visualization: Visualization) -> Tensor:
+        try:
+            return read_npy(self._array(visualization), "a picture's array")
+        except InputError as error:
+            raise InputError(f"{error} Run the sweep again with --resume {self.folder}") from error
+
     def _array(self, visualization: Visualization) -> Path:
         stem = self.folder / visualization.record["stem"]
         return stem.with_name(stem.name + ".npy")
+
+
+def _check_subject(folder: Path, subject: Subject) -> int | None:
+    """Checks that a folder is that of a sweep of a subject; returns the number of its targets."""
+    try:
+        saved = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+        sha256, number = saved["sha256"], saved.get("targets")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"'{folder}' is not the folder of a sweep (it has no readable sweep.json)."
+        ) from error
+    if sha256 != subject.sha256:
+        raise InputError(
+            f"The sweep in '{folder}' is of another subject: its weights have the SHA-256 "
+            f"{sha256[:12]}…, those of {subject.name} {subject.sha256[:12]}…. Give the subject "
+            "that it was made with, or leave out --sweep."
+        )
+    return number

@@ -1,4 +1,4 @@
-"""The search for facets: its descriptors, and starts for units that look dead."""
+"""Ascents of the search's own: what they push away from, and how they wake a unit."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch import nn
 from prober.ascent.method import Method
 from prober.ascent.objectives import Neuron
 from prober.ascent.parameterizations import Pixels
-from prober.findings.search import awaken, descriptors, look_dead
+from prober.findings.ascents import awaken, descriptors
 from prober.subject import Subject
 
 PIXELS = Method(parameterization=Pixels(), transforms=())
@@ -37,21 +37,6 @@ def test_descriptors_tell_directions_and_colors_apart():
     red[0], blue[2] = 1, 1
     assert likeness(red, blue) < 0.5
     assert likeness(red, red) == pytest.approx(1)
-
-
-def test_what_never_moves_looks_dead():
-    exact = torch.tensor(0.0)
-    assert look_dead(torch.full((5,), 3.0), exact)
-    assert look_dead(torch.zeros(5), exact)
-    assert look_dead(torch.tensor([1e6, 1e6 + 0.1]), exact)
-    assert not look_dead(torch.tensor([0.0, 0.0, 1e-12]), exact)
-    assert not look_dead(torch.tensor([3.0, 3.001]), exact)
-
-
-def test_what_rounding_alone_may_move_looks_dead():
-    noisy = torch.tensor([0.0, 1e-5, -2e-5])
-    assert look_dead(noisy, torch.tensor(1e-5))
-    assert not look_dead(noisy, torch.tensor(1e-8))
 
 
 class Deep(nn.Module):

@@ -1,0 +1,156 @@
+"""Ascents that lead to starts where nothing else does: away from what is known, through ReLUs."""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from prober.ascent.method import Method, is_large
+from prober.ascent.objectives import Objective
+from prober.ascent.scores import Scores
+from prober.ascent.starts import PinkNoise
+from prober.ascent.transforms import Transforms
+from prober.common.colors import without_color
+from prober.findings.batches import gradient_batches
+from prober.findings.leaky_relus import LeakyReLUs
+from prober.findings.starts import effort
+from prober.findings.windows import Window
+from prober.subject import Subject
+
+LIKENESS_WEIGHT = 1.0
+"""How much likeness to a known facet counts beside the whole gain."""
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""From images `[N, C, H, W]` and their scores `[N]` to what shall be small, `[N]`."""
+
+
+def push_away(
+    subject: Subject,
+    objectives: Sequence[Objective],
+    known: Sequence[Tensor],
+    gains: Tensor,
+    window: Window,
+    seed: int,
+    leaky: bool,
+    method: Method,
+) -> Tensor:
+    """Makes starts that excite their unit and look unlike what is known to excite it.
+
+    The diversity term is the likeness, after Olah et al., "Feature Visualization" (2017), but of
+    descriptors that ignore position: the mean color and the structure tensor of the field.
+
+    Args:
+        subject: The CNN under study.
+        objectives: N objectives of one layer.
+        known: For each the pictures `[K, C, H, W]` that are known, K may be 0.
+        gains: `[N]`, how far the score goes, for scale.
+        window: Where they look.
+        seed: Of the noise.
+        leaky: Whether ReLUs let the gradient through, see `awaken`: to what else excites a unit
+            there may lead no gradient from here.
+        method: How images are optimized, resolved; what the starts lead to is optimized alike. A
+            start that may do what the others may not, such as to excite its unit as long as no
+            pixel moves, would pass for the best picture, and no other would come near to it.
+
+    Returns:
+        `[N, C, H, W]` in [0, 1].
+    """
+    images = _noise(subject, len(objectives), seed)
+    steps = effort(subject.input_shape).pushes
+    most = max(map(len, known), default=0)
+    away = torch.zeros(len(known), most, subject.input_shape[0] + 2)
+    for i, pictures in enumerate(known):
+        if len(pictures):
+            away[i, : len(pictures)] = descriptors(window.crop(pictures))
+    for batch in gradient_batches(subject, objectives[0].layer, len(images)):
+        scale = gains[batch].clamp_min(1e-30).to(subject.mean)
+
+        def loss(x: Tensor, score: Tensor, batch: slice = batch, scale: Tensor = scale) -> Tensor:
+            likeness = (descriptors(window.crop(x))[:, None] * away[batch].to(x)).sum(2)
+            return LIKENESS_WEIGHT * likeness.clamp_min(0).sum(1) - score / scale
+
+        with LeakyReLUs() if leaky else nullcontext():
+            images[batch] = _descend(subject, objectives[batch], images[batch], loss, steps, method)
+    return images
+
+
+def awaken(subject: Subject, objectives: Sequence[Objective], seed: int, method: Method) -> Tensor:
+    """Makes starts for units that look dead: ascends with ReLUs that let the gradient through.
+
+    Behind a ReLU that is shut there is no gradient to follow. So the search, and it alone, goes
+    through a CNN whose ReLUs leak; whether the unit answers is then asked of the CNN as it is.
+
+    Returns:
+        `[N, C, H, W]` in [0, 1].
+    """
+    images = _noise(subject, len(objectives), seed)
+    steps = 2 * effort(subject.input_shape).pushes
+    for batch in gradient_batches(subject, objectives[0].layer, len(images)):
+        with LeakyReLUs():
+            images[batch] = _descend(
+                subject, objectives[batch], images[batch], lambda x, score: -score, steps, method
+            )
+    return images
+
+
+def _noise(subject: Subject, number: int, seed: int) -> Tensor:
+    """Draws images `[N, C, H, W]` to push: of all values; soft ones where a spectrum is pushed."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = subject.input_shape
+    if not is_large(shape):
+        return torch.rand(number, *shape, generator=generator)
+    soft = PinkNoise(contrast=0.25)
+    return torch.stack([soft.draw(shape, generator).clamp(0, 1) for _ in range(number)])
+
+
+def _descend(
+    subject: Subject,
+    objectives: Sequence[Objective],
+    images: Tensor,
+    loss: Loss,
+    steps: int,
+    method: Method,
+) -> Tensor:
+    """Makes a loss of images `[N, C, H, W]` and of their scores small."""
+    score = Scores(objectives)
+    shape = subject.input_shape
+    assert method.parameterization is not None and method.transforms is not None  # it is resolved
+    basis = method.parameterization.basis(shape).to(subject.mean)
+    seeds = [0] * len(images)
+    transform = Transforms(method.transforms, seeds, shape) if method.transforms else None
+    x = basis.encode(images.to(subject.mean)).requires_grad_()
+    optimizer = torch.optim.Adam([x], lr=method.lr)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        picture = basis.decode(x)
+        seen = transform(picture, transform.draw()) if transform else picture
+        value = loss(picture, score(subject(seen, score.layers, score.channels))).sum()
+        if not value.requires_grad:
+            break
+        value.backward()
+        assert x.grad is not None
+        x.grad.nan_to_num_(0, 0, 0)  # one image's must not end the others' search
+        optimizer.step()
+        basis.keep_valid(x)
+    return basis.decode(x).detach().cpu()
+
+
+def descriptors(fields: Tensor) -> Tensor:
+    """Describes images by mean color and direction, wherever in the image they are.
+
+    Args:
+        fields: `[N, C, h, w]` in [0, 1].
+
+    Returns:
+        `[N, C + 2]`, of length 1: the mean of the colors, 0 for gray, and the two parts of the
+        luminance's structure tensor that say a direction.
+    """
+    color = fields.mean((2, 3)) - 0.5
+    luminance = without_color(fields)[:, :1]
+    down = F.pad(luminance.diff(dim=2), (0, 0, 0, 1))
+    across = F.pad(luminance.diff(dim=3), (0, 1, 0, 0))
+    tensor = torch.cat([across**2 - down**2, 2 * across * down], 1).mean((2, 3))
+    tensor = tensor / (across**2 + down**2).mean((1, 2, 3))[:, None].clamp_min(1e-3)
+    return F.normalize(torch.cat([2 * color, tensor], 1), dim=1)

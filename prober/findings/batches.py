@@ -1,0 +1,38 @@
+"""Batches: how many images go through a subject at once."""
+
+import math
+from collections.abc import Iterator
+
+from prober.subject import Subject
+
+BATCH_BYTES = 40 * 2**20
+"""Bytes of activations of one batch of images."""
+
+BLOCK_BYTES = 64 * 2**20
+"""Bytes of images that are made at once, where there are many."""
+
+
+def batches(number: int, size: int) -> Iterator[slice]:
+    """Cuts `number` images into slices of at most `size`."""
+    for start in range(0, number, size):
+        yield slice(start, min(number, start + size))
+
+
+def forward_batches(subject: Subject, layer: str, number: int) -> Iterator[slice]:
+    """Cuts `number` images into batches for passes through the subject up to a layer."""
+    return batches(number, _batch_size(subject, layer))
+
+
+def gradient_batches(subject: Subject, layer: str, number: int) -> Iterator[slice]:
+    """Cuts `number` images into batches for passes forth and back, which keep the activations."""
+    return batches(number, max(1, _batch_size(subject, layer) // 2))
+
+
+def images_at_once(subject: Subject) -> int:
+    """Returns how many images are made at once, where there are many."""
+    return max(1, BLOCK_BYTES // (4 * math.prod(subject.input_shape)))
+
+
+def _batch_size(subject: Subject, layer: str) -> int:
+    most = 1 if subject.listing.one_by_one else 512
+    return max(1, min(most, BATCH_BYTES // subject.bytes_to(layer)))

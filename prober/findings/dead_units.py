@@ -1,0 +1,94 @@
+"""Dead units: such that nothing which was tried makes a difference to."""
+
+import copy
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from prober.ascent.method import Method
+from prober.findings.ascents import awaken
+from prober.findings.responses import responses, scores
+from prober.findings.tuning import Battery
+from prober.findings.units import Site, Unit
+from prober.findings.windows import Window
+from prober.subject import Subject
+
+LEAST_SPREAD = 1e-6
+"""A unit whose responses all lie this near to each other, relative to their size, looks dead."""
+
+ROUNDINGS = 20
+"""Or if they lie apart by no more than this many times what rounding was seen to move them by."""
+
+
+def looks_dead(responses: Tensor, rounding: Tensor) -> bool:
+    """Tells whether a unit's responses are all the same, but for rounding.
+
+    Args:
+        responses: `[N]`.
+        rounding: By how much rounding was seen to move them.
+    """
+    spread = responses.max() - responses.min()
+    least = torch.maximum(LEAST_SPREAD * responses.abs().max(), ROUNDINGS * rounding)
+    return bool(spread <= least)
+
+
+def moved_by_rounding(
+    subject: Subject, battery: Battery, windows: Mapping[Site, Window]
+) -> dict[Site, Tensor]:
+    """Measures by how much rounding alone moves each channel of each site, `[channels]`.
+
+    A unit whose parts cancel each other answers with what their rounding leaves over.
+    """
+    images = battery.images(battery.numbers("gray", "hue").tolist())
+    rough = responses(subject, images, windows)
+    fine = responses(copy.deepcopy(subject).double(), images, windows)
+    return {site: (rough[site].strongest - fine[site].strongest).abs().amax(0) for site in windows}
+
+
+def split_dead(
+    subject: Subject,
+    units: Sequence[Unit],
+    window: Window,
+    answered: Sequence[Tensor],
+    rounding: Tensor,
+    method: Method,
+) -> tuple[list[Unit], dict[Unit, Tensor]]:
+    """Looks for signs of life in units of one site.
+
+    Flat and striped images, pictures of all units and real images may move them; if not, an ascent
+    through ReLUs that leak may lead to where they are.
+
+    Args:
+        subject: The CNN under study.
+        units: The units.
+        window: Where they look.
+        answered: `[N, channels]` each, the responses to the images that were tried, the first of
+            them to flat and striped ones.
+        rounding: `[channels]`, by how much rounding was seen to move them.
+        method: How images are optimized, resolved.
+
+    Returns:
+        The units that are dead, and for those that had to be awakened the image that did it.
+    """
+    suspects = list(units)
+    for tried in answered:
+        with_one_flat = torch.cat([tried, answered[0][:1]])
+        suspects = [
+            unit
+            for unit in suspects
+            if looks_dead(with_one_flat[:, unit.channel], rounding[unit.channel])
+        ]
+    if not suspects:
+        return [], {}
+    objectives = [window.objective(unit) for unit in suspects]
+    images = awaken(subject, objectives, seed=0, method=method)
+    before = scores(subject, objectives, torch.full_like(images, 0.5))
+    after = scores(subject, objectives, images)
+    dead, awakened = [], {}
+    for unit, image, *pair in zip(suspects, images, before, after, strict=True):
+        if looks_dead(torch.stack(pair), rounding[unit.channel]):
+            dead.append(unit)
+        else:
+            awakened[unit] = image
+    return dead, awakened

@@ -1,0 +1,94 @@
+"""The visualizations of a unit that are shown, and how they came about."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from prober.common.pictures import shrunk, sprite
+from prober.findings.finding import Picture, Pictures, Score
+from prober.findings.finished_sweep import FinishedSweep, Visualization
+from prober.findings.picture_folder import CELL, PictureFolder
+from prober.findings.responses import scores
+from prober.findings.units import Unit
+from prober.subject import Subject
+
+SNAPSHOTS = 7
+"""Snapshots of an evolution on the page, at the most."""
+
+VISUALIZATIONS = 12
+"""Visualizations of a unit on the page, at the most."""
+
+
+def shown_of(sweep: FinishedSweep, unit: Unit) -> list[Visualization]:
+    """Returns the visualizations of a unit that are shown: as many of each variant as may be."""
+    variants: dict[str, list[Visualization]] = {}
+    for shown in sweep.of(unit):
+        variants.setdefault(shown.variant, []).append(shown)
+    most = -(-VISUALIZATIONS // len(variants)) if variants else 0
+    first = [shown for own in variants.values() for shown in own[:most]]
+    rest = [shown for own in variants.values() for shown in own[most:]]
+    return (first + rest)[:VISUALIZATIONS]
+
+
+def draw_evolutions(
+    subject: Subject,
+    sweep: FinishedSweep,
+    unit: Unit,
+    facets: Mapping[str, int | None],
+    folder: PictureFolder,
+) -> Pictures | None:
+    """Writes a unit's visualizations and their evolution as a sprite, one row for each.
+
+    Args:
+        subject: The CNN under study.
+        sweep: What made them.
+        unit: The unit.
+        facets: The number of the facet that a visualization shows, by its stem.
+        folder: Where the sprite is written.
+
+    Returns:
+        None if there are no visualizations of the unit.
+    """
+    visualizations = shown_of(sweep, unit)
+    if not visualizations:
+        return None
+    best: dict[str, float] = {}
+    for shown in sweep.of(unit):
+        best[shown.variant] = max(shown.score, best.get(shown.variant, shown.score))
+    gray = torch.full((1, *subject.input_shape), 0.5)
+    rows, items, kept = [], [], []
+    for shown in visualizations:
+        evolution, steps = sweep.evolution(shown)
+        picked = _evenly(len(steps), SNAPSHOTS)
+        kept = [steps[i] for i in picked]
+        rows.append(shrunk(evolution[picked], CELL))
+        neutral = scores(subject, [shown.objective], gray).item()
+        record = shown.record
+        items.append(
+            Picture(
+                variant=shown.variant,
+                objective=record["objective"],
+                position=record["position"],
+                seed=record["seed"],
+                initial_image=record["initial_image"]["name"],
+                regularizers=shown.penalties,
+                score=shown.score,
+                share=Score(neutral, best[shown.variant]).share(shown.score),
+                facet=facets.get(record["stem"]),
+                record=record,
+            )
+        )
+    return Pictures(
+        sprite=folder.write("seeds.png", sprite(np.stack(rows))),
+        cell=rows[0].shape[1:3],
+        steps=tuple(kept),
+        items=tuple(items),
+    )
+
+
+def _evenly(number: int, most: int) -> list[int]:
+    """Picks of a number of things at most so many, the first and the last among them."""
+    if number <= most:
+        return list(range(number))
+    return [round(i * (number - 1) / (most - 1)) for i in range(most)]

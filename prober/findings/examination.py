@@ -1,0 +1,70 @@
+"""The examination: from what the search has found of each unit to its finding."""
+
+from pathlib import Path
+
+from prober.findings.evidence import gather
+from prober.findings.facet_pictures import draw_facet
+from prober.findings.finding import Finding
+from prober.findings.finished_sweep import FinishedSweep
+from prober.findings.found_facets import Found, find_facets
+from prober.findings.picture_folder import PictureFolder
+from prober.findings.points import Point, points_of
+from prober.findings.real_evidence import real_doubts
+from prober.findings.survey import Survey
+from prober.findings.trust import judge
+from prober.findings.units import Unit
+from prober.findings.verdict import conclude, of_the_dead
+
+
+def examine(
+    survey: Survey, searched: FinishedSweep | None, folder: Path
+) -> tuple[list[Finding], list[Point]]:
+    """Gathers the evidence, writes its pictures and draws the conclusions.
+
+    Args:
+        survey: What units answer to images that are at hand.
+        searched: What the search for facets has made; None if every unit is dead.
+        folder: The report's folder.
+
+    Returns:
+        The findings, one for each unit, and the optima of their facets for TensorBoard's projector.
+    """
+    findings: list[Finding] = []
+    points: list[Point] = []
+    for units in survey.units.values():
+        print(f"Examining {units[0].layer}.")
+        for unit in units:
+            found = None if unit in survey.dead else find_facets(survey, unit, searched)
+            findings.append(_finding(survey, unit, found, PictureFolder(folder, unit)))
+            points += points_of(survey, unit, found) if found else []
+    return findings, points
+
+
+def _finding(survey: Survey, unit: Unit, found: Found | None, folder: PictureFolder) -> Finding:
+    evidence = gather(survey, unit, found, folder)
+    facets, doubts = [], []
+    if found is None:
+        verdict = of_the_dead(survey.real is not None)
+    else:
+        verdict = conclude(found.groups, survey.curves(unit), evidence.score.best)
+        doubts = real_doubts(verdict.kinds, evidence.data)
+        facets = [
+            draw_facet(number, group, found.optima, survey.window(unit), folder)
+            for number, group in enumerate(found.groups)
+        ]
+    trusted, distrust = judge(evidence.trust) if evidence.trust else (None, [])
+    return Finding(
+        layer=unit.layer,
+        channel=unit.channel,
+        position=unit.position,
+        kinds=verdict.kinds,
+        dead=verdict.dead,
+        polysemantic=verdict.polysemantic,
+        hue=verdict.hue,
+        orientation=verdict.orientation,
+        confidence=verdict.confidence,
+        why=(*verdict.why, *doubts, *distrust),
+        trusted=trusted,
+        facets=tuple(facets),
+        evidence=evidence,
+    )

@@ -1,0 +1,102 @@
+"""The pictures of a facet: its optima, and what is left of the best one."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from prober.common.colors import without_color
+from prober.common.pictures import enlarge, shrunk, sprite, to_bytes
+from prober.findings.facets import Group
+from prober.findings.finding import Facet, Intervention, Interventions, Score
+from prober.findings.interventions import TURNS, flat, hue_turned, shuffled
+from prober.findings.optima import INTERVENTIONS, Optima
+from prober.findings.picture_folder import CELL, PictureFolder
+from prober.findings.windows import Window
+
+FACET_PICTURES = 4
+"""Pictures of a facet, at the most."""
+
+
+def draw_facet(
+    number: int, group: Group, optima: Optima, window: Window, folder: PictureFolder
+) -> Facet:
+    """Writes a facet's pictures, cropped to the field and whole, and its interventions.
+
+    Args:
+        number: Which of the unit's facets it is.
+        group: The facet.
+        optima: Of the unit.
+        window: Where the unit looks.
+        folder: Where the pictures are written.
+    """
+    best = group.members[0]
+    pictures = [
+        folder.write(
+            f"facet{number}_{i}.png" if i else f"facet{number}.png",
+            _enlarged(window.crop(optima.images[member])),
+        )
+        for i, member in enumerate(various(group.members, optima))
+    ]
+    return Facet(
+        kind=group.kind,
+        hue=group.hue,
+        orientation=group.orientation,
+        score=optima.score[best].item(),
+        share=len(group.members) / len(optima),
+        pictures=tuple(pictures),
+        full=folder.write(f"facet{number}_full.png", _enlarged(optima.images[best])),
+        interventions=_interventions(number, best, optima, window, folder),
+    )
+
+
+def _interventions(
+    number: int, best: int, optima: Optima, window: Window, folder: PictureFolder
+) -> Interventions:
+    image = optima.images[[best]]
+    shown = [
+        image,
+        torch.full_like(image, 0.5),
+        without_color(image),
+        shuffled(image, window)[0],
+        flat(optima.flat_color[[best]], image),
+        flat(optima.flat_gray[[best]], image),
+    ]
+    names = ["as synthesized", *INTERVENTIONS]
+    scores = [optima.score[best].item(), *optima.after[best].tolist()]
+    if image.shape[1] == 3:
+        shown += [hue_turned(image, degrees) for degrees in TURNS]
+        names += [f"hue turned {degrees}°" for degrees in TURNS]
+    cells = shrunk(to_bytes(window.crop(torch.cat(shown))), CELL)
+    own = Score(neutral=optima.neutral[best].item(), best=scores[0])
+    return Interventions(
+        sprite=folder.write(f"facet{number}_interventions.png", sprite(cells[None])),
+        cell=cells.shape[1:3],
+        items=tuple(
+            Intervention(name, score, own.share(score))
+            for name, score in zip(names, scores, strict=True)
+        ),
+    )
+
+
+def various(members: Sequence[int], optima: Optima) -> list[int]:
+    """Picks optima so that after the best each next one is the least like those before it.
+
+    Args:
+        members: Their numbers, the best first.
+        optima: All of the unit.
+
+    Returns:
+        The numbers of at most `FACET_PICTURES` of them.
+    """
+    left, order = list(members[1:]), [members[0]]
+    flattened = optima.images.flatten(1)
+    while left and len(order) < FACET_PICTURES:
+        nearest = torch.cdist(flattened[left], flattened[order]).amin(1)
+        order.append(left.pop(int(nearest.argmax())))
+    return order
+
+
+def _enlarged(image: Tensor) -> bytes:
+    """A picture `[C, H, W]` alone, as a small file."""
+    return sprite(enlarge(to_bytes(image))[None, None])

@@ -1,0 +1,129 @@
+"""The search for facets: an ascent for every live unit from each of its starts."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from prober.ascent.method import various_initial_images
+from prober.ascent.regularizers import L2, TotalVariation
+from prober.ascent.starts import InitialImage
+from prober.ascent.targets import Target
+from prober.findings.ascents import push_away
+from prober.findings.batches import batches, images_at_once
+from prober.findings.responses import scores
+from prober.findings.starts import Start, choose_starts, effort
+from prober.findings.survey import Survey
+from prober.findings.units import Unit
+from prober.sweep.planned import PlannedTarget
+
+PENALTY = 0.02
+"""The weight of the search's penalties, as a share of the gain: whatever the scale of a unit,
+pixels that hardly matter to it come out dark and smooth."""
+
+KNOWN_IMAGES = 12
+"""Images that a start is pushed away from, at the most."""
+
+KNOWN_SHARE = 0.5
+"""The share of the gain from which on an image is one that excites its unit."""
+
+HELD_IMAGES = 32
+"""Images that the search holds for one unit while it chooses its starts, at the most."""
+
+
+def plan_search(survey: Survey) -> list[PlannedTarget]:
+    """Plans the search for facets: for every live unit a target from each of its starts."""
+    planned = []
+    at_once = max(1, images_at_once(survey.subject) // HELD_IMAGES)
+    for units in survey.units.values():
+        live = [unit for unit in units if unit not in survey.dead]
+        for batch in batches(len(live), at_once):
+            planned += _plan(survey, live[batch])
+    return planned
+
+
+def _plan(survey: Survey, units: Sequence[Unit]) -> list[PlannedTarget]:
+    """Plans for units of one site."""
+    site = units[0].site
+    chosen = choose_starts(
+        survey.subject,
+        units,
+        survey.windows[site],
+        survey.battery,
+        survey.pictures,
+        survey.to_pictures[site].strongest,
+        survey.real,
+    )
+    starts = [
+        [*([Start.of("awakened", survey.awakened[unit])] if unit in survey.awakened else []), *own]
+        for unit, own in zip(units, chosen, strict=True)
+    ]
+    known, gains = _known(survey, units, starts)
+    pushed = _pushed_away(survey, units, known, gains)
+    return [
+        planned
+        for unit, own, more, gain in zip(units, starts, pushed, gains, strict=True)
+        for planned in _targets(survey, unit, [*own, *more], gain)
+    ]
+
+
+def _known(
+    survey: Survey, units: Sequence[Unit], starts: Sequence[Sequence[Start]]
+) -> tuple[list[Tensor], list[float]]:
+    """The images `[K, C, H, W]` that are known to excite each unit, and how far its score goes."""
+    known, gains = [], []
+    for unit, own in zip(units, starts, strict=True):
+        images = torch.stack([start.image for start in own])
+        if candidates := survey.candidates(unit):
+            images = torch.cat([images, survey.sweep.images(candidates)])
+        objectives = [survey.objective(unit)] * len(images)
+        score = scores(survey.subject, objectives, images).double()
+        neutral = survey.curves(unit).neutral
+        gain = (score.max() - neutral).item()
+        gain = gain if gain > 0 else (score.max() - score.min()).item()
+        gains.append(gain if gain > 0 else 1.0)
+        best = score.argsort(descending=True)[:KNOWN_IMAGES]
+        known.append(images[best[score[best] - neutral >= KNOWN_SHARE * gain]])
+    return known, gains
+
+
+def _pushed_away(
+    survey: Survey, units: Sequence[Unit], known: Sequence[Tensor], gains: Sequence[float]
+) -> list[list[Start]]:
+    """For each unit starts that are pushed away from what excites it."""
+    objectives = [survey.objective(unit) for unit in units]
+    scale = torch.tensor(gains, dtype=torch.float64)
+    found: list[list[Start]] = [[] for _ in units]
+    for seed in range(effort(survey.subject.input_shape).pushed):
+        images = push_away(
+            survey.subject,
+            objectives,
+            known,
+            scale,
+            survey.window(units[0]),
+            seed,
+            leaky=seed % 2 == 1,
+            method=survey.method,
+        )
+        for own, image in zip(found, images, strict=True):
+            own.append(Start.of("pushed away", image))
+    return found
+
+
+def _targets(
+    survey: Survey, unit: Unit, starts: Sequence[Start], gain: float
+) -> list[PlannedTarget]:
+    penalties = (L2(PENALTY * gain), TotalVariation(PENALTY * gain))
+    objective = survey.objective(unit).resolved(survey.subject)
+    named: list[tuple[str, InitialImage]] = [
+        ("noise", noise) for noise in various_initial_images(survey.subject.input_shape)
+    ]
+    named += [(start.origin.replace(" ", "_"), start) for start in starts]
+    return [
+        PlannedTarget(
+            Target(objective, start, penalties, seed=0),
+            f"{unit.folder}/{i:02d}_{name}_seed0",
+            f"{i:02d}_{name}",
+        )
+        for i, (name, start) in enumerate(named)
+    ]

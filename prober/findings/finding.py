@@ -1,0 +1,508 @@
+"""What is found of a unit, as types: the one place that says what `findings.json` holds.
+
+Scores are in the units of the layer. A *share* of the gain is (score - score of mid gray) / (best
+score - score of mid gray): 0 is mid gray, 1 the best picture; it may be below 0 or above 1. What is
+not known is `null`. Paths are relative to the folder of the `findings.json` that names them.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from prober.common.files import write_whole
+from prober.common.typed_json import Key, read_json, to_plain
+
+FILE = "findings.json"
+
+
+class Kind(StrEnum):
+    """What a facet wants, or what is said of a unit in its place.
+
+    Attributes:
+        COLOR: A flat color excites it, too; its shape in gray does not.
+        SHAPE: Its shape excites it in gray, too; a flat color does not.
+        COLOR_AND_SHAPE: It needs both at once.
+        BRIGHTNESS: Light or dark, neither color nor shape.
+        MIXED: Its picture shows two things at once; such a facet's unit is unclear.
+        UNCLEAR: The evidence is too thin or contradicts itself; of units alone.
+    """
+
+    COLOR = "color"
+    SHAPE = "shape"
+    COLOR_AND_SHAPE = "color+shape"
+    BRIGHTNESS = "brightness"
+    MIXED = "mixed"
+    UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """Small pictures of equal size side by side in one file.
+
+    Attributes:
+        sprite: The file.
+        cell: Height and width of one picture, in pixels.
+    """
+
+    sprite: str
+    cell: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """What an optimum scores after something was done to it.
+
+    Attributes:
+        name: What was done: `as synthesized`, `without color`, ….
+        score: The score. "pixels shuffled" shows one order, and its score is the mean over four.
+        share: The share of the gain of this optimum; `null` if it has none.
+    """
+
+    name: str
+    score: float
+    share: float | None
+
+
+@dataclass(frozen=True)
+class Interventions(Sprite):
+    """What is left of an optimum when something is taken away.
+
+    Attributes:
+        sprite: File of one row, a cell for each of `items`.
+        cell: Height and width of a cell, in pixels.
+        items: What was done, see below.
+    """
+
+    items: tuple[Intervention, ...]
+
+
+@dataclass(frozen=True)
+class Facet:
+    """One of the different things that excite a unit.
+
+    Attributes:
+        kind: `color`, `shape`, `color+shape`, `brightness`, or `mixed` if the picture shows two
+            things at once and none shows one of them alone; of its best optimum.
+        hue: Degrees on the HSV circle, of its best optimum; `null` if it has no color.
+        orientation: Degrees along the stroke, counter-clockwise from horizontal, modulo 180, of
+            its best optimum; `null` if it has no shape, or one without a direction.
+        score: Of its best optimum.
+        share: The share of all starts that led to it.
+        pictures: Files: optima cropped to what the neuron sees, the best first, then those least
+            like it.
+        full: File: the best one, whole.
+        interventions: What is left of it when something is taken away, see below.
+
+    A facet counts if its best optimum reaches at least 75 % of the gain of the best of all. Two
+    optima are of two facets if they plainly differ (in what they survive by 40 % of the gain, in
+    hue by 50°, in orientation by 25° if the strokes are straight or bars of both orientations
+    excite the unit, in brightness by half) and the score falls to less than 90 % of the lower one's
+    gain somewhere on the straight line between them. Within one linear detector, or a minimum of
+    such, it cannot fall there.
+
+    `hue` is the hue of the tint that raises the score most near the optimum; of a unit whose only
+    facet is a color, the phase of the first harmonic of its answers to flat patches around the
+    circle, or, if there it answers with less than half of its best, the hue of that best one. It is
+    `null` if the pixels do not agree on one (their agreement is below 0.3; for two hues to be two
+    facets it must be 0.7). `orientation` is that of the bar which the unit's gradient by brightness
+    near the optimum agrees with best; `null` if no bar does clearly better than another.
+    """
+
+    kind: Kind
+    hue: float | None
+    orientation: float | None
+    score: float
+    share: float
+    pictures: tuple[str, ...]
+    full: str
+    interventions: Interventions
+
+
+@dataclass(frozen=True)
+class Score:
+    """How far a unit's score goes.
+
+    Attributes:
+        neutral: The score of mid gray.
+        best: The score of its best picture; that of mid gray if the unit is dead.
+    """
+
+    neutral: float
+    best: float
+
+    def share(self, score: float) -> float | None:
+        """Returns a score as a share of the gain; None if there is no gain."""
+        if self.best == self.neutral:
+            return None
+        return finite((score - self.neutral) / (self.best - self.neutral))
+
+
+@dataclass(frozen=True)
+class Field:
+    """The receptive field of the neuron examined, in pixels, measured by gradients.
+
+    Attributes:
+        top: Its first row.
+        left: Its first column.
+        height: Its rows.
+        width: Its columns.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One of the sweep's visualizations of a unit.
+
+    Attributes:
+        variant: Which of its channel's targets it is, whatever the seed: `mean`, `h07_w07`.
+        objective: What was maximized: `ChannelMean`, ….
+        position: `[h, w]` of the neuron; `null` for a channel.
+        seed: The seed.
+        initial_image: What it started from: `GaussianNoise`, ….
+        regularizers: Their weights and names, or `none`.
+        score: The score at the end.
+        share: The share of the gain of the best of its variant; `null` if there is none.
+        facet: The number of the facet that it shows; `null` if it shows none.
+        record: The record of its run.
+    """
+
+    variant: Annotated[str, Key("look")]
+    objective: str
+    position: tuple[int, ...] | None
+    seed: int
+    initial_image: str
+    regularizers: str
+    score: float
+    share: float | None
+    facet: int | None
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Pictures(Sprite):
+    """Visualizations of a unit and how they came about.
+
+    Attributes:
+        sprite: File with a row for each of `items` and a column for each of `steps`.
+        cell: Height and width of a cell, in pixels.
+        steps: The steps of the snapshots shown.
+        items: The visualizations, at most 12, see below.
+    """
+
+    steps: tuple[int, ...]
+    items: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
+class HueTuning:
+    """Answers around the circle of hues.
+
+    Attributes:
+        degrees: The hues.
+        flat: The answers to flat patches of full saturation and value.
+        strokes: The answers to the best tinted stroke of each hue.
+    """
+
+    degrees: tuple[float, ...]
+    flat: tuple[float | None, ...]
+    strokes: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class OrientationTuning:
+    """Answers around the circle of orientations.
+
+    Attributes:
+        degrees: The orientations.
+        bars: The answers to the best bar of each.
+        gratings: The answers to the best grating of each.
+    """
+
+    degrees: tuple[float, ...]
+    bars: tuple[float, ...]
+    gratings: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class FrequencyTuning:
+    """Answers to gratings of some frequencies.
+
+    Attributes:
+        cycles_per_pixel: The frequencies, ascending.
+        gratings: The answers to the best grating of each.
+    """
+
+    cycles_per_pixel: tuple[float, ...]
+    gratings: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a unit answers to flat and striped images.
+
+    Attributes:
+        hue: Over the hues; `null` where images have no three channels.
+        orientation: Over the orientations.
+        frequency: Over the frequencies.
+    """
+
+    hue: HueTuning | None
+    orientation: OrientationTuning
+    frequency: FrequencyTuning
+
+
+@dataclass(frozen=True)
+class Variance:
+    """Shares of the variance of a unit's answers to real images, each shown in every hue.
+
+    What is left to 1 is the difference between images of one class in one hue.
+
+    Attributes:
+        hue: The share that the hue explains.
+        label: The share that the class explains.
+        interaction: The share that their interaction explains.
+    """
+
+    hue: float
+    label: Annotated[float, Key("class")]
+    interaction: float
+
+
+@dataclass(frozen=True)
+class ClassLogit:
+    """A class's mean logit when color or shape of real images change.
+
+    Attributes:
+        own: Of its own images as they are.
+        color_changed: Of its own images in other classes' hues.
+        shape_changed: Of other classes' images in its hue.
+        both_changed: Of other classes' images in other classes' hues.
+    """
+
+    own: float | None
+    color_changed: float | None
+    shape_changed: float | None
+    both_changed: float | None
+
+
+@dataclass(frozen=True)
+class ClassEvidence:
+    """What real images say of a class's logit.
+
+    Attributes:
+        label: The class.
+        hue: Degrees: its hue in the data; `null` if it has none of its own.
+        flat_hue: Degrees: the hue of the flat patch that raises its logit most.
+        logit: Its mean logit when images change; `null` where they cannot, see below.
+    """
+
+    label: str
+    hue: float | None
+    flat_hue: float | None
+    logit: ClassLogit | None
+
+
+@dataclass(frozen=True)
+class Example:
+    """A real image that excites a unit.
+
+    Attributes:
+        score: What the unit answers to it.
+        share: The share of the gain.
+        label: Its class, if it has one.
+        hue: Degrees: its hue, if it has one.
+    """
+
+    score: float
+    share: float | None
+    label: str | None
+    hue: float | None
+
+
+@dataclass(frozen=True)
+class Examples(Sprite):
+    """The real images that excite a unit most.
+
+    Attributes:
+        sprite: File of one row, a cell for each of `items`.
+        cell: Height and width of a cell, in pixels.
+        items: The images, the most exciting first, see below.
+    """
+
+    items: tuple[Example, ...]
+
+
+@dataclass(frozen=True)
+class RealEvidence:
+    """What a unit answers to real images.
+
+    Attributes:
+        table: Its mean answers by class and hue; `null` if the images could not be shown in hues.
+        rows: The classes of the table.
+        columns: Its hues, in degrees.
+        variance: What explains the variance of its answers, see below.
+        label: What is known of the class, if the unit is a class's logit, see below.
+        examples: The images that excite it most, see below.
+    """
+
+    table: tuple[tuple[float | None, ...], ...] | None
+    rows: tuple[str, ...]
+    columns: tuple[float, ...]
+    variance: Variance | None
+    label: Annotated[ClassEvidence | None, Key("class")]
+    examples: Examples
+
+
+@dataclass(frozen=True)
+class PathLikeness:
+    """Cosines between what a layer's channels contribute to the score, -1 to 1.
+
+    Attributes:
+        layer: A layer before the unit's, or several of one channel each.
+        picture: In the picture and in the top real images.
+        real: In the top real images among each other.
+        random: In random real images and in the top ones.
+    """
+
+    layer: str
+    picture: float
+    real: float
+    random: float
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Whether a unit's picture excites it by the path of real images.
+
+    Attributes:
+        picture: The score of the best picture.
+        best_real: The score of the best real image.
+        times: How far the picture goes, in gains of the best real image; `null` if that has none.
+        paths: For each layer before, see below.
+
+    A picture is not trusted if it takes another path, its cosine being less than half of that of
+    the top real images among each other, or if a real image excites the unit more. Where the top
+    real images have no common path themselves, `trusted` is `null`.
+    """
+
+    picture: float
+    best_real: float
+    times: float | None
+    paths: tuple[PathLikeness, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a finding rests on; each part of it is one section of the unit's page.
+
+    Attributes:
+        score: How far the score goes.
+        field: The receptive field of the neuron examined.
+        neuron: `[h, w]`, the neuron examined; `null` in a flat layer.
+        pictures: The sweep's visualizations of the unit.
+        starts: How many starts of each origin were tried.
+        tuning: Answers to flat and striped images.
+        data: Answers to real images; `null` without any.
+        trust: How the picture compares with real images; `null` without any.
+    """
+
+    score: Score
+    field: Field
+    neuron: tuple[int, ...] | None
+    pictures: Pictures | None
+    starts: dict[str, int]
+    tuning: Tuning
+    data: RealEvidence | None
+    trust: Trust | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is found of one unit.
+
+    Attributes:
+        layer: The layer.
+        channel: The channel; in a flat layer, the unit.
+        position: `[h, w]` for a single neuron, `null` for a channel.
+        kinds: The sorted kinds of its facets; `[]` if it is dead; `["unclear"]` if the evidence is
+            thin.
+        dead: Whether nothing that was tried makes a difference to it.
+        polysemantic: Whether it has two facets or more.
+        hue: Degrees, of its first facet that has one.
+        orientation: Degrees, of its first facet that has one.
+        confidence: 0 to 1: how often claims with such figures are right on planted units.
+        why: Sentences: why it is unclear, dead, or not trusted.
+        trusted: Whether its picture excites it by the path of real images; `null` without real
+            images.
+        facets: The one with the best score first, see below.
+        evidence: What this rests on, see below.
+    """
+
+    layer: str
+    channel: int
+    position: tuple[int, ...] | None
+    kinds: tuple[Kind, ...]
+    dead: bool
+    polysemantic: bool
+    hue: float | None
+    orientation: float | None
+    confidence: float
+    why: tuple[str, ...]
+    trusted: bool | None
+    facets: tuple[Facet, ...]
+    evidence: Evidence
+
+    @property
+    def key(self) -> str:
+        """Its name within the layer: `3`, or `3/7,7` for a neuron."""
+        position = "" if self.position is None else "/{},{}".format(*self.position)
+        return f"{self.channel}{position}"
+
+    @property
+    def name(self) -> str:
+        """Its name: `conv2/3`, or `conv2/3/7,7` for a neuron."""
+        return f"{self.layer}/{self.key}"
+
+
+def finite(value: float) -> float | None:
+    """Returns a number, or None for what JSON does not know: NaN and infinity."""
+    return value if math.isfinite(value) else None
+
+
+def save(findings: Sequence[Finding], folder: Path) -> None:
+    """Writes `findings.json`: a list, one object for each unit.
+
+    Numbers get six digits, which is more than is known.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    plain = _rounded(to_plain(findings))
+    content = json.dumps(plain, separators=(",", ":"), allow_nan=False)
+    write_whole(folder / FILE, content + "\n")
+
+
+def load(folder: Path) -> tuple[Finding, ...]:
+    """Reads `findings.json`.
+
+    Raises:
+        InputError: It is missing, broken, or of another version.
+    """
+    return read_json(folder / FILE, tuple[Finding, ...], "report")
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value

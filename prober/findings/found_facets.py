@@ -1,0 +1,87 @@
+"""What the search has found of a unit: its optima and its facets."""
+
+from dataclasses import dataclass
+
+import torch
+
+from prober.findings.evolutions import shown_of
+from prober.findings.facets import Group, facet_shown, group_optima
+from prober.findings.finding import Score
+from prober.findings.finished_sweep import FinishedSweep, Visualization
+from prober.findings.optima import Optima, measure
+from prober.findings.survey import Survey
+from prober.findings.units import Unit
+from prober.findings.verdict import settled
+from prober.findings.windows import Window
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the search has found of a unit that is not dead.
+
+    Attributes:
+        visualizations: Those whose images the optima are; none if every start has failed.
+        optima: The optima.
+        groups: The facets, the best first.
+    """
+
+    visualizations: list[Visualization]
+    optima: Optima
+    groups: list[Group]
+
+    @property
+    def score(self) -> Score:
+        """How far the unit's score goes."""
+        return Score(self.optima.neutral[0].item(), self.optima.score.max().item())
+
+    @property
+    def starts(self) -> dict[str, int]:
+        """How many starts of each origin there were."""
+        origins = [v.record["initial_image"].get("sort", "noise") for v in self.visualizations]
+        return {origin: origins.count(origin) for origin in dict.fromkeys(origins)}
+
+
+def find_facets(survey: Survey, unit: Unit, searched: FinishedSweep | None) -> Found:
+    """Intervenes on all optima of a unit and groups them.
+
+    Args:
+        survey: What units answer to images that are at hand.
+        unit: The unit.
+        searched: What the search for facets has made.
+    """
+    own = survey.candidates(unit)
+    more = searched.of(unit) if searched else []
+    images = torch.cat(
+        [sweep.images(v) for sweep, v in ((survey.sweep, own), (searched, more)) if sweep and v]
+        # Should every start have failed, mid gray is all that there is to show.
+        or [torch.full((1, *survey.subject.input_shape), 0.5)]
+    )
+    objective, curves = survey.objective(unit), survey.curves(unit)
+    optima = measure(survey.subject, [objective] * len(images), images, survey.window(unit))
+    groups = group_optima(survey.subject, objective, optima, curves)
+    return Found([*own, *more], optima, settled(groups, curves))
+
+
+def facets_by_stem(survey: Survey, unit: Unit, found: Found) -> dict[str, int | None]:
+    """Tells which facet the sweep's pictures of a unit show, by their stems.
+
+    Also those of the whole channel and of other positions, and those of this neuron that had to be
+    robust against being moved: their scores cannot come near to those of the search.
+    """
+    shown: dict[str, int | None] = {}
+    objective = survey.objective(unit)
+    others = [
+        other
+        for other in shown_of(survey.sweep, unit)
+        if other.objective != objective or other.record.get("transforms")
+    ]
+    if others:
+        whole = Window(None, 0, 0, *survey.subject.input_shape[1:])
+        objectives = [other.objective for other in others]
+        images = survey.sweep.images(others)
+        numbers = facet_shown(measure(survey.subject, objectives, images, whole), found.groups)
+        shown |= {v.record["stem"]: n for v, n in zip(others, numbers, strict=True)}
+    if found.visualizations:
+        stems = [v.record["stem"] for v in found.visualizations]
+        shown |= {stems[m]: n for n, group in enumerate(found.groups) for m in group.members}
+    return shown

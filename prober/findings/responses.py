@@ -1,0 +1,110 @@
+"""How units respond to many images, and the gradients of their scores."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from prober.ascent.objectives import Objective
+from prober.ascent.scores import Scores
+from prober.findings.batches import batches, forward_batches, gradient_batches, images_at_once
+from prober.findings.units import Site
+from prober.findings.windows import Window
+from prober.subject import Subject
+
+
+@dataclass(frozen=True)
+class Responses:
+    """How strongly the channels of a site respond to N images.
+
+    Attributes:
+        strongest: `[N, channels]`, the largest activation among the neurons of a channel that see
+            as much as the one that stands for it, so that it does not matter where in the image
+            something is.
+        at_neuron: `[N, channels]`, the activation of the neuron that stands for its channel.
+    """
+
+    strongest: Tensor
+    at_neuron: Tensor
+
+
+@torch.no_grad()
+def responses(
+    subject: Subject, images: Tensor, windows: Mapping[Site, Window]
+) -> dict[Site, Responses]:
+    """Computes how strongly every channel of some sites responds to images.
+
+    Args:
+        subject: The CNN under study.
+        images: `[N, C, H, W]` in [0, 1].
+        windows: The sites, and where they look.
+    """
+    layers = list(dict.fromkeys(layer for layer, _ in windows))
+    deepest = max(layers, key=list(subject.layers).index)
+    parts: dict[Site, list[Responses]] = {site: [] for site in windows}
+    for batch in forward_batches(subject, deepest, len(images)):
+        outputs = subject(images[batch].to(subject.mean), layers)
+        for (layer, position), window in windows.items():
+            output = outputs[layer].cpu()
+            if window.neuron is None:
+                parts[layer, position].append(Responses(output, output))
+                continue
+            h, w = window.neuron
+            whole = output[:, :, slice(*window.rows), slice(*window.columns)]
+            parts[layer, position].append(Responses(whole.amax((2, 3)), output[:, :, h, w]))
+    return {site: _joined(part) for site, part in parts.items()}
+
+
+def responses_in_blocks(
+    subject: Subject,
+    make: Callable[[slice], Tensor],
+    number: int,
+    windows: Mapping[Site, Window],
+) -> dict[Site, Responses]:
+    """Computes `responses` to many images, of which only some are in memory at once.
+
+    Args:
+        subject: The CNN under study.
+        make: Makes those of a slice, `[n, C, H, W]` in [0, 1].
+        number: How many there are.
+        windows: The sites, and where they look.
+    """
+    parts: dict[Site, list[Responses]] = {site: [] for site in windows}
+    for block in batches(number, images_at_once(subject)):
+        for site, part in responses(subject, make(block), windows).items():
+            parts[site].append(part)
+    return {site: _joined(part) for site, part in parts.items()}
+
+
+def _joined(parts: Sequence[Responses]) -> Responses:
+    return Responses(
+        torch.cat([part.strongest for part in parts]),
+        torch.cat([part.at_neuron for part in parts]),
+    )
+
+
+@torch.no_grad()
+def scores(subject: Subject, objectives: Sequence[Objective], images: Tensor) -> Tensor:
+    """Computes the scores `[N]` of N images `[N, C, H, W]` by N objectives of one layer."""
+    parts = []
+    for batch in forward_batches(subject, objectives[0].layer, len(images)):
+        score = Scores(objectives[batch])
+        outputs = subject(images[batch].to(subject.mean), score.layers, score.channels)
+        parts.append(score(outputs).cpu())
+    return torch.cat(parts)
+
+
+def gradients(subject: Subject, objectives: Sequence[Objective], images: Tensor) -> Tensor:
+    """Computes the gradients `[N, C, H, W]` of the scores of N images; 0 where there are none."""
+    parts = []
+    for batch in gradient_batches(subject, objectives[0].layer, len(images)):
+        score = Scores(objectives[batch])
+        part = images[batch].to(subject.mean).detach().requires_grad_()
+        total = score(subject(part, score.layers, score.channels)).sum()
+        gradient = torch.zeros_like(part)
+        if total.requires_grad:
+            gradient = torch.autograd.grad(total, part, allow_unused=True)[0]
+            gradient = torch.zeros_like(part) if gradient is None else gradient
+        parts.append(gradient.cpu())
+    return torch.cat(parts)

@@ -1,0 +1,135 @@
+"""The survey: what the units of a subject answer to images that are at hand, before any search."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from prober.ascent.method import Method, is_large
+from prober.ascent.objectives import Objective
+from prober.common.errors import InputError
+from prober.findings.batches import images_at_once
+from prober.findings.dead_units import moved_by_rounding, split_dead
+from prober.findings.finished_sweep import FinishedSweep, Visualization
+from prober.findings.real_images import RealImages
+from prober.findings.real_responses import RealResponses, respond_to_real
+from prober.findings.responses import Responses, responses
+from prober.findings.tuning import Battery, Curves
+from prober.findings.units import Site, Unit
+from prober.findings.windows import Window, window_of
+from prober.subject import Subject
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the units of a subject answer to flat, striped and real images, and to pictures.
+
+    Attributes:
+        subject: The CNN under study.
+        sweep: The visualizations of its units.
+        method: How the search's images are optimized, resolved.
+        units: The units of each site, in the order of the forward pass.
+        windows: Where the units of each site look.
+        battery: The responses to flat and striped images.
+        real: The responses to real images; None without any.
+        pictures: `[P, C, H, W]`, pictures of units, of as many as are held in memory at once.
+        to_pictures: The responses to them.
+        dead: The units that nothing makes a difference to.
+        awakened: For units that only looked dead, an image `[C, H, W]` that moves them.
+    """
+
+    subject: Subject
+    sweep: FinishedSweep
+    method: Method
+    units: Mapping[Site, list[Unit]]
+    windows: Mapping[Site, Window]
+    battery: Battery
+    real: RealResponses | None
+    pictures: Tensor
+    to_pictures: Mapping[Site, Responses]
+    dead: frozenset[Unit]
+    awakened: Mapping[Unit, Tensor]
+
+    def curves(self, unit: Unit) -> Curves:
+        """Returns a unit's tuning curves."""
+        return self.battery.curves(unit.site, unit.channel)
+
+    def window(self, unit: Unit) -> Window:
+        """Returns where a unit looks."""
+        return self.windows[unit.site]
+
+    def objective(self, unit: Unit) -> Objective:
+        """Returns what is maximized for a unit: its neuron, or the flat unit."""
+        return self.window(unit).objective(unit)
+
+    def candidates(self, unit: Unit) -> list[Visualization]:
+        """Returns the visualizations of exactly the neuron, or flat unit, that is examined."""
+        objective = self.objective(unit)
+        return [shown for shown in self.sweep.of(unit) if shown.objective == objective]
+
+
+def survey(
+    subject: Subject, sweep: FinishedSweep, images: RealImages | None, method: Method
+) -> Survey:
+    """Shows a subject flat, striped and real images and pictures of its units.
+
+    Args:
+        subject: The CNN under study; one of large images gets another memory layout, a third
+            faster.
+        sweep: The visualizations of its units.
+        images: Real images, or None.
+        method: How the search's images are optimized.
+
+    Raises:
+        InputError: A unit answers with what is no number, or a picture is damaged.
+    """
+    shape = subject.input_shape
+    if is_large(shape):
+        subject.lay_out_channels_last()
+    units: dict[Site, list[Unit]] = {}
+    for unit in sweep.units(subject):
+        units.setdefault(unit.site, []).append(unit)
+    windows = {site: window_of(subject, *site) for site in units}
+    battery = Battery(subject, windows)
+    real = None if images is None else respond_to_real(subject, images, windows)
+    for own in units.values():
+        _check_finite(subject, battery, own)
+    best = sweep.best_of_variants()
+    number = min(len(best), images_at_once(subject))
+    pictures = sweep.images([best[i * len(best) // number] for i in range(number)])
+    to_pictures = responses(subject, pictures, windows)
+    rounding = moved_by_rounding(subject, battery, windows)
+    method = method.resolved(shape)
+    dead: list[Unit] = []
+    awakened: dict[Unit, Tensor] = {}
+    for site, own in units.items():
+        answered = [battery.responses[site], to_pictures[site].strongest]
+        if real is not None:
+            answered.append(real.of_pool(site).strongest)
+        found = split_dead(subject, own, windows[site], answered, rounding[site], method)
+        dead += found[0]
+        awakened |= found[1]
+    return Survey(
+        subject=subject,
+        sweep=sweep,
+        method=method,
+        units=units,
+        windows=windows,
+        battery=battery,
+        real=real,
+        pictures=pictures,
+        to_pictures=to_pictures,
+        dead=frozenset(dead),
+        awakened=awakened,
+    )
+
+
+def _check_finite(subject: Subject, battery: Battery, units: list[Unit]) -> None:
+    for unit in units:
+        if not battery.responses[unit.site][:, unit.channel].isfinite().all():
+            raise InputError(
+                f"{subject.name} answers a plain gray, flat or striped image with NaN or infinity "
+                f"in channel {unit.channel} of '{unit.layer}', so nothing can be said of it. Does "
+                "it divide by the spread of each image? Leave the channel out (grid.channels), or "
+                "the layer."
+            )

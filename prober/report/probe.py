@@ -1,0 +1,169 @@
+"""One CNN of a report: its pictures, the search for facets, its findings."""
+
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from prober.ascent.method import gentle_transforms
+from prober.common.files import write_whole
+from prober.common.pictures import sprite
+from prober.findings import finding
+from prober.findings.behavior import Behavior, behavior
+from prober.findings.examination import examine
+from prober.findings.facet_search import plan_search
+from prober.findings.finished_sweep import FinishedSweep
+from prober.findings.points import Point
+from prober.findings.real_images import RealImages
+from prober.findings.starts import effort
+from prober.findings.survey import survey
+from prober.report.record import SettingsRecord, SubjectRecord
+from prober.sweep.command import FAILED, Made, check_resumed, make_pictures
+from prober.sweep.engine import Engine, read_saved
+from prober.sweep.planned import PlannedTarget
+
+
+class NotDone(Exception):
+    """Some pictures of a report are missing.
+
+    Attributes:
+        code: The exit code that says why.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass
+class Stopwatch:
+    """How long each part of a report has taken.
+
+    Attributes:
+        seconds: For each part by its name.
+    """
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Adds the time that passes while it is active to a part."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - began
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a report has of one CNN, beside its findings.
+
+    Attributes:
+        folder: Where they are.
+        subject: The CNN.
+        behavior: How well it names real images, None if that cannot be said.
+        settings: How its pictures were made.
+        sheets: Its contact sheets, relative to the folder.
+        points: The facets' best optima.
+    """
+
+    folder: Path
+    subject: SubjectRecord
+    behavior: Behavior | None
+    settings: SettingsRecord
+    sheets: tuple[str, ...]
+    points: list[Point]
+
+
+def probe(
+    engine: Engine,
+    config: str,
+    targets: Sequence[PlannedTarget],
+    folder: Path,
+    finished: Path | None,
+    images: RealImages | None,
+    watch: Stopwatch,
+) -> Part:
+    """Makes the pictures of a CNN's units, searches for their facets and writes its findings.
+
+    Args:
+        engine: Makes the pictures.
+        config: Everything that was set, as YAML.
+        targets: The targets of the pictures.
+        folder: Where the findings are written.
+        finished: The folder of a finished sweep to take the pictures from, None to make them.
+        images: Real images, or None.
+        watch: Told how long it takes.
+
+    Raises:
+        NotDone: It was interrupted, or some pictures are missing.
+        Stopped: The disk is full, say, or a process has died.
+        InputError: Something asked for cannot be done.
+    """
+    subject = engine.subject
+    print(f"{subject.name}:")
+    pictures = finished or folder / "sweep"
+    if finished is None:
+        with watch.timed("pictures"):
+            made = _make(engine, config, targets, pictures)
+            made.show(targets)
+        _check_done(made)
+    with watch.timed("evidence"):
+        sweep = FinishedSweep(pictures, subject)
+        print(f"Showing it flat and striped images{' and real ones' if images else ''}.")
+        method = engine.method
+        if method.transforms is None:
+            method = replace(method, transforms=gentle_transforms(subject.input_shape))
+        surveyed = survey(subject, sweep, images, method)
+    with watch.timed("search"):
+        print("Looking for other facets.")
+        planned, searched = plan_search(surveyed), None
+        if planned:
+            trainer = engine.trainer | {"max_steps": effort(subject.input_shape).steps}
+            searcher = replace(engine, method=method, trainer=trainer)
+            _check_done(_make(searcher, config, planned, folder / "search"))
+            searched = FinishedSweep(folder / "search", subject)
+    with watch.timed("evidence"):
+        findings, points = examine(surveyed, searched, folder)
+        finding.save(findings, folder)
+        _copy_sheets(pictures, folder)
+    sheets = (file.relative_to(folder) for file in (folder / "sheets").glob("*.png"))
+    return Part(
+        folder=folder,
+        subject=SubjectRecord.of(subject, findings),
+        behavior=behavior(surveyed.real) if surveyed.real else None,
+        settings=SettingsRecord.of(sweep),
+        sheets=tuple(sorted(sheet.as_posix() for sheet in sheets)),
+        points=points,
+    )
+
+
+def _make(engine: Engine, config: str, targets: Sequence[PlannedTarget], folder: Path) -> Made:
+    """Makes the pictures of targets, or what is missing of them."""
+    begun = (folder / "config.yaml").exists()  # which is written last
+    # On another machine the stimuli may round otherwise and lead to other targets.
+    if begun and read_saved(folder)["targets"] != len(targets):
+        shutil.rmtree(folder)
+        begun = False
+    if begun:
+        check_resumed(engine, folder, config)
+    job = engine.plan(targets, folder if begun else None)
+    return make_pictures(job, folder, config, begun)
+
+
+def _check_done(made: Made) -> None:
+    if made.ended or made.missing:
+        raise NotDone(made.ended or FAILED)
+
+
+def _copy_sheets(pictures: Path, folder: Path) -> None:
+    for sheet in sorted((pictures / "sheets").glob("*.png")):
+        with Image.open(sheet) as picture:
+            pixels = np.asarray(picture)
+        write_whole(folder / "sheets" / sheet.name, sprite(pixels[None, None]))

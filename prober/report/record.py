@@ -1,0 +1,145 @@
+"""The record of a report: what was probed, with what, and how long it took; `report.json`."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prober.common.files import write_whole
+from prober.common.typed_json import read_json, to_plain
+from prober.findings.behavior import Behavior
+from prober.findings.finding import Finding
+from prober.findings.finished_sweep import FinishedSweep
+from prober.findings.real_images import RealImages
+from prober.subject import Subject
+
+FILE = "report.json"
+
+
+@dataclass(frozen=True)
+class SubjectRecord:
+    """A CNN that was probed.
+
+    Attributes:
+        name: Its name.
+        checkpoint: The file of its weights; `null` if there is none.
+        sha256: Of its weights.
+        input_shape: Channels, height and width of its images.
+        layers: How many units of each layer were examined.
+    """
+
+    name: str
+    checkpoint: str | None
+    sha256: str
+    input_shape: tuple[int, ...]
+    layers: dict[str, int]
+
+    @classmethod
+    def of(cls, subject: Subject, findings: Sequence[Finding]) -> "SubjectRecord":
+        """Describes a subject of whose units something was found."""
+        layers = dict(Counter(finding.layer for finding in findings))
+        shape = tuple(subject.input_shape)
+        return cls(subject.name, subject.checkpoint, subject.sha256, shape, layers)
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """The real images.
+
+    Attributes:
+        name: What they are.
+        images: How many.
+        classes: Their classes.
+        hues: Degrees: the hue of each class; `null` unless the color gives every class away.
+        skipped: The files that could not be read, each with the reason.
+    """
+
+    name: str
+    images: int
+    classes: tuple[str, ...]
+    hues: tuple[float, ...] | None
+    skipped: tuple[tuple[str, ...], ...]
+
+    @classmethod
+    def of(cls, real: RealImages) -> "DataRecord":
+        """Describes real images."""
+        hues = tuple(real.class_hues.tolist()) if real.every_class_has_a_hue else None
+        number = len(real.images)
+        return cls(real.name, number, tuple(real.classes), hues, tuple(real.skipped))
+
+
+@dataclass(frozen=True)
+class SettingsRecord:
+    """How the pictures were made.
+
+    Attributes:
+        seeds: How many seeds.
+        steps: The steps of the longest ascent.
+        precision: The precision, `32-true`.
+        initial_images: The names of what they started from.
+        regularizers: The sets of regularizers, each with its weights.
+    """
+
+    seeds: int
+    steps: int
+    precision: str
+    initial_images: tuple[str, ...]
+    regularizers: tuple[str, ...]
+
+    @classmethod
+    def of(cls, sweep: FinishedSweep) -> "SettingsRecord":
+        """Describes how a sweep was made."""
+        records = [shown.record for shown in sweep.visualizations]
+        starts = dict.fromkeys(record["initial_image"]["name"] for record in records)
+        penalties = dict.fromkeys(shown.penalties for shown in sweep.visualizations)
+        return cls(
+            seeds=len({record["seed"] for record in records}),
+            steps=max(record["steps"] for record in records),
+            precision=records[0]["precision"],
+            initial_images=tuple(starts),
+            regularizers=tuple(penalties),
+        )
+
+
+@dataclass(frozen=True)
+class ReportRecord:
+    """What a report is about, as a whole.
+
+    Attributes:
+        subject: The CNN, see below.
+        against: The second CNN that it is set beside; `null` without one.
+        data: The real images, see below; `null` without any.
+        behavior: How well the CNN names them, see below; `null` if that cannot be said.
+        settings: How the pictures were made, see below.
+        sheets: Files: the contact sheets.
+        seconds: How long each part has taken.
+        date: The day, `2026-11-23`.
+    """
+
+    subject: SubjectRecord
+    against: SubjectRecord | None
+    data: DataRecord | None
+    behavior: Behavior | None
+    settings: SettingsRecord
+    sheets: tuple[str, ...]
+    seconds: dict[str, float]
+    date: str
+
+
+def save(record: ReportRecord, folder: Path) -> None:
+    """Writes `report.json`.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    write_whole(folder / FILE, json.dumps(to_plain(record), indent=2) + "\n")
+
+
+def load(folder: Path) -> ReportRecord:
+    """Reads `report.json`.
+
+    Raises:
+        InputError: It is missing, broken, or of another version.
+    """
+    return read_json(folder / FILE, ReportRecord, "report")

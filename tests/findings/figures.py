@@ -1,0 +1,84 @@
+"""Figures of a unit as they might be, without a CNN that has such a unit."""
+
+import colorsys
+import math
+
+import numpy as np
+import torch
+
+from prober.findings.optima import Optima
+from prober.findings.real_images import RealImages
+from prober.findings.real_responses import LOGIT_SITE, RealResponses
+from prober.findings.responses import Responses
+from prober.findings.stimuli import choice
+from prober.findings.tuning import Curves
+
+
+def curves_of(**answers):
+    """Tuning curves that are zero wherever nothing else is given."""
+    sizes = {"grays": 9, "flat": 72, "strokes": 12, "bars": 36, "gratings": 36, "frequencies": 6}
+    zeros = {name: torch.zeros(size) for name, size in sizes.items()}
+    given = {name: torch.as_tensor(values) for name, values in answers.items()}
+    return Curves(choice((3, 28, 28)), **({**zeros, "tinted": torch.zeros(12, 12)} | given))
+
+
+def optimum(
+    left,
+    score=1.0,
+    hue=math.nan,
+    hue_agreement=1.0,
+    angle=math.nan,
+    orientation_contrast=1.0,
+    color=0.5,
+    by_gradient=None,
+):
+    """One optimum: what is left without color, shape, both; its own color is that of its image."""
+    return {
+        "left": left,
+        "left_by_gradient": by_gradient or left,
+        "score": score,
+        "hue": hue,
+        "hue_agreement": hue_agreement,
+        "orientation": angle,
+        "orientation_contrast": orientation_contrast,
+        "flat_color": [color] * 3 if isinstance(color, float) else color,
+    }
+
+
+def optima_of(*optima, neutral=0.0):
+    """Optima whose images are flat, 2 x 2 pixels of their color."""
+    columns = {
+        key: torch.tensor([each[key] for each in optima], dtype=torch.float64) for key in optima[0]
+    }
+    without_color, without_shape, without_both = columns.pop("left").T
+    gain = columns["score"] - neutral
+    shares = [0 * gain, without_color, 0 * gain, without_shape, without_both]
+    colors = columns["flat_color"].float()
+    return Optima(
+        images=colors[:, :, None, None].expand(-1, -1, 2, 2),
+        after=torch.stack([neutral + share * gain for share in shares], 1),
+        flat_gray=colors,
+        **(columns | {"flat_color": colors}),
+    )
+
+
+def data_of(labels, hues=(0, 120, 240), classes=("a", "b", "c")):
+    colors = [colorsys.hsv_to_rgb(hues[label] / 360, 1, 1) for label in labels]
+    images = torch.tensor(colors, dtype=torch.float32)[:, :, None, None].expand(-1, -1, 2, 2)
+    return RealImages("made up", images, torch.tensor(labels), list(classes))
+
+
+def responses_of(data, tinted, plain=None, white=None):
+    """As `respond_to_real` would: `[hues, N, channels]`; plain, each in the hue of its class."""
+    tinted = torch.as_tensor(tinted, dtype=torch.float32)
+    if plain is None:
+        rows = torch.arange(len(data.labels))
+        plain = tinted[data.labels, rows] if len(tinted) == len(data.classes) else tinted[0]
+    white = tinted.mean(0) if white is None else white
+    plain, tinted = Responses(plain, plain), Responses(tinted, tinted)
+    return RealResponses(data, {LOGIT_SITE: plain}, {LOGIT_SITE: tinted}, white)
+
+
+def logits(answer, number=3):
+    """Logits `[hues, N, classes]` that name the classes `answer[hue][image]`."""
+    return np.eye(number)[np.array(answer)] * 5.0

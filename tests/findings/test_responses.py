@@ -1,0 +1,82 @@
+"""Responses, scores and gradients as plain PyTorch gives them."""
+
+import pytest
+import torch
+
+from prober.ascent.objectives import ChannelMean, Neuron
+from prober.findings import batches
+from prober.findings.responses import gradients, responses, responses_in_blocks, scores
+from prober.findings.windows import window_of
+from tests import plain
+
+
+def test_a_response_is_the_largest_of_the_neurons_that_count():
+    subject = plain.subject()
+    images = torch.rand(5, 3, 28, 28, generator=torch.Generator().manual_seed(0))
+    sites = [("conv2", None), ("logits", None)]
+    windows = {site: window_of(subject, *site) for site in sites}
+    found = responses(subject, images, windows)
+    layers = plain.outputs(images.double())
+    conv2, logits = layers["conv2"].numpy(), layers["logits"].numpy()
+    conv = found["conv2", None]
+    strongest, own = conv.strongest.numpy(), conv.at_neuron.numpy()
+    assert strongest == pytest.approx(conv2[:, :, 2:12, 2:12].max((2, 3)), rel=1e-4, abs=1e-5)
+    assert own == pytest.approx(conv2[:, :, 7, 7], rel=1e-4, abs=1e-5)
+    flat = found["logits", None]
+    for answered in (flat.strongest, flat.at_neuron):
+        assert answered.numpy() == pytest.approx(logits, rel=1e-4, abs=1e-4)
+
+
+def test_several_neurons_of_a_layer_are_answered_in_one_pass():
+    subject = plain.subject()
+    images = torch.rand(3, 3, 28, 28, generator=torch.Generator().manual_seed(2))
+    sites = [("conv2", (0, 3)), ("conv2", (7, 7)), ("conv2", None)]
+    windows = {site: window_of(subject, *site) for site in sites}
+    passes = []
+    subject.cnn.conv1.register_forward_hook(lambda *_: passes.append(1))
+    found = responses(subject, images, windows)
+    assert len(passes) == 1
+    conv2 = plain.outputs(images.double())["conv2"].numpy()
+    expected = {
+        (0, 3): conv2[:, :, 0, 3],
+        (7, 7): conv2[:, :, 7, 7],
+        None: conv2[:, :, 2:12, 2:12].max((2, 3)),
+    }
+    for position, answers in expected.items():
+        strongest = found["conv2", position].strongest.numpy()
+        assert strongest == pytest.approx(answers, rel=1e-4, abs=1e-5)
+
+
+def test_images_that_are_made_block_by_block_are_answered_as_all_together(monkeypatch):
+    subject = plain.subject()
+    images = torch.rand(7, 3, 28, 28, generator=torch.Generator().manual_seed(3))
+    windows = {("conv2", None): window_of(subject, "conv2", None)}
+    monkeypatch.setattr(batches, "BLOCK_BYTES", 3 * images[0].nbytes)
+    made = []
+
+    def make(numbers):
+        made.append(numbers.stop - numbers.start)
+        return images[numbers]
+
+    found = responses_in_blocks(subject, make, 7, windows)
+    assert made == [3, 3, 1]
+    whole = responses(subject, images, windows)["conv2", None]
+    for name in ("strongest", "at_neuron"):
+        one, other = getattr(found["conv2", None], name), getattr(whole, name)
+        assert one.numpy() == pytest.approx(other.numpy(), rel=1e-5, abs=1e-6)
+
+
+def test_scores_and_gradients_are_those_of_plain_pytorch():
+    images = torch.rand(3, 3, 28, 28, generator=torch.Generator().manual_seed(1))
+    objectives = [Neuron("conv2", 1, 7, 7), Neuron("conv2", 4, 0, 3), ChannelMean("conv2", 2)]
+    x = images.double().requires_grad_()
+    conv2 = plain.outputs(x)["conv2"]
+    expected = torch.stack([conv2[0, 1, 7, 7], conv2[1, 4, 0, 3], conv2[2, 2].mean()])
+    subject = plain.subject()
+    assert scores(subject, objectives, images).tolist() == pytest.approx(
+        expected.tolist(), rel=1e-4
+    )
+    gradient = torch.autograd.grad(expected.sum(), x)[0]
+    found = gradients(subject, objectives, images).double()
+    assert torch.allclose(found, gradient, atol=1e-5)
+    assert gradient.abs().max() > 0.01
