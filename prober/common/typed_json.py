@@ -6,13 +6,15 @@ value. A field whose key in the file is no good name in Python says so:
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from typing_extensions import override
 
 from prober.common.errors import InputError
 
@@ -48,73 +50,143 @@ def to_plain(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
-def from_plain(kind: Any, value: Any, where: str = "") -> Any:
+class Misfit(ValueError):
+    """Something in a file is not what it should be.
+
+    Args:
+        said: What is wrong with it.
+
+    Attributes:
+        where: Where it stands, `[3].facets[0].hue`.
+    """
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.where = ""
+
+    def within(self, where: str) -> None:
+        """Adds in what it stands."""
+        self.where = where + self.where
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.where} {super().__str__()}".strip()
+
+
+def from_plain(kind: Any, value: Any) -> Any:
     """Turns what `json` has read into objects.
 
     Args:
         kind: What it should be: a dataclass, an enum, `X | None`, `tuple[X, ...]`, `dict[str, X]`,
             a plain type, or Any.
         value: What was read.
-        where: Where it stands, for the message: `[3].facets[0].hue`.
 
     Raises:
-        ValueError: It is something else; the text says where and what.
+        Misfit: It is something else.
     """
-    if kind is Any:
-        return value
-    if get_origin(kind) in (Union, UnionType):
-        return _from_union(get_args(kind), value, where)
-    if get_origin(kind) is tuple:
-        items = _checked(list, value, where)
-        return tuple(
-            from_plain(get_args(kind)[0], item, f"{where}[{i}]") for i, item in enumerate(items)
-        )
-    if get_origin(kind) is dict:
-        items = _checked(dict, value, where)
-        return {k: from_plain(get_args(kind)[1], v, f"{where}.{k}") for k, v in items.items()}
-    if is_dataclass(kind):
-        return _from_object(kind, _checked(dict, value, where), where)
-    if issubclass(kind, Enum):
-        known = [each.value for each in kind]
-        if value not in known:
-            raise ValueError(f"{where} is {value!r}, not one of {', '.join(map(repr, known))}")
-        return kind(value)
-    return _checked((int, float) if kind is float else kind, value, where)
+    return _reader(kind)(value)
 
 
-def _from_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
-    if value is None and NoneType in kinds:
-        return None
-    (kind,) = (each for each in kinds if each is not NoneType)
-    return from_plain(kind, value, where)
-
-
-def _from_object(kind: Any, value: dict[str, Any], where: str) -> Any:
-    known = keys(kind)
-    if unknown := value.keys() - known.values():
-        raise ValueError(f"{where} has '{min(unknown)}', which is not known here")
-    needed = {each.name for each in fields(kind) if each.default is each.default_factory is MISSING}
-    if missing := [key for name, key in known.items() if name in needed and key not in value]:
-        raise ValueError(f"{where} has no '{missing[0]}'")
-    return kind(
-        **{
-            name: from_plain(_types(kind)[name], value[key], f"{where}.{key}")
-            for name, key in known.items()
-            if key in value
-        }
-    )
+Reader = Callable[[Any], Any]
 
 
 @cache
-def _types(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _reader(kind: Any) -> Reader:
+    """Returns what turns plain values into a kind; made once for each, since files are large."""
+    if kind is Any:
+        return lambda value: value
+    if get_origin(kind) in (Union, UnionType):
+        (other,) = (each for each in get_args(kind) if each is not NoneType)
+        read = _reader(other)
+        return lambda value: None if value is None else read(value)
+    if get_origin(kind) is tuple:
+        return _tuple_reader(_reader(get_args(kind)[0]))
+    if get_origin(kind) is dict:
+        return _dict_reader(_reader(get_args(kind)[1]))
+    if is_dataclass(kind):
+        return _object_reader(kind)
+    if issubclass(kind, Enum):
+        return _enum_reader(kind)
+    return _checker(kind)
 
 
-def _checked(kind: Any, value: Any, where: str) -> Any:
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        wanted = "a number" if kind == (int, float) else f"of type {kind.__name__}"
-        raise ValueError(f"{where} is {value!r}, not {wanted}")
-    return value
+def _tuple_reader(read: Reader) -> Reader:
+    check = _checker(list)
+
+    def read_tuple(value: Any) -> tuple[Any, ...]:
+        found = []
+        for item in check(value):
+            try:
+                found.append(read(item))
+            except Misfit as misfit:
+                misfit.within(f"[{len(found)}]")
+                raise
+        return tuple(found)
+
+    return read_tuple
+
+
+def _dict_reader(read: Reader) -> Reader:
+    check = _checker(dict)
+
+    def read_dict(value: Any) -> dict[str, Any]:
+        found = {}
+        for key, item in check(value).items():
+            try:
+                found[key] = read(item)
+            except Misfit as misfit:
+                misfit.within(f".{key}")
+                raise
+        return found
+
+    return read_dict
+
+
+def _object_reader(kind: Any) -> Reader:
+    types = get_type_hints(kind)
+    names = {key: name for name, key in keys(kind).items()}
+    readers = {key: _reader(types[name]) for key, name in names.items()}
+    optional = {each.name for each in fields(kind) if each.default is not MISSING}
+    needed = [key for key, name in names.items() if name not in optional]
+    check = _checker(dict)
+
+    def read_object(value: Any) -> Any:
+        found = {}
+        for key, item in check(value).items():
+            if key not in readers:
+                raise Misfit(f"has '{key}', which is not known here")
+            try:
+                found[names[key]] = readers[key](item)
+            except Misfit as misfit:
+                misfit.within(f".{key}")
+                raise
+        if missing := [key for key in needed if key not in value]:
+            raise Misfit(f"has no '{missing[0]}'")
+        return kind(**found)
+
+    return read_object
+
+
+def _enum_reader(kind: type[Enum]) -> Reader:
+    known = {each.value: each for each in kind}
+
+    def read_enum(value: Any) -> Enum:
+        if not isinstance(value, str | int) or value not in known:
+            raise Misfit(f"is {value!r}, not one of {', '.join(map(repr, known))}")
+        return known[value]
+
+    return read_enum
+
+
+def _checker(kind: type) -> Reader:
+    kinds = (int, float) if kind is float else (kind,)
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
+            raise Misfit(f"is {value!r}, not of type {kind.__name__}")
+        return value
+
+    return check
 
 
 def read_json(path: Path, kind: Any, what: str) -> Any:

@@ -17,7 +17,13 @@ NOISE_LOSS = 0.05
 
 
 class Shortcut(StrEnum):
-    """Whether a CNN takes a shortcut by color."""
+    """Whether a CNN takes a shortcut by color.
+
+    Attributes:
+        COLOR: It knows the classes, loses them with the color and follows it.
+        NONE: It knows the classes, and the color makes no difference.
+        UNKNOWN: Neither, or its answers in other colors are not known.
+    """
 
     COLOR = "color"
     NONE = "none"

@@ -39,6 +39,10 @@ class Kind(StrEnum):
     UNCLEAR = "unclear"
 
 
+WANTED = (Kind.COLOR, Kind.SHAPE, Kind.COLOR_AND_SHAPE, Kind.BRIGHTNESS)
+"""What a unit can want."""
+
+
 @dataclass(frozen=True)
 class Sprite:
     """Small pictures of equal size side by side in one file.
@@ -143,7 +147,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Field:
-    """The receptive field of the neuron examined, in pixels, measured by gradients.
+    """The receptive field of the neuron examined, in pixels.
 
     Attributes:
         top: Its first row.

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,10 @@ from markupsafe import Markup
 
 from prober.common.errors import InputError
 from prober.common.files import write_whole
-from prober.report.words import DIRECTIONS, HUES, percent
+from prober.common.typed_json import to_plain
+from prober.findings.finding import WANTED, Finding, Kind
+from prober.report.probed import COLUMNS, Probed, counts, flagged, load_report
+from prober.report.words import facet_words, hue_words, percent, unit_sentence
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -20,19 +23,15 @@ SCRIPTS = (
     "words.js",
     "overview.js",
     "unit.js",
-    "evolution.js",
-    "curves.js",
-    "real.js",
+    *sorted(f"sections/{file.name}" for file in (TEMPLATES / "sections").glob("*.js")),
     "page.js",
 )
-"""What the page runs, in this order."""
+"""What the page runs, in this order. Each file in `sections` is a part of a unit's page, in the
+order of their names."""
 
-KINDS = ("color", "shape", "color+shape", "brightness", "unclear")
+KINDS = (*WANTED, Kind.UNCLEAR)
 
 FLAGS = ("polysemantic", "dead", "not trusted")
-
-SHARES = ("color", "shape", "color+shape", "brightness", "several kinds", "unclear", "dead")
-"""What the units of a layer are divided into: each unit is exactly one of these."""
 
 
 def write_page(folder: Path) -> Path:
@@ -54,37 +53,12 @@ def write_page(folder: Path) -> Path:
         InputError: The folder holds no report, or one that cannot be read.
         OSError: The folder cannot be written.
     """
-    report = _read(folder / "report.json")
-    units = _read(folder / "findings.json")
-    others: list[dict] = []
-    other_behavior = None
-    if report["against"] and (folder / "against" / "findings.json").exists():
-        others = _read(folder / "against" / "findings.json")
-        other_behavior = _read(folder / "against" / "report.json")["behavior"]
-    layers = list(dict.fromkeys([*report["subject"]["layers"], *(unit["layer"] for unit in units)]))
-    for layer in layers:
-        write_whole(_script_file(folder, layer), _script(layer, units, others))
+    probed, against = load_report(folder)
+    for layer, findings in probed.layers.items():
+        write_whole(_script_file(folder, layer), _script(layer, findings, against))
     page = folder / "index.html"
-    write_whole(page, _index(report, other_behavior, layers, units, others))
+    write_whole(page, _index(probed, against))
     return page
-
-
-def _read(path: Path) -> Any:
-    """Returns what a JSON file holds.
-
-    Raises:
-        InputError: It is missing or broken, or holds a number that is not finite.
-    """
-
-    def refuse(number: str) -> None:
-        raise ValueError(f"{number} is no number that JSON knows")
-
-    try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-    except FileNotFoundError:
-        raise InputError(f"{path.parent} holds no report: {path.name} is missing.") from None
-    except ValueError as error:
-        raise InputError(f"{path} cannot be read: {error}.") from error
 
 
 def _script_file(folder: Path, layer: str) -> Path:
@@ -98,27 +72,40 @@ def _script_file(folder: Path, layer: str) -> Path:
     return folder / "page" / f"{layer}.js"
 
 
-def _script(layer: str, units: Sequence[dict], others: Sequence[dict]) -> str:
+def _script(layer: str, findings: Sequence[Finding], against: Probed | None) -> str:
     """Returns the script that hands the units of a layer to the page.
 
-    Each unit comes whole, with that of the second subject as `other`, of which the page shows
-    less: its evidence keeps only the scores.
+    Each unit comes whole, with what is said of it in `words`, and with that of the second subject
+    as `other`, of which the page shows less: its evidence keeps only the scores.
     """
-    beside = {
-        _key(other): {**other, "evidence": {"score": other["evidence"]["score"]}}
-        for other in _of(layer, others)
+    units = {}
+    for finding in findings:
+        beside = against.same_unit(finding) if against else None
+        other = None
+        if beside is not None:
+            score = {"score": to_plain(beside.evidence.score)}
+            other = to_plain(beside) | {"evidence": score, "words": _words(beside)}
+        units[finding.key] = to_plain(finding) | {"words": _words(finding), "other": other}
+    return f"receive({_json(layer)}, {_json(units)});\n"
+
+
+def _words(finding: Finding) -> dict[str, Any]:
+    """Says of a unit what is said in words: what it wants, its facets, the hues of real images."""
+    data = finding.evidence.data
+    return {
+        "wants": unit_sentence(finding),
+        "facets": [facet_words(facet) for facet in finding.facets],
+        "examples": [_hue(example.hue) for example in data.examples.items] if data else [],
+        "columns": [_hue(hue) for hue in data.columns] if data else [],
+        "class_hue": _hue(data.label.hue) if data and data.label else None,
     }
-    whole = {_key(unit): {**unit, "other": beside.get(_key(unit))} for unit in _of(layer, units)}
-    return f"receive({_json(layer)}, {_json(whole)});\n"
 
 
-def _index(
-    report: dict,
-    other_behavior: dict | None,
-    layers: list[str],
-    units: list[dict],
-    others: list[dict],
-) -> str:
+def _hue(hue: float | None) -> str | None:
+    return None if hue is None else hue_words(hue)
+
+
+def _index(probed: Probed, against: Probed | None) -> str:
     """Returns `index.html`."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -130,30 +117,28 @@ def _index(
     rows = [
         {
             "name": layer,
-            "flat": all(unit["evidence"]["neuron"] is None for unit in _of(layer, units)),
-            "counts": _counts(_of(layer, units)),
-            "shares": _shares(_of(layer, units)),
-            "other_shares": _shares(_of(layer, others)),
-            "units": [_entry(unit) for unit in _of(layer, units)],
+            "flat": all(finding.evidence.neuron is None for finding in findings),
+            "counts": _counts(findings),
+            "shares": _shares(findings),
+            "other_shares": _shares(against.layers.get(layer, [])) if against else {},
+            "units": [_entry(finding) for finding in findings],
         }
-        for layer in layers
+        for layer, findings in probed.layers.items()
     ]
     data = {
-        "subject": report["subject"]["name"],
-        "against": report["against"]["name"] if others else None,
-        "input": report["subject"]["input_shape"],
-        "shares": SHARES,
-        "hues": HUES,
-        "directions": DIRECTIONS,
+        "subject": probed.record.subject.name,
+        "against": against.record.subject.name if against else None,
+        "input": probed.record.subject.input_shape,
+        "shares": COLUMNS,
         "layers": rows,
     }
     return environment.get_template("index.html.j2").render(
-        report=report,
+        report=probed.record,
         against=data["against"],
-        other_behavior=other_behavior,
+        other_behavior=against.record.behavior if against else None,
         rows=rows,
-        total=_counts(units),
-        kinds=KINDS,
+        total=_counts(probed.findings),
+        kinds=tuple(kind.value for kind in KINDS),
         flags=FLAGS,
         percent=percent,
         data=Markup(_json(data)),
@@ -167,49 +152,39 @@ def _template(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def _entry(unit: dict) -> dict:
+def _entry(finding: Finding) -> dict[str, Any]:
     """Returns what the overview needs of a unit."""
-    kept = ("kinds", "dead", "polysemantic", "trusted", "confidence", "hue", "orientation")
-    pictures = [picture for facet in unit["facets"] for picture in facet["pictures"]]
+    pictures = [picture for facet in finding.facets for picture in facet.pictures]
     return {
-        "key": _key(unit),
-        **{name: unit[name] for name in kept},
-        "facets": len(unit["facets"]),
+        "key": finding.key,
+        "kinds": finding.kinds,
+        "dead": finding.dead,
+        "polysemantic": finding.polysemantic,
+        "trusted": finding.trusted,
+        "confidence": finding.confidence,
+        "hue": finding.hue,
+        "orientation": finding.orientation,
+        "facets": len(finding.facets),
         "picture": pictures[0] if pictures else None,
     }
 
 
-def _key(unit: dict) -> str:
-    """Returns a unit's name within its layer, as links have it: `3`, or `3/7,7` for a neuron."""
-    position = unit["position"]
-    return f"{unit['channel']}" + (f"/{position[0]},{position[1]}" if position else "")
-
-
-def _of(layer: str, units: Iterable[dict]) -> list[dict]:
-    """Returns the units of a layer in their order."""
-    return [unit for unit in units if unit["layer"] == layer]
-
-
-def _counts(units: Sequence[dict]) -> dict[str, int]:
+def _counts(findings: Sequence[Finding]) -> dict[str, int]:
     """Counts units by kind and flag; one of several kinds counts for each of them."""
-    counts = Counter(kind for unit in units for kind in unit["kinds"])
-    counts["polysemantic"] = sum(unit["polysemantic"] for unit in units)
-    counts["dead"] = sum(unit["dead"] for unit in units)
-    counts["not trusted"] = sum(unit["trusted"] is False for unit in units)
-    counts["units"] = len(units)
-    return {name: counts[name] for name in ("units", *KINDS, *FLAGS)}
+    found = Counter(kind for finding in findings for kind in finding.kinds)
+    return {
+        "units": len(findings),
+        **{kind.value: found[kind] for kind in KINDS},
+        "polysemantic": sum(finding.polysemantic for finding in findings),
+        "dead": sum(finding.dead for finding in findings),
+        "not trusted": sum(map(flagged, findings)),
+    }
 
 
-def _shares(units: Sequence[dict]) -> dict[str, int]:
-    """Divides units into `SHARES`; their numbers sum up to that of the units."""
-
-    def share(unit: dict) -> str:
-        if unit["dead"]:
-            return "dead"
-        return unit["kinds"][0] if len(unit["kinds"]) == 1 else "several kinds"
-
-    counts = Counter(share(unit) for unit in units)
-    return {name: counts[name] for name in SHARES if counts[name]}
+def _shares(findings: Sequence[Finding]) -> dict[str, int]:
+    """Divides units into `COLUMNS`; their numbers sum up to that of the units."""
+    found = counts(findings)
+    return {column: found[column] for column in COLUMNS if found[column]}
 
 
 def _json(value: Any) -> str:

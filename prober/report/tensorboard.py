@@ -1,10 +1,10 @@
 """The report in TensorBoard: the summary, the contact sheets, and all pictures in the projector."""
 
-import json
 import os
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,11 @@ The projector itself takes 8192, but not every card it runs on does."""
 
 
 def write_report_tensorboard(
-    folder: Path, points: np.ndarray, sprites: np.ndarray, labels: list[dict[str, Any]]
+    folder: Path,
+    sheets: Sequence[str],
+    points: np.ndarray,
+    sprites: np.ndarray,
+    labels: list[dict[str, Any]],
 ) -> None:
     """Writes `tensorboard/` anew: text, images, and the projector.
 
@@ -38,7 +42,8 @@ def write_report_tensorboard(
     visualization a point of the projector. What stood there before is replaced as a whole.
 
     Args:
-        folder: The report's folder, with `SUMMARY.md`, `report.json` and the sheets it names.
+        folder: The report's folder, with `SUMMARY.md` and the sheets.
+        sheets: The contact sheets, relative to the folder.
         points: What each visualization does to the subject, floating point `[N, D]`. Of more than
             10,000, that many are taken evenly; rows that are not finite are left out.
         sprites: The visualizations, uint8 `[N, h, w, 3]`. They are made smaller if all of them
@@ -56,7 +61,7 @@ def write_report_tensorboard(
     beside = folder / f".tensorboard.{os.getpid()}"
     shutil.rmtree(beside, ignore_errors=True)
     try:
-        _write_events(folder, beside)
+        _write_events(folder, sheets, beside)
         taken = np.flatnonzero(np.isfinite(points).all(axis=1))
         if len(taken) > POINTS:
             taken = taken[np.linspace(0, len(taken) - 1, POINTS).astype(int)]
@@ -68,12 +73,12 @@ def write_report_tensorboard(
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _write_events(folder: Path, into: Path) -> None:
+def _write_events(folder: Path, sheets: Sequence[str], into: Path) -> None:
     writer = SummaryWriter(str(into))
     writer.add_text(
         "summary", without_pictures((folder / "SUMMARY.md").read_text(encoding="utf-8"))
     )
-    for sheet in json.loads((folder / "report.json").read_text(encoding="utf-8"))["sheets"]:
+    for sheet in sheets:
         with Image.open(folder / sheet) as picture:
             pixels = np.asarray(picture.convert("RGB"))
         writer.add_image(f"sheets/{Path(sheet).stem}", pixels, dataformats="HWC")

@@ -1,9 +1,11 @@
-"""Figures in words, and text that Markdown leaves as it is."""
+"""What was found in words: hues, directions, facets, units, shares, numbers.
 
-import html
-import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+The summary and the page take them from here; the page gets them ready-made.
+"""
+
+from collections.abc import Sequence
+
+from prober.findings.finding import Facet, Finding, Kind
 
 HUES = (
     "red",
@@ -40,12 +42,32 @@ def orientation_words(degrees: float) -> str:
     return f"{DIRECTIONS[round(degrees % 180 / 45) % 4]} ({round(degrees) % 180}°)"
 
 
-def facet_words(facet: dict[str, Any]) -> str:
-    """Says what a facet, or a unit with one kind, wants: `color+shape: red (4°), rising (45°)`."""
-    found = [hue_words(facet["hue"])] if facet["hue"] is not None else []
-    if facet["orientation"] is not None:
-        found.append(f"strokes {orientation_words(facet['orientation'])}")
-    return facet["kind"] + (": " if found else "") + ", ".join(found)
+def facet_words(facet: Facet) -> str:
+    """Says what a facet wants: `color+shape: red (4°), strokes rising (45°)`."""
+    found = [hue_words(facet.hue)] if facet.hue is not None else []
+    if facet.orientation is not None:
+        found.append(f"strokes {orientation_words(facet.orientation)}")
+    return facet.kind + (": " if found else "") + ", ".join(found)
+
+
+def unit_words(finding: Finding) -> str:
+    """Says what a unit wants: its facets, each thing once."""
+    if finding.dead:
+        return "nothing excites it"
+    return "; ".join(dict.fromkeys(map(facet_words, finding.facets))) or "unclear"
+
+
+def unit_sentence(finding: Finding) -> str:
+    """Says what a unit wants as a sentence."""
+    if finding.dead:
+        return "Dead: nothing that was tried excites it."
+    if Kind.UNCLEAR in finding.kinds:
+        return "Unclear: the evidence is too thin to say."
+    facets = [facet_words(facet) for facet in finding.facets]
+    if len(facets) == 1:
+        return f"Wants {facets[0]}."
+    listed_facets = "; ".join(words[0].upper() + words[1:] for words in facets)
+    return f"Wants {len(facets)} different things. {listed_facets}."
 
 
 def percent(share: float) -> str:
@@ -54,10 +76,10 @@ def percent(share: float) -> str:
         said = f"{100 * share + 1e-9:.{digits}f}"  # halves go up, as on the page
         if float(said) not in (0, 100) or share in (0, 1):
             break
-    return f"{said} %"
+    return f"{said}%"
 
 
-def listed(items: Sequence[str], most: int | None = None) -> str:
+def joined(items: Sequence[str], most: int | None = None) -> str:
     """Joins items as a sentence does, `a, b and c`; beyond `most`, `a, b and 3 more`."""
     if most is not None and len(items) > most:
         items = [*items[:most], f"{len(items) - most} more"]
@@ -67,16 +89,3 @@ def listed(items: Sequence[str], most: int | None = None) -> str:
 def counted(number: int, noun: str, nouns: str = "") -> str:
     """Says how many there are: `1 unit`, `1,000 units`; an unusual plural is `nouns`."""
     return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"
-
-
-def plain(text: str) -> str:
-    """Marks text so that Markdown shows it letter by letter on one line, in a table, too."""
-    escaped = html.escape(" ".join(text.split()), quote=False)
-    return re.sub(r"([\\`*_\[\]|])", r"\\\1", escaped)
-
-
-def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Lays cells of Markdown out as a table of Markdown."""
-    header = list(header)
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

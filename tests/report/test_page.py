@@ -3,6 +3,7 @@ import os
 import shutil
 import tempfile
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +14,28 @@ from selenium.webdriver.common.keys import Keys
 from prober.common.errors import InputError
 from prober.common.files import write_whole
 from prober.common.pictures import png
+from prober.findings.behavior import Shortcut
+from prober.findings.finding import (
+    ClassEvidence,
+    ClassLogit,
+    Example,
+    Examples,
+    HueTuning,
+    Intervention,
+    Interventions,
+    PathLikeness,
+    Picture,
+    Pictures,
+    RealEvidence,
+    Score,
+    Trust,
+    Variance,
+)
 from prober.report.page import write_page
+from prober.report.words import percent
+from tests.report.reports import EVIDENCE, HONEST, SHORTCUT, facet, finding, record, write
 
-STEPS = [0, 50, 100]
+STEPS = (0, 50, 100)
 EVIL = """a.b "'<i>&{{ 7 }}%2F"""
 """A layer's name as bad as a name can be that has no slash."""
 LABEL = "</script><script>document.title = 'taken over'</script>"
@@ -33,137 +53,94 @@ def sprite(folder, path, rows, columns):
     return path
 
 
-def facet(folder, base, kind, hue=None, orientation=None):
+def drawn(folder, base, kind, hue=None, orientation=None):
+    """A facet with its pictures."""
     shares = {"as synthesized": 1.0, "neutral gray": 0.0, "without color": -0.2, "flat gray": 1.8}
-    return {
-        "kind": kind,
-        "hue": hue,
-        "orientation": orientation,
-        "score": 3.2,
-        "share": 0.75,
-        "pictures": [sprite(folder, f"{base}/facet_{kind}.png", 7, 5)],
-        "full": sprite(folder, f"{base}/full_{kind}.png", 7, 7),
-        "interventions": {
-            "sprite": sprite(folder, f"{base}/interventions.png", 1, len(shares)),
-            "cell": [4, 6],
-            "items": [{"name": n, "score": 3.2 * s, "share": s} for n, s in shares.items()],
-        },
-    }
+    return facet(
+        kind,
+        hue,
+        orientation,
+        score=3.2,
+        share=0.75,
+        pictures=(sprite(folder, f"{base}/facet_{kind}.png", 7, 5),),
+        full=sprite(folder, f"{base}/full_{kind}.png", 7, 7),
+        interventions=Interventions(
+            sprite(folder, f"{base}/interventions.png", 1, len(shares)),
+            (4, 6),
+            tuple(Intervention(name, 3.2 * share, share) for name, share in shares.items()),
+        ),
+    )
 
 
 def seeds(folder, base, facets):
     items = [
-        {
-            "look": "mean",
-            "objective": "ChannelMean",
-            "position": None,
-            "seed": seed,
-            "initial_image": "GaussianNoise",
-            "regularizers": "0.0001 l2",
-            "score": 3.0 - seed,
-            "share": 0.9 - seed,
-            "facet": 0 if facets and seed == 0 else None,
-            "record": {"stem": f"record of seed {seed}"},
-        }
+        Picture(
+            variant="mean",
+            objective="ChannelMean",
+            position=None,
+            seed=seed,
+            initial_image="GaussianNoise",
+            regularizers="0.0001 l2",
+            score=3.0 - seed,
+            share=0.9 - seed,
+            facet=0 if facets and seed == 0 else None,
+            record={"stem": f"record of seed {seed}"},
+        )
         for seed in range(2)
     ]
     path = sprite(folder, f"{base}/seeds.png", len(items), len(STEPS))
-    return {"sprite": path, "cell": [4, 6], "steps": STEPS, "items": items}
+    return Pictures(path, (4, 6), STEPS, tuple(items))
 
 
 def data(folder, base, of_class):
-    example = {"score": 2.4, "share": 0.75, "label": LABEL, "hue": None}
-    logit = {"own": 9.1, "color_changed": 1.2, "shape_changed": 7.0, "both_changed": -3.0}
-    return {
-        "table": [[0.1, 1.5], [3.2, None]],
-        "rows": ["0", LABEL],
-        "columns": [0.0, 216.0],
-        "variance": {"hue": 0.6, "class": 0.2, "interaction": 0.05},
-        "examples": {
-            "sprite": sprite(folder, f"{base}/examples.png", 1, 1),
-            "cell": [4, 6],
-            "items": [example],
-        },
-        "class": {"label": LABEL, "hue": 216.0, "logit": logit} if of_class else None,
-    }
+    logit = ClassLogit(own=9.1, color_changed=1.2, shape_changed=7.0, both_changed=-3.0)
+    return RealEvidence(
+        table=((0.1, 1.5), (3.2, None)),
+        rows=("0", LABEL),
+        columns=(0.0, 216.0),
+        variance=Variance(0.6, 0.2, 0.05),
+        label=ClassEvidence(LABEL, 216.0, None, logit) if of_class else None,
+        examples=Examples(
+            sprite(folder, f"{base}/examples.png", 1, 1),
+            (4, 6),
+            (Example(2.4, 0.75, LABEL, None),),
+        ),
+    )
 
 
-def unit(folder, layer, channel, facets=(), position=None, flat=False, plain=False, **other):
-    """A unit of a report; `plain` has as little evidence as there can be."""
+def unit(folder, layer, channel, facets=(), flat=False, plain=False, **other):
+    """What is found of a unit; `plain` has as little evidence as there can be."""
     base = f"pictures/{layer}/ch{channel:03d}"
-    facets = [facet(folder, base, *each) for each in facets]
-    hue = {"degrees": [0, 120, 240], "flat": [0.1, 2.0, 0.3], "strokes": [0.5, None, 0.4]}
-    orientation = {"degrees": [0, 90], "bars": [0.2, 0.9], "gratings": [0.1, 0.3]}
-    frequency = {"cycles_per_pixel": [0.1, 0.5], "gratings": [0.3, 0.2]}
-    path = {"layer": "conv1", "picture": 0.9, "real": 0.95, "random": 0.4}
-    return {
-        "layer": layer,
-        "channel": channel,
-        "position": position,
-        "kinds": sorted({each["kind"] for each in facets}),
-        "dead": not facets,
-        "polysemantic": len(facets) > 1,
-        "hue": facets[0]["hue"] if facets else None,
-        "orientation": facets[0]["orientation"] if facets else None,
-        "confidence": 0.5,
-        "trusted": None,
-        "why": [],
-        "facets": facets,
-        **other,
-        "evidence": {
-            "score": {"neutral": 0.1, "best": 3.2 if facets else None},
-            "field": {"top": 5, "left": 5, "height": 10, "width": 10},
-            "neuron": None if flat else [7, 7],
-            "pictures": None if plain else seeds(folder, base, facets),
-            "starts": {} if plain else {"noise": 8, "pushed away": 4},
-            "tuning": {
-                "hue": None if plain else hue,
-                "orientation": orientation,
-                "frequency": frequency,
-            },
-            "data": None if plain else data(folder, base, flat),
-            "trust": None
-            if plain or not facets
-            else {"picture": 3.2, "best_real": 2.4, "times": 1.33, "paths": [path]},
-        },
-    }
+    evidence = {"neuron": None if flat else (7, 7), "score": Score(0.1, 3.2)}
+    if not plain:
+        hue = HueTuning((0, 120, 240), flat=(0.1, 2.0, 0.3), strokes=(0.5, None, 0.4))
+        evidence |= {
+            "pictures": seeds(folder, base, facets),
+            "starts": {"noise": 8, "pushed away": 4},
+            "tuning": replace(EVIDENCE.tuning, hue=hue),
+            "data": data(folder, base, flat),
+        }
+        if facets:
+            paths = (PathLikeness("conv1", picture=0.9, real=0.95, random=0.4),)
+            evidence["trust"] = Trust(picture=3.2, best_real=2.4, times=1.33, paths=paths)
+    else:
+        evidence["starts"] = {}
+    return finding(
+        layer,
+        channel,
+        *(drawn(folder, base, *each) for each in facets),
+        **({"confidence": 0.5, "trusted": None} | evidence | other),
+    )
 
 
 def write_report(folder, units, shape=(3, 28, 28), against=None, shortcut="color", with_data=True):
-    layers = {u["layer"]: sum(v["layer"] == u["layer"] for v in units) for u in units}
-    subject = {
-        "name": "Net <b>one</b>",
-        "checkpoint": "net.pt",
-        "sha256": "0" * 64,
-        "input_shape": list(shape),
-        "layers": layers,
-    }
-    given = {"name": "ten digits", "images": 10, "classes": ["0"], "hues": None, "skipped": []}
-    report = {
-        "subject": subject,
-        "against": {**subject, "name": "Net two"} if against else None,
-        "data": given if with_data else None,
-        "behavior": {
-            "accuracy": 0.99,
-            "accuracy_color_changed": 0.2,
-            "accuracy_without_color": None,
-            "names_color": 0.66,
-            "chance": 0.1,
-            "shortcut": shortcut,
-        }
-        if shortcut
-        else None,
-        "settings": {"seeds": 2, "steps": 100, "precision": "32-true"},
-        "date": "2026-11-23",
-        "sheets": ["sheets/conv1.png"],
-    }
-    (folder / "findings.json").write_text(json.dumps(units), encoding="utf-8")
-    (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    behavior = replace(SHORTCUT, accuracy_without_color=None, shortcut=Shortcut(shortcut or "none"))
+    about = record(units, "Net <b>one</b>", behavior if shortcut else None, shape, data=with_data)
+    about = replace(about, sheets=("sheets/conv1.png",))
+    write(folder, units, about)
     if against:
-        (folder / "against" / "findings.json").write_text(json.dumps(against), encoding="utf-8")
-        honest = {**(report["behavior"] or {}), "accuracy": 0.98, "accuracy_color_changed": 0.97}
-        other = report | {"behavior": honest if shortcut else None}
-        (folder / "against" / "report.json").write_text(json.dumps(other), encoding="utf-8")
+        other = replace(HONEST, accuracy=0.98, accuracy_color_changed=0.97)
+        write(folder / "against", against, record(against, "Net two", other if shortcut else None))
     return write_page(folder).as_uri()
 
 
@@ -177,7 +154,7 @@ def page(tmp_path_factory):
         unit(folder, "conv1", 0, [color], confidence=0.7, trusted=True),
         unit(folder, "conv1", 1, [shape, color], confidence=0.9, trusted=False, why=["It lies."]),
         unit(folder, "conv1", 2),
-        unit(folder, "conv1", 2, [neither], position=[7, 7]),
+        unit(folder, "conv1", 2, [neither], position=(7, 7)),
         unit(folder, EVIL, 0, [both], confidence=0.2),
         unit(folder, EVIL, 1, [("unclear",)], plain=True, why=[f"Thin: {LABEL}"]),
         unit(folder, "logits", 0, [color], flat=True),
@@ -350,7 +327,7 @@ def test_from_the_overview_to_a_unit_and_back(browser, page):
     one(browser, ".card").click()
     at(browser, "conv1 / channel 0")
     assert browser.current_url.endswith("#conv1/0")
-    assert text(browser, ".wants") == "Wants color: hue 12° (red)."
+    assert text(browser, ".wants") == "Wants color: red (12°)."
     browser.back()
     wait(lambda: one(browser, "#overview").is_displayed())
     assert browser.switch_to.active_element.get_attribute("href").endswith("#conv1/0")
@@ -426,11 +403,11 @@ def test_a_unit_shows_its_evidence(browser, page):
         "polysemantic: 2 facets",
         "not trusted",
         "It lies.",
-        "Facet 1 of 2: shape: strokes at 45° (rising)",
-        "75 % of the starts led to it",
-        "\N{MINUS SIGN}20 %",
-        "180 %",
-        "60 % goes with the hue",
+        "Facet 1 of 2: shape: strokes rising (45°)",
+        "75% of the starts led to it",
+        "\N{MINUS SIGN}20%",
+        "180%",
+        "60% goes with the hue",
         "1.33 times as far",
         "which sees 10 \N{MULTIPLICATION SIGN} 10 pixels: rows 5 to 14",
     ):
@@ -457,10 +434,10 @@ def test_the_same_unit_of_the_other_subject(browser, page):
     at(browser, "conv1 / channel 0")
     this, other = find(browser, ".panel")
     assert this.text.startswith("Net <b>one</b>")
-    assert "Wants color: hue 12° (red)." in this.text
+    assert "Wants color: red (12°)." in this.text
     assert other.text.startswith("Net two")
-    assert "Wants shape: strokes at 45° (rising)." in other.text
-    assert "without color \N{MINUS SIGN}20 %" in other.text
+    assert "Wants shape: strokes rising (45°)." in other.text
+    assert "without color \N{MINUS SIGN}20%" in other.text
     picture = other.find_element(By.TAG_NAME, "img")
     assert "/against/pictures/conv1/" in picture.get_attribute("src")
     wait(lambda: picture.get_property("naturalWidth") == 30)
@@ -499,7 +476,7 @@ def test_a_unit_with_little_evidence(browser, gray_page):
     at(browser, "conv1 / channel 0")
     said = text(browser, "#unit")
     for words in (
-        "Wants shape, of no single direction.",
+        "Wants shape.",
         "trust not checked: no real images",
         "There are no pictures of this unit.",
         "the input does not have three color channels",
@@ -560,6 +537,13 @@ def test_the_page_holds_no_address():
     for name in ("index.html.j2", "page.css", *SCRIPTS):
         content = (TEMPLATES / name).read_text(encoding="utf-8")
         assert "//" not in content.replace("http://www.w3.org/2000/svg", "").replace("// ", "")
+
+
+def test_shares_are_said_in_percent_as_python_says_them(browser, page):
+    visit(browser, page)
+    shares = [0, 1, 0.5, 0.004, 0.005, 0.0049, 0.996, 0.9951, 0.99996, 0.125, 0.335, 1.8, 2 / 3]
+    said = browser.execute_script("return arguments[0].map(percent)", shares)
+    assert said == [percent(share) for share in shares]
 
 
 @pytest.mark.parametrize("shortcut", ["color", "none", "cannot say", None])

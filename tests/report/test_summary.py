@@ -1,8 +1,8 @@
 import colorsys
 import html
-import json
 import re
 from collections import Counter
+from dataclasses import replace
 from urllib.parse import unquote
 
 import markdown
@@ -10,104 +10,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prober.findings.behavior import Behavior, Shortcut
+from prober.findings.finding import ClassEvidence, ClassLogit, Examples, RealEvidence, Variance
+from prober.report.markdown import plain
 from prober.report.summary import write_summary
-from prober.report.words import hue_name, listed, orientation_words, percent, plain
+from prober.report.words import hue_name, joined, orientation_words, percent
+from tests.report.reports import EVIDENCE, GUESSING, HONEST, SHORTCUT, facet, finding, record, write
 
-LOGIT = {"own": 9.0, "color_changed": 1.0, "shape_changed": 7.0, "both_changed": -3.0}
-SHORTCUT = {
-    "accuracy": 0.99,
-    "accuracy_color_changed": 0.2,
-    "accuracy_without_color": 0.6,
-    "names_color": 0.66,
-    "chance": 0.1,
-    "shortcut": "color",
-}
-HONEST = SHORTCUT | {"accuracy_color_changed": 0.98, "names_color": 0.01, "shortcut": "none"}
-GUESSING = SHORTCUT | {
-    "accuracy": 0.11,
-    "accuracy_color_changed": 0.09,
-    "accuracy_without_color": 0.1,
-    "names_color": 0.1,
-    "shortcut": "cannot say",
-}
+LOGIT = ClassLogit(own=9.0, color_changed=1.0, shape_changed=7.0, both_changed=-3.0)
+NO_EXAMPLES = Examples("", (4, 6), ())
 
 
-def facet(kind, hue=None, orientation=None, score=3.0, share=1.0):
-    return {
-        "kind": kind,
-        "hue": hue,
-        "orientation": orientation,
-        "score": score,
-        "share": share,
-        "pictures": ["filled in by unit"],
-    }
+def real(of_class=None, variance=None):
+    """What real images say of a unit, without a table and examples."""
+    return RealEvidence(None, (), (), variance, of_class, NO_EXAMPLES)
 
 
-def unit(layer, channel, *facets, position=None, confidence=0.9, trusted=True, why=(), data=None):
-    kinds = sorted({each["kind"] for each in facets})
-    for i, each in enumerate(facets):
-        each["pictures"] = [f"pictures/{layer}/ch{channel:03d}/facet{i}.png"]
-    return {
-        "layer": layer,
-        "channel": channel,
-        "position": position,
-        "kinds": kinds,
-        "dead": not facets,
-        "polysemantic": len(facets) > 1,
-        "hue": facets[0]["hue"] if facets else None,
-        "confidence": confidence,
-        "trusted": trusted,
-        "why": list(why),
-        "facets": list(facets),
-        "evidence": {
-            "score": {"neutral": 1.0, "best": 3.0},
-            "starts": {"noise": 8, "flat": 5},
-            "data": data,
-        },
-    }
+def in_class(label, hue, flat_hue=None, **logit):
+    return real(ClassEvidence(label, hue, flat_hue, replace(LOGIT, **logit)))
 
 
-def in_class(label, hue, flat_hue=None, variance=None, **logit):
-    of_class = {"label": label, "hue": hue, "flat_hue": flat_hue, "logit": LOGIT | logit}
-    return {"class": of_class, "variance": variance}
-
-
-def report(units, name="CNN (a)", behavior=None, channels=3, skipped=(), data=True):
-    return {
-        "subject": {
-            "name": name,
-            "sha256": "0123456789abcdef" * 4,
-            "input_shape": [channels, 28, 28],
-            "layers": dict(Counter(each["layer"] for each in units)),
-        },
-        "data": {"name": "some digits", "images": 1000, "skipped": list(skipped)} if data else None,
-        "behavior": behavior,
-        "settings": {
-            "seeds": 8,
-            "steps": 500,
-            "precision": "32-true",
-            "initial_images": ["GaussianNoise"],
-            "regularizers": ["0.0001 l2"],
-        },
-        "seconds": {"pictures": 150.0, "search": 60.0},
-        "date": "2026-11-23",
-        "sheets": [],
-    }
-
-
-def summary(folder, units, against=None, **kwargs):
+def summary(folder, units, against=None, against_report=None, **given):
     """Writes a report's files and its summary, and returns the summary."""
-    others = dict(kwargs.pop("against_report", {}))
-    for place, which, of_which in ((folder, units, kwargs), (folder / "against", against, others)):
-        if which is not None:
-            place.mkdir(exist_ok=True)
-            (place / "findings.json").write_text(json.dumps(which), encoding="utf-8")
-            (place / "report.json").write_text(
-                json.dumps(report(which, **of_which)), encoding="utf-8"
-            )
-            for path in (p for each in which for f in each["facets"] for p in f["pictures"]):
-                (place / path).parent.mkdir(parents=True, exist_ok=True)
-                (place / path).write_bytes(b"a picture")
+    places = [(folder, units, given)]
+    if against is not None:
+        places.append((folder / "against", against, against_report or {}))
+    for place, findings, settings in places:
+        write(place, findings, record(findings, **settings))
+        for path in (path for each in findings for f in each.facets for path in f.pictures):
+            (place / path).parent.mkdir(parents=True, exist_ok=True)
+            (place / path).write_bytes(b"a picture")
     file = write_summary(folder)
     assert file == folder / "SUMMARY.md"
     return file.read_text(encoding="utf-8")
@@ -148,14 +80,14 @@ def table(text, *columns):
 
 def colors(layer, wants, others=0):
     """Some units that want red, and some that want upright strokes."""
-    wanting = [unit(layer, i, facet("color", 0.0)) for i in range(wants)]
-    return wanting + [unit(layer, wants + i, facet("shape", None, 90.0)) for i in range(others)]
+    wanting = [finding(layer, i, facet("color", 0.0)) for i in range(wants)]
+    return wanting + [finding(layer, wants + i, facet("shape", None, 90.0)) for i in range(others)]
 
 
 def logits(hues, **kwargs):
     """Logits of the ten classes, each with a hue or None; class k's own hue is 36 * k degrees."""
     return [
-        unit(
+        finding(
             "logits",
             k,
             facet("shape" if hue is None else "color", hue, 90.0 if hue is None else None),
@@ -168,14 +100,14 @@ def logits(hues, **kwargs):
 def test_what_the_hue_explains_is_a_mean_over_live_units(tmp_path):
     def shares(*of_units):
         return [
-            unit("conv", i, facet("color", 0.0), data={"class": None, "variance": {"hue": share}})
+            finding("conv", i, facet("color", 0.0), data=real(variance=Variance(share, 0, 0)))
             for i, share in enumerate(of_units)
         ]
 
-    units = [*shares(0.9, 0.5), unit("conv", 2, data={"class": None, "variance": None})]
+    units = [*shares(0.9, 0.5), finding("conv", 2, data=real())]
     text = summary(tmp_path, units, against=shares(0.2, 0.3), against_report={"name": "CNN (b)"})
     (head, *rows) = table(text, "layer", "hue explains")
-    assert [row[head.index("hue explains")] for row in rows] == ["70 %", "25 %"]
+    assert [row[head.index("hue explains")] for row in rows] == ["70%", "25%"]
 
 
 # Words
@@ -204,12 +136,12 @@ def test_hues_are_named_as_rgb_has_them():
 
 def test_what_is_not_all_is_not_said_to_be_all():
     said = [percent(share) for share in (0, 0.004, 0.5, 0.996, 0.9996, 1)]
-    assert said == ["0 %", "0.4 %", "50 %", "99.6 %", "99.96 %", "100 %"]
+    assert said == ["0%", "0.4%", "50%", "99.6%", "99.96%", "100%"]
 
 
 def test_lists_are_said_as_in_a_sentence():
-    assert [listed(list("abcd")[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
-    assert listed(list("abcd"), 2) == "a, b and 2 more"
+    assert [joined(list("abcd")[:n]) for n in range(4)] == ["", "a", "a and b", "a, b and c"]
+    assert joined(list("abcd"), 2) == "a, b and 2 more"
 
 
 @given(st.text("ab|*_`[]<>\\& \n", max_size=12).map(lambda text: f"x{text}x"))
@@ -223,9 +155,9 @@ def test_plain_text_is_shown_letter_by_letter(text):
 
 
 def test_a_layer_focuses_on_color_if_more_than_half_of_its_live_units_want_nothing_else(tmp_path):
-    dead = unit("most", 9)
-    mixed = [unit("partly", i, facet("color+shape", 10.0, 45.0)) for i in range(3)]
-    unclear = [unit("open", i, facet("unclear")) for i in range(2)]
+    dead = finding("most", 9)
+    mixed = [finding("partly", i, facet("color+shape", 10.0, 45.0)) for i in range(3)]
+    unclear = [finding("open", i, facet("unclear")) for i in range(2)]
     units = [
         *colors("most", 2, 1),
         dead,
@@ -234,8 +166,7 @@ def test_a_layer_focuses_on_color_if_more_than_half_of_its_live_units_want_nothi
         *unclear,
         *colors("open", 1, 1),
     ]
-    for channel, each in enumerate(units):
-        each["channel"] = channel
+    units = [replace(each, channel=channel) for channel, each in enumerate(units)]
     (answer, _, _) = answers(summary(tmp_path, units))
     said = without_links(answer)
     assert said.startswith("**most** (2 of 3, such as most/0). ")
@@ -248,7 +179,7 @@ def test_no_layer_that_focuses_on_color_is_said_plainly(tmp_path):
     assert answers(summary(tmp_path, colors("conv", 1, 2)))[0].startswith(
         "No layer wants color alone. Not conv (1 of 3)."
     )
-    units = [*colors("conv", 1, 1), unit("conv", 5, facet("unclear"))]
+    units = [*colors("conv", 1, 1), finding("conv", 5, facet("unclear"))]
     assert answers(summary(tmp_path, units))[0].startswith("No layer wants color alone for sure. ")
 
 
@@ -256,8 +187,8 @@ def test_no_layer_that_focuses_on_color_is_said_plainly(tmp_path):
     ("channels", "said"), [(1, "no color in it"), (5, "5 channels, not red, green and blue")]
 )
 def test_input_without_color(tmp_path, channels, said):
-    units = [unit("conv", 0, facet("shape", None, 0.0))]
-    answer = answers(summary(tmp_path, units, channels=channels))[0]
+    units = [finding("conv", 0, facet("shape", None, 0.0))]
+    answer = answers(summary(tmp_path, units, shape=(channels, 28, 28)))[0]
     assert said in answer
     assert "of 1" not in answer
 
@@ -273,8 +204,8 @@ def test_a_shortcut_is_said_with_its_figures(tmp_path):
     text = summary(tmp_path, logits(hues), behavior=SHORTCUT)
     answer = without_links(answers(text)[1])
     assert answer.startswith(
-        "Yes, in color. On real images 99 % of the answers are right (chance: 10 %), in the hue "
-        "of another class 20 %, and 66 % then name the class of that hue. "
+        "Yes, in color. On real images 99% of the answers are right (chance: 10%), in the hue "
+        "of another class 20%, and 66% then name the class of that hue. "
     )
     assert (
         "Of 9 class logits of CNN (a), 9 answer flat patches most in the hue of the own class "
@@ -303,7 +234,7 @@ def test_random_weights_have_no_shortcut(tmp_path, against):
         tmp_path, units, behavior=GUESSING, against=against and units, against_report=others
     )
     answer = answers(text)[1]
-    assert answer.startswith("Cannot be said. On real images 11 % of the answers are right")
+    assert answer.startswith("Cannot be said. On real images 11% of the answers are right")
     assert "That is no better than chance" in answer
     assert not re.search(r"Yes|one in color|evidence of a", answer + text.split("##", 1)[1])
 
@@ -313,7 +244,7 @@ def test_random_weights_have_no_shortcut(tmp_path, against):
 )
 def test_no_better_than_chance_is_said_only_if_so(tmp_path, accuracy, guess):
     # Of 1000 images 100 are guessed, give or take 9.5; two of these above are 119.
-    behavior = GUESSING | {"accuracy": accuracy}
+    behavior = replace(GUESSING, accuracy=accuracy)
     answer = answers(summary(tmp_path, logits([None] * 10), behavior=behavior))[1]
     assert ("no better than chance" in answer) == guess
     assert "within 18°" not in answer
@@ -321,14 +252,13 @@ def test_no_better_than_chance_is_said_only_if_so(tmp_path, accuracy, guess):
 
 def test_no_shortcut_and_what_was_not_looked_for(tmp_path):
     answer = answers(summary(tmp_path, logits([None] * 10), behavior=HONEST))[1]
-    assert answer.startswith("None found in color. On real images 99 % of the answers are right")
+    assert answer.startswith("None found in color. On real images 99% of the answers are right")
     assert "Other shortcuts were not looked for." in answer
 
 
 def test_pictures_alone_show_no_shortcut(tmp_path):
     units = logits([36.0 * k for k in range(10)])
-    for each in units:
-        each["evidence"]["data"], each["trusted"] = None, None
+    units = [replace(each, trusted=None, evidence=EVIDENCE) for each in units]
     text = summary(tmp_path, units, data=False)
     answer = answers(text)[1]
     assert answer.startswith("Cannot be said. The pictures show what the logits want, not what")
@@ -345,13 +275,14 @@ def test_pictures_alone_show_no_shortcut(tmp_path):
 
 
 def test_missing_figures_are_left_out(tmp_path):
-    behavior = dict.fromkeys(GUESSING) | {"accuracy": 0.9, "shortcut": "cannot say"}
-    units = logits([None] * 3, color_changed=None)
-    for each in units:
-        each["evidence"]["data"]["class"]["hue"] = None
+    behavior = Behavior(0.9, None, None, None, 0.1, Shortcut.UNKNOWN)
+    unknown = real(ClassEvidence("0", None, None, replace(LOGIT, color_changed=None)))
+    units = [replace(each, evidence=replace(EVIDENCE, data=unknown)) for each in logits([None] * 3)]
     text = summary(tmp_path, units, behavior=behavior)
-    assert answers(text)[1] == "Cannot be said. On real images 90 % of the answers are right."
-    assert table(text, "on real images")[1] == ["CNN (a)", "90 %", "-", "-", "-", "-"]
+    assert answers(text)[1] == (
+        "Cannot be said. On real images 90% of the answers are right (chance: 10%)."
+    )
+    assert table(text, "on real images")[1] == ["CNN (a)", "90%", "-", "-", "-", "10%"]
     assert table(text, "class", "picture")[0] == ["class", "picture", "wants"]
     assert table(text, "class", "hue changed")[1][1:] == ["9.0", "-", "7.0", "-3.0"]
     assert "It is lower with" not in text
@@ -360,14 +291,14 @@ def test_missing_figures_are_left_out(tmp_path):
 def test_polysemantic_units_go_by_confidence_then_by_the_second_facet(tmp_path):
     def two(channel, second, **kwargs):
         facets = facet("color", 0.0, share=0.6), facet("shape", None, 0.0, score=second, share=0.4)
-        return unit("conv", channel, *facets, **kwargs)
+        return finding("conv", channel, *facets, **kwargs)
 
     units = [
         two(0, 1.5),
         two(1, 2.5),
         two(2, 1.2, confidence=0.95),
         two(3, 2.9, confidence=0.99, trusted=False),
-        unit("conv", 4, facet("color", 240.0)),
+        finding("conv", 4, facet("color", 240.0)),
     ]
     text = summary(tmp_path, units)
     rows = table(text, "unit")[1:]
@@ -376,7 +307,7 @@ def test_polysemantic_units_go_by_confidence_then_by_the_second_facet(tmp_path):
     assert "⚠" not in rows[0][0]
     # The neutral score is 1, the best 3: a score of 2.5 is three quarters of the way.
     assert rows[1][2].endswith(
-        "shape: strokes horizontal (0°); 75 % of the way, from 40 % of the starts"
+        "shape: strokes horizontal (0°); 75% of the way, from 40% of the starts"
     )
     assert rows[1][2].count("<img") == 1
     answer = without_links(answers(text)[2])
@@ -386,7 +317,7 @@ def test_polysemantic_units_go_by_confidence_then_by_the_second_facet(tmp_path):
 
 @pytest.mark.parametrize("doubt", [{"trusted": False}, {"confidence": 0.3}])
 def test_polysemantic_units_in_doubt_are_no_clear_examples(tmp_path, doubt):
-    units = [unit("conv", 0, facet("color", 0.0), facet("brightness"), **doubt)]
+    units = [finding("conv", 0, facet("color", 0.0), facet("brightness"), **doubt)]
     assert answers(summary(tmp_path, units))[2].startswith("None that is sure and trusted: 1 of 1")
 
 
@@ -397,7 +328,7 @@ def test_no_polysemantic_unit_is_no_proof(tmp_path):
 
 
 def test_all_dead(tmp_path):
-    text = summary(tmp_path, [unit("conv", i, trusted=None) for i in range(3)])
+    text = summary(tmp_path, [finding("conv", i, trusted=None) for i in range(3)])
     first, second, third = answers(text)
     for answer in (first, second, third):
         assert answer.startswith("Cannot be said")
@@ -413,21 +344,20 @@ def everything():
     """Units of every sort, some with names that Markdown would take for markup."""
     units = [
         *colors("conv1", 3, 1),
-        unit("conv1", 4, facet("brightness"), trusted=False, why=["Not | the path."]),
-        unit("conv1", 5),
-        unit("a_b|c_", 0, facet("color+shape", 200.0, 45.0)),
-        unit("a_b|c_", 1, facet("unclear"), why=["Two *things* at once."]),
-        unit("a_b|c_", 2, facet("color", 1.0), facet("unclear", score=2.0), facet("brightness")),
-        unit("conv2", 3, facet("shape", None, 91.0), position=[7, 8]),
-        unit("conv2", 3, facet("color", 10.0), facet("color", 190.0), position=[0, 0]),
+        finding("conv1", 4, facet("brightness"), trusted=False, why=["Not | the path."]),
+        finding("conv1", 5),
+        finding("a_b|c_", 0, facet("color+shape", 200.0, 45.0)),
+        finding("a_b|c_", 1, facet("unclear"), why=["Two *things* at once."]),
+        finding("a_b|c_", 2, facet("color", 1.0), facet("unclear", score=2.0), facet("brightness")),
+        finding("conv2", 3, facet("shape", None, 91.0), position=[7, 8]),
+        finding("conv2", 3, facet("color", 10.0), facet("color", 190.0), position=[0, 0]),
         *logits([36.0 * k for k in range(10)]),
     ]
-    units[-1]["trusted"] = False
-    return units
+    return [*units[:-1], replace(units[-1], trusted=False)]
 
 
 def write_everything(folder):
-    others = [each for each in everything() if each["layer"] != "conv2"]
+    others = [each for each in everything() if each.layer != "conv2"]
     return summary(
         folder,
         everything(),
@@ -442,8 +372,8 @@ def test_every_link_leads_to_a_unit_and_every_picture_exists(tmp_path):
     text = write_everything(tmp_path)
     units = {
         "/".join(
-            [each["layer"], str(each["channel"])]
-            + ([",".join(map(str, each["position"]))] if each["position"] else [])
+            [each.layer, str(each.channel)]
+            + ([",".join(map(str, each.position))] if each.position else [])
         )
         for each in everything()
     }
@@ -477,7 +407,7 @@ def test_layers_are_counted_beside_the_second_subject(tmp_path):
     expected = {"units": 6, "color": 3, "shape": 1, "brightness": 1, "dead": 1, "⚠": 1}
     for name, cell in zip(head[1:], first[1:], strict=True):
         assert int(cell.split()[0]) == expected.get(name, 0)
-    assert first[2] == "3 (50 %)"
+    assert first[2] == "3 (50%)"
 
 
 def test_every_count_of_the_layers_is_that_of_the_findings(tmp_path):
@@ -489,23 +419,23 @@ def test_every_count_of_the_layers_is_that_of_the_findings(tmp_path):
         name = cells["layer"].replace("\\", "").replace("**", "")
         layer = name.split(", ")[0]
         seen.append(name)
-        units = [each for each in everything() if each["layer"] == layer]
-        sorts = Counter(
+        units = [each for each in everything() if each.layer == layer]
+        counted = Counter(
             "dead"
-            if not each["facets"]
+            if not each.facets
             else "several kinds"
-            if len({f["kind"] for f in each["facets"]}) > 1
-            else each["facets"][0]["kind"]
+            if len({f.kind for f in each.facets}) > 1
+            else each.facets[0].kind
             for each in units
         )
-        sorts["polysemantic"] = sum(len(each["facets"]) > 1 for each in units)
-        sorts["⚠"] = sum(each["trusted"] is False for each in units)
+        counted["polysemantic"] = sum(len(each.facets) > 1 for each in units)
+        counted["⚠"] = sum(each.trusted is False for each in units)
         assert int(cells["units"]) == len(units)
-        for sort in names[2:]:
-            count, share = re.fullmatch(r"(\d+)(?: \((\d+) %\))?", cells[sort]).groups()
-            assert int(count) == sorts[sort]
-            assert share is None or abs(int(share) - 100 * sorts[sort] / len(units)) <= 0.5
-        assert sum(int(cells[sort].split()[0]) for sort in names[2:-2]) == len(units)
+        for column in names[2:]:
+            count, share = re.fullmatch(r"(\d+)(?: \((\d+)%\))?", cells[column]).groups()
+            assert int(count) == counted[column]
+            assert share is None or abs(int(share) - 100 * counted[column] / len(units)) <= 0.5
+        assert sum(int(cells[column].split()[0]) for column in names[2:-2]) == len(units)
     assert seen == ["conv1", "conv1, b", "a_b|c_", "a_b|c_, b", "conv2", "logits", "logits, b"]
 
 
@@ -527,12 +457,12 @@ def test_the_second_subject_stands_beside_the_first(tmp_path):
     # One of the six units of conv1 is dead in both.
     assert "**conv1** (3 of 5, such as conv1/0; b: 3 of 5)" in first
     assert "**logits** (10 of 10, such as logits/0; 1 of them ⚠; b: 10 of 10)" in first
-    assert "In b none is found: 99 % of the answers are right" in second
-    live = [each for each in everything() if each["facets"] and each["layer"] != "conv2"]
+    assert "In b none is found: 99% of the answers are right" in second
+    live = [each for each in everything() if each.facets and each.layer != "conv2"]
     assert third.endswith(f"In b: 1 of {len(live)}.")
     assert table(text, "on real images")[1:] == [
-        ["a", "99 %", "20 %", "60 %", "66 %", "10 %"],
-        ["b", "99 %", "98 %", "60 %", "1 %", "10 %"],
+        ["a", "99%", "20%", "60%", "66%", "10%"],
+        ["b", "99%", "98%", "60%", "1%", "10%"],
     ]
     assert "No second subject" not in text
 
@@ -567,7 +497,7 @@ def test_what_is_open_and_what_was_skipped(tmp_path):
 
 def test_a_large_subject_has_a_short_summary(tmp_path):
     units = [
-        unit(
+        finding(
             f"conv{layer}",
             i,
             facet("color", 3.0 * i % 360),
@@ -579,7 +509,7 @@ def test_a_large_subject_has_a_short_summary(tmp_path):
         for i in range(200)
     ]
     units += [
-        unit("logits", i, facet("color", 1.0), data=in_class(str(i), 36.0)) for i in range(300)
+        finding("logits", i, facet("color", 1.0), data=in_class(str(i), 36.0)) for i in range(300)
     ]
     text = summary(tmp_path, units, behavior=SHORTCUT)
     assert len(text.splitlines()) < 200

@@ -1,4 +1,3 @@
-import json
 import socket
 from io import BytesIO
 
@@ -12,6 +11,7 @@ from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 from prober.report import tensorboard
 from prober.report.tensorboard import sprite_of, without_pictures, write_report_tensorboard
 
+SHEETS = ("sheets/conv1.png", "sheets/conv2_1.png")
 HEAD = ["name", "kind", "layer", "channel", "facet", "seed", "score"]
 
 SUMMARY = """# What it wants
@@ -40,8 +40,6 @@ def folder(tmp_path):
     (tmp_path / "sheets").mkdir()
     for name, seed in (("conv1", 1), ("conv2_1", 2)):
         Image.fromarray(pixels(12, 20, seed=seed)).save(tmp_path / "sheets" / f"{name}.png")
-    sheets = {"sheets": ["sheets/conv1.png", "sheets/conv2_1.png"]}
-    (tmp_path / "report.json").write_text(json.dumps(sheets), encoding="utf-8")
     (tmp_path / "SUMMARY.md").write_text(SUMMARY, encoding="utf-8")
     return tmp_path
 
@@ -49,7 +47,9 @@ def folder(tmp_path):
 def write(folder, number=5, size=(6, 6), labels=None):
     points = np.random.default_rng(number).normal(size=(number, 4)).astype(np.float32)
     sprites = pixels(number, *size)
-    write_report_tensorboard(folder, points, sprites, labels or [label(i) for i in range(number)])
+    write_report_tensorboard(
+        folder, SHEETS, points, sprites, labels or [label(i) for i in range(number)]
+    )
     return points, sprites
 
 
@@ -140,7 +140,6 @@ def test_writing_again_replaces(folder):
     assert "left over" not in files
     assert sorted(file.name for file in folder.iterdir()) == [
         "SUMMARY.md",
-        "report.json",
         "sheets",
         "tensorboard",
     ]
@@ -154,12 +153,14 @@ def test_what_fails_leaves_what_was_there(folder):
         write(folder)
     assert text(folder).startswith("# What it wants")
     with pytest.raises(ValueError, match="2 points, 3 sprites and 2 labels"):
-        write_report_tensorboard(folder, np.ones((2, 2)), pixels(3, 4, 4), [label(0), label(1)])
+        write_report_tensorboard(
+            folder, SHEETS, np.ones((2, 2)), pixels(3, 4, 4), [label(0), label(1)]
+        )
     assert not list(folder.glob(".tensorboard*"))
 
 
 def test_nothing_to_project(folder):
-    write_report_tensorboard(folder, np.ones((0, 4), np.float32), pixels(0, 6, 6), [])
+    write_report_tensorboard(folder, SHEETS, np.ones((0, 4), np.float32), pixels(0, 6, 6), [])
     assert text(folder).startswith("# What it wants")
     assert len(list((folder / "tensorboard").iterdir())) == 1
 
@@ -168,7 +169,7 @@ def test_points_that_are_not_finite_are_left_out(folder):
     points = np.arange(6, dtype=np.float32).reshape(3, 2)
     points[1, 1] = np.nan
     sprites = pixels(3, 4, 4)
-    write_report_tensorboard(folder, points, sprites, [label(i) for i in range(3)])
+    write_report_tensorboard(folder, SHEETS, points, sprites, [label(i) for i in range(3)])
     _, shown, rows, sprite = projector(folder)
     assert shown.tolist() == [[0, 1], [4, 5]]
     assert [row[0] for row in rows] == ["name", "conv1/0", "conv1/2"]

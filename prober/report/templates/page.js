@@ -35,8 +35,7 @@ async function drawUnit(unit) {
     return;
   }
   const found = { ...units[unit.key], key: unit.key };
-  const parts = [heading, comparison, facets, evolution, tuning, realImages, trust, records]
-    .flatMap((draw) => draw(found)).filter(present);
+  const parts = [heading, comparison, ...sections].flatMap((draw) => draw(found)).filter(present);
   $("unit").replaceChildren(navigation(unit), ...parts);
   $("unit").querySelector("h2").focus({ preventScroll: true });
 }

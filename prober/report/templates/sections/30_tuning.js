@@ -1,5 +1,7 @@
 // Tuning curves as SVG.
 
+sections.push(tuning);
+
 const CHART = { width: 372, height: 222, left: 46, right: 354, top: 14, bottom: 170 };
 
 function tuning(unit) {

@@ -1,23 +1,25 @@
 // What real images say of a unit.
 
+sections.push(realImages);
+
 function realImages(unit) {
   const title = "Real images";
   const data = unit.evidence.data;
   if (!data) return part(title, note("No real images were given."));
-  return part(title, examples(data.examples), element("h4", {}, "By class and hue"),
-    variance(data.variance),
-    data.table?.length ? heatMap(data)
+  return part(title, examples(data.examples, unit.words.examples),
+    element("h4", {}, "By class and hue"), variance(data.variance),
+    data.table?.length ? heatMap(data, unit.words.columns)
       : note("There is no table: the images could not be shown in several hues."),
-    data.class && classChoice(data.class));
+    data.class?.logit && classChoice(data.class, unit.words.class_hue));
 }
 
-function examples(found) {
-  if (!found?.items.length) return null;
+function examples(found, hues) {
+  if (!found.items.length) return null;
   const { sprite, cell: size, items } = found;
   return [element("h4", {}, "Those that excite it most"),
     element("div", { class: "row" }, items.map((item, column) => {
       const name = present(item.label) ? `class ${item.label}` : "";
-      const about = [name, present(item.hue) && hueWords(item.hue)].filter(Boolean).join(", ");
+      const about = [name, hues[column]].filter(Boolean).join(", ");
       const label = `Real image, ${about || "of no class"}: score ${number(item.score)}`;
       return scored(cell({ sprite, size, columns: items.length, column, label }), about, item);
     })),
@@ -34,7 +36,7 @@ function variance(shares) {
 }
 
 /** Mean scores as a table, classes down and hues across, from light to dark (or dark to light). */
-function heatMap({ table, rows, columns }) {
+function heatMap({ table, rows, columns }, hues) {
   const values = table.flat().filter(present);
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const level = (value) =>
@@ -47,7 +49,7 @@ function heatMap({ table, rows, columns }) {
     element("i", { class: "swatch", style: `background:hsl(${hue} 100% 50%)` }), `${short(hue)}°`));
   const body = table.map((scores, i) => element("tr", {}, element("th", { scope: "row" }, rows[i]),
     scores.map((value, j) => element("td", { style: `--level:${level(value)}`,
-      title: `class ${rows[i]}, ${hueWords(columns[j])}: ${said(value)}` }, said(value)))));
+      title: `class ${rows[i]}, ${hues[j]}: ${said(value)}` }, said(value)))));
   const heat = element("table", { class: "heat" },
     element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "class"), head)),
     element("tbody", {}, body));
@@ -55,7 +57,7 @@ function heatMap({ table, rows, columns }) {
 }
 
 /** Whether a class goes by its color or its shape: its logit when either is changed. */
-function classChoice({ label, hue, logit }) {
+function classChoice({ label, logit }, hue) {
   const cases = { own: "its own images", color_changed: "its shape in another class's hue",
     shape_changed: "another class's shape in its hue", both_changed: "both of another class" };
   const values = Object.keys(cases).map((name) => logit[name]);
@@ -71,6 +73,6 @@ function classChoice({ label, hue, logit }) {
     element("td", { class: "wide" }, bar(logit[name]))));
   return [element("h4", {}, `Class ${label}: color or shape?`),
     paragraph("Its mean logit over real images. ", hue === null
-      ? "In the data this class has no one hue." : `In the data this class has ${hueWords(hue)}.`),
+      ? "In the data this class has no one hue." : `In the data this class is ${hue}.`),
     element("table", { class: "figures bars" }, element("tbody", {}, rows))];
 }

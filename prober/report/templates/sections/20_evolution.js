@@ -1,5 +1,7 @@
 // How the pictures of a unit came about: one slider that moves all of them.
 
+sections.push(evolution);
+
 let playing = null; // the timer while the evolution plays
 
 function stopPlaying() {
@@ -10,8 +12,8 @@ function stopPlaying() {
 function evolution(unit) {
   const title = "How the pictures came about";
   const { pictures, starts } = unit.evidence;
-  const sorts = Object.entries(starts ?? {}).map(([name, count]) => `${count} ${name}`);
-  const tried = sorts.length > 0 && note(`Starts tried: ${sorts.join(", ")}.`);
+  const origins = Object.entries(starts).map(([name, count]) => `${count} ${name}`);
+  const tried = origins.length > 0 && note(`Starts tried: ${origins.join(", ")}.`);
   if (!pictures?.items.length) {
     return part(title, note("There are no pictures of this unit."), tried);
   }
@@ -65,7 +67,7 @@ function seeds(unit) {
   return [...unit.facets.keys(), null].map((index) => {
     const led = rows.filter(({ item }) => item.facet === index);
     const name = index === null ? "Led to none of what it wants"
-      : unit.facets.length > 1 ? `Led to facet ${index + 1}: ${words(unit.facets[index])}`
+      : unit.facets.length > 1 ? `Led to facet ${index + 1}: ${unit.words.facets[index]}`
         : "Led to what excites it";
     return led.length > 0 && [element("h4", {}, `${name} (${plural(led.length, "picture")})`),
       element("div", { class: "row" }, led.map((each) => seed(unit.evidence.pictures, each)))];
@@ -73,12 +75,12 @@ function seeds(unit) {
 }
 
 function seed({ sprite, cell: size, steps, items }, { item, row }) {
-  const look = item.position ? `${item.objective} (${item.position.join(", ")})` : item.objective;
+  const what = item.position ? `${item.objective} (${item.position.join(", ")})` : item.objective;
   const start = `seed ${item.seed}, ${item.initial_image}`;
-  const label = `${look}, ${start}: score ${number(item.score)}`;
+  const label = `${what}, ${start}: score ${number(item.score)}`;
   return element("figure", { class: "small" },
     cell({ sprite, size, columns: steps.length, rows: items.length, row, label, target: 140 }),
-    element("figcaption", { title: item.regularizers }, element("b", {}, look),
+    element("figcaption", { title: item.regularizers }, element("b", {}, what),
       element("span", {}, `seed ${item.seed}`), element("span", {}, item.initial_image),
       element("span", {}, `score ${number(item.score)} (${percent(item.share)})`)));
 }

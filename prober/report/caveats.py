@@ -1,0 +1,90 @@
+"""What a summary ends with: what is in doubt, what is open, and how it was made."""
+
+from collections.abc import Sequence
+
+from prober.findings.finding import Finding, Kind
+from prober.report.markdown import plain
+from prober.report.probed import Probed, clearest, counts_as, flagged, link
+from prober.report.words import counted, joined
+
+NAMED_UNITS = 3
+"""Units, or files, that are named where more are meant."""
+
+
+def distrusted(probed: Probed) -> list[str]:
+    """Names for each layer the units whose pictures are not to be trusted, and why."""
+    checked = [finding for finding in probed.findings if finding.trusted is not None]
+    if not checked:
+        return ["No unit could be checked with real images."]
+    said = []
+    for layer, findings in probed.layers.items():
+        if which := clearest(findings, flagged):
+            number = f"{len(which)} of {len(findings)}"
+            said.append(f"{plain(layer)}, {number}: {_with_reason(which)}")
+    return said or [f"None of {counted(len(checked), 'unit')} checked with real images."]
+
+
+def unsettled(probed: Probed, against: Probed | None) -> list[str]:
+    """Says what the pictures leave open."""
+    said = []
+    for layer, findings in probed.layers.items():
+        unclear = [finding for finding in findings if counts_as(finding) == Kind.UNCLEAR]
+        if unclear:
+            names = _with_reason(clearest(unclear, bool))
+            said.append(f"{plain(layer)}: {len(unclear)} of {len(findings)} are unclear: {names}")
+        dead = [finding for finding in findings if finding.dead]
+        if dead:
+            names = joined([link(finding) for finding in dead], NAMED_UNITS)
+            number = f"{len(dead)} of {len(findings)}"
+            said.append(f"{plain(layer)}: nothing that was tried excites {number}: {names}.")
+    starts = [sum(finding.evidence.starts.values()) for finding in probed.live]
+    if starts:
+        spread = sorted({min(starts), max(starts)})
+        tried = " to ".join(map(str, spread)) + (" start" if spread == [1] else " starts")
+        said.append(
+            f"What a unit wants was looked for from {tried} each. A facet that none of them leads "
+            "to is missed, so a unit that shows one facet may have more."
+        )
+    if probed.record.data is None:
+        said.append("No real images were given, so no picture could be checked with them.")
+    elif skipped := probed.record.data.skipped:
+        which = joined([f"{plain(path)} ({plain(why)})" for path, why in skipped[:NAMED_UNITS]])
+        more = f", and {len(skipped) - NAMED_UNITS} more" if len(skipped) > NAMED_UNITS else ""
+        said.append(f"{counted(len(skipped), 'image')} skipped as unusable: {which}{more}.")
+    if against is None:
+        said.append(
+            "No second subject was probed, so nothing here says what training on these data "
+            "made of the CNN and what any CNN would show."
+        )
+    return said
+
+
+def _with_reason(findings: Sequence[Finding]) -> str:
+    """Names a few units, and why the first is among them."""
+    why = " ".join(findings[0].why)
+    return f"{joined([link(finding) for finding in findings], NAMED_UNITS)}." + (
+        f" The first: {plain(why)}" if why else ""
+    )
+
+
+def made(probed: Probed, against: Probed | None) -> list[str]:
+    """Says what was probed, with what, and how long it took."""
+    record, settings = probed.record, probed.record.settings
+    lines = []
+    for each in filter(None, (probed, against)):
+        subject = each.record.subject
+        layers = joined([f"{plain(name)} ({len(units)})" for name, units in each.layers.items()])
+        weights = f"SHA-256 of its weights {subject.sha256[:12]}…"
+        lines.append(f"{plain(subject.name)}, {weights}; units probed: {layers}.")
+    starts = joined([plain(name) for name in settings.initial_images])
+    penalties = joined([plain(name) for name in settings.regularizers])
+    lines.append(
+        f"{counted(settings.seeds, 'seed')}, {counted(settings.steps, 'step')}, precision "
+        f"{plain(settings.precision)}; initial images: {starts or 'none'}; "
+        f"regularizers: {penalties or 'none'}."
+    )
+    if record.data:
+        lines.append(f"Real images: {plain(record.data.name)} ({record.data.images:,}).")
+    seconds = sum(record.seconds.values())
+    lines.append(f"Made on {record.date} in {seconds:,.0f} seconds.")
+    return lines

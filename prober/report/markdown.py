@@ -1,0 +1,18 @@
+"""Markdown: text that it leaves as it is, and tables."""
+
+import html
+import re
+from collections.abc import Iterable
+
+
+def plain(text: str) -> str:
+    """Marks text so that Markdown shows it letter by letter on one line, in a table, too."""
+    escaped = html.escape(" ".join(text.split()), quote=False)
+    return re.sub(r"([\\`*_\[\]|])", r"\\\1", escaped)
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Lays cells of Markdown out as a table of Markdown."""
+    header = list(header)
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,189 @@
+"""A CNN as a report shows it: its record, its findings, and how they are counted and named."""
+
+import html
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote
+
+from prober.findings import finding as findings_file
+from prober.findings.finding import WANTED, ClassEvidence, Facet, Finding, Kind
+from prober.report import record as record_file
+from prober.report.markdown import plain
+from prober.report.record import ReportRecord
+from prober.report.words import facet_words
+from prober.subject import LOGITS
+
+SEVERAL = "several kinds"
+DEAD = "dead"
+COLUMNS = (*(kind.value for kind in WANTED), SEVERAL, Kind.UNCLEAR.value, DEAD)
+"""What a unit counts as; each counts once."""
+
+PICTURE_WIDTH = 84
+"""Pixels of a picture's width on the screen; the files are larger."""
+
+
+@dataclass(frozen=True)
+class Probed:
+    """A CNN and what was found of its units.
+
+    Attributes:
+        record: What the report is about.
+        findings: Of its units.
+        prefix: Where in the report's folder its files lie: nowhere else, or in `against/`.
+        name: What it is called beside the other.
+    """
+
+    record: ReportRecord
+    findings: tuple[Finding, ...]
+    prefix: str
+    name: str
+
+    @classmethod
+    def load(cls, folder: Path, prefix: str = "") -> "Probed":
+        """Reads `report.json` and `findings.json`.
+
+        Raises:
+            InputError: One of them is missing or cannot be read.
+        """
+        record = record_file.load(folder / prefix)
+        return cls(record, findings_file.load(folder / prefix), prefix, record.subject.name)
+
+    @cached_property
+    def layers(self) -> dict[str, list[Finding]]:
+        """The findings of each layer that has some, in order of the forward pass."""
+        layers: dict[str, list[Finding]] = {name: [] for name in self.record.subject.layers}
+        for finding in self.findings:
+            layers.setdefault(finding.layer, []).append(finding)
+        return {name: found for name, found in layers.items() if found}
+
+    @cached_property
+    def live(self) -> list[Finding]:
+        """The units that something excites."""
+        return living(self.findings)
+
+    @cached_property
+    def classes(self) -> list[Finding]:
+        """The units that are the logit of a class."""
+        return [f for f in self.findings if class_of(f) or f.layer == LOGITS]
+
+    @cached_property
+    def polysemantic(self) -> list[Finding]:
+        """The polysemantic units, the clearest first and flagged ones last.
+
+        Of two units in which there is the same confidence, that one is clearer whose second facet
+        comes nearer to the first one's score.
+        """
+
+        def unclear(finding: Finding) -> tuple[bool, float, float]:
+            return flagged(finding), -finding.confidence, -max(shares(finding)[1:2], default=0.0)
+
+        return sorted((finding for finding in self.live if finding.polysemantic), key=unclear)
+
+    def same_unit(self, finding: Finding) -> Finding | None:
+        """Returns what was found here of the unit of this name."""
+        return self._by_name.get(finding.name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Finding]:
+        return {finding.name: finding for finding in self.findings}
+
+    def picture(self, finding: Finding, facet: Facet) -> str:
+        """Shows in Markdown the best picture of a facet, as a link to its unit; `""` without."""
+        if not facet.pictures:
+            return ""
+        said = f"{self.name} {finding.name}: {facet_words(facet)}"
+        # A bar would end the cell of a table, even within quotes.
+        said = html.escape(said).replace("|", "&#124;").replace("\\", "")
+        source = quote(self.prefix + facet.pictures[0])
+        return f'[<img src="{source}" alt="{said}" width="{PICTURE_WIDTH}">]({_address(finding)})'
+
+
+def load_report(folder: Path) -> tuple[Probed, Probed | None]:
+    """Reads what a report has of its CNN, and of the second one if there is one.
+
+    Raises:
+        InputError: The folder holds no report, or one that cannot be read.
+    """
+    probed = Probed.load(folder)
+    if not (folder / "against" / record_file.FILE).exists():
+        return probed, None
+    against = Probed.load(folder, "against/")
+    names = short_names(probed.name, against.name)
+    return replace(probed, name=names[0]), replace(against, name=names[1])
+
+
+def short_names(one: str, other: str) -> tuple[str, str]:
+    """Leaves out what two names share: of `CNN (a)` and `CNN (b)` stay `a` and `b`.
+
+    Two equal names become `CNN` and `the second CNN`.
+    """
+    if one == other:
+        return one, f"the second {other}"
+    pattern = re.compile(r"(.+) \((.+)\)")
+    first, second = pattern.fullmatch(one), pattern.fullmatch(other)
+    if first and second and first[1] == second[1]:
+        return first[2], second[2]
+    return one, other
+
+
+def link(finding: Finding, text: str = "") -> str:
+    """Links in Markdown to a unit, by its name unless told; flags it if it is not trusted."""
+    return f"[{plain(text or finding.name)}]({_address(finding)}){flag(finding)}"
+
+
+def _address(finding: Finding) -> str:
+    """Where the page shows a unit."""
+    return f"index.html#{quote(finding.name, safe='/,')}"
+
+
+def flag(finding: Finding) -> str:
+    """Returns the mark of a unit whose pictures are not to be trusted, else `""`."""
+    return " ⚠" if flagged(finding) else ""
+
+
+def flagged(finding: Finding) -> bool:
+    """Whether the check against real images says not to trust a unit's pictures."""
+    return finding.trusted is False
+
+
+def living(findings: Iterable[Finding]) -> list[Finding]:
+    """Returns the units that something excites."""
+    return [finding for finding in findings if not finding.dead]
+
+
+def counts_as(finding: Finding) -> str:
+    """Returns the one of `COLUMNS` that a unit counts as."""
+    if finding.dead:
+        return DEAD
+    if len(finding.kinds) > 1:
+        return SEVERAL
+    return (finding.kinds or (Kind.UNCLEAR,))[0].value
+
+
+def counts(findings: Iterable[Finding]) -> Counter[str]:
+    """Counts units by what each of them counts as."""
+    return Counter(map(counts_as, findings))
+
+
+def clearest(findings: Iterable[Finding], where: Callable[[Finding], bool]) -> list[Finding]:
+    """Returns the units of which something holds, the surest first and flagged ones last."""
+    return sorted(
+        filter(where, findings),
+        key=lambda finding: (flagged(finding), bool(finding.why), -finding.confidence),
+    )
+
+
+def shares(finding: Finding) -> Sequence[float]:
+    """Returns for each facet what share of the unit's gain it reaches, 0 to 1."""
+    found = [finding.evidence.score.share(facet.score) for facet in finding.facets]
+    return [share for share in found if share is not None]
+
+
+def class_of(finding: Finding) -> ClassEvidence | None:
+    """Returns what real images say of the class whose logit a unit is; None without any."""
+    data = finding.evidence.data
+    return data and data.label

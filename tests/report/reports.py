@@ -1,0 +1,99 @@
+"""Reports as they might be, without a CNN: findings and records of which little is given."""
+
+from collections import Counter
+from dataclasses import replace
+
+from prober.findings import finding as findings_file
+from prober.findings.behavior import Behavior, Shortcut
+from prober.findings.finding import (
+    Evidence,
+    Facet,
+    Field,
+    Finding,
+    FrequencyTuning,
+    Interventions,
+    Kind,
+    OrientationTuning,
+    Score,
+    Tuning,
+)
+from prober.report import record as record_file
+from prober.report.record import DataRecord, ReportRecord, SettingsRecord, SubjectRecord
+
+EVIDENCE = Evidence(
+    score=Score(neutral=1.0, best=3.0),
+    field=Field(top=5, left=5, height=10, width=10),
+    neuron=(7, 7),
+    pictures=None,
+    starts={"noise": 8, "flat": 5},
+    tuning=Tuning(
+        hue=None,
+        orientation=OrientationTuning((0.0, 90.0), bars=(0.2, 0.9), gratings=(0.1, 0.3)),
+        frequency=FrequencyTuning((0.1, 0.5), gratings=(0.3, 0.2)),
+    ),
+    data=None,
+    trust=None,
+)
+"""As little as there can be."""
+
+SHORTCUT = Behavior(0.99, 0.2, 0.6, names_color=0.66, chance=0.1, shortcut=Shortcut.COLOR)
+HONEST = replace(SHORTCUT, accuracy_color_changed=0.98, names_color=0.01, shortcut=Shortcut.NONE)
+GUESSING = Behavior(0.11, 0.09, 0.1, names_color=0.1, chance=0.1, shortcut=Shortcut.UNKNOWN)
+
+
+def facet(kind, hue=None, orientation=None, score=3.0, share=1.0, **files):
+    """A facet; its files are named by `finding` unless they are given."""
+    whole = {"pictures": (), "full": "", "interventions": Interventions("", (4, 6), ())} | files
+    return Facet(Kind(kind), hue, orientation, score, share, **whole)
+
+
+def finding(layer, channel, *facets, **given):
+    """What is found of a unit with these facets, or of a dead one.
+
+    What is given may be fields of the finding or sections of its evidence.
+    """
+    folder = f"pictures/{layer}/ch{channel:03d}"
+    facets = tuple(
+        each if each.pictures else replace(each, pictures=(f"{folder}/facet{i}.png",))
+        for i, each in enumerate(facets)
+    )
+    sections = {name: given.pop(name) for name in list(given) if hasattr(EVIDENCE, name)}
+    fields = {
+        "layer": layer,
+        "channel": channel,
+        "position": None,
+        "kinds": tuple(sorted({each.kind for each in facets})),
+        "dead": not facets,
+        "polysemantic": len(facets) > 1,
+        "hue": facets[0].hue if facets else None,
+        "orientation": facets[0].orientation if facets else None,
+        "confidence": 0.9,
+        "why": (),
+        "trusted": True,
+        "facets": facets,
+        "evidence": replace(EVIDENCE, **sections),
+    }
+    return Finding(**(fields | given))
+
+
+def record(findings, name="CNN (a)", behavior=None, shape=(3, 28, 28), skipped=(), data=True):
+    """The record of a report with these findings."""
+    layers = dict(Counter(each.layer for each in findings))
+    given = DataRecord("some digits", 1000, ("0",), None, tuple(map(tuple, skipped)))
+    return ReportRecord(
+        subject=SubjectRecord(name, "net.pt", "0123456789abcdef" * 4, tuple(shape), layers),
+        against=None,
+        data=given if data else None,
+        behavior=behavior,
+        settings=SettingsRecord(8, 500, "32-true", ("GaussianNoise",), ("0.0001 l2",)),
+        sheets=(),
+        seconds={"pictures": 150.0, "search": 60.0},
+        date="2026-11-23",
+    )
+
+
+def write(folder, findings, of_report):
+    """Writes a report's files, as the command does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    findings_file.save(findings, folder)
+    record_file.save(of_report, folder)
