@@ -97,7 +97,8 @@ def group_optima(
     order = gain.argsort(descending=True).tolist()
     near = [i for i in order if best > 0 and gain[i] >= FACET_GAIN * best]
     left = [i for i in near if kinds[i][0] != Kind.MIXED] or near
-    groups, separation = [], 0.5
+    groups: list[Group] = []
+    separation = 0.5
     while left:
         first = left[0]
         others = {
@@ -136,13 +137,14 @@ def difference(
         return _beyond((left[0] - left[1]).abs().max().item(), SHARE_DIFFERENCE, 1)
     found = 0.0
     if "color" in kind and optima.hue_agreement[[one, other]].min() >= SURE_HUE_AGREEMENT:
-        hues = optima.hue[[one, other]].tolist()
-        found = max(found, _beyond(known_distance(*hues, 360), HUE_DIFFERENCE, 180))
+        apart = known_distance(optima.hue[one].item(), optima.hue[other].item(), 360)
+        found = max(found, _beyond(apart, HUE_DIFFERENCE, 180))
     if "shape" in kind:
         angles = optima.orientation[[one, other]].tolist()
         sure = optima.orientation_contrast[[one, other]].min() >= SURE_ORIENTATION_CONTRAST
         if sure or both_are_peaks(curves, angles, float(optima.score.max())):
-            found = max(found, _beyond(known_distance(*angles, 180), ORIENTATION_DIFFERENCE, 90))
+            apart = known_distance(angles[0], angles[1], 180)
+            found = max(found, _beyond(apart, ORIENTATION_DIFFERENCE, 90))
     if kind == Kind.BRIGHTNESS:
         light = without_color(optima.flat_color[[one, other], :, None, None])[:, 0]
         found = _beyond((light[0] - light[1]).abs().item(), BRIGHTNESS_DIFFERENCE, 1)
@@ -171,11 +173,15 @@ def both_are_peaks(curves: Curves, angles: Sequence[float], best: float) -> bool
         ]
         if not found:
             continue
-        nearest = [min(found, key=lambda at, a=a: distance(at, a, 180)) for a in angles]
+        nearest = [_nearest(found, angle) for angle in angles]
         near = [distance(at, a, 180) <= BAR_DISTANCE for at, a in zip(nearest, angles, strict=True)]
         if all(near) and nearest[0] != nearest[1]:
             return True
     return False
+
+
+def _nearest(angles: Sequence[float], angle: float) -> float:
+    return min(angles, key=lambda other: distance(other, angle, 180))
 
 
 def facet_shown(others: Optima, groups: Sequence[Group]) -> list[int | None]:

@@ -17,7 +17,7 @@ SLOPE = 0.1
 _RELUS = {F.relu, F.relu_, F.relu6, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
 _CLAMPS = {torch.clamp, torch.clamp_, torch.clip, Tensor.clamp, Tensor.clamp_, Tensor.clip}
 _MINIMA = {torch.clamp_min, torch.clamp_min_, Tensor.clamp_min, Tensor.clamp_min_}
-_THRESHOLDS = {F.threshold, F.threshold_, F.hardtanh, F.hardtanh_}
+_THRESHOLDS = {F.threshold, torch.threshold_, F.hardtanh, F.hardtanh_}
 
 
 class LeakyReLUs(TorchFunctionMode):

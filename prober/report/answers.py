@@ -1,6 +1,6 @@
 """The three answers that a summary begins with."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prober.common.colors import distance
 from prober.findings.behavior import Behavior, Shortcut
@@ -47,14 +47,11 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
     said: dict[str, list[str]] = {"yes": [], "partly": [], "unsettled": [], "no": []}
     for layer, findings in probed.layers.items():
         live = living(findings)
-        alone = clearest(live, wants_color_alone)
+        alone = clearest(filter(wants_color_alone, live))
         some = sum(map(wants_color, live))
         unclear = sum(counts_as(finding) == Kind.UNCLEAR for finding in live)
         figure = f"{len(alone)} of {len(live)}"
-        beside = ""
-        if others := living(against.layers.get(layer, [])) if against else []:
-            number = f"{sum(map(wants_color_alone, others))} of {len(others)}"
-            beside = f"; {plain(against.name)}: {number}"
+        beside = _beside(against, layer, wants_color_alone)
         name = plain(layer)
         if 2 * len(alone) > len(live):
             flags = sum(map(flagged, alone))
@@ -62,9 +59,7 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
             said["yes"].append(f"**{name}** ({figure}{such}{beside})")
         elif 2 * some > len(live):
             both = f"{some} of {len(live)}, {len(alone)} of them color alone"
-            if others:
-                both += f"; {plain(against.name)}: {sum(map(wants_color, others))} of {len(others)}"
-            said["partly"].append(f"{name} ({both})")
+            said["partly"].append(f"{name} ({both}{_beside(against, layer, wants_color)})")
         elif live and 2 * (some + unclear) > len(live):
             said["unsettled"].append(f"{name} ({figure}, {unclear} unclear{beside})")
         elif live:
@@ -80,6 +75,14 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
     if said["yes"]:
         sentences.append("Counted are units that want color and nothing else")
     return ". ".join(sentences) + "."
+
+
+def _beside(against: Probed | None, layer: str, wants: Callable[[Finding], bool]) -> str:
+    """Says of how many live units of the second CNN's layer something holds; `""` without it."""
+    others = living(against.layers.get(layer, [])) if against else []
+    if against is None or not others:
+        return ""
+    return f"; {plain(against.name)}: {sum(map(wants, others))} of {len(others)}"
 
 
 def wants_color_alone(finding: Finding) -> bool:

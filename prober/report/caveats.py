@@ -18,7 +18,7 @@ def distrusted(probed: Probed) -> list[str]:
         return ["No unit could be checked with real images."]
     said = []
     for layer, findings in probed.layers.items():
-        if which := clearest(findings, flagged):
+        if which := clearest(filter(flagged, findings)):
             number = f"{len(which)} of {len(findings)}"
             said.append(f"{plain(layer)}, {number}: {_with_reason(which)}")
     return said or [f"None of {counted(len(checked), 'unit')} checked with real images."]
@@ -30,7 +30,7 @@ def unsettled(probed: Probed, against: Probed | None) -> list[str]:
     for layer, findings in probed.layers.items():
         unclear = [finding for finding in findings if counts_as(finding) == Kind.UNCLEAR]
         if unclear:
-            names = _with_reason(clearest(unclear, bool))
+            names = _with_reason(clearest(unclear))
             said.append(f"{plain(layer)}: {len(unclear)} of {len(findings)} are unclear: {names}")
         dead = [finding for finding in findings if finding.dead]
         if dead:

@@ -3,7 +3,7 @@
 import html
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -169,12 +169,9 @@ def counts(findings: Iterable[Finding]) -> Counter[str]:
     return Counter(map(counts_as, findings))
 
 
-def clearest(findings: Iterable[Finding], where: Callable[[Finding], bool]) -> list[Finding]:
-    """Returns the units of which something holds, the surest first and flagged ones last."""
-    return sorted(
-        filter(where, findings),
-        key=lambda finding: (flagged(finding), bool(finding.why), -finding.confidence),
-    )
+def clearest(findings: Iterable[Finding]) -> list[Finding]:
+    """Sorts units: the surest first and flagged ones last."""
+    return sorted(findings, key=lambda f: (flagged(f), bool(f.why), -f.confidence))
 
 
 def shares(finding: Finding) -> Sequence[float]:
@@ -186,4 +183,4 @@ def shares(finding: Finding) -> Sequence[float]:
 def class_of(finding: Finding) -> ClassEvidence | None:
     """Returns what real images say of the class whose logit a unit is; None without any."""
     data = finding.evidence.data
-    return data and data.label
+    return None if data is None else data.label

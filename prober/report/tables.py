@@ -101,7 +101,7 @@ def example_table(probed: Probed) -> str:
     for layer, findings in probed.layers.items():
         cells = []
         for kind in kinds:
-            own = clearest(findings, lambda finding, kind=kind: counts_as(finding) == kind)
+            own = clearest(f for f in findings if counts_as(f) == kind)
             cells.append("<br>".join(_example(probed, finding) for finding in own[:EXAMPLES]))
         if any(cells):
             rows.append([f"**{plain(layer)}**", *cells])
@@ -179,7 +179,7 @@ def class_logit_table(probed: Probed, against: Probed | None) -> str:
 
 def _logit(finding: Finding) -> ClassLogit | None:
     known = class_of(finding)
-    return known and known.logit
+    return None if known is None else known.logit
 
 
 def _figures(logit: ClassLogit | None) -> list[str]:
