@@ -7,14 +7,7 @@ from prober.ascent.objectives import ChannelMean, Neuron, TopKMean, Weighted, We
 from prober.ascent.regularizers import L2
 from prober.ascent.starts import GaussianNoise, GrayNoise, LowFrequencyNoise
 from prober.common.errors import InputError
-from prober.subject import Subject
-from prober.sweep.chunks import automatic_size, cut
 from prober.sweep.grid import Grid, numbers, spread_positions
-
-
-@pytest.fixture(scope="module")
-def subject():
-    return Subject()
 
 
 def test_every_combination_is_one_target(subject):
@@ -102,23 +95,6 @@ def test_positions_are_different_and_on_the_map(rows, columns, data):
     assert len(set(positions)) == len(positions) == number
     assert positions[0] == (rows // 2, columns // 2)
     assert all(0 <= h < rows and 0 <= w < columns for h, w in positions)
-
-
-def test_chunks_hold_every_target_once_and_one_layer_each(subject):
-    planned = Grid(layers="all", classes="all", seeds=2).plan(subject, 0)
-    sizes = {"conv1": 5, "conv2": 64, "conv3": 7, "logits": 3}
-    chunks = cut(planned, sizes)
-    assert [p for chunk in chunks for p in chunk] == planned
-    for chunk in chunks:
-        assert len({p.layer for p in chunk}) == 1
-        assert len(chunk) <= sizes[chunk[0].layer]
-
-
-def test_deeper_layers_and_less_memory_make_smaller_chunks(subject):
-    sizes = [automatic_size(subject, layer, None) for layer in ("conv1", "conv2", "logits")]
-    assert sizes == sorted(sizes, reverse=True)
-    assert automatic_size(subject, "conv2", 2**20) < sizes[1]
-    assert automatic_size(subject, "logits", 1) == 1
 
 
 def test_low_frequency_noise_is_a_start_like_any_other(subject):
@@ -219,29 +195,3 @@ def test_diversity_is_a_term_of_each_unit_in_its_own_layer(subject):
     ]
     assert [p.target.objective for p in planned] == [e for e in expected for _ in range(3)]
     assert all(p.target.objective.compares for p in planned)
-
-
-def test_images_that_are_compared_are_a_chunk_of_their_own(subject):
-    diverse = ChannelMean("conv1", 9) + 2 * Diversity("conv1")
-    grid = Grid(layers="conv1", channels=[0, 1], targets=[diverse, DeepDream("conv1")], seeds=3)
-    planned = grid.plan(subject, 0)
-    for size, lengths in ((64, [6, 3, 3]), (4, [4, 2, 3, 3]), (3, [3, 3, 3, 3])):
-        chunks = cut(planned, {"conv1": size})
-        assert [len(chunk) for chunk in chunks] == lengths
-        assert [p for chunk in chunks for p in chunk] == planned
-        (own,) = [c for c in chunks if any(p.target.objective == diverse for p in c)]
-        assert [p.target.objective for p in own] == [diverse] * 3
-    each = cut(
-        Grid(layers="conv1", channels="0-3", seeds=2, diversity=1).plan(subject, 0), {"conv1": 64}
-    )
-    assert [len({p.target.objective for p in chunk}) for chunk in each] == [1] * 4
-
-
-def test_images_that_cannot_be_compared_in_one_chunk_are_told(subject):
-    diverse = Grid(layers="conv1", channels=0, seeds=5, diversity=1.0).plan(subject, 0)
-    with pytest.raises(InputError, match=r"compares the images of 5 seeds.* has 4 at the most"):
-        cut(diverse, {"conv1": 4})
-    # The first target of the sweep is not the one that lacks others.
-    alone = Grid(layers="conv1", channels=0, targets=[ChannelMean("conv1", 1) + Diversity("conv1")])
-    with pytest.raises(InputError, match=r"there is one: set grid\.seeds to 2 or more"):
-        cut(alone.plan(subject, 0), {"conv1": 4})

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from tests import plain
-from tests.sweep.test_sweep import places_of
+from tests.sweep.sweeps import places_of
 
 GRID = ["--grid.layers", "conv3", "--grid.channels", "[2]", "--grid.seeds", "2"]
 STEPS = ["--trainer.max_steps", "80", "--trainer.devices", "1"]

@@ -1,0 +1,89 @@
+"""The folder of a sweep: what lies in it, and what becomes of it if some is damaged."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from prober.subject.reference import ReferenceCNN
+from tests.command_line import ROOT
+from tests.sweep.sweeps import arrays_of, records_of, same, write
+
+
+def test_there_is_a_picture_and_an_array_for_every_target(swept):
+    folder, _ = swept
+    stems = [
+        f"{layer}/ch{channel:03d}/mean_seed{seed}"
+        for layer, channels in (("conv1", (0, 3, 7)), ("conv2", (0, 3, 7)), ("logits", (1,)))
+        for channel in channels
+        for seed in (0, 1)
+    ]
+    assert [record["stem"] for record in records_of(folder)] == stems
+    for stem in stems:
+        array = np.load(folder / f"{stem}.npy")
+        assert array.shape == (3, 28, 28) and array.dtype == np.float32
+        assert array.min() >= 0 and array.max() <= 1
+        with Image.open(folder / f"{stem}.png") as picture:
+            pixels = np.asarray(picture)
+        expected = np.kron(np.moveaxis(np.rint(array * 255), 0, 2), np.ones((10, 10, 1)))
+        assert (pixels == expected).all()
+
+
+def test_a_record_is_that_of_fit(swept):
+    folder, _ = swept
+    record = records_of(folder)[7]
+    expected = {
+        "status": "finished",
+        "layer": "conv2",
+        "channel": 0,
+        "objective": "ChannelMean",
+        "seed": 1,
+        "steps": 60,
+        "dead": False,
+        "precision": "32-true",
+    }
+    assert expected.items() <= record.items()
+    assert record["score_end"] > record["score_start"]
+    image = torch.from_numpy(np.load(folder / f"{record['stem']}.npy"))[None]
+    cnn = ReferenceCNN()
+    cnn.load_state_dict(torch.load(ROOT / "prober/subject/reference/biased.pt"))
+    score = cnn.conv2(cnn.pool1(cnn.relu1(cnn.conv1(image))))[0, 0].mean().item()
+    assert record["score_end"] == pytest.approx(score, rel=1e-4)
+
+
+def test_the_evolution_and_the_score_curves_are_kept(swept):
+    folder, _ = swept
+    with np.load(folder / "chunks" / "00000.npz") as chunk:
+        assert chunk["steps"].tolist() == [0, 50, 60]
+        assert chunk["evolution"].shape == (4, 3, 28, 28, 3)
+        assert chunk["score_steps"].tolist() == [0, 25, 50, 60]
+        records = json.loads(str(chunk["records"]))
+        ends = [record["score_end"] for record in records]
+        assert chunk["scores"][:, -1] == pytest.approx(ends, rel=1e-6)
+        last = np.load(folder / f"{records[1]['stem']}.npy")
+        assert (chunk["evolution"][1, -1] == np.moveaxis(np.rint(last * 255), 0, 2)).all()
+
+
+def test_what_is_damaged_is_told_and_repaired(swept, prober, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(swept[0], folder)
+    (folder / "conv1/ch003/mean_seed0.png").unlink()
+    array = folder / "conv2/ch007/mean_seed1.npy"
+    array.write_bytes(array.read_bytes()[:700])
+    chunk = folder / "chunks/00003.npz"
+    chunk.write_bytes(chunk.read_bytes()[:100])
+    lines = (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    (folder / "records.jsonl").write_text("\n".join([*lines[:5], lines[5][:40]]), encoding="utf-8")
+    ended = prober(
+        *("sweep", "--config", write(tmp_path), "--trainer.devices", "1", "--resume", folder)
+    )
+    assert ended.code == 0
+    for said in ("mean_seed0.png is missing", "mean_seed1.npy is damaged", "00003.npz is damaged"):
+        assert said in ended.out
+    assert "1 damaged line" in ended.out
+    assert same(arrays_of(folder), arrays_of(swept[0]))
+    assert [r["stem"] for r in records_of(folder)] == [r["stem"] for r in records_of(swept[0])]
+    assert (folder / "conv1/ch003/mean_seed0.png").is_file()
