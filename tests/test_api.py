@@ -23,7 +23,7 @@ from torch import nn
 import prober
 from prober import ChannelMean, ClassConditional, Diversity, InputError, Neuron, Subject, TopKMean
 from prober.ascent.method import Method
-from prober.ascent.targets import Target, method_of
+from prober.ascent.targets import Target
 from prober.common.drawing import CURVE
 from prober.common.pictures import enlarge, to_bytes
 from prober.result import MARGIN
@@ -645,7 +645,7 @@ def test_a_record_is_enough_to_run_it_again(tmp_path):
         "value_range": [-1.0, 254.5],
     }
     described = {k: record["subject"][k] for k in ("input_shape", "mean", "std", "value_range")}
-    target, method = Target.from_record(record), method_of(record)
+    target, method = Target.from_record(record), Method.from_record(record)
     again = prober.visualize(
         small(),
         target.objective,

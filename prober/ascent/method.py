@@ -1,11 +1,12 @@
 """The method: how images are optimized, whatever it is that they shall show."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 from prober.ascent.parameterizations import Fourier, Parameterization, Pixels
+from prober.ascent.records import as_setting, settings
 from prober.ascent.starts import (
     GaussianNoise,
     GrayNoise,
@@ -58,10 +59,36 @@ class Method:
         """Returns what a record says of the method; it is resolved."""
         assert self.parameterization is not None and self.transforms is not None
         return {
+            **{key: value for key, value in settings(self).items() if key != "lr"},
             "parameterization": self.parameterization.record(),
             "transforms": [transform.record() for transform in self.transforms],
             "optimizer": {"name": "Adam", "lr": self.lr},
         }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Makes the method again by which a record's image was made.
+
+        Args:
+            record: What `record.json`, or a line of `records.jsonl`, holds.
+
+        Raises:
+            InputError: A class that it names is not there, or has other settings.
+            KeyError: It is no record.
+        """
+        names = {each.name for each in fields(cls)}
+        own = {key: as_setting(value) for key, value in record.items() if key in names}
+        # Records from before there were others do not say.
+        basis = record.get("parameterization", Pixels().record())
+        transforms = record.get("transforms", ())
+        return cls(
+            **own
+            | {
+                "lr": record["optimizer"]["lr"],
+                "parameterization": Parameterization.from_record(basis),
+                "transforms": tuple(Transform.from_record(each) for each in transforms),
+            }
+        )
 
     def resolved(self, shape: tuple[int, int, int]) -> Self:
         """Returns the method with everything settled that depends on the images' size.

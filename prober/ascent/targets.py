@@ -4,12 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from prober.ascent.method import Method
 from prober.ascent.objectives import Objective
-from prober.ascent.parameterizations import Parameterization, Pixels
 from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import InitialImage
-from prober.ascent.transforms import Transform
 
 
 @dataclass(frozen=True)
@@ -65,15 +62,3 @@ class Target:
 def regularizers_of(record: Mapping[str, Any]) -> tuple[Regularizer, ...]:
     """Makes the regularizers again that a record names; raises as `Target.from_record` does."""
     return tuple(Regularizer.from_record(each) for each in record["regularizers"])
-
-
-def method_of(record: Mapping[str, Any]) -> Method:
-    """Makes the method again by which a record's image was made; raises as `Target.from_record`."""
-    # Records from before there were others do not say.
-    basis = record.get("parameterization", Pixels().record())
-    transforms = record.get("transforms", ())
-    return Method(
-        record["optimizer"]["lr"],
-        Parameterization.from_record(basis),
-        tuple(Transform.from_record(each) for each in transforms),
-    )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lightning.pytorch import LightningDataModule
 
-from prober.ascent.targets import method_of
+from prober.ascent.method import Method
 from prober.common.errors import InputError
 from prober.common.files import claim_version, write_whole
 from prober.findings.finished_sweep import FinishedSweep
@@ -173,7 +173,7 @@ def as_made(engine: Engine, made: FinishedSweep) -> Engine:
     """Returns an engine that makes pictures as those of a finished sweep were made."""
     record = made.visualizations[0].record
     trainer = {"max_steps": record["steps"], "precision": record["precision"]}
-    return replace(engine, method=method_of(record), trainer=engine.trainer | trainer)
+    return replace(engine, method=Method.from_record(record), trainer=engine.trainer | trainer)
 
 
 def _write_records(parts: list[Part], images: RealImages | None, watch: Stopwatch) -> None:

@@ -15,7 +15,7 @@ from prober.ascent.method import Method
 from prober.ascent.objectives import Objective
 from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import Blend
-from prober.ascent.targets import Target, method_of, regularizers_of
+from prober.ascent.targets import Target, regularizers_of
 from prober.common.drawing import CURVE, GAP, THUMB, Box, curve_points, font, thumb
 from prober.common.errors import InputError
 from prober.common.files import write_whole
@@ -102,7 +102,7 @@ def pair_of_records(paths: Sequence[str], subject: Subject) -> Pair:
         try:
             record = json.loads(file.read_text(encoding="utf-8"))
             objectives.append(Objective.from_record(record))
-            made.append((regularizers_of(record), method_of(record)))
+            made.append((regularizers_of(record), Method.from_record(record)))
             sha256, name = record["subject"]["sha256"], record["subject"]["name"]
         except InputError as error:
             raise InputError(f"'{file}' cannot be interpolated: {error}") from error

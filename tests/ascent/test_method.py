@@ -1,3 +1,6 @@
+import json
+from dataclasses import dataclass
+
 import pytest
 import torch
 from torch import nn
@@ -31,3 +34,20 @@ def test_large_images_have_other_defaults(side, large):
     )
     assert type(asked.targets[0].initial_image) is GaussianNoise
     assert (type(asked.method.parameterization), asked.method.transforms) == (Pixels, ())
+
+
+@dataclass(frozen=True)
+class Longer(Method):
+    """A method with one option more, which nothing else knows of."""
+
+    damping: float = 0.5
+    sizes: tuple[int, ...] = (1,)
+
+
+def test_a_new_option_stands_in_records_and_is_read_from_them():
+    method = Longer(0.1, damping=0.25, sizes=(2, 3)).resolved((3, 28, 28))
+    record = json.loads(json.dumps(method.record() | {"layer": "conv1", "seed": 3}))
+    assert (record["damping"], record["sizes"]) == (0.25, [2, 3])
+    assert Longer.from_record(record) == method
+    del record["damping"], record["sizes"]  # of a run from before there were these
+    assert Longer.from_record(record) == Longer(0.1).resolved((3, 28, 28))

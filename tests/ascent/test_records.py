@@ -24,7 +24,7 @@ from prober.ascent.starts import (
     LowFrequencyNoise,
     PinkNoise,
 )
-from prober.ascent.targets import Target, method_of, regularizers_of
+from prober.ascent.targets import Target, regularizers_of
 from prober.ascent.transforms import Blur, Jitter, Noise, Padding, Rotation, Scale, Transform
 from prober.common.errors import InputError
 
@@ -84,11 +84,11 @@ def test_everything_is_made_again_from_its_record():
                 }
                 record = json.loads(json.dumps(record))
                 assert Target.from_record(record) == target
-                assert method_of(record) == method
+                assert Method.from_record(record) == method
 
 
 def test_records_from_before_there_were_parameterizations():
-    assert method_of({"optimizer": {"lr": 0.5}}) == Method(0.5, Pixels(), ())
+    assert Method.from_record({"optimizer": {"lr": 0.5}}) == Method(0.5, Pixels(), ())
 
 
 @pytest.mark.parametrize(
