@@ -11,16 +11,23 @@ from tests.planted.tally import compare
 
 @pytest.mark.planted
 def test_what_was_planted_is_found(prober, tmp_path):
-    planted = plant(3)
-    units = [unit for unit in planted.units if unit.channel < 9]
-    assert len({str(unit.kinds) for unit in units}) >= 3  # of more than one kind
+    planted, channels = plant(11), [0, 1, 2, 4, 5, 7]
+    units = [unit for unit in planted.units if unit.channel in channels]
+    assert {(*unit.kinds, unit.polysemantic) for unit in units} == {
+        ("color", False),
+        ("shape", False),
+        ("color+shape", False),
+        ("brightness", False),
+        ("color", "shape", True),
+        (False,),
+    }
     whole = planted.config(steps=30)
-    whole["grid"] |= {"seeds": 1, "channels": "0-8"}
+    whole["grid"] |= {"seeds": 1, "channels": channels}
     (tmp_path / "planted.yaml").write_text(yaml.safe_dump(whole), encoding="utf-8")
     ended = prober("report", "--config", "planted.yaml", "--trainer.devices", "1")
     assert ended.code == 0, ended.err
     folder = tmp_path / ended.out.split("Report: ")[-1].strip()
     findings = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
-    tally = compare(units, findings, "seed 3")
+    tally = compare(units, findings, "seed 11")
     assert tally.units == len(units)
     assert not tally.wrong, "\n".join(tally.lines())
