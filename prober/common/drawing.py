@@ -11,7 +11,7 @@ from prober.common.pictures import enlarge
 INK, FAINT, CURVE, PAPER = "#111111", "#666666", "#1f4e9c", "#ffffff"
 
 THUMB = 84
-"""The height in pixels of a thumbnail: three pixels for one at 28 px."""
+"""The longer side in pixels of a thumbnail: three pixels for one at 28 px."""
 
 GAP = 4
 """Pixels between thumbnails."""
@@ -102,7 +102,7 @@ def thumb(pixels: np.ndarray) -> np.ndarray:
     """Brings pixels `[H, W, 3]` to a side of at most `THUMB`, small ones by a whole number."""
     height, width = pixels.shape[:2]
     if max(height, width) <= THUMB:
-        return enlarge(pixels, THUMB)
+        return enlarge(pixels, THUMB * height // max(height, width))
     shrink = THUMB / max(height, width)
     size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
