@@ -121,8 +121,16 @@ def _types(text: str) -> str:
     return " or ".join(dict.fromkeys(re.findall(r"(\w+)'>", text)))
 
 
+def _choices(text: str) -> str:
+    """What is listed in a message's types: `one of warn, true, false`."""
+    literals = re.findall(r"Literal\[(.*?)\]", text)
+    choices = [each for found in literals for each in found.replace("'", "").split(", ")]
+    choices += ["true", "false"] if "<class 'bool'>" in text else []
+    return f"one of {', '.join(dict.fromkeys(choices))}"
+
+
 KEY = r'Parser key "(?P<key>[\w.]+)"(?: element \d+)?: .*?'
-VALUE = r"(?:Given|Got) value: (?P<value>.*)$"
+VALUE = r".*(?:Given|Got) value: ?(?P<value>.*)$"
 
 MESSAGES = (
     Message(
@@ -183,7 +191,7 @@ MESSAGES = (
         "value type: <class 'str'> Given value: nowhere.Net",
     ),
     Message(
-        re.compile(KEY + r"(?:does not correspond to a subclass of|import path string).*?" + VALUE),
+        re.compile(KEY + r"(?:does not correspond to a subclass of|import path string)" + VALUE),
         lambda found, parsed: (
             f"{found['key']}: '{found['value']}' is not the import path of a class that fits here."
         ),
@@ -194,7 +202,7 @@ MESSAGES = (
         "type: <class 'str'> Given value: json.JSONDecoder",
     ),
     Message(
-        re.compile(KEY + r"instantiatable class, but .*?is abstract.*?" + VALUE),
+        re.compile(KEY + r"instantiatable class, but .*?is abstract" + VALUE),
         lambda found, parsed: (
             f"{found['key']}: nothing can be made of '{found['value']}', which lacks a method that "
             "its base class asks for."
@@ -206,17 +214,9 @@ MESSAGES = (
         "<class 'str'> Given value: own_starts.Checkers",
     ),
     Message(
-        re.compile(KEY + r"Subtypes: \[(?P<types>.*?Literal.*)\] Errors: .*" + VALUE),
+        re.compile(KEY + r"Subtypes: \[(?P<types>.*?Literal.*)\] Errors: " + VALUE),
         lambda found, parsed: (
-            f"{found['key']}: '{found['value']}' does not fit. Choose one of "
-            + ", ".join(
-                dict.fromkeys(
-                    choice
-                    for each in re.findall(r"Literal\[(.*?)\]", found["types"])
-                    for choice in each.replace("'", "").split(", ")
-                )
-            )
-            + "."
+            f"{found['key']}: '{found['value']}' does not fit. Choose {_choices(found['types'])}."
         ),
         'Parser key "trainer.precision": Does not validate against any of the Union subtypes '
         "Subtypes: [typing.Literal[64, 32, 16], typing.Literal['transformer-engine', "
@@ -228,7 +228,7 @@ MESSAGES = (
         "- Expected a <class 'NoneType'> Given value type: <class 'str'> Given value: 65",
     ),
     Message(
-        re.compile(KEY + r"Subtypes: \[(?P<types>.*?)\] Errors: .*" + VALUE),
+        re.compile(KEY + r"Subtypes: \[(?P<types>.*?)\] Errors: " + VALUE),
         lambda found, parsed: (
             f"{found['key']}: '{found['value']}' is not of type {_types(found['types'])}."
         ),
@@ -241,7 +241,7 @@ MESSAGES = (
         "[1.0, 2.0]",
     ),
     Message(
-        re.compile(KEY + r"Expected a (?P<types><class '[\w.]+'>).*?" + VALUE),
+        re.compile(KEY + r"Expected a (?P<types><class '[\w.]+'>)" + VALUE),
         lambda found, parsed: (
             f"{found['key']}: '{found['value']}' is not of type {_types(found['types'])}."
         ),

@@ -88,7 +88,7 @@ def rehearse(make_trainer: Callable[[dict[str, Any]], Trainer], arguments: dict[
     usual = {key: TRAINER_DEFAULTS.get(key, parameters[key].default) for key in arguments}
     for name, value in arguments.items():
         if value != usual[name] and not _failure(make_trainer, arguments | {name: usual[name]}):
-            raise InputError(f"trainer.{name} is {value}, which cannot be: {failure}")
+            raise InputError(f"trainer.{name} is {value!r}, which cannot be: {failure}")
     raise InputError(f"The Trainer cannot be used: {failure}")
 
 

@@ -197,9 +197,12 @@ def processes_for(accelerator: str, devices: Any, nodes: int, chunks: int) -> Pr
             if isinstance(devices, int):
                 devices = max(1, min(devices, chunks)) if devices > 1 else devices
         fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy="ddp")
-    except (ValueError, TypeError, MisconfigurationException) as error:
-        raise InputError(f"trainer.devices is {devices}, which cannot be: {error}") from error
-    return StartedTogether(fabric, nodes)
+        return StartedTogether(fabric, nodes)
+    except (ValueError, TypeError, OverflowError, MisconfigurationException) as error:
+        raise InputError(
+            f"trainer.devices is {devices} and trainer.num_nodes is {nodes}, which cannot be: "
+            f"{error}"
+        ) from error
 
 
 def start_method() -> str:

@@ -67,7 +67,10 @@ class Fit(Command):
         check_trainer(trainer)
         single = trainer.devices in (1, "1", "auto", [0], "0,") and trainer.num_nodes == 1
         if not single:
-            raise InputError("fit makes one image on one device; for several, use sweep.")
+            raise InputError(
+                f"fit makes one image on one device, and trainer.devices is {trainer.devices}, "
+                f"trainer.num_nodes {trainer.num_nodes}; for several, use sweep."
+            )
 
     @override
     def run(self, cli: ProberCLI) -> int:
