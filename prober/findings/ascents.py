@@ -38,7 +38,7 @@ def push_away(
 ) -> Tensor:
     """Makes starts that excite their unit and look unlike what is known to excite it.
 
-    The diversity term is the likeness, after Olah et al., "Feature Visualization" (2017), but of
+    The diversity term is the likeness, after Olah et al., "Feature SweepPicture" (2017), but of
     descriptors that ignore position: the mean color and the structure tensor of the field.
 
     Args:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from prober.subject import Subject
 
-BATCH_BYTES = 40 * 2**20
+ACTIVATION_BYTES = 40 * 2**20
 """Bytes of activations of one batch of images."""
 
-BLOCK_BYTES = 64 * 2**20
+IMAGE_BYTES = 64 * 2**20
 """Bytes of images that are made at once, where there are many."""
 
 
@@ -30,9 +30,9 @@ def gradient_batches(subject: Subject, layer: str, number: int) -> Iterator[slic
 
 def images_at_once(subject: Subject) -> int:
     """Returns how many images are made at once, where there are many."""
-    return max(1, BLOCK_BYTES // (4 * math.prod(subject.input_shape)))
+    return max(1, IMAGE_BYTES // (4 * math.prod(subject.input_shape)))
 
 
 def _batch_size(subject: Subject, layer: str) -> int:
     most = 1 if subject.listing.one_by_one else 512
-    return max(1, min(most, BATCH_BYTES // subject.bytes_to(layer)))
+    return max(1, min(most, ACTIVATION_BYTES // subject.bytes_to(layer)))

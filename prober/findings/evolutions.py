@@ -7,8 +7,8 @@ import torch
 
 from prober.common.pictures import shrunk, sprite
 from prober.findings.finding import Picture, Pictures, Score
-from prober.findings.finished_sweep import FinishedSweep, Visualization
-from prober.findings.picture_folder import CELL, PictureFolder
+from prober.findings.finished_sweep import FinishedSweep, SweepPicture
+from prober.findings.picture_folder import CELL_SIDE, PictureFolder
 from prober.findings.responses import scores
 from prober.findings.units import Unit
 from prober.subject import Subject
@@ -20,9 +20,9 @@ VISUALIZATIONS = 12
 """Visualizations of a unit on the page, at the most."""
 
 
-def shown_of(sweep: FinishedSweep, unit: Unit) -> list[Visualization]:
+def shown_of(sweep: FinishedSweep, unit: Unit) -> list[SweepPicture]:
     """Returns the visualizations of a unit that are shown: as many of each variant as may be."""
-    variants: dict[str, list[Visualization]] = {}
+    variants: dict[str, list[SweepPicture]] = {}
     for shown in sweep.of(unit):
         variants.setdefault(shown.variant, []).append(shown)
     most = -(-VISUALIZATIONS // len(variants)) if variants else 0
@@ -62,7 +62,7 @@ def draw_evolutions(
         evolution, steps = sweep.evolution(shown)
         picked = _evenly(len(steps), SNAPSHOTS)
         kept = [steps[i] for i in picked]
-        rows.append(shrunk(evolution[picked], CELL))
+        rows.append(shrunk(evolution[picked], CELL_SIDE))
         neutral = scores(subject, [shown.objective], gray).item()
         record = shown.record
         items.append(
@@ -76,7 +76,7 @@ def draw_evolutions(
                 score=shown.score,
                 share=Score(neutral, best[shown.variant]).share(shown.score),
                 facet=facets.get(record["stem"]),
-                record=record,
+                record={key: value for key, value in record.items() if key != "variant"},
             )
         )
     return Pictures(

@@ -11,7 +11,7 @@ from prober.findings.facets import Group
 from prober.findings.finding import Facet, Intervention, Interventions, Score
 from prober.findings.interventions import TURNS, flat, hue_turned, shuffled
 from prober.findings.optima import INTERVENTIONS, Optima
-from prober.findings.picture_folder import CELL, PictureFolder
+from prober.findings.picture_folder import CELL_SIDE, PictureFolder
 from prober.findings.windows import Window
 
 FACET_PICTURES = 4
@@ -67,7 +67,7 @@ def _interventions(
     if image.shape[1] == 3:
         shown += [hue_turned(image, degrees) for degrees in TURNS]
         names += [f"hue turned {degrees}°" for degrees in TURNS]
-    cells = shrunk(to_bytes(window.crop(torch.cat(shown))), CELL)
+    cells = shrunk(to_bytes(window.crop(torch.cat(shown))), CELL_SIDE)
     own = Score(neutral=optima.neutral[best].item(), best=scores[0])
     return Interventions(
         sprite=folder.write(f"facet{number}_interventions.png", sprite(cells[None])),

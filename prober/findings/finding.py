@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from prober.common.files import write_whole
 from prober.common.typed_json import Key, read_json, to_plain
 
-FILE = "findings.json"
+FINDINGS_FILE = "findings.json"
 
 
 class Kind(StrEnum):
@@ -482,7 +482,7 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def save(findings: Sequence[Finding], folder: Path) -> None:
+def save_findings(findings: Sequence[Finding], folder: Path) -> None:
     """Writes `findings.json`: a list, one object for each unit.
 
     Numbers get six digits, which is more than is known.
@@ -492,16 +492,16 @@ def save(findings: Sequence[Finding], folder: Path) -> None:
     """
     plain = _rounded(to_plain(findings))
     content = json.dumps(plain, separators=(",", ":"), allow_nan=False)
-    write_whole(folder / FILE, content + "\n")
+    write_whole(folder / FINDINGS_FILE, content + "\n")
 
 
-def load(folder: Path) -> tuple[Finding, ...]:
+def load_findings(folder: Path) -> tuple[Finding, ...]:
     """Reads `findings.json`.
 
     Raises:
         InputError: It is missing, broken, or of another version.
     """
-    return read_json(folder / FILE, tuple[Finding, ...], "report")
+    return read_json(folder / FINDINGS_FILE, tuple[Finding, ...], "report")
 
 
 def _rounded(value: Any) -> Any:

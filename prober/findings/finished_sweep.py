@@ -25,7 +25,7 @@ from prober.sweep.store import Store, is_broken
 
 
 @dataclass(frozen=True)
-class Visualization:
+class SweepPicture:
     """One of a sweep's images.
 
     Attributes:
@@ -52,6 +52,9 @@ class Visualization:
     @property
     def variant(self) -> str:
         """Which of its channel's targets it is, but for the seed: `mean`, `h07_w07`."""
+        if "variant" in self.record:
+            return self.record["variant"]
+        # The records of older sweeps have it in the name of their file alone.
         return self.record["stem"].rsplit("/", 1)[1].rsplit("_seed", 1)[0]
 
     @property
@@ -82,7 +85,7 @@ class FinishedSweep:
         number = _check_subject(folder, subject)
         try:
             found = [
-                Visualization(record, chunk, row)
+                SweepPicture(record, chunk, row)
                 for chunk in self._store.finished()
                 for row, record in enumerate(self._store.records(chunk))
             ]
@@ -109,7 +112,7 @@ class FinishedSweep:
                 f"The sweep in '{folder}' has no picture of a unit: its targets failed, or have "
                 "objectives of more than one channel."
             )
-        self._by_channel: dict[tuple[str, int], list[Visualization]] = {}
+        self._by_channel: dict[tuple[str, int], list[SweepPicture]] = {}
         for shown in self.visualizations:
             key = shown.record["layer"], shown.record["channel"]
             self._by_channel.setdefault(key, []).append(shown)
@@ -131,7 +134,7 @@ class FinishedSweep:
                 units += [Unit(layer, channel, (h, w)) for h, w in neurons]
         return sorted(units, key=lambda u: (depth.index(u.layer), u.channel, u.position or ()))
 
-    def of(self, unit: Unit) -> list[Visualization]:
+    def of(self, unit: Unit) -> list[SweepPicture]:
         """Returns the visualizations of a unit: a neuron's own, or all of its channel."""
         return [
             shown
@@ -139,9 +142,9 @@ class FinishedSweep:
             if unit.position is None or shown.record["position"] == list(unit.position)
         ]
 
-    def best_of_variants(self) -> list[Visualization]:
+    def best_of_variants(self) -> list[SweepPicture]:
         """Returns for each channel and variant the visualization with the best score."""
-        best: dict[tuple[str, int, str], Visualization] = {}
+        best: dict[tuple[str, int, str], SweepPicture] = {}
         for shown in self.visualizations:
             key = (shown.record["layer"], shown.record["channel"], shown.variant)
             if key not in best or shown.score > best[key].score:
@@ -159,7 +162,7 @@ class FinishedSweep:
             for shown in self.visualizations
         ]
 
-    def images(self, visualizations: Sequence[Visualization]) -> Tensor:
+    def images(self, visualizations: Sequence[SweepPicture]) -> Tensor:
         """Reads images, `[N, C, H, W]` in [0, 1].
 
         Raises:
@@ -167,7 +170,7 @@ class FinishedSweep:
         """
         return torch.stack([self._image(shown) for shown in visualizations])
 
-    def evolution(self, visualization: Visualization) -> tuple[np.ndarray, list[int]]:
+    def evolution(self, visualization: SweepPicture) -> tuple[np.ndarray, list[int]]:
         """Reads the snapshots `[S, H, W, 3]`, uint8, and their steps."""
         if self._cached is None or self._cached[0] != visualization.chunk:
             arrays = self._store.read(visualization.chunk, "evolution", "steps")
@@ -175,13 +178,13 @@ class FinishedSweep:
         evolution, steps = self._cached[1]
         return evolution[visualization.row], steps.tolist()
 
-    def _image(self, visualization: Visualization) -> Tensor:
+    def _image(self, visualization: SweepPicture) -> Tensor:
         try:
             return read_npy(self._array(visualization), "a picture's array")
         except InputError as error:
             raise InputError(f"{error} Run the sweep again with --resume {self.folder}") from error
 
-    def _array(self, visualization: Visualization) -> Path:
+    def _array(self, visualization: SweepPicture) -> Path:
         stem = self.folder / visualization.record["stem"]
         return stem.with_name(stem.name + ".npy")
 

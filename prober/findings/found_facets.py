@@ -7,8 +7,8 @@ import torch
 from prober.findings.evolutions import shown_of
 from prober.findings.facets import Group, facet_shown, group_optima
 from prober.findings.finding import Score
-from prober.findings.finished_sweep import FinishedSweep, Visualization
-from prober.findings.optima import Optima, measure
+from prober.findings.finished_sweep import FinishedSweep, SweepPicture
+from prober.findings.optima import Optima, measure_optima
 from prober.findings.survey import Survey
 from prober.findings.units import Unit
 from prober.findings.verdict import settled
@@ -25,7 +25,7 @@ class Found:
         groups: The facets, the best first.
     """
 
-    visualizations: list[Visualization]
+    visualizations: list[SweepPicture]
     optima: Optima
     groups: list[Group]
 
@@ -57,7 +57,7 @@ def find_facets(survey: Survey, unit: Unit, searched: FinishedSweep | None) -> F
         or [torch.full((1, *survey.subject.input_shape), 0.5)]
     )
     objective, curves = survey.objective(unit), survey.curves(unit)
-    optima = measure(survey.subject, [objective] * len(images), images, survey.window(unit))
+    optima = measure_optima(survey.subject, [objective] * len(images), images, survey.window(unit))
     groups = group_optima(survey.subject, objective, optima, curves)
     return Found([*own, *more], optima, settled(groups, curves))
 
@@ -79,7 +79,8 @@ def facets_by_stem(survey: Survey, unit: Unit, found: Found) -> dict[str, int | 
         whole = Window(None, 0, 0, *survey.subject.input_shape[1:])
         objectives = [other.objective for other in others]
         images = survey.sweep.images(others)
-        numbers = facet_shown(measure(survey.subject, objectives, images, whole), found.groups)
+        optima = measure_optima(survey.subject, objectives, images, whole)
+        numbers = facet_shown(optima, found.groups)
         shown |= {v.record["stem"]: n for v, n in zip(others, numbers, strict=True)}
     if found.visualizations:
         stems = [v.record["stem"] for v in found.visualizations]

@@ -84,7 +84,7 @@ class Optima:
         return len(self.images)
 
 
-def measure(
+def measure_optima(
     subject: Subject, objectives: Sequence[Objective], images: Tensor, window: Window
 ) -> Optima:
     """Intervenes on images and computes what is left of their scores.

@@ -6,7 +6,7 @@ from pathlib import Path
 from prober.common.files import write_whole
 from prober.findings.units import Unit
 
-CELL = 84
+CELL_SIDE = 84
 """Pixels that a cell of a sprite may have on a side."""
 
 

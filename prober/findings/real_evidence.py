@@ -17,7 +17,7 @@ from prober.findings.finding import (
     Variance,
     finite,
 )
-from prober.findings.picture_folder import CELL, PictureFolder
+from prober.findings.picture_folder import CELL_SIDE, PictureFolder
 from prober.findings.real_responses import LOGIT_SITE, RealResponses
 from prober.findings.tuning import Curves
 from prober.findings.units import Site, Unit
@@ -57,7 +57,7 @@ def _examples(
     classes = responses.real.classes
     response = responses.of_pool(unit.site).strongest[:, unit.channel]
     top = responses.top(response)
-    cells = shrunk(to_bytes(responses.images_of_pool(top)), CELL)
+    cells = shrunk(to_bytes(responses.images_of_pool(top)), CELL_SIDE)
     return Examples(
         sprite=folder.write("examples.png", sprite(cells[None])),
         cell=cells.shape[1:3],

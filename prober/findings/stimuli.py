@@ -87,13 +87,13 @@ def choice(shape: tuple[int, int, int]) -> Choice:
             tinted_phases=PHASES,
         )
     grown = min(shape[1:]) / LARGE
-    widths = _evenly(WIDTHS[0], WIDTHS[-1] * grown, len(WIDTHS))
+    widths = _geometric(WIDTHS[0], WIDTHS[-1] * grown, len(WIDTHS))
     low, high = FREQUENCIES[0].item() / grown, FREQUENCIES[-1].item()
     return Choice(
         hues=FLAT_HUES[::3],
         angles=ANGLES[::2],
         tinted_angles=ANGLES[::4],
-        frequencies=torch.tensor(_evenly(low, high, len(FREQUENCIES))),
+        frequencies=torch.tensor(_geometric(low, high, len(FREQUENCIES))),
         widths=widths,
         tinted_widths=widths[1:],
         offsets=OFFSETS[1:-1:2],
@@ -102,7 +102,7 @@ def choice(shape: tuple[int, int, int]) -> Choice:
     )
 
 
-def _evenly(first: float, last: float, number: int) -> tuple[float, ...]:
+def _geometric(first: float, last: float, number: int) -> tuple[float, ...]:
     """Numbers from the first to the last, each by the same factor larger than the one before."""
     return tuple(first * (last / first) ** (i / (number - 1)) for i in range(number))
 

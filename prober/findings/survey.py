@@ -10,7 +10,7 @@ from prober.ascent.objectives import Objective
 from prober.common.errors import InputError
 from prober.findings.batches import images_at_once
 from prober.findings.dead_units import moved_by_rounding, split_dead
-from prober.findings.finished_sweep import FinishedSweep, Visualization
+from prober.findings.finished_sweep import FinishedSweep, SweepPicture
 from prober.findings.real_images import RealImages
 from prober.findings.real_responses import RealResponses, respond_to_real
 from prober.findings.responses import Responses, responses
@@ -62,7 +62,7 @@ class Survey:
         """Returns what is maximized for a unit: its neuron, or the flat unit."""
         return self.window(unit).objective(unit)
 
-    def candidates(self, unit: Unit) -> list[Visualization]:
+    def candidates(self, unit: Unit) -> list[SweepPicture]:
         """Returns the visualizations of exactly the neuron, or flat unit, that is examined."""
         objective = self.objective(unit)
         return [shown for shown in self.sweep.of(unit) if shown.objective == objective]

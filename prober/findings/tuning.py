@@ -17,11 +17,10 @@ from prober.findings.stimuli import TINTED_HUES, Choice, Stimuli, choice
 from prober.findings.units import Site
 from prober.findings.windows import Window
 from prober.subject import Subject
+from prober.subject.input_shape import Shape
 
 PEAK_VALLEY = 0.9
 """Two peaks are two where the curve falls below this share of the lower one between them."""
-
-Shape = tuple[int, int, int]
 
 Block = Callable[[], Stimuli]
 

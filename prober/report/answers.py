@@ -7,6 +7,7 @@ from prober.findings.behavior import Behavior, Shortcut
 from prober.findings.finding import Finding, Kind
 from prober.report.markdown import plain
 from prober.report.probed import (
+    NAMED_UNITS,
     Probed,
     class_of,
     clearest,
@@ -23,9 +24,6 @@ SAME_HUE_DEGREES = 18.0
 
 NAMED_CLASSES = 10
 """Classes that are named where more are meant."""
-
-NAMED_UNITS = 3
-"""Units that are named where more are meant."""
 
 CLEAR_CONFIDENCE = 0.8
 """The least confidence of a clear example."""
@@ -118,7 +116,7 @@ def shortcut_answer(probed: Probed, against: Probed | None) -> str:
         verdicts = {Shortcut.COLOR: "there is one in color", Shortcut.NONE: "none is found"}
         verdict = verdicts.get(other.shortcut, "it cannot be said")
         sentences.append(f"In {plain(against.name)} {verdict}: {behavior_words(other)}.")
-    sentences += [said for each in (probed, against) if each and (said := hue_sentence(each))]
+    sentences += [said for cnn in (probed, against) if cnn and (said := hue_sentence(cnn))]
     return " ".join(sentences)
 
 

@@ -4,11 +4,8 @@ from collections.abc import Sequence
 
 from prober.findings.finding import Finding, Kind
 from prober.report.markdown import plain
-from prober.report.probed import Probed, clearest, counts_as, flagged, link
+from prober.report.probed import NAMED_UNITS, Probed, clearest, counts_as, flagged, link
 from prober.report.words import counted, joined
-
-NAMED_UNITS = 3
-"""Units, or files, that are named where more are meant."""
 
 
 def distrusted(probed: Probed) -> list[str]:
@@ -67,13 +64,13 @@ def _with_reason(findings: Sequence[Finding]) -> str:
     )
 
 
-def made(probed: Probed, against: Probed | None) -> list[str]:
+def how_made(probed: Probed, against: Probed | None) -> list[str]:
     """Says what was probed, with what, and how long it took."""
     record, settings = probed.record, probed.record.settings
     lines = []
-    for each in filter(None, (probed, against)):
-        subject = each.record.subject
-        layers = joined([f"{plain(name)} ({len(units)})" for name, units in each.layers.items()])
+    for cnn in filter(None, (probed, against)):
+        subject = cnn.record.subject
+        layers = joined([f"{plain(name)} ({len(units)})" for name, units in cnn.layers.items()])
         weights = f"SHA-256 of its weights {subject.sha256[:12]}…"
         lines.append(f"{plain(subject.name)}, {weights}; units probed: {layers}.")
     starts = joined([plain(name) for name in settings.initial_images])

@@ -16,7 +16,7 @@ from prober.findings.points import effects, thumbs
 from prober.findings.real_images import RealImages, read_real_images
 from prober.report.page import write_page
 from prober.report.probe import NotDone, Part, Stopwatch, probe
-from prober.report.record import DataRecord, ReportRecord, save
+from prober.report.record import DataRecord, ReportRecord, save_record
 from prober.report.summary import write_summary
 from prober.report.tensorboard import write_report_tensorboard
 from prober.subject import Subject
@@ -190,4 +190,4 @@ def _write_records(parts: list[Part], images: RealImages | None, watch: Stopwatc
             seconds={name: round(seconds, 1) for name, seconds in watch.seconds.items()},
             date=date.today().isoformat(),
         )
-        save(record, part.folder)
+        save_record(record, part.folder)

@@ -13,7 +13,7 @@ from prober.common.errors import InputError
 from prober.common.files import write_whole
 from prober.common.typed_json import to_plain
 from prober.findings.finding import WANTED, Finding, Kind
-from prober.report.probed import COLUMNS, Probed, counts, flagged, load_report
+from prober.report.probed import COUNTED_AS, Probed, counts, flagged, load_report
 from prober.report.words import facet_words, hue_words, percent, unit_sentence
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -129,7 +129,7 @@ def _index(probed: Probed, against: Probed | None) -> str:
         "subject": probed.record.subject.name,
         "against": against.record.subject.name if against else None,
         "input": probed.record.subject.input_shape,
-        "shares": COLUMNS,
+        "shares": COUNTED_AS,
         "layers": rows,
     }
     return environment.get_template("index.html.j2").render(
@@ -182,9 +182,9 @@ def _counts(findings: Sequence[Finding]) -> dict[str, int]:
 
 
 def _shares(findings: Sequence[Finding]) -> dict[str, int]:
-    """Divides units into `COLUMNS`; their numbers sum up to that of the units."""
+    """Divides units into `COUNTED_AS`; their numbers sum up to that of the units."""
     found = counts(findings)
-    return {column: found[column] for column in COLUMNS if found[column]}
+    return {column: found[column] for column in COUNTED_AS if found[column]}
 
 
 def _json(value: Any) -> str:

@@ -13,10 +13,10 @@ from PIL import Image
 from prober.ascent.method import gentle_transforms
 from prober.common.files import write_whole
 from prober.common.pictures import sprite
-from prober.findings import finding
 from prober.findings.behavior import Behavior, behavior
 from prober.findings.examination import examine
 from prober.findings.facet_search import plan_search
+from prober.findings.finding import save_findings
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.points import Point
 from prober.findings.real_images import RealImages
@@ -131,7 +131,7 @@ def probe(
             searched = FinishedSweep(folder / "search", subject)
     with watch.timed("evidence"):
         findings, points = examine(surveyed, searched, folder)
-        finding.save(findings, folder)
+        save_findings(findings, folder)
         _copy_sheets(pictures, folder)
     sheets = (file.relative_to(folder) for file in (folder / "sheets").glob("*.png"))
     return Part(

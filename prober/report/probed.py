@@ -9,18 +9,19 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
-from prober.findings import finding as findings_file
-from prober.findings.finding import WANTED, ClassEvidence, Facet, Finding, Kind
-from prober.report import record as record_file
+from prober.findings.finding import WANTED, ClassEvidence, Facet, Finding, Kind, load_findings
 from prober.report.markdown import plain
-from prober.report.record import ReportRecord
+from prober.report.record import RECORD_FILE, ReportRecord, load_record
 from prober.report.words import facet_words
 from prober.subject import LOGITS
 
 SEVERAL = "several kinds"
 DEAD = "dead"
-COLUMNS = (*(kind.value for kind in WANTED), SEVERAL, Kind.UNCLEAR.value, DEAD)
+COUNTED_AS = (*(kind.value for kind in WANTED), SEVERAL, Kind.UNCLEAR.value, DEAD)
 """What a unit counts as; each counts once."""
+
+NAMED_UNITS = 3
+"""Units, or files, that are named where more are meant."""
 
 PICTURE_WIDTH = 84
 """Pixels of a picture's width on the screen; the files are larger."""
@@ -49,8 +50,8 @@ class Probed:
         Raises:
             InputError: One of them is missing or cannot be read.
         """
-        record = record_file.load(folder / prefix)
-        return cls(record, findings_file.load(folder / prefix), prefix, record.subject.name)
+        record = load_record(folder / prefix)
+        return cls(record, load_findings(folder / prefix), prefix, record.subject.name)
 
     @cached_property
     def layers(self) -> dict[str, list[Finding]]:
@@ -109,7 +110,7 @@ def load_report(folder: Path) -> tuple[Probed, Probed | None]:
         InputError: The folder holds no report, or one that cannot be read.
     """
     probed = Probed.load(folder)
-    if not (folder / "against" / record_file.FILE).exists():
+    if not (folder / "against" / RECORD_FILE).exists():
         return probed, None
     against = Probed.load(folder, "against/")
     names = short_names(probed.name, against.name)
@@ -156,7 +157,7 @@ def living(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def counts_as(finding: Finding) -> str:
-    """Returns the one of `COLUMNS` that a unit counts as."""
+    """Returns the one of `COUNTED_AS` that a unit counts as."""
     if finding.dead:
         return DEAD
     if len(finding.kinds) > 1:

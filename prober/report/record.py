@@ -14,7 +14,7 @@ from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.real_images import RealImages
 from prober.subject import Subject
 
-FILE = "report.json"
+RECORD_FILE = "report.json"
 
 
 @dataclass(frozen=True)
@@ -127,19 +127,19 @@ class ReportRecord:
     date: str
 
 
-def save(record: ReportRecord, folder: Path) -> None:
+def save_record(record: ReportRecord, folder: Path) -> None:
     """Writes `report.json`.
 
     Raises:
         OSError: The folder cannot be written.
     """
-    write_whole(folder / FILE, json.dumps(to_plain(record), indent=2) + "\n")
+    write_whole(folder / RECORD_FILE, json.dumps(to_plain(record), indent=2) + "\n")
 
 
-def load(folder: Path) -> ReportRecord:
+def load_record(folder: Path) -> ReportRecord:
     """Reads `report.json`.
 
     Raises:
         InputError: It is missing, broken, or of another version.
     """
-    return read_json(folder / FILE, ReportRecord, "report")
+    return read_json(folder / RECORD_FILE, ReportRecord, "report")

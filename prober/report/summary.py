@@ -6,7 +6,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from prober.common.files import write_whole
 from prober.report.answers import color_answer, polysemantic_answer, shortcut_answer
-from prober.report.caveats import distrusted, made, unsettled
+from prober.report.caveats import distrusted, how_made, unsettled
 from prober.report.markdown import plain
 from prober.report.probed import load_report
 from prober.report.tables import (
@@ -59,7 +59,7 @@ def write_summary(folder: Path) -> Path:
         facet_table=facet_table(probed),
         distrusted=distrusted(probed),
         unsettled=unsettled(probed, against),
-        made=made(probed, against),
+        made=how_made(probed, against),
     )
     file = folder / "SUMMARY.md"
     write_whole(file, text)

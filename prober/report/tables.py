@@ -6,7 +6,7 @@ from prober.findings.finding import WANTED, ClassLogit, Finding
 from prober.report.answers import SAME_HUE_DEGREES, class_link, hue_distance
 from prober.report.markdown import plain, table
 from prober.report.probed import (
-    COLUMNS,
+    COUNTED_AS,
     Probed,
     class_of,
     clearest,
@@ -63,7 +63,7 @@ def layer_table(probed: Probed, against: Probed | None) -> str:
         rows.append(_counts(f"**{plain(layer)}**", findings))
         if against and (others := against.layers.get(layer)):
             rows.append(_counts(plain(f"{layer}, {against.name}"), others))
-    header = ["layer", "units", *COLUMNS, "polysemantic", "⚠", HUE_EXPLAINS]
+    header = ["layer", "units", *COUNTED_AS, "polysemantic", "⚠", HUE_EXPLAINS]
     kept = [
         i for i in range(len(header)) if i < 2 or any(row[i] not in ("0", EMPTY) for row in rows)
     ]
@@ -77,7 +77,7 @@ def _counts(name: str, findings: Sequence[Finding]) -> list[str]:
     counted_as = counts(findings)
     polysemantic = sum(finding.polysemantic for finding in living(findings))
     flags = sum(map(flagged, findings))
-    kinds = [said(counted_as[column]) for column in COLUMNS]
+    kinds = [said(counted_as[column]) for column in COUNTED_AS]
     explained = _percent(mean_hue_share(findings))
     return [name, str(len(findings)), *kinds, said(polysemantic), said(flags), explained]
 
@@ -120,9 +120,9 @@ def _example(probed: Probed, finding: Finding) -> str:
 def behavior_table(probed: Probed, against: Probed | None) -> str:
     """Sets how two subjects answer real images side by side; `""` if that was not examined."""
     rows = [
-        [plain(each.name), *(_percent(getattr(behavior, name)) for name in BEHAVIOR_COLUMNS)]
-        for each in (probed, against)
-        if each and (behavior := each.record.behavior)
+        [plain(cnn.name), *(_percent(getattr(behavior, name)) for name in BEHAVIOR_COLUMNS)]
+        for cnn in (probed, against)
+        if cnn and (behavior := cnn.record.behavior)
     ]
     return table(["on real images", *BEHAVIOR_COLUMNS.values()], rows) if rows else ""
 
@@ -190,8 +190,8 @@ def _figures(logit: ClassLogit | None) -> list[str]:
 def logit_sentence(probed: Probed, against: Probed | None) -> str:
     """Says for how many classes the hue counts more than the shape; `""` without real images."""
     said = []
-    for each in filter(None, (probed, against)):
-        logits = filter(None, map(_logit, each.classes))
+    for cnn in filter(None, (probed, against)):
+        logits = filter(None, map(_logit, cnn.classes))
         pairs = [
             (logit.color_changed, logit.shape_changed)
             for logit in logits
@@ -200,7 +200,7 @@ def logit_sentence(probed: Probed, against: Probed | None) -> str:
         if pairs:
             lower = sum(color < shape for color, shape in pairs)
             number = counted(len(pairs), "class", "classes")
-            said.append(f"{lower} of {number} of {plain(each.name)}")
+            said.append(f"{lower} of {number} of {plain(cnn.name)}")
     if not said:
         return ""
     return f"It is lower with another hue than with another shape in {joined(said)}."

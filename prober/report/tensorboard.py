@@ -17,13 +17,13 @@ from torch.utils.tensorboard import SummaryWriter
 from prober.common.files import write_whole
 from prober.common.pictures import png
 
-COLUMNS = ("name", "kind", "layer", "channel", "facet", "seed", "score")
+LABEL_COLUMNS = ("name", "kind", "layer", "channel", "facet", "seed", "score")
 """What the projector can label, color and search its points by."""
 
-POINTS = 10_000
+MOST_POINTS = 10_000
 """Points at the most; the projector's browser page becomes slow with more."""
 
-SIDE = 4096
+SPRITE_SIDE = 4096
 """Pixels of the sprite's width and height at the most: what every graphics card takes.
 
 The projector itself takes 8192, but not every card it runs on does."""
@@ -48,7 +48,7 @@ def write_report_tensorboard(
             10,000, that many are taken evenly; rows that are not finite are left out.
         sprites: The visualizations, uint8 `[N, h, w, 3]`. They are made smaller if all of them
             would not fit into an image of 4096 by 4096 pixels.
-        labels: One for each visualization, with at least the keys of `COLUMNS`.
+        labels: One for each visualization, with at least the keys of `LABEL_COLUMNS`.
 
     Raises:
         ValueError: The three do not have the same length.
@@ -63,8 +63,8 @@ def write_report_tensorboard(
     try:
         _write_events(folder, sheets, beside)
         taken = np.flatnonzero(np.isfinite(points).all(axis=1))
-        if len(taken) > POINTS:
-            taken = taken[np.linspace(0, len(taken) - 1, POINTS).astype(int)]
+        if len(taken) > MOST_POINTS:
+            taken = taken[np.linspace(0, len(taken) - 1, MOST_POINTS).astype(int)]
         if len(taken):
             _write_projector(beside, points[taken], sprites[taken], [labels[i] for i in taken])
         shutil.rmtree(folder / "tensorboard", ignore_errors=True)
@@ -97,7 +97,10 @@ def _write_projector(
     the sprite, and rounds pixels down.
     """
     sprite, cell = sprite_of(sprites)
-    rows = [COLUMNS, *([_cell(label[column]) for column in COLUMNS] for label in labels)]
+    rows = [
+        LABEL_COLUMNS,
+        *([_cell(label[column]) for column in LABEL_COLUMNS] for label in labels),
+    ]
     config = ProjectorConfig()
     embedding = config.embeddings.add()
     embedding.tensor_name = "visualizations"
@@ -130,7 +133,7 @@ def sprite_of(images: np.ndarray) -> tuple[np.ndarray, int]:
     """
     number, height, width = images.shape[:3]
     across = int(np.ceil(np.sqrt(number)))
-    cell = min(max(height, width), SIDE // across)
+    cell = min(max(height, width), SPRITE_SIDE // across)
     shrink = min(1.0, cell / max(height, width))
     size = max(1, round(width * shrink)), max(1, round(height * shrink))
     left, top = (cell - size[0]) // 2, (cell - size[1]) // 2

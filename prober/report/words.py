@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from prober.findings.finding import Facet, Finding, Kind
 
-HUES = (
+HUE_NAMES = (
     "red",
     "orange",
     "yellow",
@@ -23,13 +23,13 @@ HUES = (
 )
 """Names of hues, each for 30 degrees around its multiple of 30: red from 345 to 15."""
 
-DIRECTIONS = ("horizontal", "rising", "upright", "falling")
+DIRECTION_NAMES = ("horizontal", "rising", "upright", "falling")
 """Names of orientations, each for 45 degrees around its multiple of 45."""
 
 
 def hue_name(degrees: float) -> str:
     """Names a hue of the HSV circle; any angle in degrees will do."""
-    return HUES[round(degrees % 360 / 30) % len(HUES)]
+    return HUE_NAMES[round(degrees % 360 / 30) % len(HUE_NAMES)]
 
 
 def hue_words(degrees: float) -> str:
@@ -39,7 +39,7 @@ def hue_words(degrees: float) -> str:
 
 def orientation_words(degrees: float) -> str:
     """Says an orientation, degrees counterclockwise from horizontal: `rising (45°)`."""
-    return f"{DIRECTIONS[round(degrees % 180 / 45) % 4]} ({round(degrees) % 180}°)"
+    return f"{DIRECTION_NAMES[round(degrees % 180 / 45) % 4]} ({round(degrees) % 180}°)"
 
 
 def facet_words(facet: Facet) -> str:

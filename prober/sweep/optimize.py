@@ -112,7 +112,8 @@ def optimize(
         scores=np.stack(curves.scores, axis=1),
         score_steps=np.array(curves.steps),
         records=[
-            {"stem": planned.path, **record} for planned, record in zip(chunk, records, strict=True)
+            {"stem": planned.path, "variant": planned.variant, **record}
+            for planned, record in zip(chunk, records, strict=True)
         ],
     )
 

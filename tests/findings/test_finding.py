@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prober.common.errors import InputError
-from prober.findings.finding import Kind, Score, load, save
+from prober.findings.finding import Kind, Score, load_findings, save_findings
 from tests.plain import FOLDER
 from tests.report.reports import facet, finding
 
@@ -18,32 +18,32 @@ SHIPPED = FOLDER.parents[2] / "lightning_logs" / "reference"
 
 @pytest.mark.parametrize("folder", [SHIPPED, SHIPPED / "against"], ids=["biased", "control"])
 def test_the_shipped_findings_are_saved_as_they_were(folder, tmp_path):
-    findings = load(folder)
-    save(findings, tmp_path)
+    findings = load_findings(folder)
+    save_findings(findings, tmp_path)
     written = (tmp_path / "findings.json").read_bytes()
     assert written == (folder / "findings.json").read_bytes()
     assert len(findings) == 122 and {type(kind) for f in findings for kind in f.kinds} == {Kind}
 
 
 def test_numbers_are_saved_with_six_digits(tmp_path):
-    save([finding("conv", 3, confidence=1 / 3)], tmp_path)
+    save_findings([finding("conv", 3, confidence=1 / 3)], tmp_path)
     (found,) = json.loads((tmp_path / "findings.json").read_text(encoding="utf-8"))
     assert found["confidence"] == 0.333333
 
 
 def test_what_no_json_knows_is_not_saved(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
-        save([finding("conv", 3, confidence=float("nan"))], tmp_path)
+        save_findings([finding("conv", 3, confidence=float("nan"))], tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_findings_of_another_version_are_told(tmp_path):
-    save([finding("conv", 3, facet("color", 40.0))], tmp_path)
+    save_findings([finding("conv", 3, facet("color", 40.0))], tmp_path)
     file = tmp_path / "findings.json"
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace('"kinds":["color"]', '"kinds":["colour"]'), encoding="utf-8")
     with pytest.raises(InputError, match=r"\[0\]\.kinds\[0\] is 'colour'"):
-        load(tmp_path)
+        load_findings(tmp_path)
 
 
 def test_a_unit_is_named_by_layer_channel_and_position():

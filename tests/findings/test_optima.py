@@ -9,7 +9,7 @@ from torch import nn
 
 from prober.ascent.objectives import Neuron
 from prober.findings.kinds import kind_of
-from prober.findings.optima import INTERVENTIONS, measure
+from prober.findings.optima import INTERVENTIONS, measure_optima
 from prober.findings.windows import Window
 from prober.subject import Subject
 from tests.findings.figures import optima_of, optimum
@@ -30,7 +30,7 @@ def detector(kernel, bias=0.0):
 
 def measured(kernel, image, bias=0.0):
     images = torch.from_numpy(np.ascontiguousarray(image)).float()[None]
-    return measure(
+    return measure_optima(
         detector(kernel, bias), [Neuron("0", 0, 0, 0)], images, Window((0, 0), 0, 0, SIDE, SIDE)
     )
 
@@ -107,8 +107,8 @@ def test_a_gray_image_has_no_hue_and_a_unit_of_one_pixel_no_orientation():
     conv = nn.Conv2d(1, 1, SIDE)
     subject = Subject(nn.Sequential(conv), input_shape=(1, SIDE, SIDE))
     image = torch.rand(1, 1, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
-    found = measure(subject, [Neuron("0", 0, 0, 0)], image, Window((0, 0), 0, 0, SIDE, SIDE))
+    found = measure_optima(subject, [Neuron("0", 0, 0, 0)], image, Window((0, 0), 0, 0, SIDE, SIDE))
     assert math.isnan(found.hue.item()) and found.hue_agreement.item() == 0
     assert found.after.shape == (1, len(INTERVENTIONS))
-    pixel = measure(subject, [Neuron("0", 0, 0, 0)], image, Window((0, 0), 4, 4, 1, 1))
+    pixel = measure_optima(subject, [Neuron("0", 0, 0, 0)], image, Window((0, 0), 4, 4, 1, 1))
     assert math.isnan(pixel.orientation.item()) and pixel.orientation_contrast.item() == 0

@@ -51,7 +51,7 @@ def test_images_that_are_made_block_by_block_are_answered_as_all_together(monkey
     subject = plain.subject()
     images = torch.rand(7, 3, 28, 28, generator=torch.Generator().manual_seed(3))
     windows = {("conv2", None): window_of(subject, "conv2", None)}
-    monkeypatch.setattr(batches, "BLOCK_BYTES", 3 * images[0].nbytes)
+    monkeypatch.setattr(batches, "IMAGE_BYTES", 3 * images[0].nbytes)
     made = []
 
     def make(numbers):

@@ -3,7 +3,6 @@
 from collections import Counter
 from dataclasses import replace
 
-from prober.findings import finding as findings_file
 from prober.findings.behavior import Behavior, Shortcut
 from prober.findings.finding import (
     Evidence,
@@ -16,9 +15,15 @@ from prober.findings.finding import (
     OrientationTuning,
     Score,
     Tuning,
+    save_findings,
 )
-from prober.report import record as record_file
-from prober.report.record import DataRecord, ReportRecord, SettingsRecord, SubjectRecord
+from prober.report.record import (
+    DataRecord,
+    ReportRecord,
+    SettingsRecord,
+    SubjectRecord,
+    save_record,
+)
 
 EVIDENCE = Evidence(
     score=Score(neutral=1.0, best=3.0),
@@ -95,5 +100,5 @@ def record(findings, name="CNN (a)", behavior=None, shape=(3, 28, 28), skipped=(
 def write(folder, findings, of_report):
     """Writes a report's files, as the command does."""
     folder.mkdir(parents=True, exist_ok=True)
-    findings_file.save(findings, folder)
-    record_file.save(of_report, folder)
+    save_findings(findings, folder)
+    save_record(of_report, folder)

@@ -177,13 +177,13 @@ def test_points_that_are_not_finite_are_left_out(folder):
 
 
 def test_too_many_points_are_thinned_evenly(folder, monkeypatch):
-    monkeypatch.setattr(tensorboard, "POINTS", 5)
+    monkeypatch.setattr(tensorboard, "MOST_POINTS", 5)
     write(folder, number=21, labels=[label(i) for i in range(21)])
     assert [row[3] for row in projector(folder)[2]][1:] == ["0", "5", "10", "15", "20"]
 
 
 def test_sprites_shrink_until_they_fit(monkeypatch):
-    monkeypatch.setattr(tensorboard, "SIDE", 30)
+    monkeypatch.setattr(tensorboard, "SPRITE_SIDE", 30)
     images = pixels(9, 20, 20)
     sprite, cell = sprite_of(images)
     assert (cell, sprite.shape) == (10, (30, 30, 3))
