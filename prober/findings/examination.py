@@ -1,12 +1,14 @@
 """The examination: from what the search has found of each unit to its finding."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from prober.findings.evidence import gather
 from prober.findings.facet_pictures import draw_facet
-from prober.findings.finding import Finding
+from prober.findings.finding import Finding, Shares
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.found_facets import Found, find_facets
+from prober.findings.maxima import FourMaxima
 from prober.findings.picture_folder import PictureFolder
 from prober.findings.points import Point, points_of
 from prober.findings.real_evidence import real_doubts
@@ -17,12 +19,16 @@ from prober.findings.verdict import conclude, of_the_dead
 
 
 def examine(
-    survey: Survey, searched: FinishedSweep | None, folder: Path
+    survey: Survey,
+    maxima: Mapping[Unit, FourMaxima],
+    searched: FinishedSweep | None,
+    folder: Path,
 ) -> tuple[list[Finding], list[Point]]:
     """Gathers the evidence, writes its pictures and draws the conclusions.
 
     Args:
         survey: What units answer to images that are at hand.
+        maxima: The maxima of every unit that is not dead.
         searched: What the search for facets has made; None if every unit is dead.
         folder: The report's folder.
 
@@ -35,13 +41,21 @@ def examine(
         print(f"Examining {units[0].layer}.")
         for unit in units:
             found = None if unit in survey.dead else find_facets(survey, unit, searched)
-            findings.append(_finding(survey, unit, found, PictureFolder(folder, unit)))
+            findings.append(
+                _finding(survey, unit, maxima.get(unit), found, PictureFolder(folder, unit))
+            )
             points += points_of(survey, unit, found) if found else []
     return findings, points
 
 
-def _finding(survey: Survey, unit: Unit, found: Found | None, folder: PictureFolder) -> Finding:
-    evidence = gather(survey, unit, found, folder)
+def _finding(
+    survey: Survey,
+    unit: Unit,
+    maxima: FourMaxima | None,
+    found: Found | None,
+    folder: PictureFolder,
+) -> Finding:
+    evidence = gather(survey, unit, maxima, found, folder)
     facets, doubts = [], []
     if found is None:
         verdict = of_the_dead(survey.real is not None)
@@ -58,6 +72,7 @@ def _finding(survey: Survey, unit: Unit, found: Found | None, folder: PictureFol
         channel=unit.channel,
         position=unit.position,
         kinds=verdict.kinds,
+        shares=Shares(*maxima.shares.tolist()) if maxima else None,
         dead=verdict.dead,
         polysemantic=verdict.polysemantic,
         hue=verdict.hue,

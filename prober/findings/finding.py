@@ -57,6 +57,61 @@ class Sprite:
 
 
 @dataclass(frozen=True)
+class Shares:
+    """What the gain of a unit, or of a facet, is due to.
+
+    Attributes:
+        color: What color adds, on average over the two orders in which color and shape can be
+            added.
+        shape: What shape adds, likewise.
+        brightness: What a flat gray gives.
+        interaction: Above 0 color and shape are needed at once, below 0 either alone will do.
+
+    With A, G, F and B the largest scores of all, gray, flat and flat gray images and n that of mid
+    gray: color is [(A - G) + (F - B)] / 2, shape [(A - F) + (G - B)] / 2, brightness B - n and the
+    interaction A - G - F + B, each as a share of A - n. The first three are at least 0 and add up
+    to 1.
+    """
+
+    color: float
+    shape: float
+    brightness: float
+    interaction: float
+
+
+@dataclass(frozen=True)
+class Maximum:
+    """The image that excites a unit most in some set of images.
+
+    Attributes:
+        score: Its score.
+        share: The share of the gain.
+        picture: File: the image, cropped to what the neuron sees.
+    """
+
+    score: float
+    share: float | None
+    picture: str
+
+
+@dataclass(frozen=True)
+class Maxima:
+    """What is left when something is taken away: the best image, and the best without it.
+
+    Attributes:
+        all: Of all images, A.
+        gray: Without color: in every pixel red, green and blue are equal, G.
+        flat: Without shape: one color, F.
+        flat_gray: With neither, B.
+    """
+
+    all: Maximum
+    gray: Maximum
+    flat: Maximum
+    flat_gray: Maximum
+
+
+@dataclass(frozen=True)
 class Intervention:
     """What an optimum scores after something was done to it.
 
@@ -410,6 +465,7 @@ class Evidence:
 
     Attributes:
         score: How far the score goes.
+        maxima: The largest scores with and without color and shape; `null` if the unit is dead.
         field: The receptive field of the neuron examined.
         neuron: `[h, w]`, the neuron examined; `null` in a flat layer.
         pictures: The sweep's visualizations of the unit.
@@ -420,6 +476,7 @@ class Evidence:
     """
 
     score: Score
+    maxima: Maxima | None
     field: Field
     neuron: tuple[int, ...] | None
     pictures: Pictures | None
@@ -439,6 +496,7 @@ class Finding:
         position: `[h, w]` for a single neuron, `null` for a channel.
         kinds: The sorted kinds of its facets; `[]` if it is dead; `["unclear"]` if the evidence is
             thin.
+        shares: What its gain is due to; `null` if it is dead.
         dead: Whether nothing that was tried makes a difference to it.
         polysemantic: Whether it has two facets or more.
         hue: Degrees, of its first facet that has one.
@@ -455,6 +513,7 @@ class Finding:
     channel: int
     position: tuple[int, ...] | None
     kinds: tuple[Kind, ...]
+    shares: Shares | None
     dead: bool
     polysemantic: bool
     hue: float | None

@@ -18,6 +18,7 @@ from prober.findings.examination import examine
 from prober.findings.facet_search import plan_search
 from prober.findings.finding import save_findings
 from prober.findings.finished_sweep import FinishedSweep
+from prober.findings.maxima import maxima_of_live_units
 from prober.findings.points import Point
 from prober.findings.real_images import RealImages
 from prober.findings.starts import effort
@@ -121,6 +122,9 @@ def probe(
         if method.transforms is None:
             method = replace(method, transforms=gentle_transforms(subject.input_shape))
         surveyed = survey(subject, sweep, images, method)
+    with watch.timed("maxima"):
+        print("Looking for what excites its units most with and without color and shape.")
+        maxima = maxima_of_live_units(surveyed)
     with watch.timed("search"):
         print("Looking for other facets.")
         planned, searched = plan_search(surveyed), None
@@ -130,7 +134,7 @@ def probe(
             _check_done(_make(searcher, config, planned, folder / "search"))
             searched = FinishedSweep(folder / "search", subject)
     with watch.timed("evidence"):
-        findings, points = examine(surveyed, searched, folder)
+        findings, points = examine(surveyed, maxima, searched, folder)
         save_findings(findings, folder)
         _copy_sheets(pictures, folder)
     sheets = (file.relative_to(folder) for file in (folder / "sheets").glob("*.png"))

@@ -14,6 +14,7 @@ from prober.findings.finding import (
     Kind,
     OrientationTuning,
     Score,
+    Shares,
     Tuning,
     save_findings,
 )
@@ -27,6 +28,7 @@ from prober.report.record import (
 
 EVIDENCE = Evidence(
     score=Score(neutral=1.0, best=3.0),
+    maxima=None,
     field=Field(top=5, left=5, height=10, width=10),
     neuron=(7, 7),
     pictures=None,
@@ -68,6 +70,7 @@ def finding(layer, channel, *facets, **given):
         "channel": channel,
         "position": None,
         "kinds": tuple(sorted({each.kind for each in facets})),
+        "shares": Shares(0.3, 0.5, 0.2, 0.1) if facets else None,
         "dead": not facets,
         "polysemantic": len(facets) > 1,
         "hue": facets[0].hue if facets else None,
