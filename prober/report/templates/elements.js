@@ -66,7 +66,7 @@ function cell({ sprite, size, columns, rows = 1, column, row = 0, label, target 
 }
 
 /** A share of the way as a bar with marks at 0% and 100%. Beyond −50% and 150% it is cut off. */
-function wayBar(share) {
+function shareBar(share) {
   if (share === null) return null;
   const x = (value) => 50 * (Math.min(1.5, Math.max(-0.5, value)) + 0.5);
   const [from, to] = [x(Math.min(0, share)), x(Math.max(0, share))];
@@ -80,5 +80,5 @@ function scored(image, name, item) {
   return element("figure", { class: "small" }, image, element("figcaption", {},
     name && element("b", {}, name),
     element("span", {}, `score ${number(item.score)}`),
-    element("span", { class: "way" }, wayBar(item.share), percent(item.share))));
+    element("span", { class: "reached" }, shareBar(item.share), percent(item.share))));
 }
