@@ -46,6 +46,11 @@ DIFFERENCES = {
         optimum(COLOR, hue=190.0, hue_agreement=0.69),
         0,
     ),
+    "hues, one of which just enough pixels agree on": (
+        optimum(COLOR, hue=10.0),
+        optimum(COLOR, hue=190.0, hue_agreement=0.71),
+        1 / 2,
+    ),
     "hues, one of which is none": (optimum(COLOR, hue=10.0), optimum(COLOR), 0),
     "hues of what does not want one": (optimum(SHAPE, hue=10.0), optimum(SHAPE, hue=190.0), 0),
     "strokes": (optimum(SHAPE, angle=170.0), optimum(SHAPE, angle=30.0), 15 / 65 / 2),
@@ -55,6 +60,11 @@ DIFFERENCES = {
         optimum(SHAPE, angle=0.0),
         optimum(SHAPE, angle=90.0, orientation_contrast=0.79),
         0,
+    ),
+    "strokes, one of which is just straight enough": (
+        optimum(SHAPE, angle=0.0),
+        optimum(SHAPE, angle=90.0, orientation_contrast=0.81),
+        1 / 2,
     ),
     "strokes of what does not want one": (optimum(COLOR, angle=0.0), optimum(COLOR, angle=90.0), 0),
     "hues of strokes": (
@@ -102,8 +112,8 @@ TWO = bumps((30, 1.0), (120, 0.8))
 PEAKS = {
     "both": (curves_of(bars=TWO), (30, 120), True),
     "the other way around": (curves_of(bars=TWO), (120, 30), True),
-    "about there": (curves_of(bars=TWO), (12, 139), True),
-    "too far from one": (curves_of(bars=TWO), (8, 120), False),
+    "about there": (curves_of(bars=TWO), (10, 140), True),
+    "too far from one": (curves_of(bars=TWO), (9.6, 120), False),
     "one and the same": (curves_of(bars=TWO), (20, 40), False),
     "one is no angle": (curves_of(bars=TWO), (30, math.nan), False),
     "bar and grating": (
