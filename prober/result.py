@@ -23,7 +23,7 @@ from prober.common.drawing import (
     text_block,
 )
 from prober.common.errors import InputError
-from prober.common.files import npy, write_whole
+from prober.common.files import npy, safe_name, write_whole
 from prober.common.pictures import enlarge, gif, png, shrunk, to_bytes
 
 CELL = 168
@@ -178,7 +178,7 @@ class Visualizations(list[Visualization]):
             return
         if path.suffix and not given.endswith("/") and not path.is_dir():
             raise InputError(f"'{given}' ends in '{path.suffix}'; choose .png, or a folder.")
-        names = [f"{each.name}_seed{each.record['seed']}" for each in self]
+        names = [safe_name(f"{each.name}_seed{each.record['seed']}") for each in self]
         for name in names:
             if names.count(name) > 1:
                 raise InputError(f"Two of them are named {name}: save them one by one.")

@@ -61,6 +61,10 @@ class ProgressBar(Callback):
         if self._bar is None:
             self._of_one_fit = True
             self._open(self._total or trainer.max_steps)
+        if self._bar is not None:
+            objectives = [target.objective for target in pl_module.targets]
+            probed = objectives[0].name if len(objectives) == 1 else objectives[0].layer
+            self._bar.set_description(probed)
 
     @override
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
@@ -69,11 +73,6 @@ class ProgressBar(Callback):
         step = trainer.global_step
         now = step % self._every == 0 or step == trainer.max_steps
         if now:
-            objectives = [target.objective for target in pl_module.targets]
-            alone = len(objectives) == 1
-            self._bar.set_description(
-                objectives[0].name if alone else objectives[0].layer, refresh=False
-            )
             at = "" if self._done is None else f"step {step}, "
             score = pl_module.measures.score.mean().item()
             self._bar.set_postfix_str(f"{at}score={score:.4g}", refresh=False)

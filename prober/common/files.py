@@ -1,6 +1,8 @@
 """Files: found, and such as appear whole or not at all."""
 
 import os
+import re
+import time
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -13,6 +15,43 @@ from prober.common.errors import InputError
 
 PROJECT = Path(__file__).parents[2]
 """The folder that holds the package `prober`, with what ships beside it."""
+
+
+NOT_IN_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]|%(?=[0-9A-Fa-f]{2})')
+"""What no name of a file has on Windows, and what would read like a character written as a code."""
+
+DEVICES = {"con", "prn", "aux", "nul", "conin$", "conout$"} | {
+    f"{device}{number}" for device in ("com", "lpt") for number in "0123456789¹²³"
+}
+"""Names that Windows gives to devices, in capitals or not, with any ending."""
+
+PAUSES = (0.01, 0.03, 0.1, 0.3, 1.0)
+"""Seconds to wait, again and again, for a file that somebody else has open."""
+
+
+def safe_name(name: str) -> str:
+    """Returns a name that a file or a folder can have on every system.
+
+    Names that all systems take stay as they are. In the others, as those of layers may be, the
+    characters that are in the way stand as codes, `%3A` for a colon. Different names stay
+    different.
+
+    >>> safe_name("layer3.0.conv1"), safe_name("block:1"), safe_name("aux.conv")
+    ('layer3.0.conv1', 'block%3A1', '%61ux.conv')
+    """
+    name = NOT_IN_NAMES.sub(_code, name)
+    name = re.sub(r"[. ]+\Z", _code, name)
+    if name.split(".")[0].rstrip(" ").lower() in DEVICES:
+        name = re.sub(r"\A.", _code, name)
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:  # the system's names are ASCII, say
+        name = re.sub(r"[^\x00-\x7f]", _code, name)
+    return name
+
+
+def _code(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass"))
 
 
 def find_file(name: str, what: str) -> Path:
@@ -46,13 +85,25 @@ def write_whole(path: Path, content: bytes | str) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         beside.write_bytes(content.encode() if isinstance(content, str) else content)
-        beside.replace(path)
+        _replace(beside, path)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def _replace(beside: Path, path: Path) -> None:
+    """Puts a file in the place of another, which Windows refuses while somebody reads that."""
+    for pause in PAUSES:
+        try:
+            beside.replace(path)
+        except PermissionError:
+            time.sleep(pause)
+        else:
+            return
+    beside.replace(path)
 
 
 def claim_version(parent: Path) -> Path:

@@ -12,7 +12,7 @@ import torch
 from prober.ascent.hardware import free_cores
 from prober.ascent.tensorboard import tensorboard_command
 from prober.common.errors import InputError
-from prober.common.files import claim_version
+from prober.common.files import claim_version, safe_name
 from prober.sweep.engine import Engine, Job, Stopped, read_saved
 from prober.sweep.grid import Grid
 from prober.sweep.interpolate import Interpolation, interpolate, pair_of_records, pairs_of_grid
@@ -138,7 +138,7 @@ class Sweep:
     def _new_folder(self, targets: Sequence[PlannedTarget]) -> Path:
         layers = list(dict.fromkeys(each.layer for each in targets))
         name = "_".join(layers) if len(layers) <= 4 else f"{len(layers)}_layers"
-        return claim_version(self.runs / ("sweep_" + (name or "interpolation")))
+        return claim_version(self.runs / safe_name(f"sweep_{name or 'interpolation'}"))
 
     def _interpolate(self, job: Job, store: Store, targets: Sequence[PlannedTarget]) -> None:
         if self.interpolation is None:

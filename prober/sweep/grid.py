@@ -18,6 +18,7 @@ from prober.ascent.regularizers import DEFAULT_REGULARIZERS, Regularizer
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
 from prober.common.errors import InputError, suggestion
+from prober.common.files import safe_name
 from prober.subject import LOGITS, Subject
 from prober.sweep.planned import PlannedTarget
 
@@ -93,7 +94,7 @@ class Grid:
             if self.diversity:
                 diversity = self.diversity * Diversity(objective.layer)
                 objective = (objective + diversity).resolved(subject)
-            folder = f"{objective.layer}/{folder or objective.name}"
+            folder = f"{safe_name(objective.layer)}/{safe_name(folder or objective.name)}"
             variants = [
                 ("_".join(filter(None, (label, image[0], penalties[0]))), image[1], penalties[1])
                 for penalties, image in product(regularizers, images)
@@ -107,7 +108,7 @@ class Grid:
             planned += [
                 PlannedTarget(
                     Target(objective, image, tuple(penalties), number),
-                    f"{folder}/{name}_seed{number}",
+                    f"{folder}/{safe_name(f'{name}_seed{number}')}",
                     name,
                 )
                 for (name, image, penalties), number in numbered

@@ -18,7 +18,7 @@ from prober.ascent.starts import Blend
 from prober.ascent.targets import Target, regularizers_of
 from prober.common.drawing import CURVE, GAP, THUMB, Box, curve_points, font, thumb
 from prober.common.errors import InputError
-from prober.common.files import write_whole
+from prober.common.files import safe_name, write_whole
 from prober.common.pictures import png, to_bytes
 from prober.subject import Subject
 from prober.sweep.optimize import ChunkResult, Settings, optimize
@@ -126,7 +126,7 @@ def pair_of_records(paths: Sequence[str], subject: Subject) -> Pair:
         )
     regularizers, method = made[0]
     return Pair(
-        name=first.name,
+        name=safe_name(first.name),
         target=Target(first, Blend("", ""), regularizers, 0),
         arrays=tuple(file.with_name("final.npy").as_posix() for file in files),
         labels=tuple(file.parent.name for file in files),

@@ -1,21 +1,26 @@
 """What the images of a chunk need in memory, and how many keep to a bound."""
 
-import os
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from prober.common.errors import InputError
 from prober.subject import Subject
+from prober.sweep.processes import start_method
 
-FORKED_BYTES = 128 * 2**20
-"""What each of several processes takes for itself beside weights and images: measured 120 MB."""
+APART_BYTES = {"fork": 128 * 2**20, "spawn": 384 * 2**20}
+"""What each of several processes takes for itself beside weights and images.
+
+Measured 120 MB for a forked one; a spawned one loads everything once more, measured 232 MB of its
+own before it computes."""
 
 ALONE_BYTES = 32 * 2**20
 """What a single one takes beside what it has when the sweep begins: measured up to 20 MB."""
+
+USUAL_BYTES = 400 * 2**20
+"""What the program takes before it makes a picture: measured 320 MB, and some more with a CNN."""
 
 SAFETY = 1.25
 """What a chunk is taken to need more than is counted: allocators and kernels keep some for them.
@@ -55,7 +60,10 @@ class Bound:
         room = int(self.gigabytes * 2**30) - (resident_bytes() if self.shared else 0)
         most = max(needs.values(), default=0)
         for fitting in range(processes, 0, -1):
-            own = weights + (FORKED_BYTES if fitting > 1 else ALONE_BYTES) * self.shared
+            own = (
+                weights
+                + (APART_BYTES[start_method()] if fitting > 1 else ALONE_BYTES) * self.shared
+            )
             each = room // fitting - own
             if each >= most:
                 smaller = {layer: min(size, each // needs[layer]) for layer, size in sizes.items()}
@@ -68,9 +76,13 @@ class Bound:
 
 
 def resident_bytes() -> int:
-    """Returns the memory that this process has now."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    """Returns the memory that this process has now, `USUAL_BYTES` where it cannot be known."""
+    try:
+        import psutil  # here: no other command fails where it does
+
+        return psutil.Process().memory_info().rss
+    except Exception:  # a bound that is a little off is better than none
+        return USUAL_BYTES
 
 
 def bytes_of_image(subject: Subject, layers: Collection[str], snapshots: int) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from prober.common.drawing import GAP, THUMB, font, thumb
-from prober.common.files import read_npy, write_whole
+from prober.common.files import read_npy, safe_name, write_whole
 from prober.common.pictures import png, to_bytes
 from prober.sweep.planned import PlannedTarget
 from prober.sweep.store import Store
@@ -46,7 +46,7 @@ def write_sheets(store: Store, targets: Sequence[PlannedTarget]) -> list[Path]:
         pages = [parts[i : i + beside] for i in range(0, len(parts), beside)]
         for number, page in enumerate(pages, 1):
             name = layer if len(pages) == 1 else f"{layer}_{number}"
-            file = store.folder / "sheets" / f"{name}.png"
+            file = store.folder / "sheets" / f"{safe_name(name)}.png"
             # One page at a time is in memory, however many there are.
             blocks = [_block(store, part, records) for part in page]
             write_whole(file, png(_sheet(blocks, _title(layer, targets))))

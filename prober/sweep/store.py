@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from prober.common.files import npy, write_whole
 from prober.common.pictures import enlarge, png, to_bytes
@@ -75,11 +74,10 @@ class Store:
         write_whole(self.chunk_file(index), file.getvalue())
         self._claim_file(index).unlink(missing_ok=True)
         lines = "".join(json.dumps(record) + "\n" for record in result.records)
-        with (
-            FileLock(self._lock_file),
-            self.records_file.open("a", encoding="utf-8", newline="\n") as records,
-        ):
-            records.write(lines)
+        # Unbuffered, so that it is one write, which no other process comes into. Where a system
+        # does not keep to that, a line may be damaged until the records are written anew.
+        with self.records_file.open("ab", buffering=0) as records:
+            records.write(lines.encode())
 
     def read(self, index: int, *names: str) -> list[np.ndarray]:
         """Reads arrays of a finished chunk: `evolution`, `steps`, `scores`, `score_steps`."""
@@ -123,7 +121,6 @@ class Store:
         """Writes `records.jsonl` anew, in the order of the targets, and returns the records."""
         records = [record for index in self.finished() for record in self.records(index)]
         write_whole(self.records_file, "".join(json.dumps(record) + "\n" for record in records))
-        self._lock_file.unlink(missing_ok=True)  # no process appends any more
         return records
 
     def target_files(self, planned: PlannedTarget) -> tuple[Path, Path]:
@@ -142,11 +139,6 @@ class Store:
 
     def _claim_file(self, index: int) -> Path:
         return self.chunk_file(index).with_suffix(".claim")
-
-    @property
-    def _lock_file(self) -> Path:
-        """Who appends to the records holds it."""
-        return self.folder / "chunks" / "records.lock"
 
     def _lines(self) -> list[str]:
         return (
