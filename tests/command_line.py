@@ -6,9 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+CTRL_C = pytest.mark.skipif(os.name != "posix", reason="a test cannot press Ctrl-C here")
+
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
 CONV2_CH3 = CONFIGS / "conv2_ch3.yaml"
+
+
+def hear_ctrl_c():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def start(*args, cwd):
@@ -20,8 +28,9 @@ def start(*args, cwd):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        encoding="utf-8",
         # Where the tests run in the background, Ctrl-C is ignored, and processes inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=hear_ctrl_c if os.name == "posix" else None,
     )
 
 

@@ -27,7 +27,7 @@ OF_OS = """
     wait3 O_DIRECT O_TMPFILE O_DIRECTORY O_NOFOLLOW O_SYNC
 """
 # Lightning needs SIGKILL where sys.platform says Linux, NumPy os.uname.
-OF_SIGNAL = ("SIGHUP", "SIGQUIT", "SIGALRM", "setitimer", "pthread_sigmask", "pause")
+OF_SIGNAL = {"SIGHUP", "SIGQUIT", "SIGALRM", "setitimer", "pthread_sigmask", "pause"}
 
 NOT_IN_NAMES = set('<>:"\\|?*') | set(map(chr, range(32)))
 DEVICES = {"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))}
@@ -63,7 +63,7 @@ def take_away():
     for name in dir(os):
         if name in OF_OS.split() or name.startswith(("sched_", "eventfd", "memfd", "pidfd")):
             delattr(os, name)
-    for name in OF_SIGNAL:
+    for name in OF_SIGNAL & set(dir(signal)):
         delattr(signal, name)
     take_away_forks()
     take_away_libc()
@@ -78,7 +78,7 @@ def take_away():
 
 def take_away_forks():
     for method in ("fork", "forkserver"):
-        del multiprocessing.context._concrete_contexts[method]
+        multiprocessing.context._concrete_contexts.pop(method, None)
     multiprocessing.set_start_method("spawn", force=True)
     multiprocessing.get_all_start_methods = lambda: ["spawn"]
 

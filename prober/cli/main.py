@@ -137,6 +137,11 @@ def main() -> None:
         sys.exit(130)
     except InputError as error:
         message = str(error)
+    except UnicodeEncodeError as error:
+        message = (
+            f"Names of files are in {error.encoding} here, which lacks a character of "
+            f"{error.object!a}: set the environment's PYTHONUTF8 to 1."
+        )
     except OSError as error:
         message = f"{error.strerror or error}" + (f": '{error.filename}'" if error.filename else "")
     else:

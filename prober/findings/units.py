@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from prober.common.files import safe_name
+
 Site = tuple[str, tuple[int, int] | None]
 """A layer, and the position of its neuron that is looked at; None for the channels as a whole."""
 
@@ -29,4 +31,4 @@ class Unit:
     def folder(self) -> str:
         """Where its pictures lie: `conv2/ch003`, `conv2/ch003_h07_w07`."""
         at = "" if self.position is None else "_h{:02d}_w{:02d}".format(*self.position)
-        return f"{self.layer}/ch{self.channel:03d}{at}"
+        return f"{safe_name(self.layer)}/ch{self.channel:03d}{at}"

@@ -10,7 +10,7 @@ from lightning.pytorch import LightningDataModule
 
 from prober.ascent.method import Method
 from prober.common.errors import InputError
-from prober.common.files import claim_version, write_whole
+from prober.common.files import claim_version, safe_name, write_whole
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.points import effects, thumbs
 from prober.findings.real_images import RealImages, read_real_images
@@ -120,7 +120,7 @@ class Report:
             subject = self.sweep.engine.subject
             checkpoint = Path(subject.checkpoint or "").stem
             name = checkpoint or type(subject.cnn).__name__
-            folder = claim_version(self.sweep.runs / f"report_{name}")
+            folder = claim_version(self.sweep.runs / safe_name(f"report_{name}"))
             write_whole(folder / "config.yaml", self.sweep.config)
         print(f"Report: {folder}")
         return folder

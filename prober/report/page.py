@@ -9,8 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from prober.common.errors import InputError
-from prober.common.files import write_whole
+from prober.common.files import safe_name, write_whole
 from prober.common.typed_json import to_plain
 from prober.findings.finding import WANTED, Finding, Kind
 from prober.report.probed import COUNTED_AS, Probed, counts, flagged, load_report
@@ -55,21 +54,11 @@ def write_page(folder: Path) -> Path:
     """
     probed, against = load_report(folder)
     for layer, findings in probed.layers.items():
-        write_whole(_script_file(folder, layer), _script(layer, findings, against))
+        script = _script(layer, findings, against)
+        write_whole(folder / "page" / f"{safe_name(layer)}.js", script)
     page = folder / "index.html"
     write_whole(page, _index(probed, against))
     return page
-
-
-def _script_file(folder: Path, layer: str) -> Path:
-    """Returns the place of a layer's script.
-
-    Raises:
-        InputError: The layer's name cannot be that of a file.
-    """
-    if "/" in layer or "\0" in layer:
-        raise InputError(f"The layer '{layer}' cannot have a page: its name is not a file's name.")
-    return folder / "page" / f"{layer}.js"
 
 
 def _script(layer: str, findings: Sequence[Finding], against: Probed | None) -> str:
@@ -117,6 +106,7 @@ def _index(probed: Probed, against: Probed | None) -> str:
     rows = [
         {
             "name": layer,
+            "file": f"{safe_name(layer)}.js",
             "flat": all(finding.evidence.neuron is None for finding in findings),
             "counts": _counts(findings),
             "shares": _shares(findings),

@@ -138,7 +138,7 @@ def link(finding: Finding, text: str = "") -> str:
 
 def _address(finding: Finding) -> str:
     """Where the page shows a unit."""
-    return f"index.html#{quote(finding.name, safe='/,')}"
+    return f"index.html#{quote(finding.layer, safe='')}/{quote(finding.key, safe=',')}"
 
 
 def flag(finding: Finding) -> str:

@@ -25,6 +25,9 @@ from prober.common.quiet import quiet_lightning
 
 T = TypeVar("T")
 
+REFUSALS = (MisconfigurationException, ArithmeticError, RuntimeError, TypeError, ValueError)
+"""What Lightning raises where there are no such devices."""
+
 
 class Outcome(NamedTuple):
     """How the work of the processes ended.
@@ -198,10 +201,10 @@ def processes_for(accelerator: str, devices: Any, nodes: int, chunks: int) -> Pr
                 devices = max(1, min(devices, chunks)) if devices > 1 else devices
         fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy="ddp")
         return StartedTogether(fabric, nodes)
-    except (ValueError, TypeError, OverflowError, MisconfigurationException) as error:
+    except REFUSALS as error:
         raise InputError(
-            f"trainer.devices is {devices} and trainer.num_nodes is {nodes}, which cannot be: "
-            f"{error}"
+            f"trainer.devices is {devices}, trainer.num_nodes is {nodes} and trainer.accelerator "
+            f"is {accelerator}, which cannot be: {error}"
         ) from error
 
 

@@ -1,12 +1,16 @@
 import io
-import resource
+import os
 import threading
 from contextlib import contextmanager
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from prober.common.files import npy, write_whole
+from prober.common.files import npy, safe_name, write_whole
+from tests import elsewhere
 
 
 def names(folder):
@@ -35,6 +39,7 @@ def full_disk():
 
     Not a fixture: pytest's own output may be a file, too.
     """
+    resource = pytest.importorskip("resource", reason="this system does not limit files")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
@@ -98,3 +103,62 @@ def test_npy_is_what_numpy_reads():
     read = np.load(io.BytesIO(npy(array)), allow_pickle=False)
     assert read.dtype == np.float32
     assert np.array_equal(read, array)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["conv2_ch3", "layer3.0.conv1", "größe 2", "100%", "a%b", "console", "aux2", ".x", "%zz"],
+)
+def test_a_name_that_all_systems_have_stays(name):
+    assert safe_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a:b?", "a%3Ab%3F"),
+        ("a/b\\c", "a%2Fb%5Cc"),
+        ("NUL", "%4EUL"),
+        ("com1.weight", "%63om1.weight"),
+        ("end. .", "end%2E%20%2E"),
+        ("..", "%2E%2E"),
+        ("a%3Ab", "a%253Ab"),
+        ("\n", "%0A"),
+    ],
+)
+def test_a_name_that_some_system_lacks_gets_codes(name, expected):
+    assert safe_name(name) == expected
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_safe_names_are_safe_and_can_be_read_back(name):
+    safe = safe_name(name)
+    elsewhere.check_name(safe)
+    assert "/" not in safe
+    assert unquote(safe) == name
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_file_that_somebody_reads_is_replaced_when_he_is_done(tmp_path, monkeypatch, times):
+    replace, refusals = os.replace, [PermissionError(13, "Access is denied")] * times
+
+    def refused(source, target):
+        if refusals:
+            raise refusals.pop()
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refused)
+    write_whole(tmp_path / "file", "new")
+    assert names(tmp_path) == ["file"] and not refusals
+
+
+def test_a_file_that_is_never_free_is_told(tmp_path, monkeypatch):
+    def refused(source, target):
+        raise PermissionError(13, "Access is denied")
+
+    monkeypatch.setattr(os, "replace", refused)
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    with pytest.raises(PermissionError) as raised:
+        write_whole(tmp_path / "file", "new")
+    assert raised.value.filename == str(tmp_path / "file")
+    assert names(tmp_path) == []

@@ -575,6 +575,9 @@ def test_a_folder_without_a_report_is_told(tmp_path):
         write_page(tmp_path)
 
 
-def test_a_layer_that_is_no_file_name_is_told(tmp_path):
-    with pytest.raises(InputError, match="is not a file's name"):
-        write_report(tmp_path, [unit(tmp_path, "a/b", 0)])
+def test_a_layer_that_is_no_file_name_has_a_page(browser, tmp_path):
+    page = write_report(tmp_path, [unit(tmp_path, "a/b: 1", 0)])
+    assert (tmp_path / "page" / "a%2Fb%3A 1.js").is_file()
+    visit(browser, page)
+    one(browser, "a.card").click()
+    at(browser, "a/b: 1 / channel 0")

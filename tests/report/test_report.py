@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 
 from tests import plain
-from tests.command_line import CONFIGS, end, refused, run, start
+from tests.command_line import CONFIGS, CTRL_C, end, refused, run, start
 
 KEYS = {
     *("layer", "channel", "position", "kinds", "dead", "polysemantic", "hue", "orientation"),
@@ -572,6 +572,7 @@ def interrupted(process, chunks, how):
     return end(process)
 
 
+@CTRL_C
 def test_a_report_that_was_killed_and_interrupted_goes_on_to_the_same_findings(
     prober, tmp_path, twice
 ):

@@ -2,9 +2,9 @@
 
 import json
 import time
-from pathlib import Path
 
 import numpy as np
+import psutil
 import yaml
 
 from tests.command_line import start
@@ -23,16 +23,13 @@ def write(folder, name="sweep.yaml", **changes):
 
 
 def start_until_a_chunk_is_done(config, cwd):
-    """Returns the command's process, the numbers of those it forked, and the sweep's folder."""
+    """Returns the command's process, those that it has started, and the sweep's folder."""
     process = start("sweep", "--config", config, "--trainer.devices", "2", cwd=cwd)
     folder = cwd / "lightning_logs" / "sweep_conv1_conv2_logits" / "version_0"
     while not list(folder.glob("chunks/*.npz")):
         assert process.poll() is None
         time.sleep(0.005)
-    children = (
-        Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8").split()
-    )
-    return process, list(map(int, children)), folder
+    return process, psutil.Process(process.pid).children(), folder
 
 
 def records_of(folder):

@@ -10,6 +10,10 @@ import pytest
 
 from tests.command_line import ROOT
 
+pytestmark = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="measures what processes share as Linux tells it"
+)
+
 CONFIG = """
 model:
   subject:

@@ -1,13 +1,39 @@
 """The processes of a sweep: as many as one likes, the same bits, and what becomes of them."""
 
-import os
+import json
 import signal
 import socket
 import subprocess
 import sys
 
-from tests.command_line import ROOT, run
+import numpy as np
+import pytest
+import torch
+
+from prober.common.errors import InputError
+from prober.sweep.processes import (
+    Outcome,
+    StartedHere,
+    StartedTogether,
+    processes_for,
+    start_method,
+)
+from tests import elsewhere
+from tests.command_line import CTRL_C, ROOT, run
 from tests.sweep.sweeps import arrays_of, records_of, same, start_until_a_chunk_is_done, write
+
+CPU = torch.device("cpu")
+
+LOCAL = """
+from torch import nn
+
+
+def made():
+    class Local(nn.Sequential):
+        '''A class that no other process can find.'''
+
+    return Local(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+"""
 
 
 def free_port():
@@ -41,11 +67,12 @@ def test_torchrun_gives_the_same_bits(swept, tmp_path):
     assert len(list(folder.parent.iterdir())) == 1
 
 
+@CTRL_C
 def test_ctrl_c_keeps_what_is_finished(tmp_path):
     config = write(tmp_path, trainer={"max_steps": 300})
     process, children, folder = start_until_a_chunk_is_done(config, tmp_path)
-    for pid in [*children, process.pid]:
-        os.kill(pid, signal.SIGINT)
+    for each in [*children, process]:
+        each.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in err and f"--resume {folder.relative_to(tmp_path)}" in out
@@ -57,7 +84,69 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path):
 def test_a_process_that_dies_is_told(tmp_path):
     config = write(tmp_path, trainer={"max_steps": 300})
     process, children, folder = start_until_a_chunk_is_done(config, tmp_path)
-    os.kill(children[1], signal.SIGKILL)
+    children[1].kill()
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2 and "Traceback" not in err
     assert "has died" in err and f"--resume {folder.relative_to(tmp_path)}" in err
+
+
+def says(device, first, stop):
+    return Outcome(problem=f"{device} {stop()}" if first else None)
+
+
+def fails(device, first, stop):
+    raise ZeroDivisionError("nothing to divide by")
+
+
+def is_interrupted(device, first, stop):
+    return Outcome(interrupted=not first)
+
+
+@pytest.fixture(params=sorted({start_method(), "spawn"}))
+def method(request, monkeypatch):
+    monkeypatch.setattr("prober.sweep.processes.start_method", lambda: request.param)
+
+
+def test_each_of_several_processes_does_the_work(method):
+    assert StartedHere(CPU, 2, apart=True).run(says) == Outcome(problem="cpu False")
+    assert StartedHere(CPU, 2, apart=True).run(is_interrupted) == Outcome(interrupted=True)
+
+
+def test_a_process_that_fails_is_told(method):
+    outcome = StartedHere(CPU, 2, apart=True).run(fails)
+    assert "a process of the sweep has died (ZeroDivisionError: nothing to" in outcome.problem
+
+
+def test_one_alone_works_itself():
+    assert StartedHere(CPU, 1, apart=False).run(lambda *_: Outcome(True)) == Outcome(True)
+
+
+@pytest.mark.parametrize(
+    ("devices", "chunks", "expected"), [(1, 9, 1), (4, 9, 4), (4, 2, 2), (4, 0, 1)]
+)
+def test_no_more_processes_than_chunks(devices, chunks, expected):
+    processes = processes_for("cpu", devices, 1, chunks)
+    assert not isinstance(processes, StartedTogether)
+    assert (processes.number, processes.first, processes.device) == (expected, True, CPU)
+
+
+def test_devices_that_are_not_there_are_told():
+    with pytest.raises(InputError, match=r"trainer\.devices is 3"):
+        processes_for("cuda", 3, 1, 9)
+
+
+def test_a_cnn_that_cannot_be_handed_over_is_probed_by_one_process(tmp_path):
+    (tmp_path / "local.py").write_text(LOCAL, encoding="utf-8")
+    (tmp_path / "lacking").mkdir()
+    options = ["--model.subject.cnn", "local.made", "--model.subject.input_shape", "[3, 8, 8]"]
+    grid = ["--grid.layers", "0", "--grid.seeds", "2", "--chunk_size", "2"]
+    steps = ["--trainer.max_steps", "3", "--trainer.devices", "2"]
+    command = ("sweep", *options, *grid, *steps)
+    ended = elsewhere.run(ROOT / "main.py", *command, cwd=tmp_path, folder=tmp_path / "lacking")
+    assert ended.returncode == 0, ended.stderr
+    assert "The CNN cannot be handed to other processes (" in ended.stdout
+    assert "so this one makes all pictures" in ended.stdout and "4 of 4 targets" in ended.stdout
+    folder = tmp_path / "lightning_logs" / "sweep_0" / "version_0"
+    records = (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    for record in map(json.loads, records):
+        assert np.load(folder / f"{record['stem']}.npy").shape == (3, 8, 8)

@@ -34,7 +34,7 @@ from prober.cli.command import (
 from prober.cli.parser import ProberParser
 from prober.cli.trainer import check_trainer, rehearse
 from prober.common.errors import InputError
-from prober.common.files import claim_version, write_whole
+from prober.common.files import claim_version, safe_name, write_whole
 
 if TYPE_CHECKING:
     from prober.cli.main import ProberCLI
@@ -182,7 +182,7 @@ def trainer_of_run(cli: ProberCLI) -> tuple[Trainer, RunRecord]:
     }
     if arguments["logger"] in (None, True):
         runs = Path(arguments["default_root_dir"] or ".") / RUNS
-        kwargs["logger"] = RunLogger(runs, settings.model.targets[0].name)
+        kwargs["logger"] = RunLogger(runs, safe_name(settings.model.targets[0].name))
     if arguments["profiler"] is None:
         kwargs["profiler"] = NoProfiler()
     return Trainer(**arguments | kwargs), run_record

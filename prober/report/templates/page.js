@@ -4,7 +4,7 @@ const evidence = new Map(); // layer name -> promise of its units, by key
 const handOver = new Map(); // layer name -> what to call with its units
 let current = null; // the unit that is shown
 
-/** Called by page/<layer>.js. */
+/** Called by a layer's script, page/conv2.js. */
 function receive(layer, units) {
   handOver.get(layer)?.(units);
 }
@@ -17,7 +17,8 @@ function load(layer) {
   if (!evidence.has(layer)) {
     evidence.set(layer, new Promise((resolve, reject) => {
       handOver.set(layer, resolve);
-      const script = element("script", { src: `page/${encodeURIComponent(layer)}.js` });
+      const file = encodeURIComponent(layers.get(layer).file);
+      const script = element("script", { src: `page/${file}` });
       script.onerror = reject;
       document.head.append(script);
     }));
@@ -31,7 +32,7 @@ async function drawUnit(unit) {
   if (current !== unit) return; // someone went on while it was loading
   if (!units) {
     $("unit").replaceChildren(navigation(unit), element("p", { class: "notice" },
-      `page/${unit.layer}.js could not be loaded. It belongs into the folder of index.html.`));
+      `page/${layers.get(unit.layer).file} could not be loaded. It belongs into the folder of index.html.`));
     return;
   }
   const found = { ...units[unit.key], key: unit.key };
@@ -42,7 +43,7 @@ async function drawUnit(unit) {
 
 function route() {
   stopPlaying();
-  const [name, ...rest] = decoded(location.hash.slice(1)).split("/");
+  const [name, ...rest] = location.hash.slice(1).split("/").map(decoded);
   const key = rest.join("/");
   const before = current;
   current = layers.get(name)?.units.find((unit) => unit.key === key) ?? null;
