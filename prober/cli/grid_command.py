@@ -28,6 +28,7 @@ from prober.sweep.engine import HANDLED, Engine
 from prober.sweep.grid import Grid
 from prober.sweep.interpolate import Interpolation
 from prober.sweep.optimize import chunk_trainer
+from prober.sweep.resume import Config
 
 if TYPE_CHECKING:
     from prober.cli.main import ProberCLI
@@ -92,7 +93,7 @@ class GridCommand(Command):
             grid=settings.grid,
             seed=settings.seed_everything or 0,
             runs=Path(settings.trainer.default_root_dir or ".") / RUNS,
-            config=cli.text,
+            config=Config(cli.text, cli.today),
             interpolation=interpolation,
             resume=settings.resume,
             yes=settings.yes,

@@ -15,7 +15,7 @@ from prober.ascent.datamodule import StepsDataModule
 from prober.ascent.module import visualization
 from prober.cli.class_paths import reading_configs
 from prober.cli.commands import all_commands
-from prober.cli.parser import ProberParser
+from prober.cli.parser import ProberParser, Refused
 from prober.cli.trainer import TRAINER_DEFAULTS
 from prober.common.console import forgive_code_pages
 from prober.common.errors import InputError
@@ -41,7 +41,7 @@ class ProberCLI(LightningCLI):
 
     Raises:
         InputError: Something asked for cannot be built; nothing has been written.
-        SystemExit: Code 2 after bad options or YAML.
+        Refused: The options or the YAML cannot be read.
     """
 
     def __init__(self, args: ArgsType = None) -> None:
@@ -105,6 +105,22 @@ class ProberCLI(LightningCLI):
     def instantiate_classes(self) -> None:
         self.config_init = self.built(self.config)
 
+    def today(self, text: str) -> str:
+        """Returns what a config of this command says today that an earlier version has written.
+
+        Args:
+            text: The config, as YAML.
+
+        Returns:
+            The same with the settings that have been added since, and classes where they are now;
+            as it is, if it can no longer be read.
+        """
+        try:
+            with reading_configs():
+                return self.parser.dump(self.parser.parse_string(text), skip_none=False)
+        except Refused:
+            return text
+
     def built(self, config: Namespace) -> Namespace:
         """Builds what a config describes; what goes wrong on the way is told, not thrown.
 
@@ -114,11 +130,11 @@ class ProberCLI(LightningCLI):
         try:
             with reading_configs():
                 return self.parser.instantiate_classes(config)
-        except InputError:
+        except (InputError, Refused):
             raise
         except MisconfigurationException as error:
             raise InputError(str(error)) from error
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # whatever a person's own CNN does
             # The parser wraps what a constructor raised into what else it had expected.
             inner = re.search(r"Errors:\s+- (.*?)\s+- Expected", str(error), re.DOTALL)
             said = inner[1] if inner else f"{type(error).__name__}: {error}"
@@ -142,6 +158,8 @@ def main() -> None:
             f"Names of files are in {error.encoding} here, which lacks a character of "
             f"{error.object!a}: set the environment's PYTHONUTF8 to 1."
         )
+    except Refused as error:
+        message = error.message
     except OSError as error:
         message = f"{error.strerror or error}" + (f": '{error.filename}'" if error.filename else "")
     else:

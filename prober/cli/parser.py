@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from typing import Any, NoReturn
 
 from jsonargparse import Namespace
@@ -17,8 +16,22 @@ SHOWN = ("max_steps", "precision", "accelerator", "log_every_n_steps", "enable_p
 """The Trainer's options that `--help` lists; the others work, too."""
 
 
+class Refused(SystemExit):
+    """Options or YAML that cannot be read; ends the program with code 2.
+
+    No Exception, because jsonargparse would go on and try other types.
+
+    Args:
+        message: What is wrong and what there is instead.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(2)
+        self.message = message
+
+
 class ProberParser(LightningArgumentParser):
-    """Parses options and YAML; on bad input prints one message and exits with code 2."""
+    """Parses options and YAML."""
 
     only: str | None = None
     """The part of a config that is read where the command needs no other; None for all of it."""
@@ -49,10 +62,12 @@ class ProberParser(LightningArgumentParser):
 
     @override
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Says what is wrong and what there is instead."""
-        said = explain(message, Parsed(self, self._reading))
-        sys.stderr.write(f"Error: {said}\n")
-        sys.exit(2)
+        """Says what is wrong and what there is instead.
+
+        Raises:
+            Refused: Always.
+        """
+        raise Refused(explain(message, Parsed(self, self._reading)))
 
     def shorten_help(self) -> None:
         """Leaves out of the help what hardly anybody sets for a visualization."""

@@ -121,7 +121,7 @@ class Report:
             checkpoint = Path(subject.checkpoint or "").stem
             name = checkpoint or type(subject.cnn).__name__
             folder = claim_version(self.sweep.runs / safe_name(f"report_{name}"))
-            write_whole(folder / "config.yaml", self.sweep.config)
+            write_whole(folder / "config.yaml", self.sweep.config.text)
         print(f"Report: {folder}")
         return folder
 

@@ -27,6 +27,7 @@ from prober.report.record import SettingsRecord, SubjectRecord
 from prober.sweep.command import FAILED, Made, check_resumed, make_pictures
 from prober.sweep.engine import Engine, read_saved
 from prober.sweep.planned import PlannedTarget
+from prober.sweep.resume import Config
 
 
 class NotDone(Exception):
@@ -84,7 +85,7 @@ class Part:
 
 def probe(
     engine: Engine,
-    config: str,
+    config: Config,
     targets: Sequence[PlannedTarget],
     folder: Path,
     finished: Path | None,
@@ -95,7 +96,7 @@ def probe(
 
     Args:
         engine: Makes the pictures.
-        config: Everything that was set, as YAML.
+        config: Everything that was set.
         targets: The targets of the pictures.
         folder: Where the findings are written.
         finished: The folder of a finished sweep to take the pictures from, None to make them.
@@ -148,7 +149,7 @@ def probe(
     )
 
 
-def _make(engine: Engine, config: str, targets: Sequence[PlannedTarget], folder: Path) -> Made:
+def _make(engine: Engine, config: Config, targets: Sequence[PlannedTarget], folder: Path) -> Made:
     """Makes the pictures of targets, or what is missing of them."""
     begun = (folder / "config.yaml").exists()  # which is written last
     # On another machine the stimuli may round otherwise and lead to other targets.

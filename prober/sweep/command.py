@@ -17,7 +17,7 @@ from prober.sweep.engine import Engine, Job, Stopped, read_saved
 from prober.sweep.grid import Grid
 from prober.sweep.interpolate import Interpolation, interpolate, pair_of_records, pairs_of_grid
 from prober.sweep.planned import PlannedTarget
-from prober.sweep.resume import check_unchanged
+from prober.sweep.resume import Config, check_unchanged
 from prober.sweep.sheets import write_sheets
 from prober.sweep.store import Store
 from prober.sweep.tensorboard import write_tensorboard
@@ -38,7 +38,7 @@ class Sweep:
         grid: Of which targets.
         seed: The first seed, where the grid gives only a number of seeds.
         runs: The folder of all runs.
-        config: Everything that was set, as YAML.
+        config: Everything that was set.
         interpolation: What to interpolate after it, if anything.
         resume: The folder of a sweep that was interrupted, None for a new one.
         yes: Whether to go on with a very large grid.
@@ -48,7 +48,7 @@ class Sweep:
     grid: Grid
     seed: int
     runs: Path
-    config: str
+    config: Config
     interpolation: Interpolation | None = None
     resume: str | None = None
     yes: bool = False
@@ -202,13 +202,13 @@ class Made:
         print(f"HParams: tensorboard --logdir {folder / 'hparams'}")
 
 
-def check_resumed(engine: Engine, folder: Path, config: str) -> None:
+def check_resumed(engine: Engine, folder: Path, config: Config) -> None:
     """Checks that pictures are gone on with as they were begun.
 
     Args:
         engine: What is to go on.
         folder: Where they were begun.
-        config: Everything that is set now, as YAML.
+        config: Everything that is set now.
 
     Raises:
         InputError: They are no pictures, or they were begun with other settings or weights.
@@ -217,13 +217,13 @@ def check_resumed(engine: Engine, folder: Path, config: str) -> None:
     check_unchanged(folder, config, "sweep", ["the subject has other weights"] if others else [])
 
 
-def make_pictures(job: Job, folder: Path, config: str, begun: bool) -> Made:
+def make_pictures(job: Job, folder: Path, config: Config, begun: bool) -> Made:
     """Makes the pictures that are missing in a folder, and says before how many there are.
 
     Args:
         job: The targets, ready to be made.
         folder: Where the pictures go.
-        config: Everything that was set, as YAML.
+        config: Everything that was set.
         begun: Whether the folder has been begun before.
 
     Raises:
@@ -239,7 +239,7 @@ def make_pictures(job: Job, folder: Path, config: str, begun: bool) -> Made:
             for found in damaged:
                 print(f"Repairing: {found}.")
         else:
-            store = job.begin(folder, config)
+            store = job.begin(folder, config.text)
         for note in job.notes:
             print(note)
         before = store.targets_done()

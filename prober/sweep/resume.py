@@ -1,6 +1,7 @@
 """Going on with a command that was interrupted: only as it was begun."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,26 @@ FREE_TO_CHANGE = {
 """Settings that a sweep may be resumed with others of; its chunks stay those it began with."""
 
 
-def check_unchanged(folder: Path, config: str, what: str, known: Sequence[str] = ()) -> None:
+@dataclass(frozen=True)
+class Config:
+    """Everything that was set.
+
+    Attributes:
+        text: As YAML.
+        today: Returns what such a text says today that was written by an earlier version: with the
+            settings that have been added since, and classes where they are now.
+    """
+
+    text: str
+    today: Callable[[str], str]
+
+
+def check_unchanged(folder: Path, config: Config, what: str, known: Sequence[str] = ()) -> None:
     """Checks that a command is resumed as it was begun.
 
     Args:
         folder: Its folder, with the `config.yaml` that it was begun with.
-        config: Everything that is set now, as YAML.
+        config: Everything that is set now.
         what: What it is: `sweep`, `report`.
         known: What else is known to have changed.
 
@@ -36,10 +51,11 @@ def check_unchanged(folder: Path, config: str, what: str, known: Sequence[str] =
             to change.
     """
     try:
-        old = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        text = (folder / "config.yaml").read_text(encoding="utf-8")
+        old = _flat(yaml.safe_load(config.today(text)))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise no_folder_of(what, folder) from error
-    old, new = _flat(old), _flat(yaml.safe_load(config))
+    new = _flat(yaml.safe_load(config.text))
     changed = [
         f"{key} was {old.get(key)} and is {new.get(key)}"
         for key in sorted({*old, *new})
