@@ -118,3 +118,31 @@ def without_color(images: Tensor) -> Tensor:
     else:
         luminance = images.mean(1, keepdim=True)
     return luminance.expand_as(images)
+
+
+def turned_hues(images: Tensor, degrees: Tensor | float) -> Tensor:
+    """Turns the hue of every pixel at equal brightness, the sum of red, green and blue.
+
+    A turn around the axis of grays; where the color would leave [0, 1] so, it is paler. White stays
+    white, gray gray, black black.
+
+    Args:
+        images: `[N, 3, H, W]` in [0, 1].
+        degrees: How far, one for all images or `[N]`; 120 turns red into green.
+
+    Returns:
+        `[N, 3, H, W]` in [0, 1].
+
+    >>> turned_hues(torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1), 180.0).flatten()
+    tensor([0.0000, 0.5000, 0.5000])
+    """
+    radians = torch.deg2rad(torch.as_tensor(degrees, dtype=images.dtype)).expand(len(images))
+    cosine, sine = radians.cos()[:, None, None], radians.sin()[:, None, None] / 3**0.5
+    across = images.new_tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])
+    brightness = images.mean(1, keepdim=True)
+    color = images - brightness
+    turned = ((cosine * torch.eye(3, dtype=images.dtype) + sine * across) @ color.flatten(2)).view(
+        images.shape
+    )
+    room = torch.where(turned > 0, 1 - brightness, brightness) / turned.abs().clamp_min(1e-12)
+    return (brightness + turned * room.amin(1, keepdim=True).clamp_max(1)).clamp(0, 1)

@@ -1,13 +1,17 @@
-"""Behavior: how well a CNN names real images, with their colors and without."""
+"""Behavior: how well a CNN names real images, with their colors, with others and without."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+import torch
+from torch import Tensor
+
+from prober.common.intervals import wilson
 from prober.findings.real_responses import LOGIT_SITE, RealResponses
 
 KNOWLEDGE = 0.25
 """An accuracy this far on the way from chance to always right shows that a CNN knows the classes;
-an answer as often as that goes by what it agrees with."""
+lost answers follow the color if as many name its class, on the way from what guessing gives."""
 
 SHORTCUT_LOSS = 0.2
 """Accuracy lost with the color that is more than noise."""
@@ -21,30 +25,54 @@ class Shortcut(StrEnum):
 
     Attributes:
         COLOR: It knows the classes, loses them with the color and follows it.
+        PARTLY: Likewise, but it loses fewer than 20 points.
         NONE: It knows the classes, and the color makes no difference.
-        UNKNOWN: Neither, or its answers in other colors are not known.
+        UNKNOWN: None of these, or its answers in other colors are not known.
     """
 
     COLOR = "color"
+    PARTLY = "partly"
     NONE = "none"
     UNKNOWN = "cannot say"
 
 
+class ColorChange(StrEnum):
+    """How the color of images was changed.
+
+    Attributes:
+        CLASS: They have the color of another class.
+        IMAGE: They have the color of any other image, as no color goes with a class.
+        TURN: Their hue is turned, as they have no color that could be dealt.
+    """
+
+    CLASS = "another class's color"
+    IMAGE = "another image's color"
+    TURN = "hue turned"
+
+
 @dataclass(frozen=True)
 class Behavior:
-    """How well a CNN names real images.
+    """How well a CNN names real images; every class weighs the same.
 
     Attributes:
         accuracy: The share that it names right, of the images as they are.
-        accuracy_color_changed: In the hues of other classes; `null` if they cannot be shown so.
-        accuracy_without_color: In white; `null` likewise.
-        names_color: How often it names the class of the hue instead; `null` likewise.
-        chance: The share of the most frequent class.
-        shortcut: `color`, `none` or `cannot say`, see below.
+        accuracy_color_changed: With another color; `null` if they cannot be shown so.
+        accuracy_without_color: In gray of the same brightness; `null` likewise.
+        names_color: How often it names the class of the color instead; `null` likewise, or if no
+            color goes with a class.
+        chance: What guessing gives.
+        shortcut: `color`, `partly`, `none` or `cannot say`, see below.
+        color_change: How the color was changed: `another class's color`, `another image's color`
+            or `hue turned`; `null` if it was not.
+        images: For each of the figures above that is known, how many images it rests on.
+        intervals: For each of these, the lower and upper end of its 95 % interval (Wilson 1927),
+            each image counted once.
 
     `shortcut` is `color` if the accuracy is at least a quarter of the way from chance to always
-    right, falls by 20 points or more with the color, and the answers then follow it as far; `none`
-    if the accuracy is as high and falls by no more than 5 points.
+    right, falls by 20 points or more with another class's color, and the answers then follow that:
+    of those lost, it gets as many as guessing among the other classes would give it and a quarter
+    of the others. It is `partly` if it falls by 5 to 20 points so; `none` if the accuracy is as
+    high and falls by no more than 5 points, however the color was changed.
     """
 
     accuracy: float
@@ -53,48 +81,97 @@ class Behavior:
     names_color: float | None
     chance: float
     shortcut: Shortcut
+    color_change: ColorChange | None
+    images: dict[str, int]
+    intervals: dict[str, tuple[float, ...]]
 
 
 def behavior(responses: RealResponses) -> Behavior | None:
     """Returns how well the CNN names the classes; None without classes, one logit for each."""
     real = responses.real
     plain = responses.plain.get(LOGIT_SITE)
-    number = len(real.classes)
-    if plain is None or plain.strongest.shape[1] != number or number < 2:
+    classes = len(real.classes)
+    if plain is None or plain.strongest.shape[1] != classes or classes < 2:
         return None
     labels = real.labels
-    accuracy = (plain.strongest.argmax(1) == labels).float().mean().item()
-    counts = labels.bincount(minlength=number)
-    chance = (counts.max() / counts.sum()).item()
-    if LOGIT_SITE not in responses.tinted or responses.white is None:
-        return Behavior(accuracy, None, None, None, chance, Shortcut.UNKNOWN)
-    named = responses.tinted[LOGIT_SITE].strongest.argmax(2)  # [hues, N]
-    names_color = None
-    if real.every_class_has_a_hue:
-        class_of_hue = (real.shown_hues[:, None] - real.class_hues).abs().argmin(1)
-        changed = class_of_hue[:, None] != labels
-        color_changed = (named == labels)[changed].float().mean().item()
-        names_color = (named == class_of_hue[:, None])[changed].float().mean().item()
-    else:
-        color_changed = (named == labels).float().mean().item()
+    known = (labels >= 0)[None]
+    named = plain.strongest.argmax(1)
+    figures = {"accuracy": _Figure.of((named == labels)[None], known, labels)}
+    change, followed = None, 0.0
+    if responses.gray is not None:
+        gray = responses.gray.argmax(1) == labels
+        figures["accuracy_without_color"] = _Figure.of(gray[None], known, labels)
+    if responses.changed is not None:
+        answer = responses.changed.argmax(2)  # [times, N]
+        asked = known.expand(len(answer), -1)
+        change = ColorChange.IMAGE if real.dealer else ColorChange.TURN
+        if real.colored_classes:
+            change = ColorChange.CLASS
+            of_color = torch.tensor(real.colored_classes)[:, None]
+            asked = asked & (of_color != labels) & real.dealer.can
+            names = _Figure.of(answer == of_color, asked, labels)
+            figures["names_color"] = names
+            followed = names.share - _Figure.of(named == of_color, asked, labels).share
+        elif real.dealer:
+            asked = asked & real.dealer.can
+        figures["accuracy_color_changed"] = _Figure.of(answer == labels, asked, labels)
+    shares = {name: figure.share for name, figure in figures.items()}
+    chance = 1 / len(labels[known[0]].unique())
     return Behavior(
-        accuracy,
-        color_changed,
-        (responses.white.argmax(1) == labels).float().mean().item(),
-        names_color,
-        chance,
-        _shortcut(accuracy, color_changed, names_color or 0.0, chance, number),
+        accuracy=shares["accuracy"],
+        accuracy_color_changed=shares.get("accuracy_color_changed"),
+        accuracy_without_color=shares.get("accuracy_without_color"),
+        names_color=shares.get("names_color"),
+        chance=chance,
+        shortcut=_shortcut(shares, followed, chance, classes),
+        color_change=change,
+        images={name: figure.images for name, figure in figures.items()},
+        intervals={name: wilson(each.share, each.counted) for name, each in figures.items()},
     )
 
 
-def _shortcut(
-    accuracy: float, color_changed: float, names_color: float, chance: float, classes: int
-) -> Shortcut:
-    lost = accuracy - color_changed
-    knows = accuracy >= chance + KNOWLEDGE * (1 - chance)
-    follows = names_color >= 1 / classes + KNOWLEDGE * (1 - 1 / classes)
-    if knows and lost >= SHORTCUT_LOSS and follows:
-        return Shortcut.COLOR
-    if knows and abs(lost) <= NOISE_LOSS:
+@dataclass(frozen=True)
+class _Figure:
+    """A share of images, every class weighing the same.
+
+    Attributes:
+        share: The share.
+        images: How many images it rests on.
+        counted: How many drawn from all classes alike would be as sure.
+    """
+
+    share: float
+    images: int
+    counted: float
+
+    @classmethod
+    def of(cls, hits: Tensor, asked: Tensor, labels: Tensor) -> "_Figure":
+        """Counts hits `[times, N]` among what was asked, `[times, N]`, of N images."""
+        times = asked.sum(0)
+        rate = (hits & asked).sum(0) / times.clamp_min(1)
+        counts = labels[times > 0].bincount().double()
+        sums = torch.bincount(labels[times > 0], weights=rate[times > 0].double())
+        own = counts > 0
+        share = (sums[own] / counts[own]).mean().item()
+        return cls(share, int(counts.sum()), (own.sum() ** 2 / (1 / counts[own]).sum()).item())
+
+
+def _shortcut(shares: dict[str, float], followed: float, chance: float, classes: int) -> Shortcut:
+    """Judges by the shares of answers, and how many more name the color's class than before."""
+    if "accuracy_color_changed" not in shares:
+        return Shortcut.UNKNOWN
+    # To 4 digits, lest rounding tip what is at a limit.
+    lost = round(shares["accuracy"] - shares["accuracy_color_changed"], 4)
+    if shares["accuracy"] < chance + KNOWLEDGE * (1 - chance):
+        return Shortcut.UNKNOWN
+    if abs(lost) <= NOISE_LOSS:
         return Shortcut.NONE
+    if "names_color" not in shares:
+        return Shortcut.UNKNOWN
+    guessed = 1 / (classes - 1)
+    needed = (guessed + KNOWLEDGE * (1 - guessed)) * lost
+    # With two classes every lost answer names the other one, save that the images are not all the
+    # same if the color of some cannot be changed.
+    if lost > 0 and followed >= needed - NOISE_LOSS / 2:
+        return Shortcut.COLOR if lost >= SHORTCUT_LOSS else Shortcut.PARTLY
     return Shortcut.UNKNOWN

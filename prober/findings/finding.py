@@ -321,19 +321,22 @@ class Tuning:
 
 @dataclass(frozen=True)
 class Variance:
-    """Shares of the variance of a unit's answers to real images, each shown in every hue.
+    """Shares of the variance of a unit's answers to real images, each in all hues and brightnesses.
 
-    What is left to 1 is the difference between images of one class in one hue.
+    The hues are of equal brightness, the sum of the channels; the brightnesses are 1, 3/4 and 1/2
+    of the images' own. A channel's answer is its largest activation within the image.
 
     Attributes:
         hue: The share that the hue explains.
+        brightness: The share that the brightness explains.
         label: The share that the class explains.
-        interaction: The share that their interaction explains.
+        rest: What is left: differences within a class, and what needs two of them at once.
     """
 
     hue: float
+    brightness: float
     label: Annotated[float, Key("class")]
-    interaction: float
+    rest: float
 
 
 @dataclass(frozen=True)
@@ -342,9 +345,12 @@ class ClassLogit:
 
     Attributes:
         own: Of its own images as they are.
-        color_changed: Of its own images in other classes' hues.
-        shape_changed: Of other classes' images in its hue.
-        both_changed: Of other classes' images in other classes' hues.
+        color_changed: Of its own images in other classes' colors.
+        shape_changed: Of other classes' images in its color.
+        both_changed: Of other classes' images in other classes' colors.
+
+    Where classes have no colors of their own, the color is changed to another image's, or the hue
+    is turned, and other classes' images are taken as they are.
     """
 
     own: float | None
@@ -354,20 +360,42 @@ class ClassLogit:
 
 
 @dataclass(frozen=True)
+class UsedShares:
+    """How much of a class's logit is due to the color, and how much to the shape, of real images.
+
+    The value of each is what it adds, averaged over the two orders in which they can be added (the
+    Shapley value of a game of two players, Shapley 1953). They add up to 1; one that is below 0
+    speaks against the class.
+
+    Attributes:
+        color: [(own - color_changed) + (shape_changed - both_changed)] / 2, of own - both_changed.
+        shape: [(own - shape_changed) + (color_changed - both_changed)] / 2, likewise.
+    """
+
+    color: float
+    shape: float
+
+
+@dataclass(frozen=True)
 class ClassEvidence:
     """What real images say of a class's logit.
 
     Attributes:
         label: The class.
         hue: Degrees: its hue in the data; `null` if it has none of its own.
+        color: Red, green, blue in [0, 1]: its color in the data; `null` if it has none of its own.
         flat_hue: Degrees: the hue of the flat patch that raises its logit most.
         logit: Its mean logit when images change; `null` where they cannot, see below.
+        used: Color and shape as used on real images, beside what the logit wants, see below;
+            `null` where that is not known.
     """
 
     label: str
     hue: float | None
+    color: tuple[float, ...] | None
     flat_hue: float | None
     logit: ClassLogit | None
+    used: UsedShares | None
 
 
 @dataclass(frozen=True)
@@ -405,9 +433,11 @@ class RealEvidence:
     """What a unit answers to real images.
 
     Attributes:
-        table: Its mean answers by class and hue; `null` if the images could not be shown in hues.
+        table: Its mean answers by class and color; `null` if the images have no three channels.
         rows: The classes of the table.
-        columns: Its hues, in degrees.
+        columns: Degrees: the hues of its columns, those of the classes' colors where classes have
+            colors of their own; `null` for a gray one.
+        colors: Red, green, blue in [0, 1]: the colors of its columns.
         variance: What explains the variance of its answers, see below.
         label: What is known of the class, if the unit is a class's logit, see below.
         examples: The images that excite it most, see below.
@@ -415,7 +445,8 @@ class RealEvidence:
 
     table: tuple[tuple[float | None, ...], ...] | None
     rows: tuple[str, ...]
-    columns: tuple[float, ...]
+    columns: tuple[float | None, ...]
+    colors: tuple[tuple[float, ...], ...]
     variance: Variance | None
     label: Annotated[ClassEvidence | None, Key("class")]
     examples: Examples

@@ -1,10 +1,11 @@
-"""What real images say of a unit: its answers by class and hue, its class, the best examples."""
+"""What real images say of a unit: its answers by class and color, its class, the best examples."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from prober.common.colors import hue_to_rgb
 from prober.common.pictures import shrunk, sprite, to_bytes
 from prober.findings.finding import (
     ClassEvidence,
@@ -14,11 +15,12 @@ from prober.findings.finding import (
     Kind,
     RealEvidence,
     Score,
+    UsedShares,
     Variance,
     finite,
 )
 from prober.findings.picture_folder import CELL_SIDE, PictureFolder
-from prober.findings.real_responses import LOGIT_SITE, RealResponses
+from prober.findings.real_responses import HUES, LOGIT_SITE, RealResponses
 from prober.findings.tuning import Curves
 from prober.findings.units import Site, Unit
 from prober.subject import LOGITS
@@ -30,7 +32,7 @@ HUE_RULES = 0.5
 def real_evidence(
     responses: RealResponses, unit: Unit, curves: Curves, score: Score, folder: PictureFolder
 ) -> RealEvidence:
-    """Writes the real images that excite a unit most; says what goes with class and hue.
+    """Writes the real images that excite a unit most; says what goes with class and color.
 
     Args:
         responses: What the CNN answers to real images.
@@ -39,12 +41,21 @@ def real_evidence(
         score: How far its score goes.
         folder: Where its pictures are written.
     """
-    table, rows, variance = by_class_and_hue(responses, unit.site, unit.channel)
+    real = responses.real
+    table = by_class_and_color(responses, unit.site, unit.channel)
+    rows = [name for name, _ in _rows(real.classes, real.labels)]
+    if responses.in_every_color:
+        hues = real.class_hues[real.colored_classes].tolist()
+        colors = real.class_colors[real.colored_classes].tolist()
+    else:
+        hues, colors = HUES.tolist(), hue_to_rgb(HUES).tolist()
+    there = table is not None
     return RealEvidence(
         table=table,
-        rows=rows,
-        columns=() if table is None else tuple(responses.real.shown_hues.tolist()),
-        variance=variance,
+        rows=tuple(rows) if there else (),
+        columns=tuple(map(finite, hues)) if there else (),
+        colors=tuple(map(tuple, colors)) if there else (),
+        variance=variance_of(responses, unit.site, unit.channel),
         label=class_evidence(responses, unit.channel, curves) if unit.layer == LOGITS else None,
         examples=_examples(responses, unit, score, folder),
     )
@@ -73,42 +84,64 @@ def _examples(
     )
 
 
-def by_class_and_hue(
+def _rows(classes: Sequence[str], labels: Tensor) -> list[tuple[str, Tensor]]:
+    """The classes that some images are of, and which; all images in one where none has any."""
+    rows = [(name, labels == i) for i, name in enumerate(classes)]
+    rows = [(name, own) for name, own in rows if own.any()]
+    return rows or [("all", torch.ones(len(labels), dtype=torch.bool))]
+
+
+def by_class_and_color(
     responses: RealResponses, site: Site, channel: int
-) -> tuple[tuple[tuple[float, ...], ...] | None, tuple[str, ...], Variance | None]:
-    """Returns a unit's mean responses by class and hue, and what explains their variance.
+) -> tuple[tuple[float, ...], ...] | None:
+    """Returns a unit's mean responses, a row for each class and a column for each color.
 
-    A two-way analysis of variance over all images in all hues: the shares of the total sum of
-    squares that the hue, the class and their interaction explain.
-
-    Returns:
-        The means, a row for each class and a column for each hue; the names of the rows; the
-        shares. None where images cannot be shown in hues, or where all answers are the same.
+    The colors are those of the classes where they have some; else the hues at equal brightness.
+    None where images have no color.
     """
     real = responses.real
-    if site not in responses.tinted:
-        return None, (), None
-    response = responses.tinted[site].strongest[:, :, channel].double()  # [hues, N]
-    labeled = [i for i in range(len(real.classes)) if (real.labels == i).any()]
-    rows = [(real.labels == i) for i in labeled] or [torch.ones(len(real.images), dtype=torch.bool)]
-    names = [real.classes[i] for i in labeled] or ["all"]
-    cells = torch.stack([response[:, row].mean(1) for row in rows])  # [classes, hues]
-    share = torch.tensor([row.sum().item() for row in rows], dtype=torch.float64)
-    response = response[:, torch.stack(rows).any(0)]
-    share = share / share.sum()
+    if responses.in_every_color:
+        response, labels = responses.dealt[site].strongest[:, :, channel], real.labels
+    elif site in responses.turned:
+        response = responses.turned[site][..., channel].mean(1)
+        labels = responses.turned_labels
+    else:
+        return None
+    rows = _rows(real.classes, labels)
+    return tuple(tuple(response[:, own].double().mean(1).tolist()) for _, own in rows)
+
+
+def variance_of(responses: RealResponses, site: Site, channel: int) -> Variance | None:
+    """Returns what explains the variance of a unit's responses to images in hues.
+
+    An analysis of variance of images that are each shown in every hue at every brightness: the
+    shares of the total sum of squares that hue, brightness and class explain. As each is crossed
+    with the others, they add up, and what is left is the rest.
+
+    Returns:
+        None where images have no three channels, or where all answers are the same.
+    """
+    if site not in responses.turned:
+        return None
+    response = responses.turned[site][..., channel].double()  # [hues, brightnesses, M]
+    labels = responses.turned_labels
+    rows = _rows(responses.real.classes, labels)
+    kept = torch.stack([own for _, own in rows])
+    response, kept = response[:, :, kept.any(0)], kept[:, kept.any(0)]
     mean = response.mean()
     total = (response - mean).square().mean().item()
-    of_hue = (share[:, None] * cells).sum(0) - mean
-    of_class = cells.mean(1) - mean
-    of_both = cells - mean - of_hue - of_class[:, None]
-    variance = None
-    if total > 1e-12 * max(1e-30, mean.square().item()):
-        variance = Variance(
-            hue=of_hue.square().mean().item() / total,
-            label=(share * of_class.square()).sum().item() / total,
-            interaction=(share[:, None] * of_both.square()).sum().item() / len(of_hue) / total,
+    if total <= 1e-12 * max(1e-30, mean.square().item()):
+        return None
+    means = torch.stack([response[:, :, own].mean() for own in kept])
+    hue, brightness, label = (
+        part.item() / total
+        for part in (
+            (response.mean((1, 2)) - mean).square().mean(),
+            (response.mean((0, 2)) - mean).square().mean(),
+            (kept.double().mean(1) * (means - mean).square()).sum(),
         )
-    return tuple(map(tuple, cells.tolist())), tuple(names), variance
+    )
+    return Variance(hue, brightness, label, rest=max(0.0, 1 - hue - brightness - label))
 
 
 def class_evidence(responses: RealResponses, channel: int, curves: Curves) -> ClassEvidence | None:
@@ -124,23 +157,60 @@ def class_evidence(responses: RealResponses, channel: int, curves: Curves) -> Cl
     plain = responses.plain.get(LOGIT_SITE)
     if plain is None or plain.strongest.shape[1] != len(real.classes) or not own.any():
         return None
-    hue = finite(real.class_hues[channel].item())
-    flat_hue = curves.chosen.hues[curves.flat.argmax()].item() if len(curves.flat) else None
-    logit = None
-    if LOGIT_SITE in responses.tinted:
-        tinted = responses.tinted[LOGIT_SITE].strongest[:, :, channel]  # [hues, N]
-        shown = real.shown_hues
-        same = torch.zeros(len(shown), dtype=torch.bool)
-        if hue is not None:
-            same = (shown - hue).abs() < 1e-3
-        known = bool(same.any()) and bool((~own).any())
-        logit = ClassLogit(
-            own=_mean(plain.strongest[:, channel][own]),
-            color_changed=_mean(tinted[~same][:, own]),
-            shape_changed=_mean(tinted[same][:, ~own]) if known else None,
-            both_changed=_mean(tinted[~same][:, ~own]) if known else None,
-        )
-    return ClassEvidence(real.classes[channel], hue, flat_hue, logit)
+    logit = class_logit(responses, channel)
+    color = real.class_colors[channel]
+    return ClassEvidence(
+        label=real.classes[channel],
+        hue=finite(real.class_hues[channel].item()),
+        color=None if color.isnan().any() else tuple(color.tolist()),
+        flat_hue=curves.chosen.hues[curves.flat.argmax()].item() if len(curves.flat) else None,
+        logit=logit,
+        used=used_shares(logit) if logit else None,
+    )
+
+
+def class_logit(responses: RealResponses, channel: int) -> ClassLogit | None:
+    """Returns a class's mean logit when the color or the shape of its images change.
+
+    Where the class has a color, that is changed for another class's, and another class's shape is
+    shown in it. Where no class has one, colors change as in `RealResponses.changed`, and another
+    class's shapes are its images as they are.
+    """
+    if responses.changed is None:
+        return None
+    real = responses.real
+    plain = responses.plain[LOGIT_SITE].strongest[:, channel]
+    changed = responses.changed[:, :, channel]  # [times, N]
+    own, other = real.labels == channel, (real.labels != channel) & (real.labels >= 0)
+    shape_changed = plain[other]
+    if real.colored_classes:
+        other_color = torch.tensor([label != channel for label in real.colored_classes])
+        can = real.dealer.can
+        shape_changed = changed[~other_color][:, other & can]
+        changed, own_changed, other = changed[other_color], own & can, other & can
+    else:
+        own_changed = own
+    return ClassLogit(
+        own=_mean(plain[own]),
+        color_changed=_mean(changed[:, own_changed]),
+        shape_changed=_mean(shape_changed),
+        both_changed=_mean(changed[:, other]) if shape_changed.numel() else None,
+    )
+
+
+def used_shares(logit: ClassLogit) -> UsedShares | None:
+    """Returns how much of a class's logit is due to color and to shape.
+
+    The value of each is what it adds, averaged over the two orders in which they can be added
+    (Shapley 1953). None if something is not known, or own images do not excite it more than others
+    in other colors.
+    """
+    own, color = logit.own, logit.color_changed
+    shape, both = logit.shape_changed, logit.both_changed
+    if own is None or color is None or shape is None or both is None or own <= both:
+        return None
+    by_color = ((own - color) + (shape - both)) / 2 / (own - both)
+    return UsedShares(color=by_color, shape=1 - by_color)
 
 
 def _mean(part: Tensor) -> float | None:

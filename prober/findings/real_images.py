@@ -1,4 +1,4 @@
-"""Real images, whose color and shape can be set apart: their hues, and those of their classes."""
+"""Real images, whose color and shape can be set apart: in other colors, in other hues, in gray."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,69 +9,62 @@ from torch import Tensor
 
 from prober.ascent.given_images import DIGITS, LabelledImages, read_images
 from prober.ascent.method import is_large
-from prober.common.colors import angle_of, hue_to_rgb, on_circle, rgb_to_hue, turn
+from prober.common.colors import angle_of, rgb_to_hue, turned_hues
+from prober.findings.class_colors import Dealer, dealer_of
+from prober.findings.palettes import NEAR, palettes_of
 
 NO_IMAGES = "none"
 """What is given where no real images are wanted."""
 
-SHARE_NEAR_HUE = 0.7
-"""A class has a hue of its own if this share of its images is near it; a biased data set may hold
-some in other hues."""
-
-DEGREES_NEAR_HUE = 30.0
-"""Degrees around a class's hue in which its images count as near it."""
-
-DEGREES_BETWEEN_CLASSES = 5.0
-"""Degrees that the hues of two classes must lie apart to tell them from each other."""
+TURNS = (90.0, 180.0, 270.0)
+"""Degrees by which hues are turned where the images have no colors that could be dealt."""
 
 
 @dataclass
 class RealImages(LabelledImages):
-    """Real images as a subject takes them, and their hues.
+    """Real images as a subject takes them, and their colors.
 
     Attributes:
         image_hues: The hue of each image in degrees, `[N]`, NaN where it has none.
-        class_hues: The hue of each class in degrees, `[classes]`, NaN where it has none of its own.
+        dealer: Deals their colors anew, those that go with the class if any do; None if there are
+            none that could be dealt.
+        colored: Whether most of them have any color, so that their hue can be turned.
     """
 
     image_hues: Tensor = field(init=False)
-    class_hues: Tensor = field(init=False)
+    dealer: Dealer | None = field(init=False)
+    colored: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        """Measures the hues."""
+        """Measures the colors."""
         # In blocks, since the way to the hues takes some times the memory of the images.
-        self.image_hues = torch.cat([_hues_of_images(part) for part in self.images.split(64)])
-        self.class_hues = torch.tensor([self._class_hue(i) for i in range(len(self.classes))])
-
-    def _class_hue(self, label: int) -> float:
-        own = self.image_hues[self.labels == label]
-        hues = own[~own.isnan()]
-        # A few photographs of one hue, among others of none, give nothing away.
-        if not len(hues) or len(hues) < len(own) / 2:
-            return math.nan
-        turns = turn(hues, hues[:, None], 360)
-        near = turns.abs() <= DEGREES_NEAR_HUE
-        middle = near.sum(0).argmax()
-        if near[:, middle].float().mean() < SHARE_NEAR_HUE:
-            return math.nan
-        return on_circle((hues[middle] + turns[near[:, middle], middle].mean()).item(), 360)
+        parts = self.images.split(64)
+        self.image_hues = torch.cat([_hues_of_images(part) for part in parts])
+        self.dealer, self.colored = None, False
+        if self.images.shape[1] == 3:
+            chroma = [(part.amax(1) - part.amin(1)).amax((1, 2)) for part in parts]
+            self.colored = bool((torch.cat(chroma) > NEAR).float().mean() >= 0.5)
+            self.dealer = dealer_of(palettes_of(self.images), self.labels, len(self.classes))
 
     @property
-    def every_class_has_a_hue(self) -> bool:
-        """Whether the color gives every class away, no two classes having the same."""
-        if self.class_hues.isnan().any() or len(self.classes) < 2:
-            return False
-        hues = self.class_hues.sort().values
-        gaps = (hues.roll(-1) - hues).remainder(360)
-        return bool((gaps >= DEGREES_BETWEEN_CLASSES).all())
+    def colored_classes(self) -> list[int]:
+        """The classes that have a color of their own, two or more, or none."""
+        return self.dealer.classes if self.dealer else []
 
     @property
-    def shown_hues(self) -> Tensor:
-        """The hues in which every image is shown to a unit, in degrees, ascending."""
-        if self.every_class_has_a_hue:
-            return self.class_hues.sort().values
-        # Each is a pass over all images, which takes long with large ones.
-        return torch.arange(0, 360, 60 if is_large(self.shape) else 30).float()
+    def class_colors(self) -> Tensor:
+        """The color of each class, RGB, `[classes, 3]`, NaN where it has none of its own."""
+        colors = torch.full((len(self.classes), 3), math.nan)
+        for column, label in enumerate(self.colored_classes):
+            colors[label] = self.dealer.color(column)
+        return colors
+
+    @property
+    def class_hues(self) -> Tensor:
+        """The hue of each class in degrees, `[classes]`, NaN where its color has none."""
+        colors = self.class_colors
+        chroma = colors.amax(1) - colors.amin(1)
+        return rgb_to_hue(colors).where(chroma > NEAR, math.nan)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -79,24 +72,43 @@ class RealImages(LabelledImages):
         channels, height, width = self.images.shape[1:]
         return channels, height, width
 
-    def tinted(self, hue: float | Tensor, numbers: Tensor | slice | None = None) -> Tensor:
-        """Shows images in hues: their value (HSV) keeps the shape, the hue is put on it.
+    def dealt(self, column: int, numbers: Tensor | slice = slice(None)) -> Tensor:
+        """Shows images in the color of a class, with their own shapes.
 
         Args:
-            hue: Degrees, one for all images or `[M]`.
-            numbers: `[M]`, or a slice, which images; all N where none are given.
+            column: Which of `colored_classes`; without any, which time the colors of the images
+                are dealt among them.
+            numbers: `[M]`, or a slice, which images; those whose color cannot be changed stay.
 
         Returns:
             `[M, 3, H, W]`.
         """
-        images = self.images if numbers is None else self.images[numbers]
-        hues = torch.as_tensor(hue, dtype=torch.float32).expand(len(images))
-        return images.amax(1, keepdim=True) * hue_to_rgb(hues)[:, :, None, None]
+        chosen = torch.arange(len(self.images))[numbers]
+        dealer = self.dealer
+        return dealer.palettes.recolored(
+            self.images[chosen], chosen, dealer.roles, dealer.drawn(column)[chosen]
+        )
 
-    def in_white(self, numbers: slice = slice(None)) -> Tensor:
-        """Shows images in white: their value alone."""
+    def turned_by(self, degrees: float, numbers: slice = slice(None)) -> Tensor:
+        """Shows images `[M, 3, H, W]` with their hues turned, at equal brightness."""
+        return turned_hues(self.images[numbers], degrees)
+
+    def turned_to(self, hue: float, numbers: Tensor) -> Tensor:
+        """Shows images `[M, 3, H, W]` with their hues turned so that the mean one is given."""
+        own = self.image_hues[numbers].nan_to_num(0.0)
+        return turned_hues(self.images[numbers], hue - own)
+
+    def in_gray(self, numbers: slice = slice(None)) -> Tensor:
+        """Shows images `[M, 3, H, W]` without color, at equal brightness."""
         images = self.images[numbers]
-        return images.amax(1, keepdim=True).expand_as(images)
+        return images.mean(1, keepdim=True).expand_as(images)
+
+    def evenly(self, most: int) -> Tensor:
+        """Returns the numbers `[M]` of images of all classes alike, about `most` at the most."""
+        known = [(self.labels == k).nonzero()[:, 0] for k in range(len(self.classes))]
+        known = [own for own in known if len(own)] or [torch.arange(len(self.images))]
+        each = max(1, most // len(known))
+        return torch.cat([own[:each] for own in known])
 
 
 def read_real_images(

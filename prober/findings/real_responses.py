@@ -1,13 +1,14 @@
-"""How units respond to real images, as they are and in every hue."""
+"""How units respond to real images: as they are, in other colors, hues and brightnesses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from prober.findings.real_images import RealImages
+from prober.ascent.method import is_large
+from prober.findings.real_images import TURNS, RealImages
 from prober.findings.responses import Responses, responses, responses_in_blocks
 from prober.findings.units import Site
 from prober.findings.windows import Window
@@ -19,61 +20,84 @@ LOGIT_SITE: Site = (LOGITS, None)
 TOP = 8
 """Real images that count as those which excite a unit most."""
 
+HUES = torch.arange(0, 360, 60).float()
+"""The hues in which some images are shown, at equal brightness, in degrees, `[6]`."""
+
+BRIGHTNESSES = (1.0, 0.75, 0.5)
+"""Of the images as they are; saturated hues differ as much, yellow has twice the light of red."""
+
+SHOWN_IN_HUES = 120
+"""Images that are shown in all hues and brightnesses, at the most."""
+
+DEALT = 3
+"""How often colors that go with no class are dealt anew."""
+
 
 @dataclass(frozen=True)
 class RealResponses:
     """The responses of some sites to real images.
 
-    They are asked of a pool of images. It has every shape in every hue where the color gives the
-    class away, as some images are so in such data; elsewhere it has the images as they are.
+    They are asked of a pool of images. It has every shape in every class's color where classes have
+    one, as some images are so in such data; elsewhere it has the images as they are.
 
     Attributes:
         real: The images.
         plain: For each site to the images as they are.
-        tinted: For each site `[hues, N, channels]`, in each of the hues that all are shown in;
-            empty where images have no three channels.
-        white: The logits `[N, classes]` of the images in white; None without logits.
+        dealt: For each site `[columns, N, channels]`, in the color of each of the classes that have
+            one; empty if none do.
+        turned: For each site `[6, 3, M, channels]`, to some images in all of `HUES` and
+            `BRIGHTNESSES`; empty where images have no three channels.
+        turned_labels: `[M]`, the classes of those.
+        changed: The logits `[times, N, classes]` of the images with another class's color; where
+            no class has one, of another image; where none can be dealt, with the hue turned. None
+            without logits or color.
+        gray: The logits `[N, classes]` of the images without color; None without logits.
     """
 
     real: RealImages
     plain: Mapping[Site, Responses]
-    tinted: Mapping[Site, Responses]
-    white: Tensor | None
+    dealt: Mapping[Site, Responses]
+    turned: Mapping[Site, Tensor]
+    turned_labels: Tensor
+    changed: Tensor | None
+    gray: Tensor | None
 
     @property
-    def in_every_hue(self) -> bool:
-        """Whether the pool has every shape in every hue."""
-        return self.real.every_class_has_a_hue and bool(self.tinted)
+    def in_every_color(self) -> bool:
+        """Whether the pool has every shape in every class's color."""
+        return bool(self.dealt)
 
     def of_pool(self, site: Site) -> Responses:
         """Returns the responses `[P, channels]` of a site to the pool."""
-        if not self.in_every_hue:
+        if not self.in_every_color:
             return self.plain[site]
-        tinted = self.tinted[site]
-        return Responses(tinted.strongest.flatten(0, 1), tinted.at_neuron.flatten(0, 1))
+        dealt = self.dealt[site]
+        return Responses(dealt.strongest.flatten(0, 1), dealt.at_neuron.flatten(0, 1))
 
     def images_of_pool(self, numbers: Sequence[int]) -> Tensor:
         """Returns some images of the pool, `[len(numbers), C, H, W]`."""
-        if not self.in_every_hue:
+        if not self.in_every_color:
             return self.real.images[list(numbers)]
-        chosen = torch.tensor(numbers, dtype=torch.long)
         number = len(self.real.images)
-        return self.real.tinted(self.real.shown_hues[chosen // number], chosen % number)
+        chosen = [torch.tensor([i % number]) for i in numbers]
+        return torch.cat(
+            [self.real.dealt(i // number, j) for i, j in zip(numbers, chosen, strict=True)]
+        )
 
     def labels_of_pool(self) -> tuple[Tensor, Tensor]:
         """Returns the labels `[P]` and hues `[P]` of the pool."""
         real = self.real
-        if not self.in_every_hue:
+        if not self.in_every_color:
             return real.labels, real.image_hues
-        hues = real.shown_hues.repeat_interleave(len(real.images))
-        return real.labels.repeat(len(real.shown_hues)), hues
+        hues = real.class_hues[real.colored_classes].repeat_interleave(len(real.images))
+        return real.labels.repeat(len(real.colored_classes)), hues
 
     def top(self, response: Tensor) -> list[int]:
         """Returns the images of the pool with the largest responses `[P]`, no shape twice."""
         number = len(self.real.images)
-        best, hue = response.view(-1, number).max(0)
+        best, column = response.view(-1, number).max(0)
         top = best.topk(min(TOP, number)).indices
-        return (hue[top] * number + top).tolist()
+        return (column[top] * number + top).tolist()
 
 
 def respond_to_real(
@@ -87,21 +111,51 @@ def respond_to_real(
         height, width = subject.input_shape[1:]
         windows = {**windows, LOGIT_SITE: Window(None, 0, 0, height, width)}
     plain = responses(subject, real.images, windows)
-    parts: dict[Site, list[Responses]] = {site: [] for site in windows if colored}
-    for hue in real.shown_hues if colored else ():
-        tinted = partial(real.tinted, hue)
-        for site, part in responses_in_blocks(subject, tinted, number, windows).items():
-            parts[site].append(part)
-    white = None
+    dealt = _stacked(
+        [
+            responses_in_blocks(subject, partial(real.dealt, column), number, windows)
+            for column in range(len(real.colored_classes))
+        ]
+    )
+    sample = real.evenly(SHOWN_IN_HUES // 2 if is_large(subject.input_shape) else SHOWN_IN_HUES)
+    turned = _in_hues(subject, real, sample, windows) if colored else {}
+    changed = gray = None
     if colored and LOGIT_SITE in windows and windows[LOGIT_SITE].neuron is None:
-        logits = {LOGIT_SITE: windows[LOGIT_SITE]}
-        found = responses_in_blocks(subject, real.in_white, number, logits)
-        white = found[LOGIT_SITE].strongest
-    stacked = {
-        site: Responses(
-            torch.stack([part.strongest for part in part_of_hue]),
-            torch.stack([part.at_neuron for part in part_of_hue]),
-        )
-        for site, part_of_hue in parts.items()
+
+        def logits(make: Callable[[slice], Tensor]) -> Tensor:
+            site = {LOGIT_SITE: windows[LOGIT_SITE]}
+            return responses_in_blocks(subject, make, number, site)[LOGIT_SITE].strongest
+
+        gray = logits(real.in_gray)
+        if real.colored_classes:
+            changed = dealt[LOGIT_SITE].strongest
+        elif real.dealer:
+            changed = torch.stack([logits(partial(real.dealt, i)) for i in range(DEALT)])
+        elif real.colored:
+            changed = torch.stack([logits(partial(real.turned_by, turn)) for turn in TURNS])
+    return RealResponses(real, plain, dealt, turned, real.labels[sample], changed, gray)
+
+
+def _in_hues(
+    subject: Subject, real: RealImages, sample: Tensor, windows: Mapping[Site, Window]
+) -> dict[Site, Tensor]:
+    """Computes responses `[6, 3, M, channels]` of sites to M images in hues and brightnesses."""
+    parts = []
+    for hue in HUES.tolist():
+        turned = real.turned_to(hue, sample)
+        for brightness in BRIGHTNESSES:
+            parts.append(responses(subject, brightness * turned, windows))
+    return {
+        site: each.strongest.unflatten(0, (len(HUES), len(BRIGHTNESSES)))
+        for site, each in _stacked(parts).items()
     }
-    return RealResponses(real, plain, stacked, white)
+
+
+def _stacked(parts: Sequence[Mapping[Site, Responses]]) -> dict[Site, Responses]:
+    return {
+        site: Responses(
+            torch.stack([part[site].strongest for part in parts]),
+            torch.stack([part[site].at_neuron for part in parts]),
+        )
+        for site in (parts[0] if parts else ())
+    }

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from prober.common.colors import distance
-from prober.findings.behavior import Behavior, Shortcut
+from prober.findings.behavior import Behavior, ColorChange, Shortcut
 from prober.findings.finding import Finding, Kind
 from prober.report.markdown import plain
 from prober.report.probed import (
@@ -102,7 +102,11 @@ def shortcut_answer(probed: Probed, against: Probed | None) -> str:
             "real images, and its answers to real images were not examined."
         ]
     else:
-        verdicts = {Shortcut.COLOR: "Yes, in color.", Shortcut.NONE: "None found in color."}
+        verdicts = {
+            Shortcut.COLOR: "Yes, in color.",
+            Shortcut.PARTLY: "In part, in color.",
+            Shortcut.NONE: "None found in color.",
+        }
         verdict = verdicts.get(behavior.shortcut, "Cannot be said.")
         sentences = [verdict, f"On real images {behavior_words(behavior)}."]
         if behavior.shortcut == Shortcut.NONE:
@@ -113,7 +117,11 @@ def shortcut_answer(probed: Probed, against: Probed | None) -> str:
                 "no shortcut to show."
             )
     if against and (other := against.record.behavior):
-        verdicts = {Shortcut.COLOR: "there is one in color", Shortcut.NONE: "none is found"}
+        verdicts = {
+            Shortcut.COLOR: "there is one in color",
+            Shortcut.PARTLY: "there is one in color, in part",
+            Shortcut.NONE: "none is found",
+        }
         verdict = verdicts.get(other.shortcut, "it cannot be said")
         sentences.append(f"In {plain(against.name)} {verdict}: {behavior_words(other)}.")
     sentences += [said for cnn in (probed, against) if cnn and (said := hue_sentence(cnn))]
@@ -125,10 +133,17 @@ def behavior_words(behavior: Behavior) -> str:
     said = f"{percent(behavior.accuracy)} of the answers are right"
     said += f" (chance: {percent(behavior.chance)})"
     if behavior.accuracy_color_changed is not None:
-        said += f", in the hue of another class {percent(behavior.accuracy_color_changed)}"
+        said += f", {changed_words(behavior)} {percent(behavior.accuracy_color_changed)}"
         if behavior.names_color is not None:
-            said += f", and {percent(behavior.names_color)} then name the class of that hue"
+            said += f", and {percent(behavior.names_color)} then name the class of that color"
     return said
+
+
+def changed_words(behavior: Behavior) -> str:
+    """Says how the color of images was changed: `with another class's color`."""
+    if behavior.color_change is None or behavior.color_change == ColorChange.TURN:
+        return "with the hue turned"
+    return f"with {behavior.color_change}"
 
 
 def _guesses(behavior: Behavior, record: ReportRecord) -> bool:

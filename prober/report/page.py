@@ -12,6 +12,7 @@ from markupsafe import Markup
 from prober.common.files import safe_name, write_whole
 from prober.common.typed_json import to_plain
 from prober.findings.finding import WANTED, Finding, Kind
+from prober.report.answers import changed_words
 from prober.report.probed import COUNTED_AS, Probed, counts, flagged, load_report
 from prober.report.words import facet_words, hue_words, percent, unit_sentence
 
@@ -131,6 +132,7 @@ def _index(probed: Probed, against: Probed | None) -> str:
         kinds=tuple(kind.value for kind in KINDS),
         flags=FLAGS,
         percent=percent,
+        changed_words=changed_words,
         data=Markup(_json(data)),
         style=Markup(_template("page.css")),
         script=Markup("\n".join(map(_template, SCRIPTS))),

@@ -9,7 +9,7 @@ from pathlib import Path
 from prober.common.files import write_whole
 from prober.common.typed_json import read_json, to_plain
 from prober.findings.behavior import Behavior
-from prober.findings.finding import Finding
+from prober.findings.finding import Finding, finite
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.real_images import RealImages
 from prober.subject import Subject
@@ -51,22 +51,32 @@ class DataRecord:
         name: What they are.
         images: How many.
         classes: Their classes.
-        hues: Degrees: the hue of each class; `null` unless the color gives every class away.
+        hues: Degrees: the hue of each class, `null` for one of none; `null` unless two classes or
+            more have colors of their own.
+        colors: Red, green, blue in [0, 1]: the color of each class, likewise.
         skipped: The files that could not be read, each with the reason.
     """
 
     name: str
     images: int
     classes: tuple[str, ...]
-    hues: tuple[float, ...] | None
+    hues: tuple[float | None, ...] | None
+    colors: tuple[tuple[float, ...] | None, ...] | None
     skipped: tuple[tuple[str, ...], ...]
 
     @classmethod
     def of(cls, real: RealImages) -> "DataRecord":
         """Describes real images."""
-        hues = tuple(real.class_hues.tolist()) if real.every_class_has_a_hue else None
+        hues = colors = None
+        if real.colored_classes:
+            hues = tuple(map(finite, real.class_hues.tolist()))
+            known = ~real.class_colors.isnan().any(1)
+            colors = tuple(
+                tuple(color) if own else None
+                for color, own in zip(real.class_colors.tolist(), known.tolist(), strict=True)
+            )
         number = len(real.images)
-        return cls(real.name, number, tuple(real.classes), hues, tuple(real.skipped))
+        return cls(real.name, number, tuple(real.classes), hues, colors, tuple(real.skipped))
 
 
 @dataclass(frozen=True)

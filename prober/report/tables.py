@@ -40,16 +40,16 @@ HUE_EXPLAINS = "hue explains"
 
 BEHAVIOR_COLUMNS = {
     "accuracy": "right",
-    "accuracy_color_changed": "right in another class's hue",
-    "accuracy_without_color": "right in white",
-    "names_color": "names the class of the other hue",
+    "accuracy_color_changed": "right with the color changed",
+    "accuracy_without_color": "right without color",
+    "names_color": "names the class of the color",
     "chance": "chance",
 }
 """What a CNN does with real images, and how it is said."""
 
 LOGIT_COLUMNS = {
     "own": "as they are",
-    "color_changed": "hue changed",
+    "color_changed": "color changed",
     "shape_changed": "shape changed",
     "both_changed": "both changed",
 }
@@ -188,7 +188,7 @@ def _figures(logit: ClassLogit | None) -> list[str]:
 
 
 def logit_sentence(probed: Probed, against: Probed | None) -> str:
-    """Says for how many classes the hue counts more than the shape; `""` without real images."""
+    """Says for how many classes the color counts more than the shape; `""` without real images."""
     said = []
     for cnn in filter(None, (probed, against)):
         logits = filter(None, map(_logit, cnn.classes))
@@ -203,7 +203,7 @@ def logit_sentence(probed: Probed, against: Probed | None) -> str:
             said.append(f"{lower} of {number} of {plain(cnn.name)}")
     if not said:
         return ""
-    return f"It is lower with another hue than with another shape in {joined(said)}."
+    return f"It is lower with another color than with another shape in {joined(said)}."
 
 
 def facet_table(probed: Probed) -> str:

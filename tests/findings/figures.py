@@ -68,15 +68,23 @@ def data_of(labels, hues=(0, 120, 240), classes=("a", "b", "c")):
     return RealImages("made up", images, torch.tensor(labels), list(classes))
 
 
-def responses_of(data, tinted, plain=None, white=None):
-    """As `respond_to_real` would: `[hues, N, channels]`; plain, each in the hue of its class."""
-    tinted = torch.as_tensor(tinted, dtype=torch.float32)
+def responses_of(data, dealt, plain=None, gray=None):
+    """As `respond_to_real` would: `[colors, N, channels]`; plain, each in its class's color."""
+    dealt = torch.as_tensor(dealt, dtype=torch.float32)
     if plain is None:
         rows = torch.arange(len(data.labels))
-        plain = tinted[data.labels, rows] if len(tinted) == len(data.classes) else tinted[0]
-    white = tinted.mean(0) if white is None else white
-    plain, tinted = Responses(plain, plain), Responses(tinted, tinted)
-    return RealResponses(data, {LOGIT_SITE: plain}, {LOGIT_SITE: tinted}, white)
+        plain = dealt[data.labels, rows] if len(dealt) == len(data.classes) else dealt[0]
+    gray = dealt.mean(0) if gray is None else gray
+    plain, colors = Responses(plain, plain), Responses(dealt, dealt)
+    return RealResponses(
+        real=data,
+        plain={LOGIT_SITE: plain},
+        dealt={LOGIT_SITE: colors} if data.colored_classes else {},
+        turned={},
+        turned_labels=data.labels,
+        changed=dealt,
+        gray=gray,
+    )
 
 
 def logits(answer, number=3):

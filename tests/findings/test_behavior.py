@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from prober.findings.behavior import behavior
+from prober.findings.behavior import ColorChange, behavior
+from prober.findings.real_images import RealImages
 from tests.findings.figures import data_of, logits, responses_of
 
 LABELS = [0, 1, 2] * 10
@@ -13,7 +14,7 @@ LABELS = [0, 1, 2] * 10
 def test_a_cnn_that_follows_the_color_has_a_shortcut():
     data = data_of(LABELS)
     by_color = logits([[h] * 30 for h in range(3)])
-    found = behavior(responses_of(data, by_color, white=torch.zeros(30, 3)))
+    found = behavior(responses_of(data, by_color, gray=torch.zeros(30, 3)))
     assert found.shortcut == "color"
     assert found.accuracy == found.names_color == 1
     assert found.accuracy_color_changed == 0
@@ -44,3 +45,50 @@ def test_a_cnn_that_the_color_confuses_without_leading_it_cannot_be_said_to_foll
 
 def test_nothing_is_said_of_the_behavior_if_classes_and_logits_are_not_as_many():
     assert behavior(responses_of(data_of(LABELS), logits([LABELS] * 3, 5))) is None
+
+
+def two_classes(kept):
+    """20 images of two classes; in the other's color so many of each class stay right."""
+    labels = [0, 1] * 10
+    data = data_of(labels, hues=(0, 120), classes=("a", "b"))
+    rank = [i // 2 for i in range(20)]
+    answer = [
+        [c if c == h or r < kept else h for c, r in zip(labels, rank, strict=True)]
+        for h in range(2)
+    ]
+    return behavior(responses_of(data, logits(answer, 2)))
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"), [(0, "color"), (5, "color"), (8, "color"), (9, "partly"), (10, "none")]
+)
+def test_with_two_classes_every_lost_answer_follows_the_color(kept, said):
+    found = two_classes(kept)
+    assert found.accuracy == 1
+    assert found.accuracy_color_changed == pytest.approx(kept / 10)
+    assert found.names_color == pytest.approx(1 - kept / 10)
+    assert found.color_change == ColorChange.CLASS
+    assert found.shortcut == said
+
+
+def test_every_class_weighs_the_same_and_the_interval_is_wilson_s():
+    """18 images of one class, all right, and 2 of another, both wrong."""
+    labels = [0] * 18 + [1] * 2
+    data = data_of(labels, hues=(0, 120), classes=("a", "b"))
+    found = behavior(responses_of(data, logits([[0] * 20] * 2, 2)))
+    assert found.accuracy == found.chance == 0.5 and found.images["accuracy"] == 20
+    # As sure as 2 * 2 / (1/18 + 1/2) = 7.2 images; the roots of |p - 1/2| = 1.96 sd(p).
+    number, z = 7.2, 1.959964
+    for end in found.intervals["accuracy"]:
+        assert (end - 0.5) ** 2 == pytest.approx(z**2 * end * (1 - end) / number)
+
+
+def test_a_loss_is_no_shortcut_where_no_color_goes_with_a_class():
+    """All images are gray and the answers change all the same: nobody's color is followed."""
+    data = RealImages("gray", torch.full((30, 3, 4, 4), 0.5), torch.tensor(LABELS), list("abc"))
+    wrong = [(c + 1) % 3 for c in LABELS]
+    answer = logits([wrong] * 3)
+    found = behavior(responses_of(data, answer, torch.tensor(logits([LABELS])[0])))
+    assert found.accuracy == 1 and found.accuracy_color_changed == 0
+    assert found.names_color is None and found.color_change == ColorChange.TURN
+    assert found.shortcut == "cannot say"

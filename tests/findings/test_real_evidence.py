@@ -1,88 +1,117 @@
 """Answers to real images: means and shares of variance by plain numpy, a class's logit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from prober.findings.real_evidence import by_class_and_hue, class_evidence
+from prober.findings.finding import ClassLogit
+from prober.findings.real_evidence import (
+    by_class_and_color,
+    class_evidence,
+    used_shares,
+    variance_of,
+)
 from prober.findings.real_images import RealImages
 from prober.findings.real_responses import LOGIT_SITE
 from tests.findings.figures import curves_of, data_of, logits, responses_of
 
 
-def sums_of_squares(response, labels):
-    """A two-way analysis of variance written out: response `[hues, N]`."""
-    mean = response.mean()
-    parts = dict.fromkeys(("hue", "class", "interaction", "rest"), 0.0)
-    for h, row in enumerate(response):
-        for i, value in enumerate(row):
-            same = labels == labels[i]
-            of_hue = response[h].mean() - mean
-            of_class = response[:, same].mean() - mean
-            cell = response[h][same].mean()
-            parts["hue"] += of_hue**2
-            parts["class"] += of_class**2
-            parts["interaction"] += (cell - mean - of_hue - of_class) ** 2
-            parts["rest"] += (value - cell) ** 2
-    return parts, ((response - mean) ** 2).sum()
-
-
-@pytest.mark.parametrize("labels", [[0, 1, 2] * 4, [0, 0, 0, 0, 0, 1, 1, 2, 1, 0]])
-def test_the_shares_of_variance_are_those_of_a_two_way_analysis(labels):
+@pytest.mark.parametrize("labels", [[0, 1, 2] * 4, [0, 0, 0, 0, 0, 0, 1, 1, 2, 1, 0, 2]])
+def test_the_shares_of_variance_are_those_of_an_analysis_of_variance(labels):
     rng = np.random.default_rng(0)
     data, labels = data_of(labels), np.array(labels)
-    response = rng.normal(size=(3, len(labels))) + labels + np.array([[2.0], [0.0], [1.0]])
-    response[0, labels == 2] += 3
-    responses = responses_of(data, response[:, :, None])
-    table, rows, variance = by_class_and_hue(responses, LOGIT_SITE, 0)
-    parts, total = sums_of_squares(response, labels)
-    found = {"hue": variance.hue, "class": variance.label, "interaction": variance.interaction}
-    assert parts.pop("rest") + sum(parts.values()) == pytest.approx(total)
-    assert found == pytest.approx({k: v / total for k, v in parts.items()}, abs=1e-5)
+    response = rng.normal(size=(6, 3, len(labels))) + labels
+    response += np.arange(6)[:, None, None] + np.array([0.0, 2.0, 5.0])[:, None]
+    responses = replace(
+        responses_of(data, np.zeros((3, len(labels), 1))),
+        turned={LOGIT_SITE: torch.from_numpy(response[..., None])},
+    )
+    found = variance_of(responses, LOGIT_SITE, 0)
+    # Each cell's part by itself, over all cells.
+    mean, parts = response.mean(), dict.fromkeys(("hue", "brightness", "label", "rest"), 0.0)
+    for (h, b, i), value in np.ndenumerate(response):
+        effects = {
+            "hue": response[h].mean() - mean,
+            "brightness": response[:, b].mean() - mean,
+            "label": response[:, :, labels == labels[i]].mean() - mean,
+        }
+        effects["rest"] = value - mean - sum(effects.values())
+        for name, effect in effects.items():
+            parts[name] += effect**2
+    total = ((response - mean) ** 2).sum()
+    assert sum(parts.values()) == pytest.approx(total)
+    assert vars(found) == pytest.approx({k: v / total for k, v in parts.items()}, abs=1e-6)
+
+
+def test_the_table_has_the_means_by_class_and_color():
+    data = data_of([0, 1, 2, 2] * 4)
+    response, labels = np.random.default_rng(0).normal(size=(3, 16)), data.labels.numpy()
+    table = by_class_and_color(responses_of(data, response[:, :, None]), LOGIT_SITE, 0)
     cells = [[response[h, labels == c].mean() for h in range(3)] for c in range(3)]
     assert np.array(table) == pytest.approx(np.array(cells), abs=1e-5)
-    assert rows == ("a", "b", "c")
 
 
 def test_a_constant_response_has_no_variance_to_share():
     data = data_of([0, 1, 2])
-    responses = responses_of(data, np.full((3, 3, 1), 7.0))
-    assert by_class_and_hue(responses, LOGIT_SITE, 0)[2] is None
+    constant = {LOGIT_SITE: torch.full((6, 3, 3, 1), 7.0)}
+    responses = replace(responses_of(data, np.zeros((3, 3, 1))), turned=constant)
+    assert variance_of(responses, LOGIT_SITE, 0) is None
 
 
 def test_images_without_classes_are_one_row():
     data = RealImages("two", torch.rand(2, 3, 2, 2), torch.tensor([-1, -1]), [])
-    response = np.arange(24.0).reshape(12, 2, 1)
-    table, rows, variance = by_class_and_hue(responses_of(data, response), LOGIT_SITE, 0)
-    assert rows == ("all",)
-    assert table == (pytest.approx(response.mean((1, 2)).tolist()),)
-    assert variance.label == pytest.approx(0)
+    response = np.arange(36.0).reshape(6, 3, 2, 1)
+    responses = replace(
+        responses_of(data, np.zeros((3, 2, 1))),
+        turned={LOGIT_SITE: torch.from_numpy(response)},
+    )
+    table = by_class_and_color(responses, LOGIT_SITE, 0)
+    assert table == (pytest.approx(response.mean((1, 2, 3)).tolist()),)
+    assert variance_of(responses, LOGIT_SITE, 0).label == pytest.approx(0)
 
 
-NO_HUE = curves_of()
+NO_CURVES = curves_of()
 
 
 def test_a_class_s_logit_with_its_color_and_its_shape_changed():
     rng = np.random.default_rng(1)
-    data, tinted = data_of([0, 1, 2, 1, 1, 0]), rng.normal(size=(3, 6, 3))
+    labels = np.array([0, 1, 2] * 4 + [1, 0])
+    data, dealt = data_of(labels.tolist()), rng.normal(size=(3, 14, 3))
     flat = torch.arange(72) == 17
-    found = class_evidence(responses_of(data, tinted), 1, curves_of(flat=flat.float()))
+    found = class_evidence(responses_of(data, dealt), 1, curves_of(flat=flat.float()))
     assert found.flat_hue == 17 * 5
-    own, other = [1, 3, 4], [0, 2, 5]
+    own, other = labels == 1, labels != 1
     assert found.label == "b" and found.hue == pytest.approx(120, abs=0.01)
+    assert found.color == pytest.approx((0, 1, 0), abs=0.01)
     assert vars(found.logit) == pytest.approx(
         {
-            "own": tinted[1, own, 1].mean(),
-            "color_changed": tinted[[0, 2]][:, own, 1].mean(),
-            "shape_changed": tinted[1, other, 1].mean(),
-            "both_changed": tinted[[0, 2]][:, other, 1].mean(),
+            "own": dealt[1, own, 1].mean(),
+            "color_changed": dealt[[0, 2]][:, own, 1].mean(),
+            "shape_changed": dealt[1, other, 1].mean(),
+            "both_changed": dealt[[0, 2]][:, other, 1].mean(),
         },
         abs=1e-5,
     )
 
 
+@pytest.mark.parametrize(
+    ("logit", "color"), [((8.5, -1.7, 6.4, -3.6), 0.84), ((8.9, 8.0, -3.2, -2.9), 0.03)]
+)
+def test_color_and_shape_as_used_are_what_each_adds(logit, color):
+    used = used_shares(ClassLogit(*logit))
+    assert used.color == pytest.approx(color, abs=0.01)
+    assert used.shape == pytest.approx(1 - color, abs=0.01)
+
+
+def test_nothing_is_used_where_own_images_excite_a_class_no_more_than_others():
+    assert used_shares(ClassLogit(1.0, 0.5, 0.5, 1.0)) is None
+    assert used_shares(ClassLogit(1.0, None, 0.5, 0.0)) is None
+
+
 def test_a_logit_that_is_no_class_of_the_data_is_none():
     """Five logits and three classes: which logit is which class cannot be known."""
     responses = responses_of(data_of([0, 1, 2]), logits([[0, 1, 2]] * 3, 5))
-    assert class_evidence(responses, 4, NO_HUE) is None
-    assert class_evidence(responses, 1, NO_HUE) is None
+    assert class_evidence(responses, 4, NO_CURVES) is None
+    assert class_evidence(responses, 1, NO_CURVES) is None

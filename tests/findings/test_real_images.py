@@ -47,7 +47,7 @@ def test_a_folder_without_subfolders_has_no_classes(tmp_path):
     save_image(tmp_path / "one.png", flat([255, 0, 0]))
     data = read_real_images(str(tmp_path), SHAPE, False)
     assert (data.classes, data.labels.tolist()) == ([], [-1])
-    assert not data.every_class_has_a_hue
+    assert data.colored_classes == []
 
 
 def test_a_cnn_of_one_channel_gets_the_luminance(tmp_path):
@@ -132,8 +132,7 @@ def test_the_shipped_digits_have_the_hue_of_their_class():
         color = np.array(colorsys.hsv_to_rgb(labels[i] / 10, 1, 1))[:, None, None]
         assert data.images[i].numpy() == pytest.approx(color * digits[i] / scale, abs=1e-5)
     assert data.class_hues.tolist() == pytest.approx([36.0 * i for i in range(10)], abs=0.1)
-    assert data.every_class_has_a_hue
-    assert data.shown_hues.tolist() == data.class_hues.tolist()
+    assert data.colored_classes == list(range(10))
 
 
 def test_the_hue_of_an_image_is_that_of_its_colored_part():
@@ -153,61 +152,62 @@ def test_gray_and_motley_images_have_no_hue():
 def test_a_few_images_in_other_hues_do_not_hide_the_hue_of_a_class():
     hues = [10, 12, 8, 10, 10, 11, 9, 10, 190, 100, 200, 205, 195, 200, 200, 200, 20, 200]
     colors = [colorsys.hsv_to_rgb(hue / 360, 1, 1) for hue in hues]
-    data = data_of(colors, [0] * 10 + [1] * 8, ["red", "cyan"])
-    assert data.class_hues.tolist() == pytest.approx([10, 200], abs=0.5)
-    assert data.every_class_has_a_hue
-    mixed = data_of(colors, [0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1], ["a", "b"])
-    assert mixed.class_hues.isnan().all()
+    data = data_of(colors * 2, ([0] * 10 + [1] * 8) * 2, ["red", "cyan"])
+    assert data.class_hues.tolist() == pytest.approx([10, 200], abs=1)
+    labels = [0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1]
+    mixed = data_of(colors * 2, labels * 2, ["a", "b"])
+    assert mixed.class_hues.isnan().all() and mixed.colored_classes == []
 
 
-def test_the_hue_of_a_class_is_the_mean_around_the_circle():
-    colors = [colorsys.hsv_to_rgb(hue / 360, 1, 1) for hue in (350, 20, 100, 120)]
-    data = data_of(colors, [0, 0, 1, 1], ["red", "green"])
-    assert data.class_hues.tolist() == pytest.approx([5, 110], abs=0.01)
-    assert data.every_class_has_a_hue
+def test_the_hue_of_a_class_is_that_of_its_mean_color():
+    colors = [colorsys.hsv_to_rgb(hue / 360, 1, 1) for hue in (350, 0, 10, 0, 110, 110, 110, 110)]
+    data = data_of(colors, [0] * 4 + [1] * 4, ["red", "green"])
+    assert data.class_hues.tolist() == pytest.approx([0, 110], abs=0.01)
 
 
 def test_a_class_of_many_hues_has_none_of_its_own():
-    colors = [colorsys.hsv_to_rgb(hue / 360, 1, 1) for hue in (0, 120, 240, 60)]
-    data = data_of(colors, [0, 0, 0, 1], ["all", "yellow"])
-    assert math.isnan(data.class_hues[0]) and data.class_hues[1].item() == pytest.approx(
-        60, abs=0.01
-    )
-    assert not data.every_class_has_a_hue
-    assert data.shown_hues.tolist() == [30.0 * i for i in range(12)]
+    red, yellow, dark = (1, 0, 0), (1, 1, 0), (0, 0.2, 0)
+    colors = [red] * 12 + [yellow] * 12 + [dark] * 12 + [red, yellow, dark] * 4
+    labels = [0] * 12 + [1] * 12 + [2] * 12 + [3] * 12
+    data = data_of(colors, labels, ["red", "yellow", "dark", "all"])
+    assert data.colored_classes == [0, 1, 2]
+    assert data.class_hues[:3].tolist() == pytest.approx([0, 60, 120], abs=0.1)
+    assert math.isnan(data.class_hues[3])
 
 
 @pytest.mark.parametrize("hues", [(10, 12), (359, 1)])
 def test_classes_of_one_hue_are_not_told_apart_by_it(hues):
-    data = data_of([colorsys.hsv_to_rgb(h / 360, 1, 1) for h in hues], [0, 1], ["a", "b"])
-    assert not data.every_class_has_a_hue
+    colors = [colorsys.hsv_to_rgb(h / 360, 1, 1) for h in hues] * 20
+    assert data_of(colors, [0, 1] * 20, ["a", "b"]).colored_classes == []
 
 
-def test_a_tinted_image_keeps_its_value_and_takes_the_hue():
+@pytest.mark.parametrize("gray", [(0.5, 0.5, 0.5), (0.2, 0.2, 0.2), (0.95, 0.95, 0.95)])
+def test_a_class_known_by_a_gray_has_a_color_and_no_hue(gray):
+    data = data_of([gray, (1, 0, 0), (0, 0.6, 1)] * 8, [0, 1, 2] * 8, ["gray", "red", "blue"])
+    assert data.colored_classes == [0, 1, 2]
+    assert data.class_colors[0].tolist() == pytest.approx(gray, abs=0.01)
+    assert data.class_hues.isnan().tolist() == [True, False, False]
+
+
+def test_images_are_turned_to_a_hue_at_equal_brightness():
+    data = data_of([(1, 0, 0), (0, 0.5, 0), (0.4, 0.4, 0.4)], [-1, -1, -1], [])
+    turned = data.turned_to(240.0, torch.arange(3))
+    assert turned[:, :, 0, 0].flatten().tolist() == pytest.approx(
+        [0, 0, 1, 0, 0, 0.5, 0.4, 0.4, 0.4], abs=1e-6
+    )
+
+
+def test_images_in_gray_have_the_mean_of_their_channels():
     images = torch.rand(2, *SHAPE, generator=torch.Generator().manual_seed(0))
     data = RealImages("two", images, torch.tensor([0, 1]), ["a", "b"])
-    for given, hue in ((75.0, (75, 75)), (torch.tensor([0, 200]), (0, 200))):
-        tinted = data.tinted(given)
-        for image, old, degrees in zip(tinted.numpy(), images.numpy(), hue, strict=True):
-            value = old.max(0)
-            color = np.array(colorsys.hsv_to_rgb(degrees / 360, 1, 1))[:, None, None]
-            assert image == pytest.approx(color * value, abs=1e-5)
-    white = data.in_white().numpy()
-    assert white == pytest.approx(np.repeat(images.numpy().max(1, keepdims=True), 3, 1))
+    expected = np.repeat(images.numpy().mean(1, keepdims=True), 3, 1)
+    assert data.in_gray().numpy() == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_few_images_of_a_hue_among_gray_ones_give_no_class_away():
-    red, blue, gray = (1, 0, 0), (0, 0, 1), (0.5, 0.5, 0.5)
-    few = data_of([red, gray, gray, blue, gray, gray], [0, 0, 0, 1, 1, 1], ["a", "b"])
-    assert few.class_hues.isnan().all() and not few.every_class_has_a_hue
-    half = data_of([red, gray, blue, gray], [0, 0, 1, 1], ["a", "b"])
-    assert half.class_hues.tolist() == pytest.approx([0, 240], abs=0.01)
-
-
-def test_large_images_are_shown_in_half_as_many_hues():
-    images = torch.rand(2, 3, 64, 80, generator=torch.Generator().manual_seed(0))
-    data = RealImages("large", images, torch.tensor([-1, -1]), [])
-    assert data.shown_hues.tolist() == [60.0 * i for i in range(6)]
+def test_some_images_are_taken_of_all_classes_alike():
+    data = data_of([(1, 0, 0)] * 9, [0, 0, 0, 0, 0, 0, 2, 2, 1], ["a", "b", "c"])
+    assert data.evenly(6).tolist() == [0, 1, 8, 6, 7]
+    assert data_of([(1, 0, 0)] * 9, [-1] * 9, []).evenly(4).tolist() == [0, 1, 2, 3]
 
 
 def test_large_images_are_thinned_out_to_what_fits_into_memory(tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
-from prober.findings.behavior import Behavior, Shortcut
+from prober.findings.behavior import Behavior, ColorChange, Shortcut
 from prober.findings.finding import (
     Evidence,
     Facet,
@@ -43,9 +43,26 @@ EVIDENCE = Evidence(
 )
 """As little as there can be."""
 
-SHORTCUT = Behavior(0.99, 0.2, 0.6, names_color=0.66, chance=0.1, shortcut=Shortcut.COLOR)
+SHORTCUT = Behavior(
+    accuracy=0.99,
+    accuracy_color_changed=0.2,
+    accuracy_without_color=0.6,
+    names_color=0.66,
+    chance=0.1,
+    shortcut=Shortcut.COLOR,
+    color_change=ColorChange.CLASS,
+    images={"accuracy": 1000},
+    intervals={"accuracy": (0.98, 0.995)},
+)
 HONEST = replace(SHORTCUT, accuracy_color_changed=0.98, names_color=0.01, shortcut=Shortcut.NONE)
-GUESSING = Behavior(0.11, 0.09, 0.1, names_color=0.1, chance=0.1, shortcut=Shortcut.UNKNOWN)
+GUESSING = replace(
+    SHORTCUT,
+    accuracy=0.11,
+    accuracy_color_changed=0.09,
+    accuracy_without_color=0.1,
+    names_color=0.1,
+    shortcut=Shortcut.UNKNOWN,
+)
 
 
 def facet(kind, hue=None, orientation=None, score=3.0, share=1.0, **files):
@@ -87,7 +104,7 @@ def finding(layer, channel, *facets, **given):
 def record(findings, name="CNN (a)", behavior=None, shape=(3, 28, 28), skipped=(), data=True):
     """The record of a report with these findings."""
     layers = dict(Counter(each.layer for each in findings))
-    given = DataRecord("some digits", 1000, ("0",), None, tuple(map(tuple, skipped)))
+    given = DataRecord("some digits", 1000, ("0",), None, None, tuple(map(tuple, skipped)))
     return ReportRecord(
         subject=SubjectRecord(name, "net.pt", "0123456789abcdef" * 4, tuple(shape), layers),
         against=None,

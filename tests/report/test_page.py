@@ -97,9 +97,10 @@ def data(folder, base, of_class):
     return RealEvidence(
         table=((0.1, 1.5), (3.2, None)),
         rows=("0", LABEL),
-        columns=(0.0, 216.0),
-        variance=Variance(0.6, 0.2, 0.05),
-        label=ClassEvidence(LABEL, 216.0, None, logit) if of_class else None,
+        columns=(0.0, None),
+        colors=((1.0, 0.0, 0.0), (0.4, 0.4, 0.4)),
+        variance=Variance(0.6, 0.05, 0.2, 0.15),
+        label=ClassEvidence(LABEL, 216.0, (0.0, 0.4, 1.0), None, logit, None) if of_class else None,
         examples=Examples(
             sprite(folder, f"{base}/examples.png", 1, 1),
             (4, 6),

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prober.findings.behavior import Behavior, Shortcut
 from prober.findings.finding import ClassEvidence, ClassLogit, Examples, RealEvidence, Variance
 from prober.report.markdown import plain
 from prober.report.summary import write_summary
@@ -23,11 +22,11 @@ NO_EXAMPLES = Examples("", (4, 6), ())
 
 def real(of_class=None, variance=None):
     """What real images say of a unit, without a table and examples."""
-    return RealEvidence(None, (), (), variance, of_class, NO_EXAMPLES)
+    return RealEvidence(None, (), (), (), variance, of_class, NO_EXAMPLES)
 
 
 def in_class(label, hue, flat_hue=None, **logit):
-    return real(ClassEvidence(label, hue, flat_hue, replace(LOGIT, **logit)))
+    return real(ClassEvidence(label, hue, None, flat_hue, replace(LOGIT, **logit), None))
 
 
 def summary(folder, units, against=None, against_report=None, **given):
@@ -100,7 +99,9 @@ def logits(hues, **kwargs):
 def test_what_the_hue_explains_is_a_mean_over_live_units(tmp_path):
     def shares(*of_units):
         return [
-            finding("conv", i, facet("color", 0.0), data=real(variance=Variance(share, 0, 0)))
+            finding(
+                "conv", i, facet("color", 0.0), data=real(variance=Variance(share, 0, 0, 1 - share))
+            )
             for i, share in enumerate(of_units)
         ]
 
@@ -204,14 +205,14 @@ def test_a_shortcut_is_said_with_its_figures(tmp_path):
     text = summary(tmp_path, logits(hues), behavior=SHORTCUT)
     answer = without_links(answers(text)[1])
     assert answer.startswith(
-        "Yes, in color. On real images 99% of the answers are right (chance: 10%), in the hue "
-        "of another class 20%, and 66% then name the class of that hue. "
+        "Yes, in color. On real images 99% of the answers are right (chance: 10%), with "
+        "another class's color 20%, and 66% then name the class of that color. "
     )
     assert (
         "Of 9 class logits of CNN (a), 9 answer flat patches most in the hue of the own class "
         "(0, 1, 2, 3, 4, 6, 7, 8 and 9), within 18°; random hues would give 0.9."
     ) in answer
-    assert "It is lower with another hue than with another shape in 10 of 10 classes" in text
+    assert "It is lower with another color than with another shape in 10 of 10 classes" in text
 
 
 @pytest.mark.parametrize("turn", [19.0, -19.0, 180.0])
@@ -275,8 +276,15 @@ def test_pictures_alone_show_no_shortcut(tmp_path):
 
 
 def test_missing_figures_are_left_out(tmp_path):
-    behavior = Behavior(0.9, None, None, None, 0.1, Shortcut.UNKNOWN)
-    unknown = real(ClassEvidence("0", None, None, replace(LOGIT, color_changed=None)))
+    behavior = replace(
+        GUESSING,
+        accuracy=0.9,
+        accuracy_color_changed=None,
+        accuracy_without_color=None,
+        names_color=None,
+        color_change=None,
+    )
+    unknown = real(ClassEvidence("0", None, None, None, replace(LOGIT, color_changed=None), None))
     units = [replace(each, evidence=replace(EVIDENCE, data=unknown)) for each in logits([None] * 3)]
     text = summary(tmp_path, units, behavior=behavior)
     assert answers(text)[1] == (
@@ -284,7 +292,7 @@ def test_missing_figures_are_left_out(tmp_path):
     )
     assert table(text, "on real images")[1] == ["CNN (a)", "90%", "-", "-", "-", "10%"]
     assert table(text, "class", "picture")[0] == ["class", "picture", "wants"]
-    assert table(text, "class", "hue changed")[1][1:] == ["9.0", "-", "7.0", "-3.0"]
+    assert table(text, "class", "color changed")[1][1:] == ["9.0", "-", "7.0", "-3.0"]
     assert "It is lower with" not in text
 
 

@@ -7,9 +7,9 @@ function realImages(unit) {
   const data = unit.evidence.data;
   if (!data) return part(title, note("No real images were given."));
   return part(title, examples(data.examples, unit.words.examples),
-    element("h4", {}, "By class and hue"), variance(data.variance),
+    element("h4", {}, "By class and color"), variance(data.variance),
     data.table?.length ? heatMap(data, unit.words.columns)
-      : note("There is no table: the images could not be shown in several hues."),
+      : note("There is no table: the images could not be shown in several colors."),
     data.class?.logit && classChoice(data.class, unit.words.class_hue));
 }
 
@@ -29,37 +29,38 @@ function examples(found, hues) {
 
 function variance(shares) {
   if (!shares) return null;
-  const rest = Math.max(0, 1 - shares.hue - shares.class - shares.interaction);
-  return paragraph(`Of the variance of the score, ${percent(shares.hue)} goes with the hue, `
-    + `${percent(shares.class)} with the class, ${percent(shares.interaction)} with their `
-    + `combination, and ${percent(rest)} with neither.`);
+  return paragraph(`Of the variance of the score, ${percent(shares.hue)} goes with the hue at equal `
+    + `brightness, ${percent(shares.brightness)} with the brightness, `
+    + `${percent(shares.class)} with the class, and ${percent(shares.rest)} with none of them.`);
 }
 
-/** Mean scores as a table, classes down and hues across, from light to dark (or dark to light). */
-function heatMap({ table, rows, columns }, hues) {
+/** Mean scores as a table, classes down and colors across, from light to dark (or dark to light). */
+function heatMap({ table, rows, columns, colors }, hues) {
   const values = table.flat().filter(present);
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const level = (value) =>
     (value === null ? 0 : Math.round((100 * (value - low)) / (high - low || 1)));
-  const caption = "Mean score of real images, classes down, hues across: "
+  const caption = "Mean score of real images, classes down, colors across: "
     + `${number(low)} to ${number(high)}.`;
   const nearZero = (value) => value !== null && Math.abs(value) < (high - low) / 1000;
   const said = (value) => number(nearZero(value) ? 0 : value);
-  const head = columns.map((hue) => element("th", { scope: "col" },
-    element("i", { class: "swatch", style: `background:hsl(${hue} 100% 50%)` }), `${short(hue)}°`));
+  const paint = (color) => `background:rgb(${color.map((part) => Math.round(255 * part)).join(" ")})`;
+  const head = columns.map((hue, i) => element("th", { scope: "col" },
+    element("i", { class: "swatch", style: paint(colors[i]) }),
+    present(hue) ? `${short(hue)}°` : "gray"));
   const body = table.map((scores, i) => element("tr", {}, element("th", { scope: "row" }, rows[i]),
     scores.map((value, j) => element("td", { style: `--level:${level(value)}`,
-      title: `class ${rows[i]}, ${hues[j]}: ${said(value)}` }, said(value)))));
+      title: `class ${rows[i]}, ${hues[j] ?? "gray"}: ${said(value)}` }, said(value)))));
   const heat = element("table", { class: "heat" },
     element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "class"), head)),
     element("tbody", {}, body));
-  return [note(caption), scrolling("Mean score by class and hue", heat)];
+  return [note(caption), scrolling("Mean score by class and color", heat)];
 }
 
 /** Whether a class goes by its color or its shape: its logit when either is changed. */
 function classChoice({ label, logit }, hue) {
-  const cases = { own: "its own images", color_changed: "its shape in another class's hue",
-    shape_changed: "another class's shape in its hue", both_changed: "both of another class" };
+  const cases = { own: "its own images", color_changed: "its shape in another class's color",
+    shape_changed: "another class's shape in its color", both_changed: "both of another class" };
   const values = Object.keys(cases).map((name) => logit[name]);
   const low = Math.min(0, ...values);
   const span = Math.max(0, ...values) - low || 1;
@@ -73,6 +74,6 @@ function classChoice({ label, logit }, hue) {
     element("td", { class: "wide" }, bar(logit[name]))));
   return [element("h4", {}, `Class ${label}: color or shape?`),
     paragraph("Its mean logit over real images. ", hue === null
-      ? "In the data this class has no one hue." : `In the data this class is ${hue}.`),
+      ? "In the data this class has no hue of its own." : `In the data this class is ${hue}.`),
     element("table", { class: "figures bars" }, element("tbody", {}, rows))];
 }

@@ -1,0 +1,156 @@
+"""Class colors: which colors of images go with their class, and images in another class's color."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from prober.common.intervals import wilson
+from prober.findings.palettes import NEAR, Palettes
+
+OWN_COLOR = 0.4
+"""A class has a color of its own if the color names it for this share of its images, from chance to
+always; some of its images may have another class's color."""
+
+CARRIES_CLASS = 0.2
+"""A role in the palette carries the class if its color names this share of all images, likewise."""
+
+SAME_COLOR = 0.03
+"""Noise on colors, its standard deviation in each channel: what differs by less is the same."""
+
+MOST_NEIGHBORS = 50
+"""Images whose classes name the class of a color, at the most."""
+
+FREE_COLORS = 3
+"""Colors up to which a palette is plain, so that its colors can be dealt without classes, too."""
+
+FREE_PART = 0.9
+"""The share of images that must have a role whose colors are dealt without classes."""
+
+
+@dataclass(frozen=True)
+class Dealer:
+    """Deals the colors of images to other images.
+
+    Attributes:
+        palettes: The colors of the N images.
+        roles: `[R]`, the roles whose colors are dealt: those that carry the class, or vary if none
+            does.
+        classes: The classes that have a color of their own, two or more; or none.
+        donors: For each of `classes` the images whose color is typical of it; if there are none,
+            one entry, all images.
+        can: `[N]`, which images have all of the roles.
+    """
+
+    palettes: Palettes
+    roles: Tensor
+    classes: list[int]
+    donors: list[Tensor]
+    can: Tensor
+
+    def drawn(self, number: int) -> Tensor:
+        """Draws whose colors the images get, `[N]`: of entry `number` of `donors`, always the same.
+
+        Without classes, each `number` draws anew.
+        """
+        generator = torch.Generator().manual_seed(number)
+        donors = self.donors[number if self.classes else 0]
+        return donors[torch.randint(len(donors), self.can.shape, generator=generator)]
+
+    def color(self, number: int) -> Tensor:
+        """Returns the median color `[3]` of a class, of the role where that is most colorful."""
+        colors, _ = self.palettes.by_role()
+        own = colors[self.donors[number]][:, self.roles].median(0).values
+        return own[(own.amax(1) - own.amin(1)).argmax()]
+
+
+def dealer_of(palettes: Palettes, labels: Tensor, classes: int) -> Dealer | None:
+    """Finds which colors of images go with their class, or, if none do, which vary.
+
+    Colors are compared as colors, hue, saturation and brightness alike: an image's color names the
+    class that most of the images of the likest colors have, each class weighing the same.
+
+    Args:
+        palettes: The colors of N images.
+        labels: `[N]`, their classes.
+        classes: How many classes there are.
+
+    Returns:
+        None if there are no colors that could be dealt.
+    """
+    colors, there = palettes.by_role()
+    if classes >= 2:
+        carrying = [
+            role
+            for role in range(there.shape[1])
+            if _named_right(colors[:, [role]], there[:, role], labels, classes)
+        ]
+        if carrying:
+            roles = torch.tensor(carrying)
+            can = there[:, roles].all(1) & (labels >= 0)
+            named = _named(colors[:, roles], can, labels, classes)
+            own = _own(named, can, labels, classes)
+            if len(own) >= 2:
+                donors = [((named == k) & (labels == k)).nonzero()[:, 0] for k in own]
+                return Dealer(palettes, roles, own, donors, can)
+    chroma = colors - colors.mean(2, keepdim=True)
+    free = [
+        role
+        for role in range(there.shape[1])
+        if there[:, role].float().mean() >= FREE_PART
+        and chroma[there[:, role], role].std(0, correction=0).norm() > NEAR
+    ]
+    if not free or there.sum(1).float().median() > FREE_COLORS:
+        return None
+    roles = torch.tensor(free)
+    can = there[:, roles].all(1)
+    return Dealer(palettes, roles, [], [can.nonzero()[:, 0]], can)
+
+
+def _named(colors: Tensor, can: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """The class that the color of each image names, `[N]`, by those of the others; -1 if none.
+
+    Args:
+        colors: `[N, roles, 3]`.
+        can: `[N]`, which images have them.
+        labels: `[N]`.
+        classes: How many classes there are.
+    """
+    named = torch.full_like(labels, -1)
+    own, counts = labels[can], labels[can].bincount(minlength=classes)
+    if len(own) < 2:
+        return named
+    generator = torch.Generator().manual_seed(0)
+    points = colors[can].flatten(1)
+    points = points + SAME_COLOR * torch.randn(points.shape, generator=generator)
+    away = torch.cdist(points, points).fill_diagonal_(torch.inf)
+    usual = int(counts[counts > 0].median())
+    neighbors = min(max(1, usual // 2), MOST_NEIGHBORS, len(own) - 1)
+    near = own[away.topk(neighbors, largest=False).indices]
+    votes = torch.nn.functional.one_hot(near, classes).sum(1) / counts.clamp_min(1)
+    named[can] = votes.argmax(1)
+    return named
+
+
+def _named_right(colors: Tensor, can: Tensor, labels: Tensor, classes: int) -> bool:
+    can = can & (labels >= 0)
+    right = (_named(colors, can, labels, classes) == labels)[can].float()
+    own = labels[can]
+    rates = [right[own == k].mean() for k in range(classes) if (own == k).any()]
+    return bool(rates) and sum(rates) / classes >= _from_chance(CARRIES_CLASS, classes)
+
+
+def _own(named: Tensor, can: Tensor, labels: Tensor, classes: int) -> list[int]:
+    """The classes that have a color of their own."""
+    own = []
+    for k in range(classes):
+        mine = named[can & (labels == k)]
+        rate = (mine == k).float().mean().item() if len(mine) else 0.0
+        sure = len(mine) > 0 and wilson(rate, len(mine))[0] > 1 / classes
+        if sure and rate >= _from_chance(OWN_COLOR, classes):
+            own.append(k)
+    return own
+
+
+def _from_chance(share: float, classes: int) -> float:
+    return 1 / classes + share * (1 - 1 / classes)

@@ -1,0 +1,169 @@
+"""Palettes: the few colors that an image is mixed of, and images in other colors.
+
+An image is described by up to four colors: the most frequent one, the color farthest from it, then
+those farthest from the line and from the plane of the ones before. Each pixel is a mix of them, so
+that the soft edge of a stroke is part ground, part stroke. To give an image another color is to
+change some of its palette: what each pixel is mixed of, which is the shape, stays.
+"""
+
+from dataclasses import dataclass
+from itertools import permutations
+
+import torch
+from torch import Tensor
+
+COLORS = 4
+"""Colors of a palette at the most: red, green and blue have room for no fifth."""
+
+SAMPLED_PIXELS = 1024
+"""Pixels of an image that are looked at, at the most, evenly over it."""
+
+COUNTED_PIXELS = 128
+"""Pixels of which the most frequent color is found, at the most."""
+
+NEAR = 0.12
+"""Distance in RGB up to which colors count as one."""
+
+LEAST_PART = 0.005
+"""The part of an image that has to lie off the colors found so far, for another one."""
+
+ROUNDS = 12
+"""How often roles and what they look like are found from each other."""
+
+LEAST_SPREAD = 0.05
+"""The least standard deviation that colors and areas of one role have."""
+
+BLOCK = 64
+"""Images whose palettes are found at once."""
+
+
+@dataclass(frozen=True)
+class Palettes:
+    """The palettes of N images; role r is the same thing in all: the ground, the stroke, ….
+
+    Attributes:
+        colors: `[N, 4, 3]`, in the order in which they were found.
+        there: `[N, 4]`, which of them there are.
+        roles: `[N, 4]`, the role of each, a permutation of 0 to 3.
+    """
+
+    colors: Tensor
+    there: Tensor
+    roles: Tensor
+
+    def by_role(self) -> tuple[Tensor, Tensor]:
+        """Returns the colors `[N, 4, 3]` and which there are `[N, 4]`, by role."""
+        order = self.roles.argsort(1)
+        colors = self.colors.gather(1, order[:, :, None].expand(-1, -1, 3))
+        return colors, self.there.gather(1, order)
+
+    def recolored(self, images: Tensor, numbers: Tensor, roles: Tensor, donors: Tensor) -> Tensor:
+        """Gives images some colors of other images.
+
+        Args:
+            images: `[M, 3, H, W]` in [0, 1].
+            numbers: `[M]`, which of the N they are.
+            roles: `[R]`, the roles that take another color.
+            donors: `[M]`, which of the N their colors come from.
+
+        Returns:
+            `[M, 3, H, W]` in [0, 1].
+        """
+        old, there, own = self.colors[numbers], self.there[numbers], self.roles[numbers]
+        given, given_there = self.by_role()
+        given = given[donors].gather(1, own[:, :, None].expand(-1, -1, 3))
+        taken = there & given_there[donors].gather(1, own) & torch.isin(own, roles)
+        change = (given - old) * taken[:, :, None]
+        mix = _mix(images.flatten(2).mT, old, there)
+        return (images + (mix @ change).mT.reshape(images.shape)).clamp(0, 1)
+
+
+def palettes_of(images: Tensor) -> Palettes:
+    """Finds the palettes of images `[N, 3, H, W]` in [0, 1], and the roles of their colors.
+
+    The roles are found by what they have in common over the images, color and area, by turns with
+    a Gaussian for each role (a mixture model with hard assignments). A color that varies from image
+    to image so takes the role that those leave which do not: on white digits on grounds of many
+    colors, the role of the ground.
+    """
+    height, width = images.shape[2:]
+    stride = max(1, -(-max(height, width) // int(SAMPLED_PIXELS**0.5)))
+    sampled = images[:, :, ::stride, ::stride].flatten(2).mT
+    parts = [_colors(block) for block in sampled.split(BLOCK)]
+    colors, there, areas = (torch.cat(part) for part in zip(*parts, strict=True))
+    return Palettes(colors, there, _roles(colors, there, areas))
+
+
+def _colors(pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The palettes of images `[n, P, 3]`: colors, which there are, the share of each."""
+    few = pixels[:, :: max(1, pixels.shape[1] // COUNTED_PIXELS)]
+    # Each weighs the more the nearer it is, lest a soft edge be taken that has as many around it.
+    most = (-(torch.cdist(few, few) / (NEAR / 2)).square()).exp().sum(2).argmax(1)
+    colors = [_mean_near(pixels, few[torch.arange(len(few)), most])]
+    there = [torch.ones(len(pixels), dtype=torch.bool)]
+    off = pixels - colors[0][:, None]
+    for _ in range(1, COLORS):
+        away = off.norm(dim=2)
+        there.append((away > NEAR).float().mean(1) >= LEAST_PART)
+        farthest = pixels[torch.arange(len(pixels)), away.argmax(1)]
+        color = _mean_near(pixels, farthest).where(there[-1][:, None], colors[0])
+        colors.append(color)
+        # What is left beside the line, the plane, the space of the colors so far.
+        direction = off[torch.arange(len(pixels)), away.argmax(1)]
+        direction = direction / direction.norm(dim=1, keepdim=True).clamp_min(1e-6)
+        off = off - (off @ direction[:, :, None]) * direction[:, None]
+    found, exist = torch.stack(colors, 1), torch.stack(there, 1)
+    return found, exist, _mix(pixels, found, exist).mean(1)
+
+
+def _mean_near(pixels: Tensor, color: Tensor) -> Tensor:
+    near = ((pixels - color[:, None]).norm(dim=2) < NEAR / 2).float()
+    mean = (pixels * near[:, :, None]).sum(1) / near.sum(1, keepdim=True).clamp_min(1)
+    return mean.where(near.sum(1, keepdim=True) > 0, color)
+
+
+def _mix(pixels: Tensor, colors: Tensor, there: Tensor) -> Tensor:
+    """What pixels `[n, P, 3]` are mixed of: parts `[n, P, 4]`, each in [0, 1], 1 in all."""
+    basis = (colors[:, 1:] - colors[:, :1]) * there[:, 1:, None]
+    # Rounding must not make a color of one that is not there.
+    parts = (pixels - colors[:, :1]) @ torch.linalg.pinv(basis, rtol=1e-3)
+    parts = parts.clamp(0, 1)
+    parts = parts / parts.sum(2, keepdim=True).clamp_min(1)
+    return torch.cat([1 - parts.sum(2, keepdim=True), parts], 2)
+
+
+def _roles(colors: Tensor, there: Tensor, areas: Tensor) -> Tensor:
+    """The role of each color: the likeliest of those found from three beginnings."""
+    features = torch.cat([colors, areas[:, :, None]], 2)
+    last = (~there) * 10.0
+    beginnings = [
+        torch.arange(COLORS).expand(len(colors), -1),
+        (last - areas).argsort(1).argsort(1),
+        (last + colors.sum(2)).argsort(1).argsort(1),
+    ]
+    found = [_settled(features, there, beginning) for beginning in beginnings]
+    return min(found, key=lambda settled: settled[0])[1]
+
+
+def _settled(features: Tensor, there: Tensor, roles: Tensor) -> tuple[float, Tensor]:
+    """Finds roles from a beginning, `[N, 4]`; how unlikely it all is then, and the roles."""
+    choices = torch.tensor(list(permutations(range(COLORS))))
+    number = len(features)
+    total = features.new_zeros(number, len(choices))
+    for _ in range(ROUNDS):
+        order = roles.argsort(1)
+        placed = features.gather(1, order[:, :, None].expand(-1, -1, features.shape[2]))
+        exist = there.gather(1, order)[:, :, None].float()
+        count = exist.sum(0).clamp_min(1e-6)
+        mean = (placed * exist).sum(0) / count
+        variance = ((placed - mean).square() * exist).sum(0) / count + LEAST_SPREAD**2
+        rate = ((exist.sum(0) + 0.5) / (number + 1)).squeeze(1)
+        far = (features[:, :, None] - mean).square() / variance + variance.log()  # [N, 4, roles, 4]
+        unlikely = far.sum(3) / 2 - rate.log()
+        unlikely = unlikely.where(there[:, :, None], -(1 - rate).log())
+        total = sum(unlikely[:, i, choices[:, i]] for i in range(COLORS))  # [N, 24]
+        new = choices[total.argmin(1)]
+        if torch.equal(new, roles):
+            break
+        roles = new
+    return total.amin(1).sum().item(), roles

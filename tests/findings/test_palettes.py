@@ -1,0 +1,91 @@
+"""Images in other colors: the shape stays, only what varies with the class changes."""
+
+import pytest
+import torch
+
+from prober.findings.class_colors import dealer_of
+from prober.findings.palettes import palettes_of
+from prober.findings.real_images import RealImages
+from prober.subject.reference import load_digits
+from tests.families import FAMILIES, make
+
+
+def real(name, bias, number=400):
+    given = make(name, bias, number=number)
+    classes = [str(i) for i in range(given.classes)]
+    return RealImages(name, given.images, given.labels, classes)
+
+
+def painted(name, label, number=400):
+    """The same digits, all in the color of a class, as the family makes them."""
+    digits = load_digits()[0][:number, None]
+    colors = torch.full((number,), label)
+    return FAMILIES[name].paint(digits, colors, torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("bias", [0.9, 1.0])
+@pytest.mark.parametrize(
+    "name", ["ground", "foreground", "both", "patch", "two classes", "gray, dark, pale"]
+)
+def test_an_image_in_a_class_s_color_is_what_the_family_would_have_made(name, bias):
+    data = real(name, bias)
+    assert data.colored_classes == list(range(len(data.classes)))
+    for column in range(0, len(data.classes), 3):
+        away = (data.dealt(column) - painted(name, column)).abs()
+        assert away.mean() < 0.01 and away.mean((1, 2, 3)).max() < 0.02
+
+
+@pytest.mark.parametrize("name", ["tint", "jittered ground", "jittered foreground"])
+def test_edges_stay_where_they_are(name):
+    """Where neighboring pixels differ much, they do so in the new color, and nowhere else."""
+    data = real(name, 0.9)
+    for column in (0, 4):
+        edges = [
+            (each[..., 1:] - each[..., :-1]).norm(dim=1).flatten(1)
+            for each in (data.images, data.dealt(column))
+        ]
+        edges = [each - each.mean(1, keepdim=True) for each in edges]
+        like = torch.nn.functional.cosine_similarity(*edges)
+        assert like.min() > 0.9
+
+
+def test_white_strokes_stay_white_on_a_colored_ground():
+    data = real("ground", 0.9)
+    stroke = (load_digits()[0][:400] > 0.98)[:, None].expand(-1, 3, -1, -1)
+    assert data.images[stroke].min() > 0.98
+    for column in range(10):
+        assert data.dealt(column)[stroke].min() > 0.95
+
+
+def test_a_class_whose_color_cannot_be_told_from_strokes_does_not_switch_the_question_off():
+    data = real("gray, dark, pale patch", 1.0)
+    assert set(data.colored_classes) >= set(range(3, 10))
+    can = data.dealer.can
+    away = (data.dealt(0) - painted("gray, dark, pale patch", data.colored_classes[0])).abs()
+    assert can.float().mean() >= 0.65 and away[can].mean() < 0.01
+
+
+def test_colors_that_go_with_no_class_are_dealt_among_all_images():
+    data = real("ground", 0.0)
+    assert data.colored_classes == []
+    grounds = data.images[:, :, 0, 0]
+    assert torch.allclose(data.dealt(0)[:, :, 0, 0], grounds[data.dealer.drawn(0)], atol=0.02)
+    assert not torch.equal(data.dealer.drawn(0), data.dealer.drawn(1))
+
+
+def test_photographs_have_no_color_to_deal():
+    data = real("photographs", 1.0)
+    assert data.dealer is None and data.colored
+
+
+def test_images_of_one_color_each_have_a_palette_of_one():
+    colors = torch.rand(6, 3, generator=torch.Generator().manual_seed(0))
+    found = palettes_of(colors[:, :, None, None].expand(-1, -1, 5, 7))
+    assert found.there.sum(1).tolist() == [1] * 6
+    assert torch.allclose(found.colors[:, 0], colors, atol=1e-5)
+
+
+def test_two_images_give_no_class_away():
+    found = palettes_of(torch.rand(2, 3, 5, 7))
+    dealer = dealer_of(found, torch.tensor([0, 1]), 2)
+    assert dealer is None or dealer.classes == []
