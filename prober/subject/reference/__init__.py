@@ -1,7 +1,7 @@
 """The reference subject: a small CNN, its two checkpoints, its colors and 1,000 digits.
 
 `biased.pt` learned from digits whose color gave the answer away, `control.pt` from digits of random
-colors; `MODEL_CARD.md` says how. The script that made them, `build.py`, is run by hand only.
+colors; `MODEL_CARD.md` says how. `docs/make_reference_cnns.py` made them.
 """
 
 from prober.subject.reference.cnn import ReferenceCNN
