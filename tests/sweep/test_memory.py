@@ -8,11 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import ROOT
-
-pytestmark = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="measures what processes share as Linux tells it"
-)
+from tests.command_line import ROOT, refused
 
 CONFIG = """
 model:
@@ -63,7 +59,7 @@ def sweep(folder, *options):
     most = 0
     while process.poll() is None:
         most = max(most, memory_of(process.pid))
-        time.sleep(0.02)
+        time.sleep(0.05)
     return process.returncode, process.stdout.read(), most / 2**30
 
 
@@ -74,6 +70,9 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="measures what processes share as Linux tells it"
+)
 def test_chunks_shrink_to_the_bound_and_say_so(folder):
     code, said, free = sweep(folder)
     assert code == 0 and "memory" not in said
@@ -86,15 +85,15 @@ def test_chunks_shrink_to_the_bound_and_say_so(folder):
     assert held <= bound
 
 
-def test_what_does_not_fit_is_told_before_anything_is_written(folder):
-    code, said, _ = sweep(folder, "--memory", "0.3")
-    assert code == 2
-    assert "memory is 0.3 GiB, but one image of this subject needs" in said
-    assert not (folder / "lightning_logs").exists()
+SMALL = ["sweep", "--grid.layers", "conv1", "--grid.channels", "0", "--memory"]
+
+
+def test_what_does_not_fit_is_told_before_anything_is_written(prober, tmp_path):
+    said = refused(prober(*SMALL, "0.01"))
+    assert "memory is 0.01 GiB, but one image of this subject needs" in said
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("memory", ["0", "-1", "nan", "x"])
-def test_a_bound_that_cannot_be(folder, memory):
-    code, said, _ = sweep(folder, "--memory", memory)
-    assert code == 2
-    assert "memory" in said.splitlines()[-1]
+def test_a_bound_that_cannot_be(prober, memory):
+    assert "memory" in refused(prober(*SMALL, memory))
