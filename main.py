@@ -4,7 +4,7 @@ import os
 import sys
 
 if __name__ == "__main__":
-    if sys.getfilesystemencoding() == "ascii" and hasattr(os, "execv"):
+    if sys.getfilesystemencoding() != "utf-8" and hasattr(os, "execv"):
         # Folders have names in UTF-8, whatever the locale says; Python settles that as it starts.
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
     try:

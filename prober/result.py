@@ -23,7 +23,7 @@ from prober.common.drawing import (
     text_block,
 )
 from prober.common.errors import InputError
-from prober.common.files import npy, safe_name, write_whole
+from prober.common.files import expanded, npy, safe_name, write_whole
 from prober.common.pictures import enlarge, gif, png, shrunk, to_bytes
 
 CELL = 168
@@ -99,7 +99,7 @@ class Visualization:
             InputError: The path has another ending.
             OSError: The file cannot be written.
         """
-        given, path = str(path), Path(path).expanduser()
+        given, path = str(path), expanded(path)
         ending = path.suffix.lower()
         if given.endswith("/") or path.is_dir() or not ending:
             self._save_folder(path)
@@ -172,7 +172,7 @@ class Visualizations(list[Visualization]):
             InputError: The path has another ending, or two have one name.
             OSError: A file cannot be written.
         """
-        given, path = str(path), Path(path).expanduser()
+        given, path = str(path), expanded(path)
         if path.suffix.lower() == ".png" and not given.endswith("/"):
             write_whole(path, self._repr_png_())
             return

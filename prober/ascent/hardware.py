@@ -58,9 +58,10 @@ def free_cores() -> int:
 
     Only Linux tells.
     """
-    if hasattr(os, "sched_getaffinity"):
+    try:
         return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    except (AttributeError, OSError):
+        return os.cpu_count() or 1
 
 
 def threads_for(shape: tuple[int, int, int], threads: int) -> int:

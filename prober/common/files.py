@@ -64,11 +64,19 @@ def find_file(name: str, what: str) -> Path:
     Raises:
         InputError: There is no such file.
     """
-    for path in (Path(name).expanduser(), PROJECT / name):
+    for path in (expanded(name), PROJECT / name):
         if path.is_file():
             return path
     places = " and ".join(f"'{place}'" for place in dict.fromkeys((Path.cwd(), PROJECT)))
     raise InputError(f"{what} '{name}' is not a file. Looked in {places}.")
+
+
+def expanded(path: str | Path) -> Path:
+    """Returns a path with the home directory in place of `~`, where it is known."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

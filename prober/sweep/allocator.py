@@ -1,6 +1,5 @@
 """How the C library keeps the memory of the activations."""
 
-import ctypes
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,7 +12,9 @@ def settle_memory() -> None:
     than ReLU's backward pass takes to compute: 1.5 ms instead of 0.25. Other C libraries and
     systems are left as they are.
     """
-    with suppress(OSError, AttributeError, StopIteration):
+    with suppress(ImportError, OSError, AttributeError, StopIteration):
+        import ctypes
+
         libc = ctypes.CDLL("libc.so.6")
         m_trim_threshold, m_top_pad, m_mmap_threshold = -1, -2, -3  # from malloc.h
         libc.mallopt(m_mmap_threshold, 2**30)

@@ -46,6 +46,10 @@ Work = Callable[[torch.device, bool, Callable[[], bool]], Outcome]
 """What a process does: it is given its device, whether it is the first, and whether to stop."""
 
 
+class CannotStart(Exception):
+    """No process can be started, or be handed what it needs."""
+
+
 class Processes(Protocol):
     """The processes of a sweep, however they are started.
 
@@ -95,32 +99,39 @@ class StartedHere:
         return get()
 
     def run(self, work: Work) -> Outcome:
-        """Does the work."""
-        if not self._apart:
-            return work(self.device, True, lambda: False)
-        method = start_method()
-        if method == "spawn":
-            try:
+        """Does the work, in this process where no other can be started."""
+        if self._apart:
+            for method in dict.fromkeys((start_method(), "spawn")):
+                try:
+                    return self._run_apart(work, method)
+                except CannotStart as error:
+                    reason = error
+            print(f"No other process can be started ({reason}), so this one makes all pictures.")
+        return work(self.device, True, lambda: False)
+
+    def _run_apart(self, work: Work, method: str) -> Outcome:
+        """Does the work in processes of their own.
+
+        Raises:
+            CannotStart: There are none.
+        """
+        try:
+            given: bytes | tuple[Work, torch.device] = (work, self.device)
+            if method == "spawn":
                 # Not torch's own pickler, which leaves tensors in memory that processes share, of
                 # which a system may have little.
-                given = pickle.dumps((work, self.device))
-            except Exception as error:  # whatever a person's own CNN raises
-                print(
-                    f"The CNN cannot be handed to other processes ({type(error).__name__}: "
-                    f"{error}), so this one makes all pictures."
-                )
-                return work(self.device, True, lambda: False)
-        else:
-            given = (work, self.device)
-        context = multiprocessing.get_context(method)
-        outcomes, stop = context.SimpleQueue(), context.Event()
-        try:
+                given = pickle.dumps(given)
+            context = multiprocessing.get_context(method)
+            outcomes, stop = context.SimpleQueue(), context.Event()
             # Ctrl-C reaches all processes of a terminal. Those that are being started are deaf
             # to it, and find out by `stop`; this one only waits for the others.
             with interrupts_ignored():
                 started = start_processes(
                     _start, (given, outcomes, stop), self.number, join=False, start_method=method
                 )
+        except Exception as error:  # whatever a person's own CNN, or a system, has against it
+            raise CannotStart(f"{type(error).__name__}: {error}") from error
+        try:
             with interrupts_handled_by(stop.set):
                 while not started.join():
                     pass

@@ -1,6 +1,7 @@
 """The processes of a sweep: as many as one likes, the same bits, and what becomes of them."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -117,6 +118,14 @@ def test_a_process_that_fails_is_told(method):
     assert "a process of the sweep has died (ZeroDivisionError: nothing to" in outcome.problem
 
 
+def test_where_forks_fail_processes_are_spawned(monkeypatch):
+    def fork():
+        raise OSError("this system cannot fork")
+
+    monkeypatch.setattr(os, "fork", fork, raising=False)
+    assert StartedHere(CPU, 2, apart=True).run(says) == Outcome(problem="cpu False")
+
+
 def test_one_alone_works_itself():
     assert StartedHere(CPU, 1, apart=False).run(lambda *_: Outcome(True)) == Outcome(True)
 
@@ -144,7 +153,7 @@ def test_a_cnn_that_cannot_be_handed_over_is_probed_by_one_process(tmp_path):
     command = ("sweep", *options, *grid, *steps)
     ended = elsewhere.run(ROOT / "main.py", *command, cwd=tmp_path, folder=tmp_path / "lacking")
     assert ended.returncode == 0, ended.stderr
-    assert "The CNN cannot be handed to other processes (" in ended.stdout
+    assert "No other process can be started (" in ended.stdout
     assert "so this one makes all pictures" in ended.stdout and "4 of 4 targets" in ended.stdout
     folder = tmp_path / "lightning_logs" / "sweep_0" / "version_0"
     records = (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
