@@ -126,7 +126,8 @@ class Engine:
         else:
             sizes = self._sizes(targets, accelerator)
             if self.memory is not None:
-                sizes, devices, reduced = self._bounded(targets, sizes, accelerator, devices)
+                bound = Bound(self.memory, shared=accelerator == "cpu")
+                sizes, devices, reduced = self._bounded(targets, sizes, bound, devices)
         chunks = cut(targets, sizes)
         processes = processes_for(accelerator, devices, self.trainer["num_nodes"], len(chunks))
         number = processes.number
@@ -173,7 +174,7 @@ class Engine:
         self,
         targets: Sequence[PlannedTarget],
         sizes: dict[str, int],
-        accelerator: str,
+        bound: Bound,
         devices: Any,
     ) -> tuple[dict[str, int], Any, list[str]]:
         """Makes chunks, and if need be processes, fewer to keep to the memory; says what."""
@@ -186,9 +187,7 @@ class Engine:
             for layer, layers in needed_layers(targets).items()
         }
         weights = sum(buffer.nbytes for buffer in subject.buffers())
-        shared = accelerator == "cpu"  # else each process has a device with a memory of its own
-        processes = devices if shared else 1
-        bound = Bound(self.memory, shared)
+        processes = devices if bound.shared else 1
         smaller, fitting = bound.fit(sizes, needs, weights, processes)
         reduced = [
             f"{smaller[layer]} instead of {size} images in a chunk of {layer}"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from importlib import import_module
 from itertools import product
+from typing import Any, TypeVar
 
 from torch.quasirandom import SobolEngine
 
@@ -21,6 +22,8 @@ from prober.common.errors import InputError, suggestion
 from prober.common.files import safe_name
 from prober.subject import LOGITS, Subject
 from prober.sweep.planned import PlannedTarget
+
+T = TypeVar("T")
 
 ALL = "all"
 
@@ -153,16 +156,16 @@ class Grid:
             classes = subject.check_layer(LOGITS)[0]
             for channel in numbers("grid.classes", self.classes, classes, f"of {subject.name}"):
                 yield "mean", f"ch{channel:03d}", ChannelMean(LOGITS, channel)
-        for objective in self.targets:
-            for layer in {term.objective.layer for term in objective.terms}:
+        for written in self.targets:
+            for layer in {term.objective.layer for term in written.terms}:
                 subject.check_layer(layer)
-            yield type(objective).__name__.lower(), "", objective
+            yield type(written).__name__.lower(), "", written
 
     def _of_channel(
         self, name: str, layer: str, channel: int, shape: Sequence[int]
-    ) -> Iterator[Objective]:
+    ) -> Iterator[OfChannel]:
         """Gives what is looked at in a channel by the objectives of a class."""
-        kind = _class_of_channel(name)
+        kind: Any = _class_of_channel(name)
         names = {each.name for each in fields(kind)}
         unset = [
             each.name
@@ -178,9 +181,8 @@ class Grid:
         settings = {"k": self.k} if "k" in names else {}
         if not {"h", "w"} <= names:
             yield kind(layer, channel, **settings)
-        elif (
-            len(shape) > 1 or ChannelMean.__name__ not in self.objectives
-        ):  # of a flat layer the same
+        elif len(shape) > 1 or ChannelMean.__name__ not in self.objectives:
+            # Of a flat layer the two are the same.
             for h, w in self._positions(shape):
                 yield kind(layer, channel, h=h, w=w, **settings)
 
@@ -277,7 +279,7 @@ def spread_positions(number: int, rows: int, columns: int) -> list[tuple[int, in
     return list(positions)
 
 
-def _labelled(items: Sequence, names: list[str]) -> list[tuple[str, object]]:
+def _labelled(items: Sequence[T], names: list[str]) -> list[tuple[str, T]]:
     """Labels items by their names, numbered if they share one, or not at all if there is one."""
     if len(items) == 1:
         return [("", items[0])]

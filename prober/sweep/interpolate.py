@@ -82,10 +82,10 @@ def pairs_of_grid(store: Store, targets: Sequence[PlannedTarget]) -> list[Pair]:
     for _, group in groupby(targets, key=lambda p: (p.layer, p.folder, p.variant)):
         first, second = list(group)[:2]
         if {first.path, second.path} <= finished:
-            arrays = tuple(store.target_files(each)[1].as_posix() for each in (first, second))
-            labels = tuple(f"seed {each.target.seed}" for each in (first, second))
+            one, other = (store.target_files(each)[1].as_posix() for each in (first, second))
+            labels = f"seed {first.target.seed}", f"seed {second.target.seed}"
             name = f"{first.path.replace('/', '_')}_to_seed{second.target.seed}"
-            pairs.append(Pair(name, first.target, arrays, labels))
+            pairs.append(Pair(name, first.target, (one, other), labels))
     return pairs
 
 
@@ -125,20 +125,25 @@ def pair_of_records(paths: Sequence[str], subject: Subject) -> Pair:
             "that were found alone."
         )
     regularizers, method = made[0]
+    one, other = files
     return Pair(
         name=safe_name(first.name),
         target=Target(first, Blend("", ""), regularizers, 0),
-        arrays=tuple(file.with_name("final.npy").as_posix() for file in files),
-        labels=tuple(file.parent.name for file in files),
+        arrays=(
+            one.with_name("final.npy").as_posix(),
+            other.with_name("final.npy").as_posix(),
+        ),
+        labels=(one.parent.name, other.parent.name),
         method=method,
     )
 
 
 def _described(regularizers: Sequence[Regularizer], method: Method) -> str:
     """Says how a run was made."""
+    transforms = ", ".join(map(str, method.transforms or ())) or "no transforms"
+    penalties = " + ".join(map(str, regularizers)) or "none"
     return (
-        f"{method.parameterization}, {', '.join(map(str, method.transforms)) or 'no transforms'}, "
-        f"penalties {' + '.join(map(str, regularizers)) or 'none'} and a learning rate of "
+        f"{method.parameterization}, {transforms}, penalties {penalties} and a learning rate of "
         f"{method.lr:g}"
     )
 
@@ -203,10 +208,11 @@ def _scores(result: ChunkResult) -> tuple[np.ndarray, np.ndarray]:
 
     Those of the curves are of transformed pictures, but for the last.
     """
-    return tuple(
+    before, after = (
         np.array([record[key] for record in result.records], dtype=float)
         for key in ("score_start", "score_end")
     )
+    return before, after
 
 
 def _picture(pair: Pair, result: ChunkResult, shares: Sequence[float], joined: bool) -> np.ndarray:

@@ -160,12 +160,10 @@ class ScoreCurves(Callback):
         self.scores: list[np.ndarray] = []
 
     @override
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: ActivationMaximization, *_: Any
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         # What the step saw before it changed the image.
         step = trainer.global_step - 1
-        every = trainer.log_every_n_steps
+        every = trainer.log_every_n_steps  # type: ignore[attr-defined]  # Lightning sets it
         if step == 0 or (every > 0 and step % every == 0):
             self.add(step, pl_module.measures.score)
 

@@ -166,7 +166,9 @@ class StartedTogether:
 
     def from_first(self, get: Callable[[], T]) -> T:
         """Returns what `get` returned in the first process."""
-        return self._fabric.broadcast(get() if self.first else None)
+        value = get() if self.first else None
+        shared: Any = self._fabric.broadcast(value)
+        return shared
 
     def run(self, work: Work) -> Outcome:
         """Does the work, and waits for the others."""

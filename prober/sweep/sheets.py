@@ -102,7 +102,7 @@ def _block(
     wide = len({each.variant for each in rows[0]}) == 1
     columns = list(dict.fromkeys(_column(each, wide) for row in rows for each in row))
     wrapped = len(columns) > COLUMNS
-    columns = [("", "")] * COLUMNS if wrapped else columns
+    columns = [("", 0)] * COLUMNS if wrapped else columns
     names = [row[0].folder + (f" {row[0].variant}" if wide else "") for row in rows]
     left = int(max(letters.getlength(name) for name in names)) + 3 * GAP
     line = 18

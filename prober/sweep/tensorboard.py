@@ -1,6 +1,7 @@
 """What TensorBoard shows of a sweep."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
@@ -27,9 +28,10 @@ def write_tensorboard(store: Store, targets: Sequence[PlannedTarget]) -> None:
     The image has all channels of the layer side by side, each as its first target has it.
     """
     for old in store.folder.rglob("events.out.tfevents.*"):
-        old.unlink()
+        with suppress(PermissionError):  # TensorBoard reads it, and Windows keeps it
+            old.unlink()
     writer = SummaryWriter(str(store.folder / "tensorboard"))
-    layers = {each.layer: [] for each in targets}
+    layers: dict[str, list[int]] = {each.layer: [] for each in targets}
     for index in store.finished():
         layers[store.chunks[index][0].layer].append(index)
     for layer, chunks in layers.items():
@@ -45,8 +47,9 @@ def _write_evolution(writer: SummaryWriter, store: Store, layer: str, chunks: li
         steps, evolutions = store.read(index, "steps", "evolution")
         for planned, evolution in zip(store.chunks[index], evolutions, strict=True):
             first.setdefault(planned.folder, (steps, evolution.copy()))
-    steps = max((steps.tolist() for steps, _ in first.values()), key=len, default=[])
-    for i, step in enumerate(steps):
+    every: list[list[int]] = [steps.tolist() for steps, _ in first.values()]
+    longest = max(every, key=len, default=[])
+    for i, step in enumerate(longest):
         frames = [evolution[min(i, len(evolution) - 1)] for _, evolution in first.values()]
         writer.add_image(layer, side_by_side(frames), step, dataformats="HWC")
 
@@ -73,6 +76,6 @@ def _write_hparams(store: Store) -> None:
         writer = SummaryWriter(str(store.folder / "hparams" / record["stem"].replace("/", "_")))
         settings, metrics = hyperparameters(record)
         for summary in hparams(settings, metrics):
-            writer.file_writer.add_summary(summary)
+            writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]  # it has one
         writer.add_scalar("score", metrics["score"], record["steps"])
         writer.close()
