@@ -51,11 +51,15 @@ class Dealer:
     def drawn(self, number: int) -> Tensor:
         """Draws whose colors the images get, `[N]`: of entry `number` of `donors`, always the same.
 
-        Without classes, each `number` draws anew.
+        Images that have the color of the class keep their own. Without classes, each `number` draws
+        anew.
         """
         generator = torch.Generator().manual_seed(number)
         donors = self.donors[number if self.classes else 0]
-        return donors[torch.randint(len(donors), self.can.shape, generator=generator)]
+        drawn = donors[torch.randint(len(donors), self.can.shape, generator=generator)]
+        if self.classes:
+            drawn[donors] = donors
+        return drawn
 
     def color(self, number: int) -> Tensor:
         """Returns the median color `[3]` of a class, of the role where that is most colorful."""

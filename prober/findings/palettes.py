@@ -74,8 +74,8 @@ class Palettes:
         given = given[donors].gather(1, own[:, :, None].expand(-1, -1, 3))
         taken = there & given_there[donors].gather(1, own) & torch.isin(own, roles)
         change = (given - old) * taken[:, :, None]
-        mix = _mix(images.flatten(2).mT, old, there)
-        return (images + (mix @ change).mT.reshape(images.shape)).clamp(0, 1)
+        changed = change.mT @ _mix(images.flatten(2), old, there)
+        return (images + changed.view(images.shape)).clamp_(0, 1)
 
 
 def palettes_of(images: Tensor) -> Palettes:
@@ -88,48 +88,50 @@ def palettes_of(images: Tensor) -> Palettes:
     """
     height, width = images.shape[2:]
     stride = max(1, -(-max(height, width) // int(SAMPLED_PIXELS**0.5)))
-    sampled = images[:, :, ::stride, ::stride].flatten(2).mT
+    sampled = images[:, :, ::stride, ::stride].flatten(2)
     parts = [_colors(block) for block in sampled.split(BLOCK)]
     colors, there, areas = (torch.cat(part) for part in zip(*parts, strict=True))
     return Palettes(colors, there, _roles(colors, there, areas))
 
 
 def _colors(pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The palettes of images `[n, P, 3]`: colors, which there are, the share of each."""
-    few = pixels[:, :: max(1, pixels.shape[1] // COUNTED_PIXELS)]
+    """The palettes of images `[n, 3, P]`: colors, which there are, the share of each."""
+    every, number = torch.arange(len(pixels)), pixels.shape[2]
+    few = pixels[:, :, :: max(1, number // COUNTED_PIXELS)].mT
     # Each weighs the more the nearer it is, lest a soft edge be taken that has as many around it.
-    most = (-(torch.cdist(few, few) / (NEAR / 2)).square()).exp().sum(2).argmax(1)
-    colors = [_mean_near(pixels, few[torch.arange(len(few)), most])]
+    most = (torch.cdist(few, few) / (NEAR / 2)).square().neg().exp().sum(2).argmax(1)
+    colors = [_mean_near(pixels, few[every, most])]
     there = [torch.ones(len(pixels), dtype=torch.bool)]
-    off = pixels - colors[0][:, None]
+    off = pixels - colors[0][:, :, None]
     for _ in range(1, COLORS):
-        away = off.norm(dim=2)
-        there.append((away > NEAR).float().mean(1) >= LEAST_PART)
-        farthest = pixels[torch.arange(len(pixels)), away.argmax(1)]
-        color = _mean_near(pixels, farthest).where(there[-1][:, None], colors[0])
-        colors.append(color)
+        away = off.square().sum(1)
+        there.append((away > NEAR**2).float().mean(1) >= LEAST_PART)
+        if not there[-1].any():
+            colors.append(colors[0])
+            continue
+        farthest = away.argmax(1)
+        color = _mean_near(pixels, pixels[every, :, farthest])
+        colors.append(color.where(there[-1][:, None], colors[0]))
         # What is left beside the line, the plane, the space of the colors so far.
-        direction = off[torch.arange(len(pixels)), away.argmax(1)]
-        direction = direction / direction.norm(dim=1, keepdim=True).clamp_min(1e-6)
-        off = off - (off @ direction[:, :, None]) * direction[:, None]
+        direction = torch.nn.functional.normalize(off[every, :, farthest], dim=1)[:, :, None]
+        off = off - direction * (direction.mT @ off)
     found, exist = torch.stack(colors, 1), torch.stack(there, 1)
-    return found, exist, _mix(pixels, found, exist).mean(1)
+    return found, exist, _mix(pixels, found, exist).mean(2)
 
 
 def _mean_near(pixels: Tensor, color: Tensor) -> Tensor:
-    near = ((pixels - color[:, None]).norm(dim=2) < NEAR / 2).float()
-    mean = (pixels * near[:, :, None]).sum(1) / near.sum(1, keepdim=True).clamp_min(1)
-    return mean.where(near.sum(1, keepdim=True) > 0, color)
+    near = ((pixels - color[:, :, None]).square().sum(1) < (NEAR / 2) ** 2).float()
+    return (pixels @ near[:, :, None]).squeeze(2) / near.sum(1, keepdim=True).clamp_min(1)
 
 
 def _mix(pixels: Tensor, colors: Tensor, there: Tensor) -> Tensor:
-    """What pixels `[n, P, 3]` are mixed of: parts `[n, P, 4]`, each in [0, 1], 1 in all."""
+    """What pixels `[n, 3, P]` are mixed of: parts `[n, 4, P]`, each in [0, 1], 1 in all."""
     basis = (colors[:, 1:] - colors[:, :1]) * there[:, 1:, None]
     # Rounding must not make a color of one that is not there.
-    parts = (pixels - colors[:, :1]) @ torch.linalg.pinv(basis, rtol=1e-3)
-    parts = parts.clamp(0, 1)
-    parts = parts / parts.sum(2, keepdim=True).clamp_min(1)
-    return torch.cat([1 - parts.sum(2, keepdim=True), parts], 2)
+    parts = torch.linalg.pinv(basis, rtol=1e-3).mT @ (pixels - colors[:, 0, :, None])
+    parts = parts.clamp_(0, 1)
+    parts = parts / parts.sum(1, keepdim=True).clamp_min(1)
+    return torch.cat([1 - parts.sum(1, keepdim=True), parts], 1)
 
 
 def _roles(colors: Tensor, there: Tensor, areas: Tensor) -> Tensor:

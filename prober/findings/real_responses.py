@@ -26,7 +26,7 @@ HUES = torch.arange(0, 360, 60).float()
 BRIGHTNESSES = (1.0, 0.75, 0.5)
 """Of the images as they are; saturated hues differ as much, yellow has twice the light of red."""
 
-SHOWN_IN_HUES = 120
+SHOWN_IN_HUES = 80
 """Images that are shown in all hues and brightnesses, at the most."""
 
 DEALT = 3
@@ -111,12 +111,8 @@ def respond_to_real(
         height, width = subject.input_shape[1:]
         windows = {**windows, LOGIT_SITE: Window(None, 0, 0, height, width)}
     plain = responses(subject, real.images, windows)
-    dealt = _stacked(
-        [
-            responses_in_blocks(subject, partial(real.dealt, column), number, windows)
-            for column in range(len(real.colored_classes))
-        ]
-    )
+    columns = range(len(real.colored_classes))
+    dealt = _stacked([_in_color(subject, real, column, plain, windows) for column in columns])
     sample = real.evenly(SHOWN_IN_HUES // 2 if is_large(subject.input_shape) else SHOWN_IN_HUES)
     turned = _in_hues(subject, real, sample, windows) if colored else {}
     changed = gray = None
@@ -134,6 +130,28 @@ def respond_to_real(
         elif real.colored:
             changed = torch.stack([logits(partial(real.turned_by, turn)) for turn in TURNS])
     return RealResponses(real, plain, dealt, turned, real.labels[sample], changed, gray)
+
+
+def _in_color(
+    subject: Subject,
+    real: RealImages,
+    column: int,
+    plain: Mapping[Site, Responses],
+    windows: Mapping[Site, Window],
+) -> dict[Site, Responses]:
+    """Computes the responses to all images in a class's color, but for those that have it."""
+    numbers = torch.arange(len(real.images))
+    others = numbers[~torch.isin(numbers, real.dealer.donors[column])]
+    found = responses_in_blocks(
+        subject, lambda block: real.dealt(column, others[block]), len(others), windows
+    )
+    return {
+        site: Responses(
+            plain[site].strongest.index_copy(0, others, part.strongest),
+            plain[site].at_neuron.index_copy(0, others, part.at_neuron),
+        )
+        for site, part in found.items()
+    }
 
 
 def _in_hues(
