@@ -108,12 +108,12 @@ def behavior(responses: RealResponses) -> Behavior | None:
         if real.colored_classes:
             change = ColorChange.CLASS
             of_color = torch.tensor(real.colored_classes)[:, None]
-            asked = asked & (of_color != labels) & real.dealer.can
+            asked = asked & (of_color != labels) & real.dealable
             names = _Figure.of(answer == of_color, asked, labels)
             figures["names_color"] = names
             followed = names.share - _Figure.of(named == of_color, asked, labels).share
         elif real.dealer:
-            asked = asked & real.dealer.can
+            asked = asked & real.dealable
         figures["accuracy_color_changed"] = _Figure.of(answer == labels, asked, labels)
     shares = {name: figure.share for name, figure in figures.items()}
     chance = 1 / len(labels[known[0]].unique())

@@ -140,8 +140,8 @@ def _named_right(colors: Tensor, can: Tensor, labels: Tensor, classes: int) -> b
     can = can & (labels >= 0)
     right = (_named(colors, can, labels, classes) == labels)[can].float()
     own = labels[can]
-    rates = [right[own == k].mean() for k in range(classes) if (own == k).any()]
-    return bool(rates) and sum(rates) / classes >= _from_chance(CARRIES_CLASS, classes)
+    rates = [right[own == k].mean().item() for k in range(classes) if (own == k).any()]
+    return sum(rates) / classes >= _from_chance(CARRIES_CLASS, classes)
 
 
 def _own(named: Tensor, can: Tensor, labels: Tensor, classes: int) -> list[int]:

@@ -163,7 +163,9 @@ def _settled(features: Tensor, there: Tensor, roles: Tensor) -> tuple[float, Ten
         far = (features[:, :, None] - mean).square() / variance + variance.log()  # [N, 4, roles, 4]
         unlikely = far.sum(3) / 2 - rate.log()
         unlikely = unlikely.where(there[:, :, None], -(1 - rate).log())
-        total = sum(unlikely[:, i, choices[:, i]] for i in range(COLORS))  # [N, 24]
+        total = torch.stack([unlikely[:, i, choices[:, i]] for i in range(COLORS)]).sum(
+            0
+        )  # [N, 24]
         new = choices[total.argmin(1)]
         if torch.equal(new, roles):
             break

@@ -185,7 +185,7 @@ def class_logit(responses: RealResponses, channel: int) -> ClassLogit | None:
     shape_changed = plain[other]
     if real.colored_classes:
         other_color = torch.tensor([label != channel for label in real.colored_classes])
-        can = real.dealer.can
+        can = real.dealable
         shape_changed = changed[~other_color][:, other & can]
         changed, own_changed, other = changed[other_color], own & can, other & can
     else:

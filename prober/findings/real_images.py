@@ -52,11 +52,17 @@ class RealImages(LabelledImages):
         return self.dealer.classes if self.dealer else []
 
     @property
+    def dealable(self) -> Tensor:
+        """Which images can be shown in another's color, `[N]`."""
+        return self.dealer.can if self.dealer else torch.zeros(len(self.images), dtype=torch.bool)
+
+    @property
     def class_colors(self) -> Tensor:
         """The color of each class, RGB, `[classes, 3]`, NaN where it has none of its own."""
         colors = torch.full((len(self.classes), 3), math.nan)
-        for column, label in enumerate(self.colored_classes):
-            colors[label] = self.dealer.color(column)
+        if self.dealer:
+            for column, label in enumerate(self.dealer.classes):
+                colors[label] = self.dealer.color(column)
         return colors
 
     @property
@@ -83,11 +89,19 @@ class RealImages(LabelledImages):
         Returns:
             `[M, 3, H, W]`.
         """
-        chosen = torch.arange(len(self.images))[numbers]
         dealer = self.dealer
+        assert dealer is not None, "there are no colors to deal"
+        chosen = torch.arange(len(self.images))[numbers]
         return dealer.palettes.recolored(
             self.images[chosen], chosen, dealer.roles, dealer.drawn(column)[chosen]
         )
+
+    def without_color(self, column: int) -> Tensor:
+        """Returns the numbers `[M]` of the images that do not have a class's color already."""
+        assert self.dealer is not None, "there are no colors to deal"
+        without = torch.ones(len(self.images), dtype=torch.bool)
+        without[self.dealer.donors[column]] = False
+        return without.nonzero()[:, 0]
 
     def turned_by(self, degrees: float, numbers: slice = slice(None)) -> Tensor:
         """Shows images `[M, 3, H, W]` with their hues turned, at equal brightness."""

@@ -112,7 +112,7 @@ def respond_to_real(
         windows = {**windows, LOGIT_SITE: Window(None, 0, 0, height, width)}
     plain = responses(subject, real.images, windows)
     columns = range(len(real.colored_classes))
-    dealt = _stacked([_in_color(subject, real, column, plain, windows) for column in columns])
+    dealt = _stacked([_in_color(subject, real, i, plain, windows) for i in columns])
     sample = real.evenly(SHOWN_IN_HUES // 2 if is_large(subject.input_shape) else SHOWN_IN_HUES)
     turned = _in_hues(subject, real, sample, windows) if colored else {}
     changed = gray = None
@@ -140,8 +140,7 @@ def _in_color(
     windows: Mapping[Site, Window],
 ) -> dict[Site, Responses]:
     """Computes the responses to all images in a class's color, but for those that have it."""
-    numbers = torch.arange(len(real.images))
-    others = numbers[~torch.isin(numbers, real.dealer.donors[column])]
+    others = real.without_color(column)
     found = responses_in_blocks(
         subject, lambda block: real.dealt(column, others[block]), len(others), windows
     )
