@@ -1,5 +1,6 @@
-"""Files that tests write."""
+"""Files that tests write and read."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -20,3 +21,11 @@ def save_image(file, pixels):
     """Saves pixels `[H, W]` or `[H, W, 3]` of 0 to 255 as an image, and its folder if need be."""
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.asarray(pixels, np.uint8)).save(file)
+
+
+def opened(data):
+    """The pixels of a PNG file's bytes."""
+    picture = Image.open(BytesIO(data))
+    picture.load()
+    assert picture.format == "PNG"
+    return np.asarray(picture)
