@@ -151,7 +151,7 @@ def _shown(function: Callable[..., Any]) -> Signature:
     return signature(function).replace(parameters=[*own, *named])
 
 
-visualize.__signature__ = _shown(visualize)  # type: ignore[attr-defined]
+visualize.__signature__ = _shown(visualize)  # type: ignore[attr-defined]  # help reads it
 
 
 def _as_list(name: str, given: Any) -> list:

@@ -357,12 +357,12 @@ class OverAnother(Objective):
     objective: Objective
 
     @property
-    def layer(self) -> str:  # type: ignore[override]
+    def layer(self) -> str:  # type: ignore[override]  # computed, elsewhere given
         """The layer of the other."""
         return self.objective.layer
 
     @property
-    def channel(self) -> int | None:  # type: ignore[override]
+    def channel(self) -> int | None:  # type: ignore[override]  # likewise
         """The channel of the other."""
         return self.objective.channel
 
@@ -504,12 +504,12 @@ class WeightedSum(Objective):
         object.__setattr__(self, "summands", tuple(self.summands))  # a list, if it is from YAML
 
     @property
-    def layer(self) -> str:  # type: ignore[override]
+    def layer(self) -> str:  # type: ignore[override]  # computed, elsewhere given
         """The layer of the first summand."""
         return self.summands[0].objective.layer
 
     @property
-    def channel(self) -> int | None:  # type: ignore[override]
+    def channel(self) -> int | None:  # type: ignore[override]  # likewise
         """The channel of the first summand."""
         return self.summands[0].objective.channel
 

@@ -13,6 +13,6 @@ class NoProfiler(PassThroughProfiler):
 
     _nothing = nullcontext()
 
-    def profile(self, action_name: str) -> nullcontext:  # type: ignore[override]
+    def profile(self, action_name: str) -> nullcontext:  # type: ignore[override]  # no generator
         """Measures nothing."""
         return self._nothing

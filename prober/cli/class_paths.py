@@ -84,6 +84,7 @@ def buildable(found: Any, path: str) -> Any:
             raise InputError(f"{path} returns {kind}; a CNN is an nn.Module.")
         return built
 
+    # The parser reads it.
     build.__signature__ = signature.replace(return_annotation=declared)  # type: ignore[attr-defined]
     return build
 

@@ -191,4 +191,4 @@ def without_subclasses_in_help(option: Action) -> None:
 
     jsonargparse names all that there are; of torch's modules there are hundreds.
     """
-    option.extra_help = lambda: ""  # type: ignore[attr-defined]
+    option.extra_help = lambda: ""  # type: ignore[attr-defined]  # help asks for it

@@ -141,7 +141,7 @@ def find_maxima(
 
 def maxima_of_live_units(survey: Survey) -> dict[Unit, FourMaxima]:
     """Looks for the four maxima of every unit that is not dead."""
-    found = {}
+    found: dict[Unit, FourMaxima] = {}
     for (layer, _), units in survey.units.items():
         live = [unit for unit in units if unit not in survey.dead]
         if live:
