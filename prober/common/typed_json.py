@@ -6,15 +6,13 @@ value. A field whose key in the file is no good name in Python says so:
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
-
-from typing_extensions import override
 
 from prober.common.errors import InputError
 
@@ -51,142 +49,79 @@ def to_plain(value: Any) -> Any:
 
 
 class Misfit(ValueError):
-    """Something in a file is not what it should be.
-
-    Args:
-        said: What is wrong with it.
-
-    Attributes:
-        where: Where it stands, `[3].facets[0].hue`.
-    """
-
-    def __init__(self, said: str) -> None:
-        super().__init__(said)
-        self.where = ""
-
-    def within(self, where: str) -> None:
-        """Adds in what it stands."""
-        self.where = where + self.where
-
-    @override
-    def __str__(self) -> str:
-        return f"{self.where} {super().__str__()}".strip()
+    """Something in a file is not what it should be; the text says where, `.facets[0].hue`."""
 
 
-def from_plain(kind: Any, value: Any) -> Any:
+def from_plain(kind: Any, value: Any, where: str = "") -> Any:
     """Turns what `json` has read into objects.
 
     Args:
         kind: What it should be: a dataclass, an enum, `X | None`, `tuple[X, ...]`, `dict[str, X]`,
             a plain type, or Any.
         value: What was read.
+        where: Where it stands in the file, for the message.
 
     Raises:
         Misfit: It is something else.
     """
-    return _reader(kind)(value)
-
-
-Reader = Callable[[Any], Any]
+    origin, parts = _origin(kind)
+    if origin is Any:
+        return value
+    if origin is Union:
+        return None if value is None else from_plain(parts[0], value, where)
+    if origin is tuple:
+        _check(list, value, where)
+        return tuple(from_plain(parts[0], x, f"{where}[{i}]") for i, x in enumerate(value))
+    if origin is dict:
+        _check(dict, value, where)
+        return {key: from_plain(parts[1], x, f"{where}.{key}") for key, x in value.items()}
+    if is_dataclass(origin):
+        return _object(kind, value, where)
+    if issubclass(origin, Enum):
+        known = {each.value: each for each in origin}
+        if not isinstance(value, str | int) or value not in known:
+            said = ", ".join(map(repr, known))
+            raise Misfit(f"{where} is {value!r}, not one of {said}")
+        return known[value]
+    _check(origin, value, where)
+    return value
 
 
 @cache
-def _reader(kind: Any) -> Reader:
-    """Returns what turns plain values into a kind; made once for each, since files are large."""
-    if kind is Any:
-        return lambda value: value
-    if get_origin(kind) in (Union, UnionType):
-        (other,) = (each for each in get_args(kind) if each is not NoneType)
-        read = _reader(other)
-        return lambda value: None if value is None else read(value)
-    if get_origin(kind) is tuple:
-        return _tuple_reader(_reader(get_args(kind)[0]))
-    if get_origin(kind) is dict:
-        return _dict_reader(_reader(get_args(kind)[1]))
-    if is_dataclass(kind):
-        return _object_reader(kind)
-    if issubclass(kind, Enum):
-        return _enum_reader(kind)
-    return _checker(kind)
+def _origin(kind: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Takes a type apart: `tuple` and its items, `Union` and what it is besides None, or itself."""
+    origin, parts = get_origin(kind) or kind, get_args(kind)
+    if origin in (Union, UnionType):
+        return Union, tuple(each for each in parts if each is not NoneType)
+    return origin, parts
 
 
-def _tuple_reader(read: Reader) -> Reader:
-    check = _checker(list)
-
-    def read_tuple(value: Any) -> tuple[Any, ...]:
-        found = []
-        for item in check(value):
-            try:
-                found.append(read(item))
-            except Misfit as misfit:
-                misfit.within(f"[{len(found)}]")
-                raise
-        return tuple(found)
-
-    return read_tuple
-
-
-def _dict_reader(read: Reader) -> Reader:
-    check = _checker(dict)
-
-    def read_dict(value: Any) -> dict[str, Any]:
-        found = {}
-        for key, item in check(value).items():
-            try:
-                found[key] = read(item)
-            except Misfit as misfit:
-                misfit.within(f".{key}")
-                raise
-        return found
-
-    return read_dict
-
-
-def _object_reader(kind: Any) -> Reader:
+@cache
+def _fields(kind: Any) -> dict[str, tuple[str, Any, bool]]:
+    """By its key in files each field of a dataclass: its name, its type, if a file must have it."""
     types = get_type_hints(kind)
-    names = {key: name for name, key in keys(kind).items()}
-    readers = {key: _reader(types[name]) for key, name in names.items()}
-    optional = {each.name for each in fields(kind) if each.default is not MISSING}
-    needed = [key for key, name in names.items() if name not in optional]
-    check = _checker(dict)
-
-    def read_object(value: Any) -> Any:
-        found = {}
-        for key, item in check(value).items():
-            if key not in readers:
-                raise Misfit(f"has '{key}', which is not known here")
-            try:
-                found[names[key]] = readers[key](item)
-            except Misfit as misfit:
-                misfit.within(f".{key}")
-                raise
-        if missing := [key for key in needed if key not in value]:
-            raise Misfit(f"has no '{missing[0]}'")
-        return kind(**found)
-
-    return read_object
+    needed = {each.name: each.default is MISSING for each in fields(kind)}
+    return {key: (name, types[name], needed[name]) for name, key in keys(kind).items()}
 
 
-def _enum_reader(kind: type[Enum]) -> Reader:
-    known = {each.value: each for each in kind}
+def _object(kind: Any, value: Any, where: str) -> Any:
+    _check(dict, value, where)
+    known, found = _fields(kind), {}
+    for key, item in value.items():
+        if key not in known:
+            raise Misfit(f"{where} has '{key}', which is not known here".strip())
+        name, type_, _ = known[key]
+        found[name] = from_plain(type_, item, f"{where}.{key}")
+    for key, (_, _, needed) in known.items():
+        if needed and key not in value:
+            raise Misfit(f"{where} has no '{key}'".strip())
+    return kind(**found)
 
-    def read_enum(value: Any) -> Enum:
-        if not isinstance(value, str | int) or value not in known:
-            raise Misfit(f"is {value!r}, not one of {', '.join(map(repr, known))}")
-        return known[value]
 
-    return read_enum
-
-
-def _checker(kind: type) -> Reader:
+def _check(kind: type, value: Any, where: str) -> None:
     kinds = (int, float) if kind is float else (kind,)
-
-    def check(value: Any) -> Any:
-        if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
-            raise Misfit(f"is {value!r}, not of type {kind.__name__}")
-        return value
-
-    return check
+    if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
+        raise Misfit(f"{where} is {value!r}, not of type {kind.__name__}".strip())
 
 
 def read_json(path: Path, kind: Any, what: str) -> Any:
