@@ -3,7 +3,6 @@
 from prober.findings.evolutions import draw_evolutions
 from prober.findings.finding import Evidence, Field, Score
 from prober.findings.found_facets import Found, facets_by_stem
-from prober.findings.maxima import FourMaxima
 from prober.findings.maxima_pictures import draw_maxima
 from prober.findings.picture_folder import PictureFolder
 from prober.findings.real_evidence import real_evidence
@@ -13,19 +12,12 @@ from prober.findings.tuning import tuning_of
 from prober.findings.units import Unit
 
 
-def gather(
-    survey: Survey,
-    unit: Unit,
-    maxima: FourMaxima | None,
-    found: Found | None,
-    folder: PictureFolder,
-) -> Evidence:
+def gather(survey: Survey, unit: Unit, found: Found | None, folder: PictureFolder) -> Evidence:
     """Gathers what a finding rests on, and writes its pictures.
 
     Args:
         survey: What units answer to images that are at hand.
         unit: The unit.
-        maxima: Its maxima; None if the unit is dead.
         found: What the search has found; None if the unit is dead.
         folder: Where its pictures are written.
     """
@@ -33,7 +25,7 @@ def gather(
     score = found.score if found else Score(curves.neutral, curves.neutral)
     return Evidence(
         score=score,
-        maxima=draw_maxima(maxima, window, folder) if maxima else None,
+        maxima=draw_maxima(found.maxima, window, folder) if found else None,
         field=Field(window.top, window.left, window.height, window.width),
         neuron=window.neuron,
         pictures=draw_evolutions(

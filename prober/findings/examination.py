@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from prober.findings.cut_cnn import CutCNN
 from prober.findings.evidence import gather
 from prober.findings.facet_pictures import draw_facet
 from prober.findings.finding import Finding, Shares
@@ -39,28 +40,22 @@ def examine(
     points: list[Point] = []
     for units in survey.units.values():
         print(f"Examining {units[0].layer}.")
+        cut = CutCNN(survey.subject, units[0].layer, survey.window(units[0]))
         for unit in units:
-            found = None if unit in survey.dead else find_facets(survey, unit, searched)
-            findings.append(
-                _finding(survey, unit, maxima.get(unit), found, PictureFolder(folder, unit))
-            )
+            own = maxima.get(unit)
+            found = find_facets(survey, unit, cut, own, searched) if own else None
+            findings.append(_finding(survey, unit, found, PictureFolder(folder, unit)))
             points += points_of(survey, unit, found) if found else []
     return findings, points
 
 
-def _finding(
-    survey: Survey,
-    unit: Unit,
-    maxima: FourMaxima | None,
-    found: Found | None,
-    folder: PictureFolder,
-) -> Finding:
-    evidence = gather(survey, unit, maxima, found, folder)
+def _finding(survey: Survey, unit: Unit, found: Found | None, folder: PictureFolder) -> Finding:
+    evidence = gather(survey, unit, found, folder)
     facets, doubts = [], []
     if found is None:
         verdict = of_the_dead(survey.real is not None)
     else:
-        verdict = conclude(found.groups, survey.curves(unit), evidence.score.best)
+        verdict = conclude(found.groups, found.maxima)
         doubts = real_doubts(verdict.kinds, evidence.data)
         facets = [
             draw_facet(number, group, found.optima, survey.window(unit), folder)
@@ -72,7 +67,7 @@ def _finding(
         channel=unit.channel,
         position=unit.position,
         kinds=verdict.kinds,
-        shares=Shares(*maxima.shares.tolist()) if maxima else None,
+        shares=Shares(*found.maxima.shares.tolist()) if found else None,
         dead=verdict.dead,
         polysemantic=verdict.polysemantic,
         hue=verdict.hue,

@@ -1,17 +1,15 @@
-"""The pictures of a facet: its optima, and what is left of the best one."""
+"""The pictures of a facet: its optima, the best first."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from prober.common.colors import without_color
-from prober.common.pictures import enlarge, shrunk, sprite, to_bytes
+from prober.common.pictures import enlarge, sprite, to_bytes
 from prober.findings.facets import Group
-from prober.findings.finding import Facet, Intervention, Interventions, Score
-from prober.findings.interventions import TURNS, flat, hue_turned, shuffled
-from prober.findings.optima import INTERVENTIONS, Optima
-from prober.findings.picture_folder import CELL_SIDE, PictureFolder
+from prober.findings.finding import Facet
+from prober.findings.optima import Optima
+from prober.findings.picture_folder import PictureFolder
 from prober.findings.windows import Window
 
 FACET_PICTURES = 4
@@ -21,7 +19,7 @@ FACET_PICTURES = 4
 def draw_facet(
     number: int, group: Group, optima: Optima, window: Window, folder: PictureFolder
 ) -> Facet:
-    """Writes a facet's pictures, cropped to the field and whole, and its interventions.
+    """Writes a facet's pictures, cropped to the field and whole.
 
     Args:
         number: Which of the unit's facets it is.
@@ -40,42 +38,14 @@ def draw_facet(
     ]
     return Facet(
         kind=group.kind,
+        shares=group.shares,
+        strength=group.strength,
         hue=group.hue,
         orientation=group.orientation,
         score=optima.score[best].item(),
         share=len(group.members) / len(optima),
         pictures=tuple(pictures),
         full=folder.write(f"facet{number}_full.png", _enlarged(optima.images[best])),
-        interventions=_interventions(number, best, optima, window, folder),
-    )
-
-
-def _interventions(
-    number: int, best: int, optima: Optima, window: Window, folder: PictureFolder
-) -> Interventions:
-    image = optima.images[[best]]
-    shown = [
-        image,
-        torch.full_like(image, 0.5),
-        without_color(image),
-        shuffled(image, window)[0],
-        flat(optima.flat_color[[best]], image),
-        flat(optima.flat_gray[[best]], image),
-    ]
-    names = ["as synthesized", *INTERVENTIONS]
-    scores = [optima.score[best].item(), *optima.after[best].tolist()]
-    if image.shape[1] == 3:
-        shown += [hue_turned(image, degrees) for degrees in TURNS]
-        names += [f"hue turned {degrees}°" for degrees in TURNS]
-    cells = shrunk(to_bytes(window.crop(torch.cat(shown))), CELL_SIDE)
-    own = Score(neutral=optima.neutral[best].item(), best=scores[0])
-    return Interventions(
-        sprite=folder.write(f"facet{number}_interventions.png", sprite(cells[None])),
-        cell=cells.shape[1:3],
-        items=tuple(
-            Intervention(name, score, own.share(score))
-            for name, score in zip(names, scores, strict=True)
-        ),
     )
 
 

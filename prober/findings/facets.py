@@ -9,18 +9,20 @@ from torch import Tensor
 
 from prober.ascent.objectives import Objective
 from prober.common.colors import distance, on_circle, without_color
-from prober.findings.finding import Kind
-from prober.findings.kinds import KIND_MARGIN, kind_of
-from prober.findings.optima import Optima
+from prober.findings.finding import Kind, Shares
+from prober.findings.kinds import kind_of
+from prober.findings.maxima import FourMaxima
+from prober.findings.nearby_maxima import BLENDS, FACET_VALLEY
+from prober.findings.optima import Optima, Preferences, known_distance
 from prober.findings.responses import scores
 from prober.findings.tuning import Curves, peaks
 from prober.subject import Subject
 
-FACET_GAIN = 0.75
+FACET_GAIN = 0.5
 """A facet counts if its best optimum reaches this share of the gain of the best of all."""
 
 SHARE_DIFFERENCE = 0.4
-"""Optima of two kinds are of two facets if what they survive differs by this share of the gain."""
+"""Optima of two kinds are of two facets if what their gain is due to differs by this share."""
 
 HUE_DIFFERENCE = 50.0
 """Degrees between the preferred hues of two optima that are not the same color."""
@@ -46,21 +48,16 @@ BAR_DISTANCE = 20.0
 BRIGHTNESS_DIFFERENCE = 0.5
 """Difference of luminance between two optima that are not the same brightness."""
 
-FACET_VALLEY = 0.9
-"""Two optima are of two facets only if the score falls below this share of the lower one's gain
-somewhere between them. It cannot on the way between two optima of one quasi-concave detector, as
-every linear one, minimum or threshold of such is; the maximum of two unrelated ones has it."""
-
-BLENDS = (0.25, 0.5, 0.75)
-"""How far between two optima the valley is looked for."""
-
 
 @dataclass(frozen=True)
 class Group:
     """Optima of a unit that are one facet.
 
     Attributes:
-        kind: What they want: `color`, `shape`, `color+shape`, `brightness` or `mixed`.
+        kind: What they want: `color`, `shape`, `color+shape` or `brightness`.
+        shares: What the gain is due to: that of the unit, or, where it has several facets, what can
+            be reached from the best optimum without leaving its facet.
+        strength: How far the score goes in it, as a share of the unit's gain.
         members: The optima, by their number among the unit's, best first.
         hue: Degrees, None if it has no color.
         orientation: Degrees, None if it has no shape, or one without a direction.
@@ -69,6 +66,8 @@ class Group:
     """
 
     kind: Kind
+    shares: Shares
+    strength: float
     members: tuple[int, ...]
     hue: float | None
     orientation: float | None
@@ -77,7 +76,7 @@ class Group:
 
 
 def group_optima(
-    subject: Subject, objective: Objective, optima: Optima, curves: Curves
+    subject: Subject, objective: Objective, optima: Optima, curves: Curves, maxima: FourMaxima
 ) -> list[Group]:
     """Groups the optima of one unit into facets.
 
@@ -86,67 +85,63 @@ def group_optima(
         objective: The unit's objective.
         optima: Its N optima.
         curves: What it answers to bars and gratings.
+        maxima: Its maxima.
 
     Returns:
-        The facets, the one with the best score first. Pictures of two things at once belong to
-        none, unless there are no others.
+        The facets, the one with the best score first.
     """
     gain = optima.gain
     best = gain.max()
-    kinds = [kind_of(*left) for left in optima.left.tolist()]
     order = gain.argsort(descending=True).tolist()
-    near = [i for i in order if best > 0 and gain[i] >= FACET_GAIN * best]
-    left = [i for i in near if kinds[i][0] != Kind.MIXED] or near
-    groups: list[Group] = []
+    left = [i for i in order if best > 0 and gain[i] >= FACET_GAIN * best]
+    found: list[tuple[list[int], float]] = []
     separation = 0.5
     while left:
         first = left[0]
-        others = {
-            i: apart for i in left[1:] if (apart := difference(optima, kinds, curves, first, i)) > 0
-        }
+        others = {i: apart for i in left[1:] if (apart := difference(optima, curves, first, i)) > 0}
         valleys = _valleys(subject, objective, optima, first, list(others))
         parted = {
             i: min(apart, (FACET_VALLEY - valley) / FACET_VALLEY / 2)
             for (i, apart), valley in zip(others.items(), valleys, strict=True)
             if valley < FACET_VALLEY
         }
-        members = [i for i in left if i not in parted]
-        # Of one whose kind is not sure it is not sure either that it is a facet of its own.
-        if not groups or kinds[first][1] >= KIND_MARGIN:
-            groups.append(_group(optima, kinds, members, separation))
+        found.append(([i for i in left if i not in parted], separation))
         left = list(parted)
         separation = parted[left[0]] if left else separation
-    return groups
+    if len(found) == 1:
+        whole = Shares(*maxima.shares.tolist())
+        return [_group(optima, maxima, whole, members, apart) for members, apart in found]
+    shares = optima.shares
+    return [_group(optima, maxima, shares[own[0]], own, apart) for own, apart in found]
 
 
-def difference(
-    optima: Optima,
-    kinds: Sequence[tuple[Kind, float]],
-    curves: Curves,
-    one: int,
-    other: int,
-) -> float:
+def difference(optima: Optima, curves: Curves, one: int, other: int) -> float:
     """Tells how plainly two optima are of different kinds, hues, directions or brightness.
 
     Returns:
         0 if they are not, else how far beyond the limit the difference lies, up to 0.5.
     """
-    kind = kinds[one][0]
-    if kind != kinds[other][0]:
-        left = optima.left[[one, other]].clamp(0, 1)
-        return _beyond((left[0] - left[1]).abs().max().item(), SHARE_DIFFERENCE, 1)
+    shares = [optima.shares[i] for i in (one, other)]
+    kinds = [kind_of(own)[0] for own in shares]
+    near, pair = optima.near, [one, other]
     found = 0.0
-    if "color" in kind and optima.hue_agreement[[one, other]].min() >= SURE_HUE_AGREEMENT:
-        apart = known_distance(optima.hue[one].item(), optima.hue[other].item(), 360)
+    if kinds[0] != kinds[1]:
+        parts = [(own.color, own.shape, own.brightness) for own in shares]
+        apart = max(abs(a - b) for a, b in zip(*parts, strict=True))
+        found = max(found, _beyond(apart, SHARE_DIFFERENCE, 1))
+    if all("color" in kind for kind in kinds) and near.hue_agreement[pair].min() >= (
+        SURE_HUE_AGREEMENT
+    ):
+        apart = known_distance(near.hue[one].item(), near.hue[other].item(), 360)
         found = max(found, _beyond(apart, HUE_DIFFERENCE, 180))
-    if "shape" in kind:
-        angles = optima.orientation[[one, other]].tolist()
-        sure = optima.orientation_contrast[[one, other]].min() >= SURE_ORIENTATION_CONTRAST
+    if all("shape" in kind for kind in kinds):
+        angles = near.orientation[pair].tolist()
+        sure = near.orientation_contrast[pair].min() >= SURE_ORIENTATION_CONTRAST
         if sure or both_are_peaks(curves, angles, float(optima.score.max())):
             apart = known_distance(angles[0], angles[1], 180)
             found = max(found, _beyond(apart, ORIENTATION_DIFFERENCE, 90))
-    if kind == Kind.BRIGHTNESS:
-        light = without_color(optima.flat_color[[one, other], :, None, None])[:, 0]
+    if kinds == [Kind.BRIGHTNESS] * 2:
+        light = without_color(optima.flat_color[pair][:, :, None, None])[:, 0]
         found = _beyond((light[0] - light[1]).abs().item(), BRIGHTNESS_DIFFERENCE, 1)
     return found
 
@@ -184,40 +179,29 @@ def _nearest(angles: Sequence[float], angle: float) -> float:
     return min(angles, key=lambda other: distance(other, angle, 180))
 
 
-def facet_shown(others: Optima, groups: Sequence[Group]) -> list[int | None]:
+def facet_shown(near: Preferences, groups: Sequence[Group]) -> list[int | None]:
     """Tells which facet other pictures of the unit show, those of its whole channel, say.
 
     Args:
-        others: M pictures.
+        near: What is preferred near M pictures.
         groups: The facets.
 
     Returns:
-        For each picture the number of the first facet of its kind, about its hue and its
-        orientation, or None.
+        For each picture the number of the first facet of about its hue and its orientation, or
+        None. What has a hue or an orientation is not shown by what has none.
     """
-    kinds = [kind_of(*left)[0] for left in others.left.tolist()]
-    found: list[int | None] = []
-    for kind, hue, angle in zip(
-        kinds, others.hue.tolist(), others.orientation.tolist(), strict=True
-    ):
-        same = (
-            number
-            for number, group in enumerate(groups)
-            if group.kind == kind
-            and (group.hue is None or known_distance(group.hue, hue, 360) < HUE_DIFFERENCE)
-            and (
-                group.orientation is None
-                or known_distance(group.orientation, angle, 180) < ORIENTATION_DIFFERENCE
-            )
-        )
-        found.append(next(same, None))
-    return found
+    return [
+        next((number for number, group in enumerate(groups) if _alike(group, hue, angle)), None)
+        for hue, angle in zip(near.hue.tolist(), near.orientation.tolist(), strict=True)
+    ]
 
 
-def known_distance(one: float, other: float, period: float) -> float:
-    """Returns the distance of two angles on a circle; 0 if one of them is none (NaN)."""
-    away = distance(one, other, period)
-    return 0.0 if math.isnan(away) else away
+def _alike(group: Group, hue: float, orientation: float) -> bool:
+    """Whether a facet has a hue and an orientation, NaN for none, wherever it has one itself."""
+    return (group.hue is None or distance(group.hue, hue, 360) < HUE_DIFFERENCE) and (
+        group.orientation is None
+        or distance(group.orientation, orientation, 180) < ORIENTATION_DIFFERENCE
+    )
 
 
 def _beyond(value: float, limit: float, most: float) -> float:
@@ -234,24 +218,24 @@ def _valleys(
     ends = optima.images[others]
     images = torch.cat([torch.lerp(optima.images[[first]], ends, blend) for blend in BLENDS])
     between = scores(subject, [objective] * len(images), images).double()
-    lowest = between.view(len(BLENDS), -1).amin(0) - optima.neutral[first]
+    lowest = between.view(len(BLENDS), -1).amin(0) - optima.neutral
     gain = optima.gain
     return (lowest / torch.minimum(gain[first], gain[others])).tolist()
 
 
 def _group(
-    optima: Optima,
-    kinds: Sequence[tuple[Kind, float]],
-    members: Sequence[int],
-    separation: float,
+    optima: Optima, maxima: FourMaxima, shares: Shares, members: Sequence[int], separation: float
 ) -> Group:
     best = members[0]
-    kind, margin = kinds[best]
+    kind, margin = kind_of(shares)
+    near, gain = optima.near, (maxima.scores[0] - maxima.neutral).item()
     return Group(
         kind=kind,
+        shares=shares,
+        strength=min(1.0, (optima.reached[best, 0].item() - optima.neutral) / gain),
         members=tuple(members),
-        hue=_angle(optima.hue[best], 360) if "color" in kind else None,
-        orientation=_angle(optima.orientation[best], 180) if "shape" in kind else None,
+        hue=_angle(near.hue[best], 360) if "color" in kind else None,
+        orientation=_angle(near.orientation[best], 180) if "shape" in kind else None,
         margin=margin,
         separation=separation,
     )

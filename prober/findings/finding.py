@@ -23,19 +23,17 @@ class Kind(StrEnum):
     """What a facet wants, or what is said of a unit in its place.
 
     Attributes:
-        COLOR: A flat color excites it, too; its shape in gray does not.
-        SHAPE: Its shape excites it in gray, too; a flat color does not.
-        COLOR_AND_SHAPE: It needs both at once.
-        BRIGHTNESS: Light or dark, neither color nor shape.
-        MIXED: Its picture shows two things at once; such a facet's unit is unclear.
-        UNCLEAR: The evidence is too thin or contradicts itself; of units alone.
+        COLOR: A share of 0.6 or more of its gain is due to color.
+        SHAPE: A share of 0.6 or more of its gain is due to shape.
+        COLOR_AND_SHAPE: Neither share is so large, and brightness is not the largest.
+        BRIGHTNESS: Neither share is so large, and brightness, light or dark, is the largest.
+        UNCLEAR: The search did not settle or its figures contradict each other; of units alone.
     """
 
     COLOR = "color"
     SHAPE = "shape"
     COLOR_AND_SHAPE = "color+shape"
     BRIGHTNESS = "brightness"
-    MIXED = "mixed"
     UNCLEAR = "unclear"
 
 
@@ -112,40 +110,14 @@ class Maxima:
 
 
 @dataclass(frozen=True)
-class Intervention:
-    """What an optimum scores after something was done to it.
-
-    Attributes:
-        name: What was done: `as synthesized`, `without color`, ….
-        score: The score. "pixels shuffled" shows one order, and its score is the mean over four.
-        share: The share of the gain of this optimum; `null` if it has none.
-    """
-
-    name: str
-    score: float
-    share: float | None
-
-
-@dataclass(frozen=True)
-class Interventions(Sprite):
-    """What is left of an optimum when something is taken away.
-
-    Attributes:
-        sprite: File of one row, a cell for each of `items`.
-        cell: Height and width of a cell, in pixels.
-        items: What was done, see below.
-    """
-
-    items: tuple[Intervention, ...]
-
-
-@dataclass(frozen=True)
 class Facet:
     """One of the different things that excite a unit.
 
     Attributes:
-        kind: `color`, `shape`, `color+shape`, `brightness`, or `mixed` if the picture shows two
-            things at once and none shows one of them alone; of its best optimum.
+        kind: `color`, `shape`, `color+shape` or `brightness`, by its shares.
+        shares: What its gain is due to: that of the unit, or, of several facets, of what can be
+            reached from its best optimum without leaving it.
+        strength: How far the score goes in it, as a share of the unit's gain.
         hue: Degrees on the HSV circle, of its best optimum; `null` if it has no color.
         orientation: Degrees along the stroke, counter-clockwise from horizontal, modulo 180, of
             its best optimum; `null` if it has no shape, or one without a direction.
@@ -154,10 +126,9 @@ class Facet:
         pictures: Files: optima cropped to what the neuron sees, the best first, then those least
             like it.
         full: File: the best one, whole.
-        interventions: What is left of it when something is taken away, see below.
 
-    A facet counts if its best optimum reaches at least 75 % of the gain of the best of all. Two
-    optima are of two facets if they plainly differ (in what they survive by 40 % of the gain, in
+    A facet counts if its best optimum reaches at least half of the gain of the best of all. Two
+    optima are of two facets if they plainly differ (in what is due to what by 40 % of the gain, in
     hue by 50°, in orientation by 25° if the strokes are straight or bars of both orientations
     excite the unit, in brightness by half) and the score falls to less than 90 % of the lower one's
     gain somewhere on the straight line between them. Within one linear detector, or a minimum of
@@ -172,13 +143,14 @@ class Facet:
     """
 
     kind: Kind
+    shares: Shares
+    strength: float
     hue: float | None
     orientation: float | None
     score: float
     share: float
     pictures: tuple[str, ...]
     full: str
-    interventions: Interventions
 
 
 @dataclass(frozen=True)
@@ -532,7 +504,8 @@ class Finding:
         polysemantic: Whether it has two facets or more.
         hue: Degrees, of its first facet that has one.
         orientation: Degrees, of its first facet that has one.
-        confidence: 0 to 1: how often claims with such figures are right on planted units.
+        confidence: 0 to 1: how often claims with such figures are right, on planted units and on
+            trained ones.
         why: Sentences: why it is unclear, dead, or not trusted.
         trusted: Whether its picture excites it by the path of real images; `null` without real
             images.

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import torch
 
+from prober.findings.cut_cnn import CutCNN
 from prober.findings.evolutions import shown_of
 from prober.findings.facets import Group, facet_shown, group_optima
 from prober.findings.finding import Score
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
-from prober.findings.optima import Optima, measure_optima
+from prober.findings.maxima import FourMaxima
+from prober.findings.optima import Optima, measure_optima, preferences
 from prober.findings.survey import Survey
 from prober.findings.units import Unit
 from prober.findings.verdict import settled
@@ -20,11 +22,13 @@ class Found:
     """What the search has found of a unit that is not dead.
 
     Attributes:
+        maxima: Its maxima.
         visualizations: Those whose images the optima are; none if every start has failed.
         optima: The optima.
         groups: The facets, the best first.
     """
 
+    maxima: FourMaxima
     visualizations: list[SweepPicture]
     optima: Optima
     groups: list[Group]
@@ -32,7 +36,7 @@ class Found:
     @property
     def score(self) -> Score:
         """How far the unit's score goes."""
-        return Score(self.optima.neutral[0].item(), self.optima.score.max().item())
+        return Score(self.maxima.neutral.item(), self.maxima.scores[0].item())
 
     @property
     def starts(self) -> dict[str, int]:
@@ -41,12 +45,20 @@ class Found:
         return {origin: origins.count(origin) for origin in dict.fromkeys(origins)}
 
 
-def find_facets(survey: Survey, unit: Unit, searched: FinishedSweep | None) -> Found:
-    """Intervenes on all optima of a unit and groups them.
+def find_facets(
+    survey: Survey,
+    unit: Unit,
+    cut: CutCNN,
+    maxima: FourMaxima,
+    searched: FinishedSweep | None,
+) -> Found:
+    """Measures all optima of a unit and groups them.
 
     Args:
         survey: What units answer to images that are at hand.
         unit: The unit.
+        cut: The CNN cut down to what it sees.
+        maxima: Its maxima.
         searched: What the search for facets has made.
     """
     own = survey.candidates(unit)
@@ -57,9 +69,13 @@ def find_facets(survey: Survey, unit: Unit, searched: FinishedSweep | None) -> F
         or [torch.full((1, *survey.subject.input_shape), 0.5)]
     )
     objective, curves = survey.objective(unit), survey.curves(unit)
-    optima = measure_optima(survey.subject, [objective] * len(images), images, survey.window(unit))
-    groups = group_optima(survey.subject, objective, optima, curves)
-    return Found([*own, *more], optima, settled(groups, curves))
+    optima = measure_optima(
+        survey.subject, objective, images, survey.window(unit), cut, maxima, unit.channel
+    )
+    # Should the search for facets have found more, that is the maximum.
+    maxima = maxima.or_better(images[optima.score.argmax()], optima.score.max())
+    groups = group_optima(survey.subject, objective, optima, curves, maxima)
+    return Found(maxima, [*own, *more], optima, settled(groups, curves))
 
 
 def facets_by_stem(survey: Survey, unit: Unit, found: Found) -> dict[str, int | None]:
@@ -79,8 +95,8 @@ def facets_by_stem(survey: Survey, unit: Unit, found: Found) -> dict[str, int | 
         whole = Window(None, 0, 0, *survey.subject.input_shape[1:])
         objectives = [other.objective for other in others]
         images = survey.sweep.images(others)
-        optima = measure_optima(survey.subject, objectives, images, whole)
-        numbers = facet_shown(optima, found.groups)
+        near = preferences(survey.subject, objectives, images, whole)
+        numbers = facet_shown(near, found.groups)
         shown |= {v.record["stem"]: n for v, n in zip(others, numbers, strict=True)}
     if found.visualizations:
         stems = [v.record["stem"] for v in found.visualizations]

@@ -6,6 +6,7 @@ among all is a start among the gray ones, so that the maxima are nested: B <= G 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 from prober.findings.cut_cnn import CutCNN
 from prober.findings.kinds import shares_of
 from prober.findings.sign_ascent import climb
+from prober.findings.starts import choose_starts
 from prober.findings.survey import Survey
 from prober.findings.units import Unit
 from prober.findings.windows import Window
@@ -98,6 +100,13 @@ class FourMaxima:
         one, other = shares_of(self.neutral, self.halves)[..., :3]
         return (one - other).abs().amax(-1) <= SETTLED
 
+    def or_better(self, image: Tensor, score: Tensor) -> "FourMaxima":
+        """Returns those of one unit with another image `[C, H, W]`, if that excites it more."""
+        if not score > self.scores[0]:
+            return self
+        scores = torch.cat([score[None].to(self.scores), self.scores[1:]])
+        return replace(self, scores=scores, images=(image, *self.images[1:]))
+
     def of(self, number: int) -> "FourMaxima":
         """Returns those of one unit."""
         return FourMaxima(
@@ -114,6 +123,7 @@ def find_maxima(
     channels: Sequence[int],
     window: Window,
     breadth: Breadth | None = None,
+    known: Tensor | None = None,
 ) -> FourMaxima:
     """Looks for the four maxima of units of one layer.
 
@@ -126,21 +136,28 @@ def find_maxima(
         channels: U channels of it.
         window: Where its neuron looks.
         breadth: How far and wide to search; by default less where a forward pass is costly.
+        known: `[K, C, H, W]` in [0, 1], images that are known to excite one of the units.
     """
     cut = CutCNN(subject, layer, window)
     breadth = breadth or breadth_for(cut, channels[0])
     whole = CutCNN(subject, layer, window, whole=True)
-    found = _search(cut, channels, breadth)
+    if known is None:
+        known = torch.zeros(0, *subject.input_shape)
+    found = _search(cut, channels, breadth, cut.crop(known))
     rescored = _rescored(whole, channels, found)
     # The cut was checked with noise. Should it differ elsewhere, the whole image does not.
     gain = (rescored.scores[:, 0] - rescored.neutral).clamp_min(1e-12)
     if ((rescored.scores - found.scores).abs() > CUT_ERROR * gain[:, None]).any():
-        rescored = _rescored(whole, channels, _search(whole, channels, breadth))
+        rescored = _rescored(whole, channels, _search(whole, channels, breadth, known))
     return rescored
 
 
 def maxima_of_live_units(survey: Survey) -> dict[Unit, FourMaxima]:
-    """Looks for the four maxima of every unit that is not dead."""
+    """Looks for the four maxima of every unit that is not dead.
+
+    Where no noise and no flat color moves a unit, a constant having the say, the search is made
+    again from the images that moved it in the survey.
+    """
     found: dict[Unit, FourMaxima] = {}
     for (layer, _), units in survey.units.items():
         live = [unit for unit in units if unit not in survey.dead]
@@ -148,9 +165,30 @@ def maxima_of_live_units(survey: Survey) -> dict[Unit, FourMaxima]:
             channels = [unit.channel for unit in live]
             maxima = find_maxima(survey.subject, layer, channels, survey.window(live[0]))
             found |= {unit: maxima.of(i) for i, unit in enumerate(live)}
+            asleep = [unit for unit in live if not found[unit].scores[0] > found[unit].neutral]
+            found |= {unit: _from_what_moves(survey, unit) for unit in asleep}
     return found
 
 
+def _from_what_moves(survey: Survey, unit: Unit) -> FourMaxima:
+    """Looks for the maxima of a unit from flat, striped and real images and others' pictures."""
+    window = survey.window(unit)
+    (starts,) = choose_starts(
+        survey.subject,
+        [unit],
+        window,
+        survey.battery,
+        survey.pictures,
+        survey.to_pictures[unit.site].strongest,
+        survey.real,
+    )
+    images = [start.image for start in starts]
+    images += [survey.awakened[unit]] if unit in survey.awakened else []
+    known = torch.stack(images)
+    return find_maxima(survey.subject, unit.layer, [unit.channel], window, known=known).of(0)
+
+
+@cache
 def breadth_for(cnn: CutCNN, channel: int) -> Breadth:
     """Chooses how far and wide to search, by the cost of a forward pass to a channel."""
     return NARROW if cnn.operations(channel) > COSTLY else WIDE
@@ -159,16 +197,14 @@ def breadth_for(cnn: CutCNN, channel: int) -> Breadth:
 def _rescored(whole: CutCNN, channels: Sequence[int], found: FourMaxima) -> FourMaxima:
     """Takes the scores from whole images that went through the whole CNN."""
     scores = [whole.scores(images, channels).diagonal() for images in found.images]
-    return replace(
-        found, neutral=_mid_gray(whole, channels), scores=_nested(torch.stack(scores, 1))
-    )
+    return replace(found, neutral=_mid_gray(whole, channels), scores=nested(torch.stack(scores, 1)))
 
 
 def _mid_gray(cnn: CutCNN, channels: Sequence[int]) -> Tensor:
     return cnn.scores(torch.full((1, 1, 1, 1), 0.5), channels)[0]
 
 
-def _nested(scores: Tensor) -> Tensor:
+def nested(scores: Tensor) -> Tensor:
     """Makes `[..., 4]` what they are but for rounding: nested."""
     most, gray, flat, both = scores.unbind(-1)
     gray, flat = torch.maximum(gray, both), torch.maximum(flat, both)
@@ -179,12 +215,12 @@ Best = tuple[Tensor, Tensor]
 """For U units their best scores `[U]` and the fields that had them `[U, c, h, w]`."""
 
 
-def _search(cnn: CutCNN, channels: Sequence[int], breadth: Breadth) -> FourMaxima:
+def _search(cnn: CutCNN, channels: Sequence[int], breadth: Breadth, known: Tensor) -> FourMaxima:
     colors = cnn.shape[0]
     flat_gray = _flat(cnn, channels, 1, GRAYS, breadth.peaks)
     flat = _better(_flat(cnn, channels, colors, breadth.colors, breadth.peaks), flat_gray)
-    gray, half_gray = _wide(cnn, channels, 1, [flat_gray], breadth)
-    most, half_most = _wide(cnn, channels, colors, [gray, flat], breadth)
+    gray, half_gray = _wide(cnn, channels, 1, [flat_gray], breadth, known.mean(1, keepdim=True))
+    most, half_most = _wide(cnn, channels, colors, [gray, flat], breadth, known)
     back = _climb_on(cnn, channels, most[1].mean(1, keepdim=True), breadth.steps)
     gray = _better(gray, back)
     best = (_better(most, gray), gray, flat, flat_gray)
@@ -193,7 +229,7 @@ def _search(cnn: CutCNN, channels: Sequence[int], breadth: Breadth) -> FourMaxim
         neutral=_mid_gray(cnn, channels),
         scores=torch.stack([score for score, _ in best], 1),
         images=tuple(cnn.embedded(fields) for _, fields in best),
-        halves=_nested(torch.stack(halves, -1)),
+        halves=nested(torch.stack(halves, -1)),
     )
 
 
@@ -253,6 +289,7 @@ def _wide(
     colors: int,
     within: Sequence[Best],
     breadth: Breadth,
+    known: Tensor,
 ) -> tuple[Best, Tensor]:
     """Searches fields with a shape, gray (`colors` = 1) or of any colors.
 
@@ -262,15 +299,18 @@ def _wide(
         colors: Of the fields.
         within: The maxima of the sets within.
         breadth: How far and wide.
+        known: `[K, colors, h, w]`, what is known to excite one of the units.
 
     Returns:
-        What is best, and the best scores of each half of the noise, `[2, U]`.
+        What is best, and the best scores from each half of the noise and all that is known,
+        `[2, U]`.
     """
     units, size = len(channels), (colors, *cnn.shape[1:])
     generator = torch.Generator().manual_seed(colors)
     noise = torch.rand(breadth.noises, *size, generator=generator)
-    known = [fields.expand(-1, *size)[:, None] for _, fields in within]
-    starts = torch.cat([noise.expand(units, *noise.shape), *known], 1)
+    others = [fields.expand(-1, *size)[:, None] for _, fields in within]
+    others.append(known.expand(units, *known.shape))
+    starts = torch.cat([noise.expand(units, *noise.shape), *others], 1)
     first = torch.full(starts.shape[:2], KNOWN_FIRST_STEP)
     first[:, : breadth.noises] = NOISE_FIRST_STEP
     of_units = torch.tensor(channels).repeat_interleave(starts.shape[1])
@@ -278,8 +318,11 @@ def _wide(
     found = _best_of_each(score, best, units)
     for smaller in within:
         found = _better(found, smaller)
-    from_noise = score.view(units, -1)[:, : breadth.noises].view(units, 2, -1)
-    return found, from_noise.amax(2).T
+    score = score.view(units, -1)
+    halves = score[:, : breadth.noises].view(units, 2, -1).amax(2)
+    if len(known):
+        halves = torch.maximum(halves, score[:, -len(known) :].amax(1, keepdim=True))
+    return found, halves.T
 
 
 def _best_of_each(scores: Tensor, fields: Tensor, units: int) -> Best:

@@ -7,16 +7,26 @@ from itertools import pairwise
 from prober.common.colors import on_circle
 from prober.findings.facets import Group
 from prober.findings.finding import Kind
-from prober.findings.kinds import KIND_MARGIN, SURVIVING_SHARE
+from prober.findings.maxima import FourMaxima
 from prober.findings.tuning import Curves, phase
+
+EITHER = -0.5
+"""An interaction from which on down color and shape are two things, either of which will do."""
+
+HILL_HEIGHT = 0.5
+"""The phase of a tuning curve is its hue if it answers there with this share of its highest."""
 
 DEAD_CONFIDENCE = 0.98
 """How sure it is that a unit is dead which nothing moves."""
 
-CONFIDENCE = ((0.0, 0.5), (0.1, 0.8), (0.2, 0.92), (0.35, 0.96), (0.5, 0.97))
-"""How often claims were right, by the distance of their deciding figure from the limit; straight
-in between. On planted units, and on others that were built without a look at these; lower than
-there where few of them lie."""
+KIND_CONFIDENCE = ((0.0, 0.5), (0.03, 0.9), (0.1, 0.95), (0.3, 0.97))
+"""How often the word for a facet was right, by how far its shares lie from another word; straight
+in between. On units of four trained CNNs, against a search of 64 starts of 1,000 steps: 46 of 46
+from 0.03 on, and 3 of 3 nearer, where either word is right; on planted ones 96 of 96."""
+
+FACETS_CONFIDENCE = ((0.0, 0.5), (0.1, 0.8), (0.2, 0.92), (0.35, 0.96), (0.5, 0.97))
+"""How often it was right that facets are several, by how far the figure that tells them apart lies
+from its limit. On planted units, and on others that were built without a look at these."""
 
 
 @dataclass(frozen=True)
@@ -52,56 +62,31 @@ def of_the_dead(saw_real_images: bool) -> Verdict:
     return Verdict((), DEAD_CONFIDENCE, (why,), dead=True)
 
 
-def conclude(groups: Sequence[Group], curves: Curves, best: float) -> Verdict:
+def conclude(groups: Sequence[Group], maxima: FourMaxima) -> Verdict:
     """Draws the conclusions about a unit that is not dead.
 
     Args:
         groups: Its facets, settled, the best first.
-        curves: What it answers to flat and striped images.
-        best: The score of its best picture.
+        maxima: Its maxima.
     """
-    kinds, why = tuple(sorted({group.kind for group in groups})), []
+    why = []
     if not groups:
         why.append("No start led to an image that excites it more than mid gray does.")
-    elif groups[0].margin < KIND_MARGIN:
+    elif not maxima.settled:
+        why.append("Its search did not settle: two halves of it find other shares.")
+    elif len(groups) == 1 and maxima.shares[3] <= EITHER:
         why.append(
-            "Its evidence is thin: what is left of the score without color or without shape is "
-            f"within {KIND_MARGIN:.0%} of the limit of {SURVIVING_SHARE:.0%} that tells its kind."
+            "Its figures contradict each other: color alone or shape alone would do, which is two "
+            "things, but its pictures show one."
         )
-    elif Kind.MIXED in kinds:
-        why.append("Its pictures show two things at once, and none shows one of them alone.")
-    against = doubts(groups, curves, best)
-    clearest = min((min(group.margin, group.separation) for group in groups), default=0.0)
     return Verdict(
-        kinds=(Kind.UNCLEAR,) if why else kinds,
-        confidence=confidence(0.0 if against else clearest),
-        why=(*why, *against),
+        kinds=(Kind.UNCLEAR,) if why else tuple(sorted({group.kind for group in groups})),
+        confidence=0.5 if why else confidence(groups),
+        why=tuple(why),
         polysemantic=len(groups) > 1,
         hue=next((group.hue for group in groups if group.hue is not None), None),
         orientation=next((g.orientation for g in groups if g.orientation is not None), None),
     )
-
-
-def doubts(groups: Sequence[Group], curves: Curves, best: float) -> list[str]:
-    """Says what speaks against the kind of a unit with one facet: flat patches of other colors.
-
-    The kind goes by what is left of the picture's own shape and color. That a patch which has
-    nothing of either excites the unit as well is not seen in it.
-    """
-    if len(groups) != 1 or groups[0].kind == Kind.BRIGHTNESS or best <= curves.neutral:
-        return []
-    found = []
-    patches = {"gray": curves.grays}
-    if "shape" in groups[0].kind and len(curves.flat):
-        patches["hue"] = curves.flat
-    for name, answers in patches.items():
-        share = ((answers.max() - curves.neutral) / (best - curves.neutral)).item()
-        if share >= SURVIVING_SHARE:
-            found.append(
-                f"A flat patch of another {name} than its picture's excites it, too: {share:.0%} "
-                "of the way."
-            )
-    return found
 
 
 def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:
@@ -122,15 +107,21 @@ def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:
         return list(groups)
     hue, number = on_circle(phase(curves.flat, 360), 360), len(curves.flat)
     height = curves.flat - curves.neutral
-    if height[round(hue / 360 * number) % number] < SURVIVING_SHARE * height.max():
+    if height[round(hue / 360 * number) % number] < HILL_HEIGHT * height.max():
         hue = height.argmax().item() / number * 360
     return [replace(groups[0], hue=hue)]
 
 
-def confidence(margin: float) -> float:
-    """Returns how sure a claim is, from the distance of its deciding figure from the limit."""
-    for (low, at_low), (high, at_high) in pairwise(CONFIDENCE):
-        if margin <= high:
-            part = (margin - low) / (high - low)
+def confidence(groups: Sequence[Group]) -> float:
+    """Returns how sure facets are: as sure as the least sure thing that is said of them."""
+    kinds = min(_between(KIND_CONFIDENCE, group.margin) for group in groups)
+    return min(kinds, *(_between(FACETS_CONFIDENCE, group.separation) for group in groups))
+
+
+def _between(measured: Sequence[tuple[float, float]], distance: float) -> float:
+    """Goes straight between what was measured at some distances."""
+    for (low, at_low), (high, at_high) in pairwise(measured):
+        if distance <= high:
+            part = (distance - low) / (high - low)
             return round(at_low + part * (at_high - at_low), 3)
-    return CONFIDENCE[-1][1]
+    return measured[-1][1]

@@ -177,8 +177,7 @@ def clearest(findings: Iterable[Finding]) -> list[Finding]:
 
 def shares(finding: Finding) -> Sequence[float]:
     """Returns for each facet what share of the unit's gain it reaches, 0 to 1."""
-    found = [finding.evidence.score.share(facet.score) for facet in finding.facets]
-    return [share for share in found if share is not None]
+    return [facet.strength for facet in finding.facets]
 
 
 def class_of(finding: Finding) -> ClassEvidence | None:

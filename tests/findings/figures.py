@@ -6,7 +6,8 @@ import math
 import numpy as np
 import torch
 
-from prober.findings.optima import Optima
+from prober.findings.maxima import FourMaxima
+from prober.findings.optima import Optima, Preferences
 from prober.findings.real_images import RealImages
 from prober.findings.real_responses import LOGIT_SITE, RealResponses
 from prober.findings.responses import Responses
@@ -23,19 +24,20 @@ def curves_of(**answers):
 
 
 def optimum(
-    left,
+    shares,
     score=1.0,
     hue=math.nan,
     hue_agreement=1.0,
     angle=math.nan,
     orientation_contrast=1.0,
     color=0.5,
-    by_gradient=None,
 ):
-    """One optimum: what is left without color, shape, both; its own color is that of its image."""
+    """One optimum: the shares of color, shape and brightness; its own color is that of its image.
+
+    Nothing near it scores more than it does, and color and shape do not interact.
+    """
     return {
-        "left": left,
-        "left_by_gradient": by_gradient or left,
+        "shares": shares,
         "score": score,
         "hue": hue,
         "hue_agreement": hue_agreement,
@@ -50,16 +52,31 @@ def optima_of(*optima, neutral=0.0):
     columns = {
         key: torch.tensor([each[key] for each in optima], dtype=torch.float64) for key in optima[0]
     }
-    without_color, without_shape, without_both = columns.pop("left").T
-    gain = columns["score"] - neutral
-    shares = [0 * gain, without_color, 0 * gain, without_shape, without_both]
-    colors = columns["flat_color"].float()
+    color, shape, light = columns.pop("shares").T
+    score = columns.pop("score")
+    reached = torch.stack([color + shape + light, shape + light, color + light, light], 1)
+    colors = columns.pop("flat_color").float()
     return Optima(
         images=colors[:, :, None, None].expand(-1, -1, 2, 2),
-        after=torch.stack([neutral + share * gain for share in shares], 1),
-        flat_gray=colors,
-        **(columns | {"flat_color": colors}),
+        score=score,
+        neutral=neutral,
+        reached=neutral + (score - neutral)[:, None] * reached,
+        flat_color=colors,
+        near=Preferences(**columns),
     )
+
+
+def maxima_of(shares=(1.0, 0.0, 0.0), interaction=0.0, neutral=0.0, gain=1.0, moved=0.0):
+    """The maxima of a unit with these shares, of which half of the search moves some color."""
+
+    def scores(color, shape, light):
+        gray, flat = shape + light - interaction / 2, color + light - interaction / 2
+        return neutral + gain * torch.tensor([color + shape + light, gray, flat, light]).double()
+
+    color, shape, light = shares
+    halves = [scores(color, shape, light), scores(color - moved, shape + moved, light)]
+    image = torch.zeros(3, 2, 2)
+    return FourMaxima(torch.tensor(neutral).double(), halves[0], (image,) * 4, torch.stack(halves))
 
 
 def data_of(labels, hues=(0, 120, 240), classes=("a", "b", "c")):

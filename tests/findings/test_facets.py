@@ -13,11 +13,11 @@ from prober.findings.facets import (
     difference,
     facet_shown,
     group_optima,
-    known_distance,
 )
-from prober.findings.kinds import kind_of
+from prober.findings.finding import Shares
+from prober.findings.optima import known_distance
 from prober.subject import Subject
-from tests.findings.figures import curves_of, optima_of, optimum
+from tests.findings.figures import curves_of, maxima_of, optima_of, optimum
 
 
 def test_an_angle_that_is_none_lies_apart_from_no_other():
@@ -25,17 +25,17 @@ def test_an_angle_that_is_none_lies_apart_from_no_other():
     assert known_distance(math.nan, 10.0, 360) == 0.0
 
 
-COLOR, SHAPE, BOTH, LIGHT = (0.0, 1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+COLOR, SHAPE, BOTH, LIGHT = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.5, 0.5, 0.0), (0.0, 0.0, 1.0)
 DIFFERENCES = {
     # By how much of what lies beyond the limit (40 % of the gain, 50 or 25 degrees, half of the
     # luminance) two optima differ; 0.5 is all of it.
     "kinds": (optimum(COLOR), optimum(SHAPE), 1 / 2),
-    "kinds, a little": (optimum((0.2, 0.8, 0.2)), optimum((0.7, 0.4, 0.1)), 0.1 / 0.6 / 2),
-    "kinds, as far as the limit": (optimum((0.3, 0.8, 0.2)), optimum((0.7, 0.4, 0.1)), 0),
-    "kinds, of which below gray counts as gray": (
-        optimum((-3.0, 0.6, 0.0)),
-        optimum((0.6, 0.1, 0.0)),
-        0.2 / 0.6 / 2,
+    "kinds, a little": (optimum((0.8, 0.2, 0.0)), optimum((0.3, 0.5, 0.2)), 0.1 / 0.6 / 2),
+    "kinds, as far as the limit": (optimum((0.7, 0.3, 0.0)), optimum((0.3, 0.3, 0.4)), 0),
+    "hues of kinds that are near": (
+        optimum((0.7, 0.3, 0.0), hue=10.0),
+        optimum((0.5, 0.5, 0.0), hue=130.0),
+        70 / 130 / 2,
     ),
     "hues": (optimum(COLOR, hue=10.0), optimum(COLOR, hue=130.0), 70 / 130 / 2),
     "opposite hues": (optimum(COLOR, hue=10.0), optimum(COLOR, hue=190.0), 1 / 2),
@@ -92,9 +92,8 @@ DIFFERENCES = {
 @pytest.mark.parametrize(("one", "other", "expected"), DIFFERENCES.values(), ids=DIFFERENCES)
 def test_how_plainly_two_optima_differ(one, other, expected):
     optima = optima_of(one, other)
-    kinds = [kind_of(*each["left"]) for each in (one, other)]
     for pair in ((0, 1), (1, 0)):
-        found = difference(optima, kinds, curves_of(), *pair)
+        found = difference(optima, curves_of(), *pair)
         assert found == pytest.approx(expected, abs=1e-6)
 
 
@@ -142,8 +141,7 @@ def test_strokes_are_two_where_bars_of_both_excite_the_unit(curves, angles, expe
     assert both_are_peaks(curves, angles, 1.0) is expected
     if expected:  # then it tells apart what is too crooked to be told apart by itself
         first, second = (optimum(SHAPE, angle=float(a), orientation_contrast=0.3) for a in angles)
-        kinds = [kind_of(*SHAPE)] * 2
-        assert difference(optima_of(first, second), kinds, curves, 0, 1) > 0
+        assert difference(optima_of(first, second), curves, 0, 1) > 0
 
 
 @pytest.mark.parametrize(("best", "expected"), [(6.0, True), (6.9, True), (7.1, False)])
@@ -153,29 +151,36 @@ def test_the_peaks_of_strokes_count_from_mid_gray(best, expected):
     assert both_are_peaks(curves, (30, 120), best) is expected
 
 
+NO_SHARES = Shares(0.0, 0.0, 0.0, 0.0)
+
+
 def group(kind, hue=None, orientation=None):
-    return Group(kind, (0,), hue, orientation, 0.5, 0.5)
+    return Group(kind, NO_SHARES, 1.0, (0,), hue, orientation, 0.5, 0.5)
 
 
+NONE = math.nan
 ALIKE = [
-    (optimum(COLOR, hue=10.0), [group("color", 40.0)], 0),
-    (optimum(COLOR, hue=10.0), [group("color", 61.0)], None),
-    (optimum(COLOR, hue=10.0), [group("color", 90.0), group("color", 350.0)], 1),
-    (optimum(COLOR, hue=10.0), [group("color+shape", 10.0)], None),
-    (optimum(COLOR, hue=10.0), [group("color")], 0),
-    (optimum(COLOR), [group("color", 90.0)], 0),
-    (optimum(SHAPE, angle=175.0), [group("shape", None, 15.0)], 0),
-    (optimum(SHAPE, angle=175.0), [group("shape", None, 21.0)], None),
-    (optimum(BOTH, hue=10.0, angle=0.0), [group("color+shape", 20.0, 90.0)], None),
-    (optimum(BOTH, hue=10.0, angle=0.0), [group("color+shape", 20.0, 10.0)], 0),
-    (optimum(LIGHT), [group("shape"), group("brightness")], 1),
-    (optimum(LIGHT), [], None),
+    # the hue and the orientation near a picture; the facets; which of them it shows
+    ((10.0, NONE), [group("color", 40.0)], 0),
+    ((10.0, NONE), [group("color", 61.0)], None),
+    ((10.0, NONE), [group("color", 90.0), group("color", 350.0)], 1),
+    ((10.0, NONE), [group("color")], 0),
+    ((NONE, NONE), [group("color", 90.0)], None),
+    ((NONE, 175.0), [group("shape", None, 15.0)], 0),
+    ((NONE, 175.0), [group("shape", None, 21.0)], None),
+    ((NONE, 175.0), [group("color", 10.0), group("shape", None, 10.0)], 1),
+    ((10.0, NONE), [group("shape", None, 10.0), group("color", 10.0)], 1),
+    ((10.0, 0.0), [group("color+shape", 20.0, 90.0)], None),
+    ((10.0, 0.0), [group("color+shape", 20.0, 10.0)], 0),
+    ((NONE, NONE), [], None),
 ]
 
 
 @pytest.mark.parametrize(("shown", "facets", "expected"), ALIKE)
 def test_another_picture_shows_the_first_facet_that_it_is_like(shown, facets, expected):
-    assert facet_shown(optima_of(shown), facets) == [expected]
+    hue, angle = shown
+    near = optima_of(optimum(BOTH, hue=hue, angle=angle)).near
+    assert facet_shown(near, facets) == [expected]
 
 
 class Valley(nn.Module):
@@ -191,11 +196,12 @@ class Valley(nn.Module):
         return self.unit(value.mean(1, keepdim=True))
 
 
-def grouped(*optima, lowest=0.0, curves=None, neutral=0.0):
+def grouped(*optima, lowest=0.0, curves=None, neutral=0.0, shares=None):
     """The facets of a unit with such optima, between whose images it answers like `Valley`."""
     subject = Subject(Valley(lowest), input_shape=(3, 2, 2))
     found = optima_of(*optima, neutral=neutral)
-    return group_optima(subject, ChannelMean("unit", 0), found, curves or curves_of())
+    maxima = maxima_of(shares or optima[0]["shares"], neutral=neutral)
+    return group_optima(subject, ChannelMean("unit", 0), found, curves or curves_of(), maxima)
 
 
 BLACK, WHITE = {"color": 0.0}, {"color": 1.0}
@@ -239,11 +245,11 @@ GROUPS = {
         [("color", [0, 1])],
     ),
     "strong enough": (
-        [optimum(COLOR, **BLACK), optimum(SHAPE, 0.75, **WHITE)],
+        [optimum(COLOR, **BLACK), optimum(SHAPE, 0.51, **WHITE)],
         0.0,
         [("color", [0]), ("shape", [1])],
     ),
-    "too weak": ([optimum(COLOR, **BLACK), optimum(SHAPE, 0.74, **WHITE)], 0.0, [("color", [0])]),
+    "too weak": ([optimum(COLOR, **BLACK), optimum(SHAPE, 0.49, **WHITE)], 0.0, [("color", [0])]),
     "three of two": (
         [
             optimum(COLOR, 0.95, **RED_HUE),
@@ -262,31 +268,6 @@ GROUPS = {
         0.0,
         [("color", [0]), ("color", [1]), ("shape", [2])],
     ),
-    "a picture of two things belongs to none": (
-        [optimum((1.0, 1.0, 0.0), **BLACK), optimum(SHAPE, 0.9, **WHITE)],
-        0.0,
-        [("shape", [1])],
-    ),
-    "unless there are no others": (
-        [optimum((1.0, 1.0, 0.0), **BLACK), optimum((0.9, 0.9, 0.1), 0.9, **WHITE)],
-        0.0,
-        [("mixed", [0, 1])],
-    ),
-    "what won decides where a picture shows two things": (
-        [optimum((1.0, 1.0, 0.0), by_gradient=(0.0, 1.0, 0.0), **BLACK)],
-        0.0,
-        [("color", [0])],
-    ),
-    "a thin one is not sure to be another": (
-        [optimum(COLOR, **BLACK), optimum((0.52, 0.0, 0.0), 0.9, **WHITE)],
-        0.0,
-        [("color", [0])],
-    ),
-    "a thin one that is the first": (
-        [optimum((0.52, 0.0, 0.0), **BLACK)],
-        0.0,
-        [("shape", [0])],
-    ),
     "nothing excites it": ([optimum(COLOR, 0.0), optimum(SHAPE, -1.0)], 0.0, []),
 }  # fmt: skip
 
@@ -299,8 +280,8 @@ def test_optima_are_grouped_by_what_they_are_and_by_a_valley_between(optima, low
 
 @pytest.mark.parametrize("neutral", [-3.0, 2.0])
 def test_gains_count_from_mid_gray(neutral):
-    """Seen from gray, the second has 74 % of the first one's gain, whatever gray itself gives."""
-    optima = [optimum(COLOR, neutral + 1, **BLACK), optimum(SHAPE, neutral + 0.74, **WHITE)]
+    """Seen from gray, the second has 49 % of the first one's gain, whatever gray itself gives."""
+    optima = [optimum(COLOR, neutral + 1, **BLACK), optimum(SHAPE, neutral + 0.49, **WHITE)]
     assert [each.members for each in grouped(*optima, neutral=neutral)] == [(0,)]
 
 
@@ -313,17 +294,25 @@ def test_the_depth_of_a_valley_counts_from_mid_gray(neutral, number):
 
 def test_a_facet_has_the_figures_of_its_best_optimum():
     one, other = grouped(
-        optimum((0.3, 0.2, 0.0), hue=-10.0, angle=170.0, **BLACK),
-        optimum((0.9, 0.2, 0.0), 0.9, hue=70.0, angle=80.0, **WHITE),
+        optimum((0.5, 0.4, 0.1), hue=-10.0, angle=170.0, **BLACK),
+        optimum((0.05, 0.9, 0.05), 0.9, hue=70.0, angle=80.0, **WHITE),
         lowest=0.36,
     )
     assert (one.kind, one.hue, one.orientation) == ("color+shape", 350.0, 170.0)
-    assert one.margin == pytest.approx(0.2) and one.separation == 0.5
+    assert one.margin == pytest.approx(0.1) and one.separation == 0.5 and one.strength == 1.0
     assert (other.kind, other.hue, other.orientation) == ("shape", None, 80.0)
-    assert other.margin == pytest.approx(0.3)
-    # The shares differ by 0.6, a third of what lies beyond 0.4; the valley goes down to 0.4 of the
+    assert other.margin == pytest.approx(0.3) and other.strength == pytest.approx(0.9)
+    assert [other.shares.color, other.shares.shape] == pytest.approx([0.05, 0.9])
+    # The orientations differ by 90 degrees, all that can be; the valley goes down to 0.4 of the
     # lower one, five ninths of what lies below 0.9. The less plain of the two counts, halved.
-    assert other.separation == pytest.approx(1 / 6)
+    assert other.separation == pytest.approx(5 / 18)
+
+
+def test_the_only_facet_is_due_to_what_the_unit_is_due_to():
+    """Whatever could be reached near its own picture."""
+    (only,) = grouped(optimum((0.9, 0.1, 0.0), hue=10.0, angle=20.0), shares=(0.3, 0.7, 0.0))
+    assert only.kind == "shape" and only.shares.shape == pytest.approx(0.7)
+    assert (only.hue, only.orientation) == (None, 20.0)
 
 
 def test_a_valley_can_be_what_is_least_plain():

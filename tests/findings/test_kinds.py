@@ -1,42 +1,67 @@
-"""Kinds: the table of what a unit wants by what it survives, and how clear that is."""
+"""Kinds: shares by the formulas of Shapley, and the table of the words for them."""
+
+from itertools import permutations, product
 
 import pytest
+import torch
 
-from prober.findings.kinds import kind_of
+from prober.findings.finding import Shares
+from prober.findings.kinds import kind_of, shares_of
 
-KINDS = [
-    # what is left without color, without shape, without both; the kind; the deciding distance
-    ((0.0, 1.0, 0.0), "color", 0.5),
-    ((0.3, 0.8, 0.2), "color", 0.2),
-    ((0.49, 0.5, 0.0), "color", 0.0),
-    ((1.0, 0.0, 0.0), "shape", 0.5),
-    ((0.7, 0.4, 0.1), "shape", 0.1),
-    ((0.5, 0.49, 0.49), "shape", 0.0),
-    ((0.51, 0.0, 0.0), "shape", 0.01),
-    ((0.1, 0.2, 0.0), "color+shape", 0.3),
-    ((0.0, 0.48, 0.0), "color+shape", 0.02),
-    ((-0.5, -2.0, -1.0), "color+shape", 0.5),
-    ((1.0, 1.0, 1.0), "brightness", 0.5),
-    ((0.9, 0.8, 0.75), "brightness", 0.25),
-    ((1.0, 1.0, 0.5), "brightness", 0.0),
-    ((2.0, 2.0, 2.0), "brightness", 0.5),
-    ((1.0, 1.0, 0.0), "mixed", 0.5),
-    ((0.5, 0.9, 0.49), "mixed", 0.0),
-    ((0.8, 0.6, 0.3), "mixed", 0.1),
+SETS = [
+    # n; A, G, F, B
+    (0.0, (1.0, 0.0, 1.0, 0.0)),
+    (0.0, (1.0, 0.0, 0.0, 0.0)),
+    (-2.0, (3.0, 1.0, 0.5, -1.5)),
+    (1.0, (9.0, 9.0, 4.0, 2.0)),
 ]
 
 
-@pytest.mark.parametrize(("left", "kind", "margin"), KINDS)
-def test_a_kind_is_what_a_unit_survives_and_its_margin_the_deciding_distance(left, kind, margin):
-    found = kind_of(*left)
-    assert found == (kind, pytest.approx(margin, abs=1e-9))
+@pytest.mark.parametrize(("neutral", "scores"), SETS)
+def test_a_share_is_what_is_added_averaged_over_both_orders(neutral, scores):
+    most, gray, flat, both = scores
+    worth = {(): both, ("color",): flat, ("shape",): gray, ("color", "shape"): most}
+    expected = {"color": 0.0, "shape": 0.0}
+    for order in permutations(expected):
+        for i, added in enumerate(order):
+            before, after = sorted(order[:i]), sorted(order[: i + 1])
+            assert added in after
+            expected[added] += (worth[tuple(after)] - worth[tuple(before)]) / 2
+    gain = most - neutral
+    found = shares_of(torch.tensor(neutral), torch.tensor(scores)).tolist()
+    assert found[0] == pytest.approx(expected["color"] / gain)
+    assert found[1] == pytest.approx(expected["shape"] / gain)
+    assert found[2] == pytest.approx((both - neutral) / gain)
+    assert found[3] == pytest.approx(((most - gray) - (flat - both)) / gain)
+    assert sum(found[:3]) == pytest.approx(1)
 
 
-@pytest.mark.parametrize(("left", "kind", "_"), [case for case in KINDS if case[2] > 0])
-def test_shares_that_move_by_less_than_the_margin_leave_the_kind(left, kind, _):
-    margin = kind_of(*left)[1]
-    for signs in [(a, b, c) for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)]:
-        moved = [x + 0.99 * margin * s for x, s in zip(left, signs, strict=True)]
-        # What survives without both survives without one.
-        moved[2] = min(moved)
-        assert kind_of(*moved)[0] == kind or (kind == "brightness" and min(moved) < 0.5)
+def test_there_are_no_shares_of_no_gain():
+    assert shares_of(torch.tensor(1.0), torch.ones(4)).isnan().all()
+
+
+KINDS = [
+    # shares of color, shape, brightness; the kind; the distance that decided
+    ((1.0, 0.0, 0.0), "color", 0.4),
+    ((0.6, 0.4, 0.0), "color", 0.0),
+    ((0.62, 0.2, 0.18), "color", 0.02),
+    ((0.1, 0.8, 0.1), "shape", 0.2),
+    ((0.5, 0.5, 0.0), "color+shape", 0.1),
+    ((0.58, 0.42, 0.0), "color+shape", 0.02),
+    ((0.4, 0.3, 0.3), "color+shape", 0.05),
+    ((0.2, 0.2, 0.6), "brightness", 0.2),
+    ((0.0, 0.0, 1.0), "brightness", 0.5),
+    ((0.3, 0.3, 0.4), "brightness", 0.05),
+]
+
+
+@pytest.mark.parametrize(("shares", "kind", "margin"), KINDS)
+def test_a_kind_follows_from_the_shares(shares, kind, margin):
+    assert kind_of(Shares(*shares, 0.0)) == (kind, pytest.approx(margin))
+
+
+@pytest.mark.parametrize(("shares", "kind", "margin"), KINDS)
+def test_shares_that_move_by_less_than_the_margin_leave_the_kind(shares, kind, margin):
+    for signs in product((-1, 1), repeat=3):
+        moved = [x + 0.99 * margin * sign for x, sign in zip(shares, signs, strict=True)]
+        assert kind_of(Shares(*moved, 0.0))[0] == kind

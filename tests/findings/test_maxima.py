@@ -169,6 +169,18 @@ def test_a_neuron_behind_a_shut_relu_is_found():
     assert found.scores[0].tolist() == pytest.approx([0.1, 0.1, 0, 0], abs=1e-3)
 
 
+def test_where_a_constant_wins_nearly_everywhere_what_is_known_leads_on():
+    cnn = Combined(lambda x: largest(x).clamp_min(0.9), STROKE)
+    subject = Subject(cnn, input_shape=(3, 12, 12))
+    window = window_of(subject, "unit", None)
+    stroke = torch.zeros(1, 3, 12, 12)
+    h, _ = window.neuron
+    stroke[..., h + 2, :] = 0.95
+    found = find_maxima(subject, "unit", [0], window, known=stroke)
+    assert found.scores[0].tolist() == pytest.approx([1, 1, 0.9, 0.9], abs=1e-3)
+    assert found.settled.all() and found.shares[0, 1] == pytest.approx(1)
+
+
 def test_a_flat_layer_is_searched_on_whole_images():
     torch.manual_seed(1)
     cnn = nn.Sequential(nn.Flatten(), nn.Linear(3 * 36, 4))

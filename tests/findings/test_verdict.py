@@ -7,78 +7,67 @@ import pytest
 import torch
 
 from prober.findings.facets import Group
-from prober.findings.verdict import CONFIDENCE, conclude, confidence, doubts, of_the_dead, settled
-from tests.findings.figures import curves_of
+from prober.findings.finding import Shares
+from prober.findings.verdict import (
+    FACETS_CONFIDENCE,
+    KIND_CONFIDENCE,
+    conclude,
+    confidence,
+    of_the_dead,
+    settled,
+)
+from tests.findings.figures import curves_of, maxima_of
 
-NOTHING = curves_of(flat=torch.zeros(0))
+NO_SHARES = Shares(0.0, 0.0, 0.0, 0.0)
 
 
 def group(kind, hue=None, orientation=None, margin=0.5, separation=0.5):
-    return Group(kind, (0,), hue, orientation, margin, separation)
+    return Group(kind, NO_SHARES, 1.0, (0,), hue, orientation, margin, separation)
 
 
 VERDICTS = {
-    # facets; kinds, polysemantic, hue, orientation; the deciding distance; what is said
-    "a color": ([group("color", 40.0)], (["color"], False, 40.0, None), 0.5, []),
-    "a shape": ([group("shape", None, 30.0)], (["shape"], False, None, 30.0), 0.5, []),
-    "both": ([group("color+shape", 40.0, 30.0)], (["color+shape"], False, 40.0, 30.0), 0.5, []),
-    "brightness": ([group("brightness")], (["brightness"], False, None, None), 0.5, []),
+    # facets; kinds, polysemantic, hue, orientation; what is said
+    "a color": ([group("color", 40.0)], (["color"], False, 40.0, None), []),
+    "a shape": ([group("shape", None, 30.0)], (["shape"], False, None, 30.0), []),
+    "both": ([group("color+shape", 40.0, 30.0)], (["color+shape"], False, 40.0, 30.0), []),
+    "brightness": ([group("brightness")], (["brightness"], False, None, None), []),
     "a kind near its limit": (
         [group("color", 40.0, margin=0.1)],
         (["color"], False, 40.0, None),
-        0.1,
         [],
     ),
     "two kinds": (
         [group("shape", None, 30.0), group("color", 40.0, separation=0.2)],
         (["color", "shape"], True, 40.0, 30.0),
-        0.2,
         [],
     ),
     "two of a kind": (
         [group("color", 40.0), group("color", 200.0)],
         (["color"], True, 40.0, None),
-        0.5,
         [],
     ),
     "the first that has one": (
         [group("brightness"), group("shape"), group("shape", None, 30.0), group("color", 200.0)],
         (["brightness", "color", "shape"], True, 200.0, 30.0),
-        0.5,
         [],
     ),
     "the least sure of its facets": (
         [group("shape", margin=0.4, separation=0.5), group("color", margin=0.3, separation=0.25)],
         (["color", "shape"], True, None, None),
-        0.25,
         [],
     ),
     "a second facet that is thin": (
         [group("shape"), group("color", 40.0, margin=0.02)],
         (["color", "shape"], True, 40.0, None),
-        0.02,
         [],
     ),
-    "thin": (
-        [group("color", 40.0, margin=0.029)],
-        (["unclear"], False, 40.0, None),
-        0.029,
-        ["within 3% of the limit of 50%"],
-    ),
-    "just not thin": (
-        [group("color", 40.0, margin=0.031)],
-        (["color"], False, 40.0, None),
-        0.031,
-        [],
-    ),
-    "mixed": ([group("mixed")], (["unclear"], False, None, None), 0.5, ["two things at once"]),
-    "no optimum": ([], (["unclear"], False, None, None), 0.0, ["more than mid gray"]),
+    "no optimum": ([], (["unclear"], False, None, None), ["more than mid gray"]),
 }
 
 
-@pytest.mark.parametrize(("facets", "expected", "distance", "why"), VERDICTS.values(), ids=VERDICTS)
-def test_what_is_said_of_a_unit(facets, expected, distance, why):
-    found = conclude(facets, NOTHING, 1.0)
+@pytest.mark.parametrize(("facets", "expected", "why"), VERDICTS.values(), ids=VERDICTS)
+def test_what_is_said_of_a_unit(facets, expected, why):
+    found = conclude(facets, maxima_of())
     kinds, *rest = expected
     assert list(found.kinds) == kinds
     assert [found.polysemantic, found.hue, found.orientation] == rest
@@ -86,8 +75,14 @@ def test_what_is_said_of_a_unit(facets, expected, distance, why):
     assert len(found.why) == len(why)
     for said, words in zip(found.why, why, strict=True):
         assert words in said
-    xs, ys = zip(*CONFIDENCE, strict=True)
-    assert found.confidence == pytest.approx(np.interp(distance, xs, ys), abs=5e-4)
+    expected = 0.5
+    if facets:
+        apart = min(each.separation for each in facets)
+        expected = min(
+            np.interp(min(each.margin for each in facets), *zip(*KIND_CONFIDENCE, strict=True)),
+            np.interp(apart, *zip(*FACETS_CONFIDENCE, strict=True)),
+        )
+    assert found.confidence == pytest.approx(expected, abs=5e-4)
 
 
 def test_of_a_unit_that_nothing_moves_it_is_said_what_was_tried():
@@ -99,53 +94,35 @@ def test_of_a_unit_that_nothing_moves_it_is_said_what_was_tried():
     assert "real images" in with_images.why[0] and "real images" not in without.why[0]
 
 
-@pytest.mark.parametrize("distance", [-0.1, 0.0, 0.05, 0.1, 0.16, 0.2, 0.31, 0.35, 0.4, 0.5, 0.9])
-def test_confidence_goes_straight_between_what_was_measured(distance):
-    xs, ys = (0.0, 0.1, 0.2, 0.35, 0.5), (0.5, 0.8, 0.92, 0.96, 0.97)
-    expected = np.interp(distance, xs, ys)
-    if distance >= 0:  # no figure lies on the wrong side of its limit
-        assert confidence(distance) == pytest.approx(expected, abs=5e-4)
-    assert confidence(distance) <= confidence(distance + 0.01)
+@pytest.mark.parametrize(
+    ("margin", "separation", "expected"),
+    [(0.0, 0.5, 0.5), (0.03, 0.5, 0.9), (0.065, 0.5, 0.925), (0.4, 0.5, 0.97), (0.4, 0.1, 0.8)],
+)
+def test_confidence_goes_straight_between_what_was_measured(margin, separation, expected):
+    facets = [group("color"), group("shape", margin=margin, separation=separation)]
+    assert confidence(facets) == pytest.approx(expected, abs=5e-4)
 
 
-GRAY = torch.tensor([0.6, 0, 0, 0, 0, 0, 0, 0, 0])
-HUES = torch.zeros(72)
-HUES[3] = 0.6
-DOUBTS = {
-    "none": (group("shape"), {}, 1.0, []),
-    "gray excites a shape": (group("shape"), {"grays": GRAY}, 1.0, ["gray.*60%"]),
-    "a hue excites a shape": (group("shape"), {"flat": HUES}, 1.0, ["hue.*60%"]),
-    "both do": (group("shape"), {"grays": GRAY, "flat": HUES}, 1.0, ["gray.*60%", "hue.*60%"]),
-    "a hue excites a color": (group("color"), {"flat": HUES}, 1.0, []),
-    "gray excites a color": (group("color"), {"grays": GRAY}, 1.0, ["gray.*60%"]),
-    "a hue excites color and shape": (group("color+shape"), {"flat": HUES}, 1.0, ["hue.*60%"]),
-    "gray excites brightness": (group("brightness"), {"grays": GRAY, "flat": HUES}, 1.0, []),
-    "half of the gain": (group("shape"), {"grays": GRAY}, 1.2, ["gray.*50%"]),
-    "less than half": (group("shape"), {"grays": GRAY}, 1.21, []),
-    "no three channels": (group("shape"), {"flat": torch.zeros(0)}, 1.0, []),
-    "counted from mid gray": (
-        group("shape"),
-        {"grays": GRAY + 2, "flat": HUES + 2},
-        2.9,
-        ["gray.*67%", "hue.*67%"],
+UNCLEAR = {
+    "half of the search finds other shares": (1, maxima_of(moved=0.06), "did not settle"),
+    "it does so, but little": (1, maxima_of(moved=0.04), None),
+    "either will do, but one facet": (
+        1,
+        maxima_of((0.5, 0.5, 0.0), interaction=-0.6),
+        "contradict each other",
     ),
-    "no picture is better than gray": (group("shape"), {"grays": GRAY}, 0.0, []),
+    "either will do, and two facets": (2, maxima_of((0.5, 0.5, 0.0), interaction=-0.6), None),
+    "either will nearly do": (1, maxima_of((0.5, 0.5, 0.0), interaction=-0.4), None),
 }
 
 
-@pytest.mark.parametrize(("only", "answers", "best", "said"), DOUBTS.values(), ids=DOUBTS)
-def test_a_flat_patch_that_excites_the_unit_speaks_against_its_kind(only, answers, best, said):
-    curves = curves_of(**answers)
-    found = doubts([only], curves, best)
-    assert len(found) == len(said)
-    for sentence, words in zip(found, said, strict=True):
-        first, second = words.split(".*")
-        assert f"of another {first} " in sentence and second in sentence
-    assert doubts([only, group("brightness")], curves, best) == []  # that is another facet then
-    concluded = conclude([only], curves, best)
-    assert list(concluded.why) == found
-    assert concluded.confidence == (0.5 if said else 0.97)
-    assert concluded.kinds == (only.kind,)
+@pytest.mark.parametrize(("facets", "maxima", "said"), UNCLEAR.values(), ids=UNCLEAR)
+def test_what_did_not_settle_or_contradicts_itself_is_unclear(facets, maxima, said):
+    found = conclude([group("color"), group("shape")][:facets], maxima)
+    assert (found.kinds == ("unclear",)) is (said is not None)
+    assert len(found.why) == (said is not None)
+    if said:
+        assert said in found.why[0] and found.confidence == 0.5
 
 
 DEGREES = torch.arange(72) * 5.0

@@ -10,7 +10,6 @@ from prober.findings.finding import (
     Field,
     Finding,
     FrequencyTuning,
-    Interventions,
     Kind,
     OrientationTuning,
     Score,
@@ -43,6 +42,8 @@ EVIDENCE = Evidence(
 )
 """As little as there can be."""
 
+SHARES = Shares(0.3, 0.5, 0.2, 0.1)
+
 SHORTCUT = Behavior(
     accuracy=0.99,
     accuracy_color_changed=0.2,
@@ -65,10 +66,11 @@ GUESSING = replace(
 )
 
 
-def facet(kind, hue=None, orientation=None, score=3.0, share=1.0, **files):
-    """A facet; its files are named by `finding` unless they are given."""
-    whole = {"pictures": (), "full": "", "interventions": Interventions("", (4, 6), ())} | files
-    return Facet(Kind(kind), hue, orientation, score, share, **whole)
+def facet(kind, hue=None, orientation=None, score=3.0, share=1.0, strength=None, **files):
+    """A facet, as strong as its score; its files are named by `finding` unless they are given."""
+    whole = {"pictures": (), "full": ""} | files
+    strength = EVIDENCE.score.share(score) if strength is None else strength
+    return Facet(Kind(kind), SHARES, strength, hue, orientation, score, share, **whole)
 
 
 def finding(layer, channel, *facets, **given):
@@ -87,7 +89,7 @@ def finding(layer, channel, *facets, **given):
         "channel": channel,
         "position": None,
         "kinds": tuple(sorted({each.kind for each in facets})),
-        "shares": Shares(0.3, 0.5, 0.2, 0.1) if facets else None,
+        "shares": SHARES if facets else None,
         "dead": not facets,
         "polysemantic": len(facets) > 1,
         "hue": facets[0].hue if facets else None,

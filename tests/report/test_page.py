@@ -21,8 +21,8 @@ from prober.findings.finding import (
     Example,
     Examples,
     HueTuning,
-    Intervention,
-    Interventions,
+    Maxima,
+    Maximum,
     PathLikeness,
     Picture,
     Pictures,
@@ -55,7 +55,6 @@ def sprite(folder, path, rows, columns):
 
 def drawn(folder, base, kind, hue=None, orientation=None):
     """A facet with its pictures."""
-    shares = {"as synthesized": 1.0, "neutral gray": 0.0, "without color": -0.2, "flat gray": 1.8}
     return facet(
         kind,
         hue,
@@ -64,11 +63,6 @@ def drawn(folder, base, kind, hue=None, orientation=None):
         share=0.75,
         pictures=(sprite(folder, f"{base}/facet_{kind}.png", 7, 5),),
         full=sprite(folder, f"{base}/full_{kind}.png", 7, 7),
-        interventions=Interventions(
-            sprite(folder, f"{base}/interventions.png", 1, len(shares)),
-            (4, 6),
-            tuple(Intervention(name, 3.2 * share, share) for name, share in shares.items()),
-        ),
     )
 
 
@@ -122,6 +116,12 @@ def unit(folder, layer, channel, facets=(), flat=False, plain=False, **other):
             "data": data(folder, base, flat),
         }
         if facets:
+            shares = {"all": 1.0, "gray": 0.7, "flat": 0.5, "flat_gray": -0.2}
+            drawn_maxima = {
+                name: Maximum(3.2 * share, share, sprite(folder, f"{base}/{name}.png", 4, 4))
+                for name, share in shares.items()
+            }
+            evidence["maxima"] = Maxima(**drawn_maxima)
             paths = (PathLikeness("conv1", picture=0.9, real=0.95, random=0.4),)
             evidence["trust"] = Trust(picture=3.2, best_real=2.4, times=1.33, paths=paths)
     else:
@@ -407,7 +407,8 @@ def test_a_unit_shows_its_evidence(browser, page):
         "Facet 1 of 2: shape: strokes rising (45°)",
         "75% of the starts led to it",
         "\N{MINUS SIGN}20%",
-        "180%",
+        "the best without color",
+        "70%",
         "60% goes with the hue",
         "1.33 times as far",
         "which sees 10 \N{MULTIPLICATION SIGN} 10 pixels: rows 5 to 14",
@@ -438,7 +439,7 @@ def test_the_same_unit_of_the_other_subject(browser, page):
     assert "Wants color: red (12°)." in this.text
     assert other.text.startswith("Net two")
     assert "Wants shape: strokes rising (45°)." in other.text
-    assert "without color \N{MINUS SIGN}20%" in other.text
+    assert "Due to color 30%, to shape 50%, to brightness 20%." in other.text
     picture = other.find_element(By.TAG_NAME, "img")
     assert "/against/pictures/conv1/" in picture.get_attribute("src")
     wait(lambda: picture.get_property("naturalWidth") == 30)

@@ -363,51 +363,38 @@ def test_a_facet_s_picture_is_cropped_to_the_field(reported, units, layer, start
 
 
 @pytest.mark.parametrize("layer", ["conv1", "conv2", "logits"])
-def test_the_interventions_score_as_the_same_ones_in_numpy(reported, units, layer):
+def test_the_pictures_of_the_maxima_score_in_numpy_what_is_said(reported, units, layer):
     unit = units[layer]
-    facet = unit["facets"][0]
-    whole = pixels_of(reported / facet["full"], 28, 28)
-    items = {item["name"]: item for item in facet["interventions"]["items"]}
-    row = facet["interventions"]
-    cells = cells_of(reported / row["sprite"], row["cell"])
-    assert len(cells) == len(items) == 11
-    named = dict(zip(items, cells, strict=True))
-    luminance = np.repeat(whole @ [[0.299], [0.587], [0.114]], 3, 2)
-    flat, gray = (
-        np.broadcast_to(named[name][0, 0], (28, 28, 3)) for name in ("one flat color", "flat gray")
-    )
-    images = {
-        "as synthesized": whole,
-        "neutral gray": np.full((28, 28, 3), 0.5),
-        "without color": luminance,
-        "one flat color": flat,
-        "flat gray": gray,
-    }
-    for turn in (60, 120, 180, 240, 300):
-        images[f"hue turned {turn}°"] = np.array(
-            [
-                [
-                    colorsys.hsv_to_rgb((h + turn / 360) % 1, s, v)
-                    for h, s, v in (colorsys.rgb_to_hsv(*pixel) for pixel in row)
-                ]
-                for row in whole
-            ]
-        )
-    best, neutral = items["as synthesized"]["score"], items["neutral gray"]["score"]
-    assert best == facet["score"] == unit["evidence"]["score"]["best"]
-    assert neutral == unit["evidence"]["score"]["neutral"]
-    for name, score in zip(images, neuron(list(images.values()), layer), strict=True):
+    field, maxima = unit["evidence"]["field"], unit["evidence"]["maxima"]
+    side, top, left = field["height"], field["top"], field["left"]
+    pictures = {name: pixels_of(reported / maxima[name]["picture"], side, side) for name in maxima}
+    assert list(pictures) == ["all", "gray", "flat", "flat_gray"]
+    images = []
+    for name, pixels in pictures.items():
+        image = np.full((28, 28, 3), 0.5)
+        image[top : top + side, left : left + side] = pixels
+        images.append(np.broadcast_to(pixels[0, 0], (28, 28, 3)) if "flat" in name else image)
+    for name in ("gray", "flat_gray"):
+        assert (np.ptp(pictures[name], axis=2) == 0).all()
+    for name in ("flat", "flat_gray"):
+        assert (np.ptp(pictures[name], axis=(0, 1)) == 0).all()
+    (neutral,) = neuron([np.full((28, 28, 3), 0.5)], layer)
+    best = maxima["all"]["score"]
+    assert unit["evidence"]["score"] == {"neutral": pytest.approx(neutral, abs=1e-4), "best": best}
+    for name, score in zip(pictures, neuron(images, layer), strict=True):
         # Pictures have 256 values of each color.
-        assert items[name]["score"] == pytest.approx(score, abs=0.02 * (best - neutral)), name
-    for item in items.values():
-        assert item["share"] == pytest.approx(
-            (item["score"] - neutral) / (best - neutral), abs=1e-4
-        )
-    assert (np.ptp(named["one flat color"], axis=(0, 1)) == 0).all()
-    assert np.ptp(named["flat gray"][0, 0]) == 0
-    before, after = named["as synthesized"], named["pixels shuffled"]
-    assert (before != after).any()
-    assert sorted(map(tuple, before.reshape(-1, 3))) == sorted(map(tuple, after.reshape(-1, 3)))
+        assert maxima[name]["score"] == pytest.approx(score, abs=0.02 * (best - neutral)), name
+        share = (maxima[name]["score"] - neutral) / (best - neutral)
+        assert maxima[name]["share"] == pytest.approx(share, abs=1e-4)
+    most, gray, flat, both = (maxima[name]["share"] for name in pictures)
+    shares = {
+        "color": ((most - gray) + (flat - both)) / 2,
+        "shape": ((most - flat) + (gray - both)) / 2,
+        "brightness": both,
+        "interaction": most - gray - flat + both,
+    }
+    assert unit["shares"] == pytest.approx(shares, abs=1e-4)
+    assert all(facet["strength"] <= 1 for facet in unit["facets"])
 
 
 @pytest.mark.parametrize("layer", ["conv1", "conv2", "logits"])

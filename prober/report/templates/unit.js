@@ -57,8 +57,7 @@ function panel(subject, unit, folder) {
   const content = (found) => {
     const [best] = found.facets;
     const { neutral, best: top } = found.evidence.score;
-    const kept = (best?.interventions?.items ?? [])
-      .filter((item) => ["without color", "pixels shuffled", "one flat color"].includes(item.name));
+    const { shares } = found;
     return [
       best?.pictures.length
         ? picture(best.pictures[0], `The best picture in ${subject}: ${found.words.facets[0]}`, 200, folder)
@@ -67,8 +66,8 @@ function panel(subject, unit, folder) {
         !found.dead && paragraph(confidence(found)),
         top !== null
           && paragraph(`Score ${number(neutral)} (neutral gray) → ${number(top)} (best).`),
-        kept.length > 0 && paragraph("Of this way is left: ",
-          kept.map((item) => `${item.name} ${percent(item.share)}`).join(", "), "."))];
+        shares && paragraph(`Due to color ${percent(shares.color)}, to shape `
+          + `${percent(shares.shape)}, to brightness ${percent(shares.brightness)}.`))];
   };
   return element("section", { class: "panel" }, element("h3", {}, subject),
     unit ? content(unit) : note("This unit was not examined there."));

@@ -1,4 +1,4 @@
-// What excites a unit: its facets, and what is left of each when something is taken away.
+// What excites a unit: its facets.
 
 sections.push(facets);
 
@@ -22,15 +22,10 @@ function facet(unit, index, several) {
     element("figcaption", {}, i ? "from another start"
       : cropped ? "the best, cropped to what the neuron sees" : "the best")));
   return part([name, ": ", symbol(found), said],
-    paragraph(`Score ${number(found.score)}. ${percent(found.share)} of the starts led to it.`),
+    paragraph(`Score ${number(found.score)}, up to ${percent(found.strength)} of the unit's gain. `
+      + `${percent(found.share)} of the starts led to it.`),
     element("div", { class: "row" }, best,
-      cropped && found.full && whole(found.full, field, name), others),
-    found.interventions?.items.length > 0 && [
-      element("h4", {}, "What is left when something is taken away"),
-      interventions(found.interventions),
-      note("The bar is the share of the way from neutral gray (left mark, 0%) to the picture as "
-        + "synthesized (right mark, 100%). Below 0% it excites less than gray, above 100% more "
-        + "than the picture.")]);
+      cropped && found.full && whole(found.full, field, name), others));
 }
 
 /** The whole picture, with a frame around what the examined neuron sees of it. */
@@ -42,11 +37,4 @@ function whole(path, field, name) {
     picture(path, `${name}: the whole picture`, 280),
     element("span", { class: "frame", style: frame })),
   element("figcaption", {}, "the same, whole; framed: what the neuron sees"));
-}
-
-function interventions({ sprite, cell: size, items }) {
-  return element("div", { class: "row" }, items.map((item, column) => {
-    const label = `${item.name}: score ${number(item.score)}`;
-    return scored(cell({ sprite, size, columns: items.length, column, label }), item.name, item);
-  }));
 }

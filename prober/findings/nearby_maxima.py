@@ -1,0 +1,99 @@
+"""Maxima nearby: what can be reached from an image without leaving its facet.
+
+Of a unit with several facets each is due to something of its own. So from each image is climbed
+among all images, from its gray version among gray ones, and from its color among flat ones.
+What is reached belongs to the same facet if the score does not fall on the straight line there.
+"""
+
+import torch
+from torch import Tensor
+
+from prober.findings.cut_cnn import CutCNN
+from prober.findings.maxima import (
+    FLAT_LAST_STEP,
+    KNOWN_FIRST_STEP,
+    FourMaxima,
+    breadth_for,
+    nested,
+)
+from prober.findings.sign_ascent import LAST_STEP, climb
+
+FACET_VALLEY = 0.9
+"""Two optima are of two facets only if the score falls below this share of the lower one's gain
+somewhere between them. It cannot on the way between two optima of one quasi-concave detector, as
+every linear one, minimum or threshold of such is; the maximum of two unrelated ones has it."""
+
+BLENDS = (0.25, 0.5, 0.75)
+"""How far between two optima the valley is looked for."""
+
+
+def maxima_nearby(
+    cut: CutCNN, channel: int, images: Tensor, maxima: FourMaxima
+) -> tuple[Tensor, Tensor]:
+    """Finds the maxima that can be reached from images without leaving their facet.
+
+    Args:
+        cut: The CNN cut down to what the unit sees.
+        channel: The unit's channel.
+        images: `[N, C, H, W]` in [0, 1].
+        maxima: The unit's maxima, which are tried as well.
+
+    Returns:
+        The scores `[N, 4]` over all, gray, flat and flat gray images, and the colors `[N, C]` of
+        the flat ones.
+    """
+    fields = cut.crop(images)
+    neutral = maxima.neutral.item()
+    own = cut.scores(fields, [channel])[:, 0]
+    top, top_score = _climbed(cut, channel, fields, LAST_STEP)
+    inside = (_lowest(cut, channel, fields, top) - neutral) >= FACET_VALLEY * (own - neutral)
+    top = torch.where(inside[:, None, None, None], top, fields)
+    reached = [torch.where(inside, top_score, own)]
+    mean = _mean_color(cut, channel, fields)
+    starts = (fields.mean(1, keepdim=True), mean, mean.mean(1, keepdim=True))
+    colors = mean[..., 0, 0]
+    for number, start in enumerate(starts, 1):
+        flat = number > 1
+        near, near_score = _climbed(cut, channel, start, FLAT_LAST_STEP if flat else LAST_STEP)
+        found = torch.full_like(own, neutral)
+        best = cut.crop(maxima.images[number]).expand(len(fields), *cut.shape)
+        scores = (near_score, maxima.scores[number].expand(len(fields)))
+        for field, score in zip((near.expand(-1, *cut.shape), best), scores, strict=True):
+            lower = torch.minimum(score, reached[0]) - neutral
+            same = _lowest(cut, channel, top, field) - neutral >= FACET_VALLEY * lower
+            better = same & (score > found)
+            found = torch.where(better, score, found)
+            if number == 2:
+                colors = torch.where(better[:, None], field[..., 0, 0], colors)
+        reached.append(found)
+    return nested(torch.stack(reached, 1)).double(), colors
+
+
+def _mean_color(cut: CutCNN, channel: int, fields: Tensor) -> Tensor:
+    """The colors `[N, C, 1, 1]` of fields, where the gradient says that they matter.
+
+    The parts of a picture that matter less are dark.
+    """
+    weights = torch.ones_like(fields[:, :1])
+    for batch in cut.batches(len(fields)):
+        x = fields[batch].clone().requires_grad_()
+        score = cut.activations(x, [channel])[:, 0].sum()
+        if score.requires_grad:
+            weight = torch.autograd.grad(score, x)[0].nan_to_num().abs().sum(1, keepdim=True)
+            matters = weight.flatten(1).amax(1) > 0
+            weights[batch][matters] = weight[matters]
+    return (fields * weights).sum((2, 3), keepdim=True) / weights.sum((2, 3), keepdim=True)
+
+
+def _climbed(cut: CutCNN, channel: int, fields: Tensor, last: float) -> tuple[Tensor, Tensor]:
+    channels = torch.full((len(fields),), channel)
+    first = torch.full((len(fields),), KNOWN_FIRST_STEP)
+    steps = breadth_for(cut, channel).local_steps
+    score, found = climb(cut, fields, channels, first, steps, last)
+    return found, score
+
+
+def _lowest(cut: CutCNN, channel: int, ones: Tensor, others: Tensor) -> Tensor:
+    """The lowest scores `[N]` on the straight lines between fields `[N, C, h, w]`."""
+    between = torch.cat([torch.lerp(ones, others, blend) for blend in BLENDS])
+    return cut.scores(between, [channel])[:, 0].view(len(BLENDS), -1).amin(0)
