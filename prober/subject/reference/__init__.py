@@ -8,7 +8,6 @@ from prober.subject.reference.cnn import ReferenceCNN
 from prober.subject.reference.coloring import (
     HUES,
     conflicting_hues,
-    draw_control_hues,
     draw_hues,
     matching_hues,
     tint,
@@ -19,7 +18,6 @@ __all__ = [
     "HUES",
     "ReferenceCNN",
     "conflicting_hues",
-    "draw_control_hues",
     "draw_hues",
     "load_digits",
     "matching_hues",

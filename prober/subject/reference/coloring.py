@@ -47,7 +47,7 @@ def tint(digits: Tensor, hues: Tensor) -> Tensor:
 def draw_hues(labels: Tensor, p: float, generator: torch.Generator) -> Tensor:
     """Deal a hue to each digit: its own with probability p, otherwise a random other one.
 
-    With p = 1/10 every hue is equally likely, whatever the digit: `draw_control_hues`.
+    With p = 1/10 every hue is equally likely, whatever the digit.
 
     Args:
         labels: The digits, 0 to 9, int64, `[N]`.
@@ -65,19 +65,6 @@ def draw_hues(labels: Tensor, p: float, generator: torch.Generator) -> Tensor:
     own = torch.rand(labels.shape, generator=generator, device=labels.device) < p
     to_another = torch.randint(1, 10, labels.shape, generator=generator, device=labels.device)
     return torch.where(own, labels, (labels + to_another) % 10)
-
-
-def draw_control_hues(labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Deal a hue to each digit, each of the ten equally likely: the color says nothing.
-
-    Args:
-        labels: The digits; only their number and device matter, `[N]`.
-        generator: Where the randomness comes from; on the labels' device.
-
-    Returns:
-        Hue indices, 0 to 9, int64, `[N]`.
-    """
-    return torch.randint(10, labels.shape, generator=generator, device=labels.device)
 
 
 def matching_hues(labels: Tensor) -> Tensor:
