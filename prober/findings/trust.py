@@ -24,7 +24,7 @@ from prober.findings.real_responses import RealResponses
 from prober.findings.survey import Survey
 from prober.findings.units import Unit
 from prober.subject import LOGITS, Subject
-from prober.subject.watched import watched
+from prober.subject.passes import watched
 
 COMPARED_LAYERS = 6
 """Layers before the unit's own that are compared at the most, evenly spread."""

@@ -1,7 +1,7 @@
 """The subject: a trained CNN under study, frozen.
 
 `Subject` holds a copy of the CNN and is all that most of the project knows of it. There are these
-ways of looking into a CNN while it runs; all but the last two put hooks on by `watched`:
+ways of looking into a CNN while it runs; all but the last two put hooks on by `passes.watched`:
 
 - `Subject.__call__`: a pass up to the deepest layer that is asked for, which gives the outputs.
 - `layers.list_layers`: two passes of one and two images, which tell what layers there are.
@@ -9,10 +9,10 @@ ways of looking into a CNN while it runs; all but the last two put hooks on by `
 - `receptive_fields`: a pass in which every operator hands on the pixels that were seen; done by a
   `TorchDispatchMode`, and read at the layers.
 - `input_shape.guessed_input_shape`: passes of usual shapes, before there is a subject.
-- `watched.watched`: whatever else is to be seen, or put in the place of a module's output.
+- `passes.watched`: whatever else is to be seen, or put in the place of a module's output.
 - `state_between_calls.StateBetweenCalls`: what the modules hold, before and after a pass.
-- `gradient_checkpoints.straight_checkpoints`: stands in for a function of PyTorch, and so learns
-  whether the CNN calls it.
+- `passes.straight_checkpoints`: stands in for a function of PyTorch, and so learns whether the CNN
+  calls it.
 """
 
 from prober.subject.layers import LOGITS, Layer

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from prober.subject.nested_outputs import tensors
-from prober.subject.other_weights import other_weights
-from prober.subject.watched import watched
+from prober.subject.passes import other_weights, watched
 
 TOLERANCE = 1e-5
 """Outputs may differ by this share of their largest number, which float32 rounds to about 1e-7."""

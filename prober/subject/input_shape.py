@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from prober.common.errors import InputError
 from prober.subject.frozen_copy import copied
-from prober.subject.watched import watched
+from prober.subject.passes import watched
 
 SMALL, LARGE = 32, 224
 """Sides in pixels of most images that CNNs were trained on: CIFAR's and ImageNet's."""

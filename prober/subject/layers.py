@@ -12,10 +12,9 @@ from torch import Tensor, nn
 
 from prober.common.errors import InputError
 from prober.subject.channel_layout import DEFAULT, Layout, known_layout
-from prober.subject.gradient_checkpoints import straight_checkpoints
 from prober.subject.nested_outputs import Path, pick, tensors
+from prober.subject.passes import straight_checkpoints, watched
 from prober.subject.state_between_calls import StateBetweenCalls
-from prober.subject.watched import watched
 
 LOGITS = "logits"
 """The name that the output of the whole CNN goes by, beside the names of its layers."""

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from prober.common.patches import TorchDispatchMode, arguments_of
 from prober.subject.nested_outputs import tensors
+from prober.subject.passes import watched
 from prober.subject.subject import Subject
-from prober.subject.watched import watched
 
 Measure = TypeVar("Measure")
 

@@ -17,12 +17,10 @@ from prober.subject.batchnorm_folding import Folding
 from prober.subject.channel_layout import CONVOLUTIONS
 from prober.subject.checkpoints.loading import load_cnn, load_weights
 from prober.subject.frozen_copy import copied, freeze
-from prober.subject.gradient_checkpoints import straight_checkpoints
 from prober.subject.layers import LOGITS, Layer, list_layers
-from prober.subject.other_weights import other_weights
+from prober.subject.passes import other_weights, straight_checkpoints, watched
 from prober.subject.reference import ReferenceCNN
 from prober.subject.state_between_calls import StateBetweenCalls
-from prober.subject.watched import watched
 
 BIASED = "prober/subject/reference/biased.pt"
 """The reference CNN's checkpoint where no CNN is named."""
