@@ -19,7 +19,7 @@ REFERENCE = ROOT / "lightning_logs" / "reference"
 RAW = ("sweep", "search", "tensorboard")
 """What a report was made from, and what only TensorBoard reads: some 180 MB."""
 
-ONLY_OF_THE_FIRST = ("seeds.png", "examples.png", "facet*_interventions.png", "facet*_[0-9].png")
+ONLY_OF_THE_FIRST = ("seeds.png", "examples.png", "facet*_[0-9].png")
 """Pictures that the page shows of the subject, but not of the one it is set against."""
 
 

@@ -215,7 +215,7 @@ def facet_table(probed: Probed) -> str:
         cells = []
         for facet, share in zip(finding.facets, shares(finding), strict=True):
             words = (
-                f"{facet_words(facet)}; {percent(share)} of the way, "
+                f"{facet_words(facet)}; {percent(share)} of the gain, "
                 f"from {percent(facet.share)} of the starts"
             )
             picture = probed.picture(finding, facet)

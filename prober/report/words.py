@@ -62,7 +62,7 @@ def unit_sentence(finding: Finding) -> str:
     if finding.dead:
         return "Dead: nothing that was tried excites it."
     if Kind.UNCLEAR in finding.kinds:
-        return "Unclear: the evidence is too thin to say."
+        return "Unclear: the figures contradict each other, or the search did not settle."
     facets = [facet_words(facet) for facet in finding.facets]
     if len(facets) == 1:
         return f"Wants {facets[0]}."

@@ -313,9 +313,9 @@ def test_polysemantic_units_go_by_confidence_then_by_the_second_facet(tmp_path):
     assert [re.match(r"\[conv/(\d)\]", row[0])[1] for row in rows] == ["2", "1", "0", "3"]
     assert "⚠" in rows[3][0]
     assert "⚠" not in rows[0][0]
-    # The neutral score is 1, the best 3: a score of 2.5 is three quarters of the way.
+    # The neutral score is 1, the best 3: a score of 2.5 is three quarters of the gain.
     assert rows[1][2].endswith(
-        "shape: strokes horizontal (0°); 75% of the way, from 40% of the starts"
+        "shape: strokes horizontal (0°); 75% of the gain, from 40% of the starts"
     )
     assert rows[1][2].count("<img") == 1
     answer = without_links(answers(text)[2])

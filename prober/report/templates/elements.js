@@ -65,7 +65,7 @@ function cell({ sprite, size, columns, rows = 1, column, row = 0, label, target 
     { class: "cell", role: "img", "aria-label": label, style: style.join(";") });
 }
 
-/** A share of the way as a bar with marks at 0% and 100%. Beyond −50% and 150% it is cut off. */
+/** A share of the gain as a bar with marks at 0% and 100%. Beyond −50% and 150% it is cut off. */
 function shareBar(share) {
   if (share === null) return null;
   const x = (value) => 50 * (Math.min(1.5, Math.max(-0.5, value)) + 0.5);
@@ -75,7 +75,7 @@ function shareBar(share) {
     element("i", { style: `left:${from}%;width:${to - from}%` }));
 }
 
-/** A small picture with a name, its score, and its share of the way as a bar. */
+/** A small picture with a name, its score, and its share of the gain as a bar. */
 function scored(image, name, item) {
   return element("figure", { class: "small" }, image, element("figcaption", {},
     name && element("b", {}, name),

@@ -19,7 +19,7 @@ function evolution(unit) {
   }
   const board = element("div", { id: "seeds" }, seeds(unit));
   return part(title, tried, player(pictures.steps, board), board,
-    note("Percent: the share of the way from neutral gray to the best picture."));
+    note("Percent: the share of the gain from neutral gray to the best picture."));
 }
 
 /** The slider and its button. All cells follow one property of `board`: the column they show. */

@@ -23,7 +23,7 @@ function examples(found, hues) {
       const label = `Real image, ${about || "of no class"}: score ${number(item.score)}`;
       return scored(cell({ sprite, size, columns: items.length, column, label }), about, item);
     })),
-    note("The bar is the share of the way from neutral "
+    note("The bar is the share of the gain from neutral "
       + "gray to the best picture.")];
 }
 
