@@ -227,6 +227,13 @@ class ChannelMean(OfChannel):
     Args:
         layer: Name of the layer, or `logits` for the output of the whole CNN.
         channel: Index of the channel; for a flat layer, of the unit.
+
+    Examples:
+        What excites one channel without exciting another:
+
+        >>> objective = ChannelMean("conv2", 3) - 0.1 * ChannelMean("conv1", 0)
+        >>> objective.name
+        'conv2_ch3-0.1_conv1_ch0'
     """
 
     layer: str

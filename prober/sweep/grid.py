@@ -53,6 +53,14 @@ class Grid:
         regularizers: Sets of regularizers, each a list.
         in_turn: Whether initial images and sets of regularizers take turns over the seeds, so that
             each seed meets one of each, instead of every seed meeting all of them.
+
+    Examples:
+        Two channels of two layers, each from two seeds:
+
+        >>> grid = Grid(layers=["conv1", "conv2"], channels="0-1", seeds=2)
+        >>> planned = grid.plan(Subject(), seed=0)
+        >>> len(planned), planned[0].path
+        (8, 'conv1/ch000/mean_seed0')
     """
 
     layers: list[str] | str = field(default_factory=list)
