@@ -16,7 +16,6 @@ from tests.report.reports import facet, finding
 SHIPPED = FOLDER.parents[2] / "lightning_logs" / "reference"
 
 
-@pytest.mark.xfail(strict=True, reason="has no shares yet: to be made anew")
 @pytest.mark.parametrize("folder", [SHIPPED, SHIPPED / "against"], ids=["biased", "control"])
 def test_the_shipped_findings_are_saved_as_they_were(folder, tmp_path):
     findings = load_findings(folder)
