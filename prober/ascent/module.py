@@ -17,6 +17,7 @@ from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
 from prober.ascent.transforms import Draw, Transforms
 from prober.common.errors import InputError
+from prober.common.patches import trainer_of
 from prober.subject import Subject
 
 
@@ -205,7 +206,7 @@ class ActivationMaximization(LightningModule):
     @torch.no_grad()
     def evaluate(self) -> Measures:
         """Evaluates the pictures as they are now, without a step and without transforms."""
-        trainer = self._trainer  # whose precision it is to be in, as the steps are
+        trainer = trainer_of(self)  # whose precision it is to be in, as the steps are
         with trainer.precision_plugin.forward_context() if trainer else nullcontext():
             measures = Measures(*self(self.pictures()))
         self._note_failures(measures.score.isfinite())
@@ -277,12 +278,11 @@ def visualization(
 
     Args:
         subject: The frozen CNN under study.
-        objective: What is maximized: ChannelMean, Neuron, TopKMean, ClassConditional, Direction,
-            CosineDirection, DeepDream, Caricature, or a WeightedSum or the Negative of any.
+        objective: What is maximized: any Objective, such as ChannelMean, Neuron or DeepDream.
         initial_image: Where the optimization starts: GaussianNoise (the default of Pixels),
             GrayNoise, LowFrequencyNoise, PinkNoise (the default of the others) or a GivenImage.
-        regularizers: Penalties with weights: L2, TotalVariation, Distance, any list of them, `[]`
-            for none. Where none are given: L2 at 1e-4 and TotalVariation at 1e-3.
+        regularizers: Penalties with weights, such as L2, TotalVariation and Distance, any list of
+            them, `[]` for none. Where none are given: `DEFAULT_REGULARIZERS`.
         seed: Seed of the initial image's noise; where none is given, that of `seed_everything`.
         **method: The settings of `Method`.
 

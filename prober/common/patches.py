@@ -1,8 +1,8 @@
-"""The private parts of PyTorch and jsonargparse that are used here: why nothing public will do.
+"""Private parts of PyTorch, Lightning and jsonargparse that are used: why nothing public will do.
 
 `replaced` changes a library, for a time; what it is used for says why.
 
-Made for torch 2.13.0 and jsonargparse 4.53.0, and tested with them: `tests/common/test_patches.py`
+Made for torch 2.13.0, Lightning 2.6.6 and jsonargparse 4.53.0: `tests/common/test_patches.py`
 tells which of them a newer version has changed.
 """
 
@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any, Self
 
 import torch
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -192,3 +193,8 @@ def without_subclasses_in_help(option: Action) -> None:
     jsonargparse names all that there are; of torch's modules there are hundreds.
     """
     option.extra_help = lambda: ""  # type: ignore[attr-defined]  # help asks for it
+
+
+def trainer_of(module: LightningModule) -> Trainer | None:
+    """Returns the Trainer that a module is attached to; asked for in public, none is an error."""
+    return module._trainer

@@ -1,4 +1,4 @@
-"""What a person does with `fit`, in this process; `test_cli_processes.py` starts real ones."""
+"""What a person does with `fit`, in this process; `test_processes.py` starts real ones."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""`layers`: what it prints of which CNN; `subject/test_receptive.py` has the receptive fields."""
+"""`layers`: what it prints of which CNN; receptive fields: `subject/test_receptive_fields.py`."""
 
 import json
 import re

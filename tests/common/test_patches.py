@@ -1,4 +1,4 @@
-"""The private parts of PyTorch and jsonargparse are as `prober.common.patches` takes them to be.
+"""Private parts of PyTorch, Lightning and jsonargparse are as `prober.common.patches` takes them.
 
 Where one of these fails with a new version of theirs, what it guards has changed.
 """
@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 from jsonargparse import ArgumentParser, Namespace
+from lightning.pytorch import LightningModule, Trainer
 from torch import nn
 from torch.utils import checkpoint
 
@@ -291,3 +292,11 @@ def test_the_help_of_an_option_can_leave_out_the_classes_that_it_takes():
 
 def test_made_for_this_version():
     assert jsonargparse.__version__.startswith("4.53."), "read prober/common/patches.py again"
+
+
+def test_the_trainer_of_a_module():
+    module, trainer = LightningModule(), Trainer(logger=False, accelerator="cpu")
+    assert patches.trainer_of(module) is None
+    trainer.strategy.connect(module)
+    module.trainer = trainer
+    assert patches.trainer_of(module) is trainer

@@ -226,14 +226,6 @@ def pixels_of(file, height, width):
     return small / 255
 
 
-def cells_of(sprite, cell):
-    """The cells of a sprite's only row, `[n, h, w, 3]` in [0, 1]."""
-    with Image.open(sprite) as picture:
-        pixels = np.asarray(picture.convert("RGB")) / 255
-    assert len(pixels) == cell[0]
-    return np.stack(np.split(pixels, pixels.shape[1] // cell[1], axis=1))
-
-
 def shown(pixels):
     """Images `[n, h, w, 3]` as the CNN takes them."""
     return torch.from_numpy(np.moveaxis(np.asarray(pixels, np.float64), -1, 1).copy())

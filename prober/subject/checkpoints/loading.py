@@ -17,7 +17,7 @@ from prober.subject.checkpoints.torch_save import TorchSave
 FORMATS: tuple[Format, ...] = (
     SafetensorsFile(),
     ExportArchive(),
-    TorchSave(),
+    TorchSave(),  # last: it takes whatever no other recognizes, to say what is wrong with it
 )
 """The kinds of files that are known; the first that recognizes a file reads it."""
 
