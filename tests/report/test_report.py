@@ -41,7 +41,8 @@ class Tiny(nn.Module):
         with torch.no_grad():
             self.conv.weight[:] = 0
             self.conv.bias[:] = 0.1
-            self.conv.weight[0, 0, 2, 2] = gain
+            # Red and not white: what red alone adds, white has, too.
+            self.conv.weight[0, :, 2, 2] = gain * torch.tensor([1.0, -0.5, -0.5])
             self.conv.weight[1, 2, 2, 2] = 1
             self.conv.weight[2] = -0.1
             self.conv.weight[2, :, :, 2] = 0.4
@@ -517,7 +518,7 @@ def test_the_report_says_what_it_was_made_of(reported):
         "initial_images": ["GaussianNoise", "GrayNoise"],
         "regularizers": None,
     }
-    assert set(found["seconds"]) == {"pictures", "search", "evidence", "pages"}
+    assert set(found["seconds"]) == {"pictures", "maxima", "search", "evidence", "pages"}
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", found["date"])
 
 
@@ -781,9 +782,9 @@ def test_a_datamodule_of_the_working_directory_is_read(prober, tmp_path):
     data = report_of(folder)["data"]
     assert (data["images"], data["classes"]) == (8, ["0", "1"]) and "Colors" in data["name"]
     [unit] = findings_of(folder)
-    # Flat patches of red and blue: the response of `red` is 1.1 and 0.1, whatever the class.
+    # Flat patches of red and blue: the response of `red` is 1.1 and -0.4, whatever the class.
     table = np.array(unit["evidence"]["data"]["table"])
-    assert table == pytest.approx(np.array([[1.1, 0.1], [1.1, 0.1]]), abs=1e-5)
+    assert table == pytest.approx(np.array([[1.1, -0.4], [1.1, -0.4]]), abs=1e-5)
     # Equal sums in six hues and three brightnesses: of red, 0, 1/2 or 1 of the largest red.
     red = np.outer([1, 0.5, 0, 0, 0, 0.5], [1, 0.75, 0.5])
     of_hue, of_brightness = red.mean(1).var() / red.var(), red.mean(0).var() / red.var()
