@@ -785,8 +785,10 @@ def test_a_datamodule_of_the_working_directory_is_read(prober, tmp_path):
     # Flat patches of red and blue: the response of `red` is 1.1 and -0.4, whatever the class.
     table = np.array(unit["evidence"]["data"]["table"])
     assert table == pytest.approx(np.array([[1.1, -0.4], [1.1, -0.4]]), abs=1e-5)
-    # Equal sums in six hues and three brightnesses: of red, 0, 1/2 or 1 of the largest red.
-    red = np.outer([1, 0.5, 0, 0, 0, 0.5], [1, 0.75, 0.5])
+    # Equal sums in six hues and three brightnesses: of the sum, 0, 1/2 or all is red, which counts
+    # once, and the rest takes away half.
+    red_share = np.array([1, 0.5, 0, 0, 0, 0.5])
+    red = np.outer(red_share - 0.5 * (1 - red_share), [1, 0.75, 0.5])
     of_hue, of_brightness = red.mean(1).var() / red.var(), red.mean(0).var() / red.var()
     variance = unit["evidence"]["data"]["variance"]
     assert variance["hue"] == pytest.approx(of_hue, abs=1e-5)
