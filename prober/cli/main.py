@@ -18,7 +18,7 @@ from prober.cli.commands import all_commands
 from prober.cli.parser import ProberParser, Refused
 from prober.cli.trainer import TRAINER_DEFAULTS
 from prober.common.console import forgive_code_pages
-from prober.common.errors import InputError
+from prober.common.errors import InputError, on_one_line
 from prober.common.quiet import quiet_lightning
 
 
@@ -90,6 +90,7 @@ class ProberCLI(LightningCLI):
         name = self.config.subcommand
         self.command, self.parser = self._commands[name], self._parsers[name]
         self.config = self.config[name]
+        self.parser.check_groups(self.config)
         seed = self.config.get("seed_everything", 0)
         if not 0 <= seed < 2**32:
             raise InputError(f"seed_everything is {seed}; choose 0 to {2**32 - 1}.")
@@ -164,5 +165,5 @@ def main() -> None:
         message = f"{error.strerror or error}" + (f": '{error.filename}'" if error.filename else "")
     else:
         sys.exit(code)
-    sys.stderr.write(f"Error: {message}\n")
+    sys.stderr.write(f"Error: {on_one_line(message)}\n")
     sys.exit(2)

@@ -48,7 +48,7 @@ class Parsed:
         kinds = {kind for each in found for kind in _classes_within(type_of(each))}
         own = [kind for kind in kinds if kind.__module__.partition(".")[0] == prober.__name__]
         below = {each for kind in own for each in [kind, *_below(kind)]}
-        return sorted(each.__name__ for each in below if _offered(each))
+        return sorted({each.__name__ for each in below if _offered(each)})
 
     def suggestion(self, option: str) -> str:
         """Suggests a name in place of the first part of an option that does not exist."""
@@ -130,6 +130,7 @@ def _choices(text: str) -> str:
 
 
 KEY = r'Parser key "(?P<key>[\w.]+)"(?: element \d+)?: .*?'
+END = r"(?: - | Given value|$)"
 VALUE = r".*(?:Given|Got) value: ?(?P<value>.*)$"
 
 MESSAGES = (
@@ -168,7 +169,7 @@ MESSAGES = (
         'Parser key "summands": Expected a dot import path string: ChannelMean',
     ),
     Message(
-        re.compile(KEY + r"import path string: (?P<name>[\w.]+)"),
+        re.compile(KEY + r"import path string: (?P<name>.*?)" + END),
         _no_class,
         'Parser key "model.objective": - Expected a path but ChannelMeen either not accessible or '
         "invalid - Expected a dot import path string: ChannelMeen",
@@ -178,6 +179,14 @@ MESSAGES = (
         _no_class,
         'Parser key "model.objective": Problem with given class_path \'prober.ascent.objectives.'
         "ChannelMeen': module 'prober.ascent.objectives' has no attribute 'ChannelMeen'",
+    ),
+    Message(
+        re.compile(KEY + r"class_path '?(?P<name>[\w.]+)'?: .*object has no attribute 'keys'"),
+        lambda found, parsed: (
+            f"{found['key']}: the init_args of '{found['name']}' are settings: keys with values."
+        ),
+        "Parser key \"model.objective\": Problem with given class_path 'prober.ChannelMean': 'str' "
+        "object has no attribute 'keys'",
     ),
     Message(
         re.compile(
@@ -202,10 +211,12 @@ MESSAGES = (
         "type: <class 'str'> Given value: json.JSONDecoder",
     ),
     Message(
-        re.compile(KEY + r"instantiatable class, but .*?is abstract" + VALUE),
+        re.compile(
+            KEY + r"instantiatable class, but (?P<name>[\w.]*) ?is abstract(?:" + VALUE + ")?"
+        ),
         lambda found, parsed: (
-            f"{found['key']}: nothing can be made of '{found['value']}', which lacks a method that "
-            "its base class asks for."
+            f"{found['key']}: nothing can be made of '{found['name'] or found['value']}', which "
+            "lacks a method that its base class asks for."
         ),
         'Parser key "model.initial_image": - Expected a path but own_starts.Checkers either not '
         "accessible or invalid - Does not validate against any of the Union subtypes Subtypes: "
@@ -246,6 +257,44 @@ MESSAGES = (
             f"{found['key']}: '{found['value']}' is not of type {_types(found['types'])}."
         ),
         "Parser key \"trainer.max_steps\": Expected a <class 'int'>. Got value: ten",
+    ),
+    Message(
+        re.compile(
+            KEY + r"Unable to load config (?P<quote>['\"])(?P<value>.*?)(?P=quote)(?: - |$)"
+        ),
+        lambda found, parsed: (
+            f"{found['key']} is a group of settings, keys with values; '{found['value']}' is none."
+        ),
+        "Parser key \"trainer\": Unable to load config '-0.5' - "
+        'Parser key "trainer": Unable to load config "-0.5"',
+    ),
+    Message(
+        re.compile(
+            KEY + r"Not a valid subclass of (?P<kind>\w+)\. Got value: (?P<value>.*?) Subclass "
+        ),
+        lambda found, parsed: (
+            f"{found['key']}: '{found['value']}' describes no {found['kind']}: give "
+            "{class_path: ..., init_args: {...}}."
+        ),
+        'Parser key "model.objective": Not a valid subclass of Objective. Got value: [None] '
+        "Subclass types expect one of: - a class path (str) - a dict with class_path entry - a "
+        "dict without class_path but with init_args entry (class path given previously) - a dict "
+        "with parameters accepted by the base class (implicit class_path)",
+    ),
+    Message(
+        re.compile(r"Subclasses are disabled for \w+, thus '(?P<value>.*?)' is not accepted"),
+        lambda found, parsed: (
+            f"'{found['value']}' cannot stand for a group of settings: give keys with values."
+        ),
+        "Subclasses are disabled for Method, thus 'a.b' is not accepted as class_path. Only the "
+        "class_path of Method itself is accepted, or its init args given directly. To accept "
+        "subclasses use set_parsing_settings(subclasses_enabled=[Method]).",
+    ),
+    Message(
+        re.compile(r'Parser key "(?P<key>[\w.]+)"(?: element \d+)?: (?P<why>.*)'),
+        lambda found, parsed: f"{found['key']}: {found['why']}",
+        'Parser key "model.subject.input_shape": Expected a tuple with 3 elements. Got value: '
+        "[3, 28]",
     ),
 )
 """The rows, of which the first that fits counts. Where none does, the parser's own words stay."""

@@ -69,6 +69,25 @@ class ProberParser(LightningArgumentParser):
         """
         raise Refused(explain(message, Parsed(self, self._reading)))
 
+    def check_groups(self, config: Namespace) -> None:
+        """Checks that what stands for a group of settings is one; jsonargparse takes anything.
+
+        Args:
+            config: What was read.
+
+        Raises:
+            Refused: Something else stands in the place of a group.
+        """
+        options = [option.dest for option in options_of(self)]
+        parts = [option.split(".") for option in options if not option.endswith(".help")]
+        groups = {".".join(names[:i]): names[i] for names in parts for i in range(1, len(names))}
+        for group, example in sorted(groups.items()):
+            if group in config and not isinstance(config[group], Namespace):
+                raise Refused(
+                    f"{group} is {config[group]!r}; it is a group of settings, such as "
+                    f"{group}.{example}."
+                )
+
     def shorten_help(self) -> None:
         """Leaves out of the help what hardly anybody sets for a visualization."""
         titles = {

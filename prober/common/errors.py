@@ -1,9 +1,13 @@
 """What is told to a person whose input cannot be used."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
+
+MOST_OF_A_WORD, MOST_OF_A_MESSAGE = 300, 3_000
+"""Characters that are printed of what a message quotes, and of all of it."""
 
 
 class InputError(ValueError):
@@ -15,6 +19,14 @@ class InputError(ValueError):
     def __str__(self) -> str:
         """Returns the text on one line, also where it quotes an error of several lines."""
         return " ".join(line.strip() for line in super().__str__().splitlines())
+
+
+def on_one_line(message: str) -> str:
+    """Returns a message as it is printed, whatever it quotes: on one line, and not without end."""
+    line = " ".join(line.strip() for line in message.splitlines())
+    line = re.sub(rf"(\S{{{MOST_OF_A_WORD}}})\S+", r"\1...", line)
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    return line if len(line) <= MOST_OF_A_MESSAGE else f"{line[:MOST_OF_A_MESSAGE]}..."
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

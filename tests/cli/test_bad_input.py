@@ -62,7 +62,7 @@ BAD_OPTIONS = {
     "k of 0": (["--model.objective", "TopKMean", "--model.objective.k", "0"], ["1 to 196"]),
     "misspelt objective": (
         ["--model.objective", "ChannelMeen"],
-        ["ChannelMeen", "Did you mean 'ChannelMean'?", "Negative, Neuron, TopKMean"],
+        ["ChannelMeen", "Did you mean 'ChannelMean'?", "Negative, Neuron, ", "TopKMean"],
     ),
     "misspelt image": (
         ["--model.initial_image", "GreyNoise"],

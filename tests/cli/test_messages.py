@@ -35,6 +35,10 @@ CAUSES = [
         {"bad.yaml": "model: {objective: {class_path: prober.ascent.objectives.ChannelMeen}}"},
         ["--config", "bad.yaml"],
     ),
+    (
+        {"bad.yaml": "model: {objective: {class_path: prober.ChannelMean, init_args: conv2}}"},
+        ["--config", "bad.yaml"],
+    ),
     ({}, ["--model.subject.cnn", "nowhere.Net"]),
     ({}, ["--model.subject.cnn", "json.JSONDecoder"]),
     (
@@ -50,8 +54,12 @@ CAUSES = [
         ["--config", "bad.yaml"],
     ),
     ({}, ["--trainer.max_steps", "ten"]),
+    ({}, ["--trainer", "-0.5"]),
+    ({"bad.yaml": "model: {objective: [null]}"}, ["--config", "bad.yaml"]),
+    ({"bad.yaml": "model: {class_path: a.b}"}, ["sweep", "--config", "bad.yaml"]),
+    ({}, ["--model.subject.input_shape", "[3, 28]"]),
 ]
-"""For each row, the files and the arguments of `fit` that it was made for."""
+"""For each row, the files and the arguments, of `fit` if none is named, that it was made for."""
 
 
 @pytest.mark.parametrize(
@@ -75,7 +83,8 @@ def test_example_is_what_the_parser_says_and_its_row_tells_it(
             error(self, message),
         ),
     )
-    ended = prober("fit", "--config", CONV2_CH3, "--trainer.max_steps", 2, *args)
+    fit = ["fit", "--config", CONV2_CH3, "--trainer.max_steps", 2]
+    ended = prober(*([] if args[0] == "sweep" else fit), *args)
     refused(ended)
     assert said == [row.example]
     first = next(each for each in MESSAGES if each.said.search(said[0]))

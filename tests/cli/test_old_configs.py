@@ -19,6 +19,7 @@ from prober.cli.main import ProberCLI
 from tests.command_line import ROOT, refused
 
 OLD = Path(__file__).parent / "old_configs"
+REPORT = OLD / "report_first.yaml"
 REFERENCE = ROOT / "lightning_logs" / "reference" / "config.yaml"
 
 
@@ -85,7 +86,7 @@ def test_sweep_runs_and_is_resumed_with_an_old_config(prober, tmp_path, file):
     assert "model.lr was 0.1 and is 0.2" in message and "grid.initial_images was" in message
 
 
-def test_reference_report_compares_as_equal_with_what_is_asked_today(monkeypatch):
+def test_old_report_compares_as_equal_with_what_is_asked_today(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["main.py"])
     monkeypatch.setenv("PL_GLOBAL_SEED", "0")
     cli = ProberCLI(
@@ -98,17 +99,19 @@ def test_reference_report_compares_as_equal_with_what_is_asked_today(monkeypatch
             *("--trainer.enable_progress_bar", "false"),
         ]
     )
-    old = REFERENCE.read_text(encoding="utf-8")
+    old = REPORT.read_text(encoding="utf-8")
+    assert "prober.visualize" in old
     assert yaml.safe_load(cli.today(old)) == yaml.safe_load(cli.text)
 
 
-def test_report_runs_with_the_reference_config(prober, tmp_path):
+@pytest.mark.parametrize("file", [REPORT, REFERENCE], ids=["the first", "the shipped"])
+def test_report_runs_and_is_resumed_with_its_config(prober, tmp_path, file):
     less = [
         *("--grid.layers", "conv1", "--grid.channels", "0", "--grid.classes", "null"),
         *("--grid.objectives", "[ChannelMean]", "--grid.seeds", 2, "--trainer.max_steps", 2),
         *("--against", "null", "--data", "none", "--trainer.devices", 1),
     ]
-    ended = prober("report", "--config", REFERENCE, *less)
+    ended = prober("report", "--config", file, *less)
     assert (ended.code, ended.err) == (0, "")
     (report,) = (tmp_path / "lightning_logs").glob("report_*/version_0")
     config = report / "config.yaml"
@@ -118,5 +121,5 @@ def test_report_runs_with_the_reference_config(prober, tmp_path):
     del old["channels_last"], old["grid"]["diversity"], old["model"]["transforms"]
     for file in report.rglob("config.yaml"):
         file.write_text(yaml.safe_dump(old), encoding="utf-8")
-    ended = prober("report", "--config", REFERENCE, *less, "--resume", report)
+    ended = prober("report", "--config", file, *less, "--resume", report)
     assert (ended.code, ended.err) == (0, "")

@@ -26,7 +26,7 @@ class Layers(Command):
     def add_arguments(self, cli: ProberCLI, parser: ProberParser) -> None:
         parser.add_class_arguments(Subject, "model.subject")
         # Without a seed: where the weights come from chance, the layers are the same.
-        parser.add_argument("--seed_everything", default=False, help=SUPPRESS)
+        parser.add_argument("--seed_everything", type=bool | int, default=False, help=SUPPRESS)
         parser.add_argument("--json", action="store_true", help="As JSON, for machines.")
 
     @override

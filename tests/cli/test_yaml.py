@@ -1,0 +1,85 @@
+"""YAML that is too much, or not what it seems, is refused in one message, and at once."""
+
+import json
+import time
+
+import pytest
+
+from prober.cli.yaml_bounds import DEEPEST, MOST_BYTES, MOST_VALUES
+from tests.command_line import refused
+
+LAUGHS = "a0: &a0 [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
+    f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 10)
+)
+"""Ten billion values."""
+CHAIN = "a0: &a0 [1]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}]\n" for i in range(1, DEEPEST))
+
+TOO_MUCH = {
+    "billion laughs": (LAUGHS, ["holds more than 200,000 values"]),
+    "billion laughs in a string": (
+        f"trainer: {{max_steps: {json.dumps(LAUGHS)}}}",
+        ["trainer.max_steps", "is not of type int"],
+    ),
+    "a list of many": (f"grid: [{'1,' * MOST_VALUES}]", ["holds more than 200,000 values"]),
+    "many bytes": (f"a: {'x' * MOST_BYTES}", ["longer than 4 MB"]),
+    "many brackets": ("[" * 100_000, [f"more than {DEEPEST} deep"]),
+    "deep by aliases": (CHAIN, [f"more than {DEEPEST} deep"]),
+    "what contains itself": ("model: &m {lr: *m}", ["within what it stands for"]),
+    "a key twice": (
+        "model: {lr: 0.1}\ntrainer: {}\nmodel: {}\n",
+        ["'model' stands twice (line 3)"],
+    ),
+    "a tag": ("model: !!python/object/apply:os.system [ls]", ["python/object/apply:os.system"]),
+    "a number of 5,000 digits": (f"seed_everything: {'1' * 5000}", ["not valid YAML"]),
+    "keys that are numbers": ("1: 2\n", ["1"]),
+    "keys that are lists": ("{[1]: 2}", ["unhashable"]),
+    "two documents": ("model: {}\n---\nmodel: {}\n", ["single document"]),
+    "no number": ("trainer: {max_steps: .nan}", ["max_steps", "nan", "int"]),
+    "endless": ("trainer: {max_steps: .inf}", ["max_steps", "inf", "int"]),
+    "half a seed": ("seed_everything: 1.5", ["seed_everything", "1.5"]),
+    "unicode": ("trainer: {mäx_steps: 3}", ["trainer.mäx_steps"]),
+    "a list for a group": ("trainer: [1]", ["trainer"]),
+    "a number for a group": ("model: 3", ["model", "group of settings"]),
+    "nothing for a group": ("seed_everything: 0\nmodel:\n", ["model", "None", "group of settings"]),
+    "nothing for another": ("seed_everything: 0\ntrainer:\n", ["trainer"]),
+    "another command": ("fit: {}", ["'fit'"]),
+}
+
+
+@pytest.mark.parametrize("command", ["fit", "sweep"])
+@pytest.mark.parametrize(("text", "words"), TOO_MUCH.values(), ids=TOO_MUCH)
+def test_yaml_that_is_refused(prober, tmp_path, command, text, words):
+    (tmp_path / "bad.yaml").write_text(text, encoding="utf-8")
+    began = time.process_time()
+    ended = prober(command, "--config", "bad.yaml", "--trainer.max_steps=2.5")
+    message = refused(ended)
+    if "2.5" not in message:
+        for word in words:
+            assert word in message
+    assert time.process_time() - began < 20
+    assert [file.name for file in tmp_path.iterdir()] == ["bad.yaml"]
+
+
+@pytest.mark.parametrize(
+    "content", ["model: {}".encode("utf-16"), b"\xff\xfe\x00", bytes(range(256)), b"", b"# nothing"]
+)
+@pytest.mark.parametrize("command", ["fit", "sweep", "report", "layers"])
+def test_files_that_are_no_config(prober, tmp_path, command, content):
+    (tmp_path / "bad.yaml").write_bytes(content)
+    refused(prober(command, "--config", "bad.yaml"), "bad.yaml")
+    refused(prober(command, "--config", tmp_path), tmp_path.name)
+    assert [file.name for file in tmp_path.iterdir()] == ["bad.yaml"]
+
+
+@pytest.mark.parametrize("command", ["fit", "sweep", "report"])
+def test_yaml_on_the_command_line_is_bounded_too(prober, tmp_path, command):
+    for option in ("--trainer.max_steps", "--model.subject.mean", "--trainer.callbacks", "--model"):
+        refused(prober(command, f"{option}={LAUGHS}"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_message_that_quotes_much_is_cut(prober):
+    message = refused(prober("layers", "--model.subject.checkpoint", "x" * 200))
+    assert "x" * 200 in message
+    message = refused(prober("layers", "--model.subject.input_shape", "x" * 5000))
+    assert "x" * 290 + "..." in message and len(message) < 1000
