@@ -104,7 +104,14 @@ def _no_option(found: re.Match[str], parsed: Parsed) -> str:
             "leave it out, and say with grid.layers, grid.channels, grid.classes or "
             "grid.targets what to look at."
         )
-    return f"There is no option '{option}'.{parsed.suggestion(option)}"
+    takes_grid = any(each.dest.startswith("grid.") for each in parsed.options)
+    if f"{option}.".startswith("grid.") and not takes_grid:
+        return (
+            "This command takes no grid, which is what sweep and report look at: give the config "
+            "to one of them, or say with model.objective what the one image is of."
+        )
+    hint = parsed.suggestion(option) or " --help after the command lists what there is."
+    return f"There is no option '{option}'.{hint}"
 
 
 def _no_class(found: re.Match[str], parsed: Parsed) -> str | None:
@@ -134,6 +141,33 @@ END = r"(?: - | Given value|$)"
 VALUE = r".*(?:Given|Got) value: ?(?P<value>.*)$"
 
 MESSAGES = (
+    Message(
+        re.compile(r'expected "subcommand" to be one of \{(?P<commands>.*?)\}'),
+        lambda found, parsed: (
+            f"A command is missing: one of {found['commands'].replace(',', ', ')}, such as fit "
+            "--config configs/conv2_ch3.yaml. --help tells what they do."
+        ),
+        'expected "subcommand" to be one of {fit,layers,report,sweep}, but it was not provided.',
+    ),
+    Message(
+        re.compile(r"invalid choice: '(?P<name>.*?)' \(choose from (?P<commands>.*)\)"),
+        lambda found, parsed: (
+            f"There is no command '{found['name']}'."
+            f"{suggestion(found['name'], _commands_of(parsed.parser))} "
+            f"Choose {', '.join(_commands_of(parsed.parser))}."
+        ),
+        "argument subcommand: invalid choice: 'fitt' (choose from 'fit', 'layers', 'report', "
+        "'sweep')",
+    ),
+    Message(
+        re.compile(r"the following arguments are required: fit\.model\.objective$"),
+        lambda found, parsed: (
+            "model.objective is missing, which is what the image is of: give a config that says "
+            "it, such as --config configs/conv2_ch3.yaml, or --model.objective ChannelMean "
+            "--model.objective.layer conv2 --model.objective.channel 3."
+        ),
+        "the following arguments are required: fit.model.objective",
+    ),
     Message(
         re.compile(r"^Problems parsing config: (?P<why>.*)"),
         lambda found, parsed: f"'{parsed.file}' is not valid YAML: {found['why']}",

@@ -4,7 +4,7 @@ import pytest
 
 from prober.cli.messages import MESSAGES
 from prober.cli.parser import ProberParser
-from tests.command_line import CONV2_CH3, refused
+from tests.command_line import CONFIGS, CONV2_CH3, refused
 
 MEAN = "{class_path: ChannelMean, init_args: {layer: conv2, channel: 4}}"
 OWN = """
@@ -18,6 +18,9 @@ class Checkers(InitialImage):
         raise NotImplementedError
 """
 CAUSES = [
+    ({}, []),
+    ({}, ["fitt"]),
+    ({}, ["fit"]),
     ({"bad.yaml": "model: [\n"}, ["--config", "bad.yaml"]),
     ({"bad.yaml": "- model\n"}, ["--config", "bad.yaml"]),
     ({}, ["--model.objective.chanel", "1"]),
@@ -84,7 +87,8 @@ def test_example_is_what_the_parser_says_and_its_row_tells_it(
         ),
     )
     fit = ["fit", "--config", CONV2_CH3, "--trainer.max_steps", 2]
-    ended = prober(*([] if args[0] == "sweep" else fit), *args)
+    whole = not args or args[0] in ("fit", "fitt", "sweep")
+    ended = prober(*([] if whole else fit), *args)
     refused(ended)
     assert said == [row.example]
     first = next(each for each in MESSAGES if each.said.search(said[0]))
@@ -122,3 +126,13 @@ def test_a_person_s_own_class_is_a_choice(prober, tmp_path):
     args = ["--model.initial_image", "own_starts.Checkers", "--model.initial_image", "Chekers"]
     message = refused(prober("fit", "--config", CONV2_CH3, *args))
     assert "Did you mean 'Checkers'?" in message
+
+
+def test_a_config_of_another_command_is_told_from_a_misspelt_one(prober):
+    sweep = CONFIGS / "checklist.yaml"
+    refused(prober("fit", "--config", sweep), "takes no grid", "sweep and report")
+    refused(prober("sweep", "--config", CONV2_CH3), "takes no model.objective", "grid.targets")
+    message = refused(prober("fit", "--config", CONV2_CH3, "--trainer.nope", 3))
+    assert message == (
+        "There is no option 'trainer.nope'. --help after the command lists what there is."
+    )
