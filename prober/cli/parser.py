@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from functools import partial
 from typing import Any, NoReturn
 
 from jsonargparse import Namespace
@@ -10,7 +11,7 @@ from typing_extensions import override
 
 from prober.cli.messages import Parsed, explain
 from prober.cli.yaml_bounds import MOST_BYTES
-from prober.common.patches import option_groups_of, options_of, without_subclasses_in_help
+from prober.common.patches import list_in_help, option_groups_of, options_of
 
 SHOWN = ("max_steps", "precision", "accelerator", "log_every_n_steps", "enable_progress_bar")
 """The Trainer's options that `--help` lists; the others work, too."""
@@ -105,5 +106,10 @@ class ProberParser(LightningArgumentParser):
             nested = isinstance(option.default, dict) or option.dest in titles
             if hidden or nested or option.dest.endswith(".help"):
                 option.help = argparse.SUPPRESS
-            # The docstrings name the project's classes.
-            without_subclasses_in_help(option)
+            list_in_help(option, partial(self._choices_not_in_help, option))
+
+    def _choices_not_in_help(self, option: argparse.Action) -> list[str]:
+        """Returns the classes that an option takes, unless what is said of it names them all."""
+        names = Parsed(self, "").choices(option.dest)
+        known = all(name in (option.help or "") for name in names)
+        return [] if known or len(names) < 2 else names

@@ -187,12 +187,17 @@ def type_of(option: Action) -> Any:
     return getattr(option, "_typehint", None)
 
 
-def without_subclasses_in_help(option: Action) -> None:
-    """Leaves out of an option's help the classes that it takes.
+def list_in_help(option: Action, choices: Callable[[], list[str]]) -> None:
+    """Lets an option's help list these choices in place of the classes that it takes.
 
     jsonargparse names all that there are; of torch's modules there are hundreds.
     """
-    option.extra_help = lambda: ""  # type: ignore[attr-defined]  # help asks for it
+
+    def extra_help() -> str:
+        names = choices()
+        return f"; one of {', '.join(names)}" if names else ""
+
+    option.extra_help = extra_help  # type: ignore[attr-defined]  # help asks for it
 
 
 def trainer_of(module: LightningModule) -> Trainer | None:

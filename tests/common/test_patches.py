@@ -277,7 +277,7 @@ def test_options_of_a_parser_with_their_groups_and_types():
     assert "What is eaten:" in parser.format_help()
 
 
-def test_the_help_of_an_option_can_leave_out_the_classes_that_it_takes():
+def test_the_help_of_an_option_lists_what_it_is_given_in_place_of_all_classes():
     parser = ArgumentParser()
     parser.add_argument("--cnn", type=nn.Module | None, help="A CNN.")
 
@@ -286,8 +286,9 @@ def test_the_help_of_an_option_can_leave_out_the_classes_that_it_takes():
 
     assert "known subclasses" in help_text()
     for option in patches.options_of(parser):
-        patches.without_subclasses_in_help(option)
-    assert "known subclasses" not in help_text() and "A CNN." in help_text()
+        patches.list_in_help(option, lambda: ["this", "that"])
+    assert "known subclasses" not in help_text()
+    assert "A CNN." in help_text() and "; one of this, that)" in help_text()
 
 
 def test_made_for_this_version():
