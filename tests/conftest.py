@@ -1,6 +1,10 @@
+import os
 import signal
 import sys
 from dataclasses import dataclass
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # else the processes would take each other's cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import settings

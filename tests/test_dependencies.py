@@ -14,7 +14,7 @@ from tests.command_line import ROOT
 
 OWN = {"prober", "tests"} | {file.stem for file in (ROOT / "docs").glob("*.py")}
 APART = {"torchvision"}  # for the tests of the zoo, which say how its environment is made
-BUILDS = {"setuptools"}
+NOT_IMPORTED = {"pytest-xdist", "setuptools"}  # options of pytest; it builds the package
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NEEDED = [Requirement(line) for line in PROJECT["dependencies"]]
@@ -76,7 +76,7 @@ def test_what_the_package_imports_is_declared():
 
 def test_what_the_tests_import_is_declared():
     found = imported_in("tests", "**/*.py") | imported_in("docs", "*.py")
-    assert found - names(NEEDED) == names(OF_TESTS) - BUILDS
+    assert found - names(NEEDED) == names(OF_TESTS) - NOT_IMPORTED
 
 
 def test_what_is_declared_is_pinned_within_its_range():

@@ -335,7 +335,7 @@ def test_the_readme_is_a_door():
     first, second = blocks(text, "")[:2]
     install = "pip install -r requirements.txt && "
     assert first == f"{install}python main.py fit --config configs/conv2_ch3.yaml\n"
-    assert second == f"{install}pytest\n"
+    assert second == f"{install}pytest -n 2 --dist loadfile\n"
     for word in ("*activation maximization*", "*feature visualization*", "Erhan", "Simonyan"):
         assert word in text
     assert "CC BY-SA 3.0" in text.splitlines()[-1]

@@ -6,6 +6,7 @@ It knows what to make and where, and nothing of what it is for.
 import copy
 import json
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -308,7 +309,13 @@ def make_chunks(
                 if stop():
                     return Outcome(interrupted=True)
                 if store.claim(index):
-                    store.write(index, optimize(subject, chunk, settings, device, bar))
+                    try:
+                        store.write(index, optimize(subject, chunk, settings, device, bar))
+                    finally:
+                        store.release(index)
+                bar.refresh()
+            while first and store.in_hand() and not stop():  # what the others have left to do
+                time.sleep(0.1)
                 bar.refresh()
     except (KeyboardInterrupt, SystemExit):  # SystemExit is how a Trainer ends after Ctrl-C
         return Outcome(interrupted=True)

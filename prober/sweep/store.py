@@ -38,13 +38,22 @@ class Store:
 
     def claim(self, index: int) -> bool:
         """Takes a chunk for this process; False if it is finished or another process has it."""
-        if self.chunk_file(index).exists():
-            return False
         try:
             self._claim_file(index).touch(exist_ok=False)
         except FileExistsError:
             return False
+        if self.chunk_file(index).exists():
+            self.release(index)
+            return False
         return True
+
+    def release(self, index: int) -> None:
+        """Gives a chunk out of hand, finished or not."""
+        self._claim_file(index).unlink(missing_ok=True)
+
+    def in_hand(self) -> bool:
+        """Tells whether any process has a chunk in hand."""
+        return any((self.folder / "chunks").glob("*.claim"))
 
     def clear_claims(self) -> None:
         """Frees the chunks that processes had in hand which are no more."""
@@ -72,7 +81,6 @@ class Store:
             records=np.array(json.dumps(result.records)),
         )
         write_whole(self.chunk_file(index), file.getvalue())
-        self._claim_file(index).unlink(missing_ok=True)
         lines = "".join(json.dumps(record) + "\n" for record in result.records)
         # Unbuffered, so that it is one write, which no other process comes into. Where a system
         # does not keep to that, a line may be damaged until the records are written anew.

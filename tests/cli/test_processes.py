@@ -3,6 +3,7 @@
 A process takes seconds to start, so all of them start here at once, and two run at a time.
 """
 
+import functools
 import io
 import json
 import pickle
@@ -70,6 +71,7 @@ model:
 """
 
 
+@functools.cache  # its statistics differ in the last bit with torch's threads
 def stripes():
     """The person's CNN, trained; as own_cnn.py describes it."""
     torch.manual_seed(8)
