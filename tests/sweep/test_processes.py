@@ -6,12 +6,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 import torch
 
+from prober.ascent.method import Method
 from prober.common.errors import InputError
+from prober.subject import Subject
+from prober.sweep.engine import make_chunks
+from prober.sweep.optimize import Settings
 from prober.sweep.processes import (
     Outcome,
     StartedHere,
@@ -19,6 +24,7 @@ from prober.sweep.processes import (
     processes_for,
     start_method,
 )
+from prober.sweep.store import Store
 from tests import elsewhere
 from tests.command_line import CTRL_C, ROOT, run
 from tests.sweep.sweeps import arrays_of, records_of, same, start_until_a_chunk_is_done, write
@@ -159,3 +165,16 @@ def test_a_cnn_that_cannot_be_handed_over_is_probed_by_one_process(tmp_path):
     records = (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
     for record in map(json.loads, records):
         assert np.load(folder / f"{record['stem']}.npy").shape == (3, 8, 8)
+
+
+@pytest.mark.parametrize(("first", "waits"), [(True, True), (False, False)])
+def test_the_process_with_the_bar_ends_when_the_others_have(tmp_path, first, waits):
+    store = Store(tmp_path, [[]])
+    (tmp_path / "chunks").mkdir()
+    assert store.claim(0)  # as another process does
+    settings = Settings(Method(), 50, {"max_steps": 50}, threads=1, progress=False)
+    released = threading.Timer(0.5, store.release, [0])
+    released.start()
+    make_chunks(Subject(), store, settings, CPU, first, lambda: False)
+    assert store.in_hand() is not waits
+    released.join()
