@@ -22,9 +22,10 @@ from prober.common.drawing import (
     paste_framed,
     text_block,
 )
+from prober.common.drawn_inputs import drawn_one
 from prober.common.errors import InputError
 from prober.common.files import expanded, npy, safe_name, write_whole
-from prober.common.pictures import enlarge, gif, png, shrunk, to_bytes
+from prober.common.pictures import enlarge, gif, png, shrunk
 
 CELL = 168
 """The height in pixels that pictures are brought to in a sheet of several."""
@@ -132,7 +133,7 @@ class Visualization:
 
     @property
     def _pixels(self) -> np.ndarray:
-        return to_bytes(torch.from_numpy(self.array))
+        return drawn_one(torch.from_numpy(self.array))
 
     def _save_folder(self, folder: Path) -> None:
         record = json.dumps(self.record, indent=2) + "\n"  # first: nothing half of what cannot be

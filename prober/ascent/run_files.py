@@ -13,8 +13,9 @@ from prober.ascent.module import ActivationMaximization, Measures
 from prober.ascent.snapshots import AtSnapshots
 from prober.ascent.target_records import target_records
 from prober.ascent.tensorboard import hyperparameters, tensorboard
+from prober.common.drawn_inputs import drawn_one
 from prober.common.files import npy, write_whole
-from prober.common.pictures import enlarge, gif, png, to_bytes
+from prober.common.pictures import enlarge, gif, png
 
 
 def run_folder(trainer: Trainer) -> Path | None:
@@ -36,7 +37,7 @@ class SnapshotFiles(AtSnapshots):
     def take(self, trainer: Trainer, module: ActivationMaximization, step: int) -> None:
         """Writes `evolution/step_0050.png`."""
         if folder := run_folder(trainer):
-            frame = enlarge(to_bytes(module.pictures().detach()[0]))
+            frame = enlarge(drawn_one(module.pictures().detach()[0]))
             write_whole(folder / "evolution" / f"step_{step:04d}.png", png(frame))
             self._frames.append(frame)
 
@@ -88,7 +89,7 @@ class RunRecord(Callback):
         if folder := run_folder(trainer):
             image = module.pictures().detach()[0].float().cpu()
             write_whole(folder / "final.npy", npy(image.numpy()))
-            write_whole(folder / "final.png", png(enlarge(to_bytes(image))))
+            write_whole(folder / "final.png", png(enlarge(drawn_one(image))))
             write_whole(folder / "record.json", json.dumps(self.record, indent=2) + "\n")
         if writer := tensorboard(trainer):
             for summary in hparams(*hyperparameters(self.record)):

@@ -14,7 +14,8 @@ from prober.ascent.module import ActivationMaximization, Measures
 from prober.ascent.objectives import Objective
 from prober.ascent.snapshots import AtSnapshots
 from prober.ascent.targets import regularizers_of
-from prober.common.pictures import colorfulness, enlarge, png, to_bytes
+from prober.common.drawn_inputs import drawn_one
+from prober.common.pictures import colorfulness, enlarge, png
 
 
 class TensorBoardImages(AtSnapshots):
@@ -27,7 +28,7 @@ class TensorBoardImages(AtSnapshots):
     def take(self, trainer: Trainer, module: ActivationMaximization, step: int) -> None:
         """Logs the image, enlarged so that each of its pixels can be seen."""
         if writer := tensorboard(trainer):
-            pixels = enlarge(to_bytes(module.pictures().detach()[0]))
+            pixels = enlarge(drawn_one(module.pictures().detach()[0]))
             height, width, colors = pixels.shape
             image = Summary.Image(
                 height=height, width=width, colorspace=colors, encoded_image_string=png(pixels)

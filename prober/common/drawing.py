@@ -6,12 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from prober.common.pictures import enlarge
-
 INK, FAINT, CURVE, PAPER = "#111111", "#666666", "#1f4e9c", "#ffffff"
 
 THUMB = 84
 """The longer side in pixels of a thumbnail: three pixels for one at 28 px."""
+
+NARROWEST = 21
+"""The shorter side in pixels of a thumbnail, at least."""
 
 GAP = 4
 """Pixels between thumbnails."""
@@ -99,13 +100,22 @@ def curve_points(
 
 
 def thumb(pixels: np.ndarray) -> np.ndarray:
-    """Brings pixels `[H, W, 3]` to a side of at most `THUMB`, small ones by a whole number."""
+    """Brings pixels `[H, W, 3]` to a side of at most `THUMB`, small ones by a whole number.
+
+    A narrow picture is drawn `NARROWEST` pixels wide, or high.
+    """
     height, width = pixels.shape[:2]
     if max(height, width) <= THUMB:
-        return enlarge(pixels, THUMB * height // max(height, width))
-    shrink = THUMB / max(height, width)
-    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
+        times = THUMB // max(height, width)
+        pixels = pixels.repeat(times, 0).repeat(times, 1)
+        shrink = 1.0
+    else:
+        shrink = THUMB / max(height, width)
+    height, width = (max(NARROWEST, round(side * shrink)) for side in pixels.shape[:2])
+    if (height, width) == pixels.shape[:2]:
+        return pixels
+    how = Image.Resampling.BOX if shrink < 1 else Image.Resampling.NEAREST
+    return np.asarray(Image.fromarray(pixels).resize((width, height), how))
 
 
 def side_by_side(frames: Sequence[np.ndarray]) -> np.ndarray:

@@ -9,26 +9,49 @@ from torch import Tensor
 ENLARGED = 280
 """The height in pixels that small images are enlarged to, at least half of it."""
 
+LONGEST = 8192
+"""Pixels of a picture's side at the most: browsers and TensorBoard draw no much longer ones."""
+
 
 def to_bytes(images: Tensor) -> np.ndarray:
-    """Turns images `[..., C, H, W]` in [0, 1] into uint8 pixels `[..., H, W, 3]`.
+    """Turns images `[..., C, H, W]` in [0, 1], C = 1 or 3, into uint8 pixels `[..., H, W, 3]`.
 
-    One channel is shown as gray; of more than three, the first three are shown.
+    One channel is shown as gray. Whatever else a CNN may take, `drawn_inputs.drawn` draws.
     """
     pixels = (images.detach().cpu().float() * 255).round().byte().numpy()
     pixels = np.moveaxis(pixels, -3, -1)
-    if pixels.shape[-1] < 3:
-        return np.repeat(pixels[..., :1], 3, axis=-1)
-    return np.ascontiguousarray(pixels[..., :3])
+    if pixels.shape[-1] == 1:
+        return np.repeat(pixels, 3, axis=-1)
+    return np.ascontiguousarray(pixels)
 
 
 def enlarge(pixels: np.ndarray, height: int = ENLARGED) -> np.ndarray:
     """Enlarges pixels `[..., H, W, 3]` by the whole number that brings H nearest below `height`.
 
-    Each pixel becomes a square of equal pixels, so nothing is shown that is not in the image.
+    Each pixel becomes a square of equal pixels, so nothing is shown that is not in the image. A
+    wide picture is enlarged less, so that it is four times as wide as `height` at the most. Where a
+    side would then be less than a quarter of `height`, it alone is enlarged further, and pixels
+    become rectangles; a side of more than `LONGEST` pixels is averaged down.
     """
-    factor = max(1, height // pixels.shape[-3])
-    return pixels.repeat(factor, axis=-3).repeat(factor, axis=-2)
+    rows, columns = pixels.shape[-3:-1]
+    factor = max(1, min(height // rows, 4 * height // columns))
+    narrowest = height // 4
+    for axis, side in ((-3, rows), (-2, columns)):
+        if side > LONGEST:
+            pixels = _averaged(pixels, axis, -(-side // LONGEST))
+        else:
+            repeats = factor if side * factor >= narrowest else max(factor, narrowest // side)
+            pixels = pixels.repeat(repeats, axis=axis)
+    return pixels
+
+
+def _averaged(pixels: np.ndarray, axis: int, number: int) -> np.ndarray:
+    """Takes the means of so many pixels each along an axis; the last may be of fewer."""
+    firsts = np.arange(0, pixels.shape[axis], number)
+    sums = np.add.reduceat(pixels, firsts, axis, dtype=np.float64)
+    counts = np.diff(firsts, append=pixels.shape[axis])
+    means = np.moveaxis(np.moveaxis(sums, axis, -1) / counts, -1, axis)
+    return means.round().astype(np.uint8)
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -55,14 +78,19 @@ def sprite(rows: np.ndarray) -> bytes:
 
 
 def shrunk(pixels: np.ndarray, side: int) -> np.ndarray:
-    """Brings pixels `[..., H, W, 3]` down to at most `side`, by averaging whole squares."""
+    """Brings pixels `[..., H, W, 3]` down to at most `side`, by averaging whole squares.
+
+    Of a picture much longer than wide, the shorter side is not shrunk below a seventh of `side`.
+    """
     height, width = pixels.shape[-3:-1]
     factor = -(-max(height, width) // side)
     if factor == 1:
         return pixels
-    rows, columns = height // factor, width // factor
-    cut = pixels[..., : rows * factor, : columns * factor, :].astype(np.float32)
-    squares = cut.reshape(*pixels.shape[:-3], rows, factor, columns, factor, 3)
+    narrow = max(1, side // 7)
+    down, across = (max(1, min(factor, length // narrow)) for length in (height, width))
+    rows, columns = height // down, width // across
+    cut = pixels[..., : rows * down, : columns * across, :].astype(np.float32)
+    squares = cut.reshape(*pixels.shape[:-3], rows, down, columns, across, 3)
     return squares.mean((-4, -2)).round().astype(np.uint8)
 
 

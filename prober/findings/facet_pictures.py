@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from prober.common.pictures import enlarge, sprite, to_bytes
+from prober.common.drawn_inputs import drawn_one
+from prober.common.pictures import enlarge, sprite
 from prober.findings.facets import Group
 from prober.findings.finding import Facet
 from prober.findings.optima import Optima
@@ -69,4 +70,4 @@ def various(members: Sequence[int], optima: Optima) -> list[int]:
 
 def _enlarged(image: Tensor) -> bytes:
     """A picture `[C, H, W]` alone, as a small file."""
-    return sprite(enlarge(to_bytes(image))[None, None])
+    return sprite(enlarge(drawn_one(image))[None, None])

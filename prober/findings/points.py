@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prober.common.pictures import squared, to_bytes
+from prober.common.drawn_inputs import drawn_one
+from prober.common.pictures import squared
 from prober.findings.facet_pictures import various
 from prober.findings.found_facets import Found
 from prober.findings.responses import responses
@@ -53,7 +54,7 @@ def points_of(survey: Survey, unit: Unit, found: Found) -> list[Point]:
                 "seed": 0,
                 "score": round(found.optima.score[member].item(), 4),
             }
-            picture = squared(to_bytes(window.crop(found.optima.images[member])), THUMB_SIDE)
+            picture = squared(drawn_one(window.crop(found.optima.images[member])), THUMB_SIDE)
             points.append(Point(own, picture, label))
     return points
 

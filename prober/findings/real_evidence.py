@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from prober.common.colors import hue_to_rgb
-from prober.common.pictures import shrunk, sprite, to_bytes
+from prober.common.drawn_inputs import drawn
+from prober.common.pictures import shrunk, sprite
 from prober.findings.finding import (
     ClassEvidence,
     ClassLogit,
@@ -68,7 +69,7 @@ def _examples(
     classes = responses.real.classes
     response = responses.of_pool(unit.site).strongest[:, unit.channel]
     top = responses.top(response)
-    cells = shrunk(to_bytes(responses.images_of_pool(top)), CELL_SIDE)
+    cells = shrunk(drawn(responses.images_of_pool(top)), CELL_SIDE)
     return Examples(
         sprite=folder.write("examples.png", sprite(cells[None])),
         cell=cells.shape[1:3],

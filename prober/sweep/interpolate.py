@@ -17,9 +17,10 @@ from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import Blend
 from prober.ascent.targets import Target, regularizers_of
 from prober.common.drawing import CURVE, GAP, THUMB, Box, curve_points, font, thumb
+from prober.common.drawn_inputs import drawn
 from prober.common.errors import InputError
 from prober.common.files import safe_name, write_whole
-from prober.common.pictures import png, to_bytes
+from prober.common.pictures import png
 from prober.subject import Subject
 from prober.sweep.optimize import ChunkResult, Settings, optimize
 from prober.sweep.planned import PlannedTarget
@@ -225,7 +226,7 @@ def _picture(pair: Pair, result: ChunkResult, shares: Sequence[float], joined: b
     draw = ImageDraw.Draw(sheet)
     said = "the two optima join" if joined else "there is a valley between them"
     draw.text((GAP, GAP), f"{pair.name}: {said}", "black", letters)
-    rows = (("start", result.evolution[:, 0]), ("result", to_bytes(result.images)))
+    rows = (("start", result.evolution[:, 0]), ("result", drawn(result.images)))
     for i, (label, pixels) in enumerate(rows):
         top = rows_top + i * cell
         draw.text((GAP, top + THUMB // 2 - 8), label, "black", letters)

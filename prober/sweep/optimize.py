@@ -21,7 +21,7 @@ from prober.ascent.profiler import NoProfiler
 from prober.ascent.progress import ProgressBar
 from prober.ascent.snapshots import AtSnapshots
 from prober.ascent.target_records import target_records
-from prober.common.pictures import to_bytes
+from prober.common.drawn_inputs import drawn
 from prober.subject import Subject
 from prober.sweep.planned import PlannedTarget
 
@@ -149,7 +149,7 @@ class KeptSnapshots(AtSnapshots):
     @override
     def take(self, trainer: Trainer, module: ActivationMaximization, step: int) -> None:
         self.steps.append(step)
-        self.frames.append(to_bytes(module.pictures().detach()))
+        self.frames.append(drawn(module.pictures().detach()))
 
 
 class ScoreCurves(Callback):

@@ -9,8 +9,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from prober.common.drawing import GAP, THUMB, font, thumb
+from prober.common.drawn_inputs import drawn_one
 from prober.common.files import read_npy, safe_name, write_whole
-from prober.common.pictures import png, to_bytes
+from prober.common.pictures import png
 from prober.sweep.planned import PlannedTarget
 from prober.sweep.store import Store
 
@@ -126,7 +127,8 @@ def _block(
                 draw.text((corner[0] + GAP, top + GAP), said, "gray", letters)
                 continue
             _, array = store.target_files(each)
-            block.paste(Image.fromarray(thumb(to_bytes(read_npy(array, "a picture")))), corner)
+            picture = thumb(drawn_one(read_npy(array, "a picture")))
+            block.paste(Image.fromarray(picture), corner)
             score = "dead" if record["dead"] else f"{record['score_end']:.3g}"
             score += f"  seed {each.target.seed}" if wrapped else ""
             draw.text((corner[0], top + THUMB), score, "dimgray", letters)

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from prober.common.drawn_inputs import drawn_one
 from prober.common.files import npy, write_whole
-from prober.common.pictures import enlarge, png, to_bytes
+from prober.common.pictures import enlarge, png
 from prober.sweep.optimize import ChunkResult
 from prober.sweep.planned import PlannedTarget
 
@@ -70,7 +71,7 @@ class Store:
         for planned, image in zip(self.chunks[index], result.images, strict=True):
             picture, array = self.target_files(planned)
             write_whole(array, npy(image.numpy()))
-            write_whole(picture, png(enlarge(to_bytes(image))))
+            write_whole(picture, png(enlarge(drawn_one(image))))
         file = BytesIO()
         np.savez_compressed(
             file,

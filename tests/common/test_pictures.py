@@ -39,31 +39,63 @@ def test_to_bytes_is_every_pixel_times_255():
     assert ends.tolist() == [[[0] * 3, [255] * 3]]
 
 
-def test_one_channel_is_gray_and_of_many_the_first_three_are_shown():
-    image = torch.rand(5, 4, 6)
-    assert np.array_equal(to_bytes(image), to_bytes(image[:3]))
-    for channels in (1, 2):
-        gray = to_bytes(image[:channels])
-        assert gray.shape == (4, 6, 3)
-        assert (gray == gray[..., :1]).all()
-        assert np.array_equal(gray[..., 0], to_bytes(image)[..., 0])
+def test_one_channel_is_gray():
+    image = torch.rand(3, 4, 6)
+    gray = to_bytes(image[:1])
+    assert gray.shape == (4, 6, 3)
+    assert (gray == gray[..., :1]).all()
+    assert np.array_equal(gray[..., 0], to_bytes(image)[..., 0])
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 90))
-def test_enlarge_makes_squares_of_equal_pixels(height, width, wanted):
+def test_enlarge_makes_squares_of_equal_pixels_or_rectangles_where_it_is_narrow(
+    height, width, wanted
+):
     pixels = random_pixels(height, width)
     large = enlarge(pixels, wanted)
-    factor = max(1, wanted // height)
-    assert large.shape == (height * factor, width * factor, 3)
+    factor = max(1, min(wanted // height, 4 * wanted // width))
+    down, across = (
+        factor if side * factor >= wanted // 4 else max(factor, wanted // 4 // side)
+        for side in (height, width)
+    )
+    if 1 / 4 <= height / width <= 4:
+        assert down == across == max(1, wanted // height)
+    assert large.shape == (height * down, width * across, 3)
     as_pillow = Image.fromarray(pixels).resize(large.shape[1::-1], Image.Resampling.NEAREST)
     assert np.array_equal(large, np.asarray(as_pillow))
 
 
-@given(st.integers(1, 600))
+@given(st.integers(5, 600))
 def test_enlarged_pictures_are_about_280_high(height):
-    high = len(enlarge(random_pixels(height, 2)))
+    high = len(enlarge(random_pixels(height, 20)))
     assert high == height if height > 140 else 140 < high <= 280
     assert high % height == 0
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "expected"),
+    [
+        (7, 512, (70, 1024)),
+        (8, 1024, (64, 1024)),
+        (512, 7, (512, 70)),
+        (2, 5000, (70, 5000)),
+        (1000, 1000, (1000, 1000)),
+        (3, 20_000, (69, 6667)),
+        (70_000, 70, (7778, 70)),
+    ],
+)
+def test_narrow_and_long_pictures_are_of_a_size_that_can_be_looked_at(height, width, expected):
+    pixels = np.full((height, width, 3), 90, np.uint8)
+    large = enlarge(pixels)
+    assert large.shape == (*expected, 3)
+    assert (large == 90).all()
+
+
+def test_a_side_that_is_too_long_is_averaged():
+    pixels = random_pixels(1, 20_000)
+    large = enlarge(pixels)[0].astype(float)
+    means = [pixels[0, i : i + 3].mean(0) for i in range(0, 20_000, 3)]  # the last of two
+    assert np.abs(large - means).max() <= 0.5
 
 
 def test_enlarges_each_of_several():
@@ -154,6 +186,8 @@ def test_shrinking_averages_whole_squares():
         square = pixels[row * 3 : row * 3 + 3, column * 3 : column * 3 + 3].reshape(9, 3)
         assert np.abs(small[row, column] - square.mean(0)).max() <= 0.5
     assert (shrunk(pixels, 12) == pixels).all()
+    assert shrunk(random_pixels(7, 512), 56).shape == (7, 51, 3)
+    assert shrunk(random_pixels(500, 20), 56).shape == (55, 10, 3)
 
 
 def test_a_square_shows_small_pictures_pixel_by_pixel_and_large_ones_averaged():

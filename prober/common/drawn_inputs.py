@@ -1,0 +1,151 @@
+"""Inputs as pictures: images as they are, signals as curves, volumes as slices, vectors as bars."""
+
+import math
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from prober.common.drawing import CURVE, FAINT, INK, PAPER, font
+from prober.common.inputs import Kind
+from prober.common.pictures import to_bytes
+
+HEIGHT, WIDTH = 168, 336
+"""Pixels of a plot."""
+
+LOWEST = 28
+"""Pixels that the curve of one channel is high at the least."""
+
+CURVES = 16
+"""Channels that have a curve each at the most; more are the rows of an image."""
+
+THIN = 32
+"""An image of one row or column of more pixels is drawn as a curve."""
+
+BARS = WIDTH - 2
+"""Numbers of a vector that have a bar each at the most; more are drawn as a curve."""
+
+
+def drawn(inputs: Tensor) -> np.ndarray:
+    """Draws inputs as pictures that people look at.
+
+    An image of one channel is gray, of three red, green and blue; of any other number its channels
+    are shown side by side, each in gray, from left to right and then below. A signal, or an image
+    of one row or column, has a curve for each channel over its whole length; where several numbers
+    share a pixel, from the smallest to the largest of them. A volume is shown by the middle slice
+    along each of its axes: across its depth at the top left, across its width beside it, across its
+    height below. A vector has a bar for each number.
+
+    Args:
+        inputs: `[N, C, *sides]` in [0, 1].
+
+    Returns:
+        uint8 `[N, H, W, 3]`. An image and a slice have one pixel for each of their own.
+    """
+    kind = Kind(inputs.dim() - 2)
+    if kind is Kind.VOLUME:
+        return np.stack([_orthogonal(each) for each in inputs])
+    if kind is Kind.IMAGE:
+        height, width = inputs.shape[2:]
+        if min(height, width) > 1 or max(height, width) <= THIN:
+            return _panels(inputs)
+        inputs = inputs.flatten(2)
+    values = inputs.detach().cpu().float().clamp(0, 1).numpy()
+    if kind is Kind.VECTOR:
+        if values.shape[1] <= BARS:
+            return np.stack([_bars(each) for each in values])
+        values = values[:, None]
+    if values.shape[1] > CURVES:
+        return to_bytes(torch.from_numpy(values)[:, None])
+    return np.stack([_curves(each) for each in values])
+
+
+def drawn_one(given: Tensor) -> np.ndarray:
+    """Draws one input `[C, *sides]` as `drawn` does; returns uint8 `[H, W, 3]`."""
+    return drawn(given[None])[0]
+
+
+def slices(volume: Tensor) -> list[np.ndarray]:
+    """Draws the slices of a volume `[C, D, H, W]`, from the first to the last along its depth.
+
+    Returns:
+        D pictures, uint8 `[H, W, 3]`: the frames of an animation through the volume.
+    """
+    return list(_panels(volume.transpose(0, 1)))
+
+
+def _panels(images: Tensor) -> np.ndarray:
+    """Images `[N, C, H, W]` as `[N, H, W, 3]`; channels that are no colors lie side by side."""
+    number, channels, height, width = images.shape
+    if channels in (1, 3):
+        return to_bytes(images)
+    # About as wide as high, whatever the sides of a panel.
+    columns = min(channels, max(1, math.ceil(math.sqrt(channels * height / width))))
+    rows = -(-channels // columns)
+    sheet = np.full((number, rows * (height + 1) - 1, columns * (width + 1) - 1, 3), 255, np.uint8)
+    for channel in range(channels):
+        row, column = divmod(channel, columns)
+        top, left = row * (height + 1), column * (width + 1)
+        panel = to_bytes(images[:, channel : channel + 1])
+        sheet[:, top : top + height, left : left + width] = panel
+    return sheet
+
+
+def _orthogonal(volume: Tensor) -> np.ndarray:
+    """The three middle slices of a volume `[C, D, H, W]`."""
+    _, depth, height, width = volume.shape
+    front = _panels(volume[:, depth // 2][None])[0]
+    side = _panels(volume[..., width // 2].transpose(1, 2)[None])[0]
+    top = _panels(volume[:, :, height // 2][None])[0]
+    rows, columns = len(front) + 1 + len(top), front.shape[1] + 1 + side.shape[1]
+    sheet = np.full((rows, max(columns, top.shape[1]), 3), 255, np.uint8)
+    sheet[: len(front), : front.shape[1]] = front
+    sheet[: len(side), front.shape[1] + 1 : columns] = side
+    sheet[len(front) + 1 :, : top.shape[1]] = top
+    return sheet
+
+
+def _curves(signal: np.ndarray) -> np.ndarray:
+    """A curve over the length for each channel of a signal `[C, L]`, below each other."""
+    channels, length = signal.shape
+    each = max(LOWEST, HEIGHT // channels)
+    sheet = Image.new("RGB", (WIDTH, each * channels), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    columns = np.arange(WIDTH - 2)
+    first = columns * length // len(columns)  # of each column's numbers, and the next one's first
+    past = np.maximum(first + 1, (columns + 1) * length // len(columns))
+    for channel, values in enumerate(signal):
+        top, high = channel * each, each - 3
+        low = np.minimum.reduceat(np.append(values, values[-1]), _pairs(first, past))[::2]
+        most = np.maximum.reduceat(np.append(values, values[-1]), _pairs(first, past))[::2]
+        draw.rectangle((0, top, WIDTH - 1, top + each - 1), outline="#dddddd")
+        draw.line((1, top + 1 + high // 2, WIDTH - 2, top + 1 + high // 2), "#dddddd")
+        upper = top + 1 + np.rint((1 - most) * high)
+        lower = top + 1 + np.rint((1 - low) * high)
+        # Each column reaches to its neighbor, so that a jump is a line, too.
+        upper[1:], lower[1:] = (
+            np.minimum(upper[1:], lower[:-1]),
+            np.maximum(lower[1:], upper[:-1]),
+        )
+        for column in columns.tolist():
+            draw.line((column + 1, upper[column], column + 1, lower[column]), CURVE)
+        if channels > 1:
+            draw.text((3, top + 1), str(channel), FAINT, font(10))
+    return np.asarray(sheet)
+
+
+def _pairs(first: np.ndarray, past: np.ndarray) -> np.ndarray:
+    return np.stack([first, past], 1).ravel()
+
+
+def _bars(vector: np.ndarray) -> np.ndarray:
+    """A bar for each number of a vector `[C]`, from the left to the right."""
+    sheet = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    step, high = (WIDTH - 2) / len(vector), HEIGHT - 3
+    for i, value in enumerate(vector.tolist()):
+        left, right = 1 + round(i * step), round((i + 1) * step) - (step >= 4)
+        draw.rectangle((left, 1 + round((1 - value) * high), right, HEIGHT - 2), CURVE)
+    draw.line((0, HEIGHT - 1, WIDTH - 1, HEIGHT - 1), INK)
+    return np.asarray(sheet)

@@ -1,0 +1,52 @@
+"""Inputs: what a CNN takes, by the number of its dimensions: vectors, signals, images, volumes."""
+
+from enum import Enum
+
+Shape = tuple[int, ...]
+"""The shape of one input, channels first: `(C,)`, `(C, L)`, `(C, H, W)` or `(C, D, H, W)`."""
+
+
+class Kind(Enum):
+    """What an input is, by how many sides it has beside its channels."""
+
+    VECTOR = 0
+    SIGNAL = 1
+    IMAGE = 2
+    VOLUME = 3
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """What the sides are called, the first one first: `("height", "width")` of an image."""
+        return _AXES[self.value]
+
+    @property
+    def written(self) -> str:
+        """The shape as a message writes it: `[channels, height, width]`."""
+        return f"[{', '.join(('channels', *self.axes))}]"
+
+
+_AXES = ((), ("length",), ("height", "width"), ("depth", "height", "width"))
+
+
+def kind_of(shape: Shape) -> Kind:
+    """Tells what an input of a shape is.
+
+    >>> kind_of((3, 28, 28)), kind_of((12, 1000))
+    (<Kind.IMAGE: 2>, <Kind.SIGNAL: 1>)
+
+    Raises:
+        ValueError: It has more than three sides, or no channels.
+    """
+    return Kind(len(shape) - 1)
+
+
+def plane_of(shape: Shape) -> tuple[int, int, int]:
+    """Returns an input's shape as that of images: what lies in a plane, and how often.
+
+    A signal is one row, a volume has its slices as channels, a vector is one pixel.
+    """
+    channels, *sides = shape
+    if len(sides) == Kind.VOLUME.value:
+        channels *= sides.pop(0)
+    height, width = [1, 1, *sides][-2:]
+    return channels, height, width
