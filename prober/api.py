@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import fields
 from inspect import Parameter, Signature, signature
 from itertools import chain
 from typing import Any
@@ -22,7 +23,7 @@ from prober.ascent.progress import ProgressBar
 from prober.ascent.regularizers import DEFAULT_REGULARIZERS, Regularizer
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
-from prober.common.errors import InputError, check_kind, check_kinds
+from prober.common.errors import InputError, check_kind, check_kinds, named_kind
 from prober.common.quiet import quiet_lightning
 from prober.result import Curve, Evolution, Visualization, Visualizations
 from prober.subject import Subject
@@ -109,7 +110,7 @@ def visualize(
         ((3, 28, 28), 2.83)
     """
     if not isinstance(model, nn.Module):
-        raise InputError(f"The model is a {type(model).__name__}; give an nn.Module or a Subject.")
+        raise InputError(f"The model is {named_kind(model)}; give an nn.Module or a Subject.")
     several = not isinstance(targets, str | Objective)
     objectives = [_objective(target) for target in _as_list("targets", targets)]
     numbers = _seeds(seeds)
@@ -121,6 +122,8 @@ def visualize(
         raise InputError(f"steps is {steps}; choose a whole number, 1 or more.")
     if precision not in (None, *PRECISIONS):
         raise InputError(f"precision is '{precision}'; choose one of {', '.join(PRECISIONS)}.")
+    if unknown := set(method) - {each.name for each in fields(Method)}:
+        raise TypeError(f"visualize() got an unexpected keyword argument '{min(unknown)}'.")
     chosen = Method(**method)
     device = _device(model)
     with _undisturbed(device):
@@ -168,7 +171,7 @@ def _as_list(name: str, given: Any) -> list:
     if isinstance(given, str | Objective):
         return [given]
     if not isinstance(given, Iterable):
-        raise InputError(f"{name} is a {type(given).__name__}; give a list.")
+        raise InputError(f"{name} is {named_kind(given)}; give a list.")
     return list(given)
 
 
@@ -177,7 +180,7 @@ def _objective(target: str | Objective) -> Objective:
     if isinstance(target, Objective):
         return target
     if not isinstance(target, str):
-        raise InputError(f"A target is a {type(target).__name__}: {TARGETS_ARE}.")
+        raise InputError(f"A target is {named_kind(target)}: {TARGETS_ARE}.")
     if not (read := TARGET.fullmatch(target)):
         raise InputError(f"'{target}' is no target: {TARGETS_ARE}.")
     layer, channel, h, w = read.group("layer", "channel", "h", "w")

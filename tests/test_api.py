@@ -421,8 +421,9 @@ def test_large_images_are_made_as_large_images_are():
         ({"targets": "conv2:3@14,0"}, "Position h = 14 is out of range: choose 0 to 13"),
         ({"targets": "logits:10"}, "Channel 10 is out of range"),
         ({"targets": "konv2:3"}, "has no layer 'konv2'. Did you mean 'conv2'?"),
-        ({"targets": 3}, "targets is a int; give a list."),
-        ({"targets": [3]}, "A target is a int: write 'conv2:3'"),
+        ({"lr": "fast"}, "The learning rate is fast; it must be greater than 0."),
+        ({"targets": 3}, "targets is an int; give a list."),
+        ({"targets": [3]}, "A target is an int: write 'conv2:3'"),
         ({"targets": []}, "There are no targets: write"),
         ({"targets": ["conv2:3", ChannelMean("conv2", 3)]}, "conv2_ch3 is among the targets twice"),
         ({"targets": Diversity("conv2")}, "compares the images of several seeds; give seeds=4"),
@@ -447,7 +448,7 @@ def test_large_images_are_made_as_large_images_are():
         ({"precision": "8-bit"}, "precision is '8-bit'; choose one of 64-true, 32-true"),
         ({"initial_image": "photo.png"}, "initial_image: a str does not fit"),
         ({"parameterization": prober.Fourier}, "the class Fourier does not fit; give Fourier()"),
-        ({"regularizers": [1]}, "regularizers: a int does not fit; give [L2(1e-3)], say."),
+        ({"regularizers": [1]}, "regularizers: an int does not fit; give [L2(1e-3)], say."),
         ({"transforms": [prober.Jitter(28)]}, "pixels of Jitter is 28"),
     ],
 )
@@ -572,3 +573,8 @@ def test_a_page_that_does_not_show_an_output_is_told(page):
     maker, _ = page
     with pytest.raises(ValueError, match="The page does not show the output of:\n1 \+ 1"):
         list(maker.run("```python\n1 + 1\n```\n\nNothing.\n"))
+
+
+def test_an_option_that_is_none_is_told_as_python_tells_it():
+    with pytest.raises(TypeError, match=r"^visualize\(\) got an unexpected keyword argument 'blur'"):
+        prober.visualize(Subject(), "conv2:3", blur=1)

@@ -13,7 +13,7 @@ from typing_extensions import override
 from prober.ascent.given_images import DIGITS, LabelledImages, read_images
 from prober.ascent.objectives import Simple
 from prober.ascent.starts import GivenImage
-from prober.common.errors import InputError, suggestion
+from prober.common.errors import InputError, named_kind, suggestion
 from prober.common.files import find_file, read_npy
 from prober.subject import Subject
 
@@ -96,7 +96,7 @@ class Direction(OfLayer):
         """Checks that the vector is given in a form that a record can name."""
         if not isinstance(self.vector, str | ClassDifference):
             raise InputError(
-                f"vector of {type(self).__name__} is a {type(self.vector).__name__}; save it with "
+                f"vector of {type(self).__name__} is {named_kind(self.vector)}; save it with "
                 "numpy.save('direction.npy', vector) and give 'direction.npy', or give a "
                 "ClassDifference."
             )

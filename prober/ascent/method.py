@@ -1,6 +1,5 @@
 """The method: how images are optimized, whatever it is that they shall show."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
@@ -15,7 +14,7 @@ from prober.ascent.starts import (
     PinkNoise,
 )
 from prober.ascent.transforms import Jitter, Rotation, Scale, Transform, robust
-from prober.common.errors import InputError, check_kind, check_kinds
+from prober.common.errors import InputError, check_kind, check_kinds, is_number
 
 LARGE = 64
 """Images whose height and width are of so many pixels, or more, are large ones.
@@ -47,7 +46,7 @@ class Method:
 
     def __post_init__(self) -> None:
         """Checks the settings."""
-        if not 0 < self.lr < math.inf:
+        if not is_number(self.lr, 0) or self.lr == 0:
             raise InputError(f"The learning rate is {self.lr}; it must be greater than 0.")
         if self.parameterization is not None:
             check_kind("parameterization", self.parameterization, Parameterization, "Fourier()")

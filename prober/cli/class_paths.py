@@ -13,7 +13,7 @@ from torch import nn
 
 import prober
 from prober.cli.yaml_bounds import check_yaml
-from prober.common.errors import InputError
+from prober.common.errors import InputError, named_kind
 from prober.common.patches import jsonargparse_with
 
 
@@ -80,7 +80,7 @@ def buildable(found: Any, path: str) -> Any:
     def build(*args: Any, **kwargs: Any) -> nn.Module:
         built = found(*args, **kwargs)
         if not isinstance(built, nn.Module):
-            kind = "None" if built is None else f"a {type(built).__name__}"
+            kind = "None" if built is None else named_kind(built)
             raise InputError(f"{path} returns {kind}; a CNN is an nn.Module.")
         return built
 

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from numbers import Real
 from typing import Any
 
 MOST_OF_A_WORD, MOST_OF_A_MESSAGE = 300, 3_000
@@ -35,6 +36,12 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f" Did you mean '{nearest[0]}'?" if nearest else ""
 
 
+def named_kind(given: object) -> str:
+    """Returns what something is, with its article: `an int`, `a str`."""
+    kind = type(given).__name__
+    return f"{'an' if kind[0].lower() in 'aeio' else 'a'} {kind}"
+
+
 def listed(items: Sequence[str], most: int, separator: str = ", ") -> str:
     """Joins the first items of a list: `a, b and 3 more`."""
     rest = f" and {len(items) - most} more" if len(items) > most else ""
@@ -47,16 +54,21 @@ def check_range(what: str, index: int, size: int, where: str) -> None:
         raise InputError(f"{what} is out of range: choose 0 to {size - 1} {where}.")
 
 
+def is_number(value: object, least: float) -> bool:
+    """Tells whether something is a finite number that is not below `least`."""
+    return isinstance(value, Real) and least <= float(value) < math.inf
+
+
 def check_not_negative(owner: object, name: str) -> None:
     """Raises an InputError unless a setting of an object is a finite number of 0 or more."""
     value = getattr(owner, name)
-    if not 0 <= value < math.inf:
+    if not is_number(value, 0):
         raise InputError(f"{name} of {type(owner).__name__} is {value}; it must be 0 or more.")
 
 
 def check_weight(owner: Any) -> None:
     """Raises an InputError unless the `weight` of an object is a finite number of 0 or more."""
-    if not 0 <= owner.weight < math.inf:
+    if not is_number(owner.weight, 0):
         raise InputError(
             f"The weight of {type(owner).__name__} is {owner.weight}; it must be 0 or more."
         )
@@ -65,17 +77,13 @@ def check_weight(owner: Any) -> None:
 def check_kind(name: str, given: object, kind: type, example: str) -> None:
     """Raises an InputError with an example unless something given is an instance of a kind."""
     if not isinstance(given, kind):
-        said = (
-            f"the class {given.__name__}"
-            if isinstance(given, type)
-            else f"a {type(given).__name__}"
-        )
+        said = f"the class {given.__name__}" if isinstance(given, type) else named_kind(given)
         raise InputError(f"{name}: {said} does not fit; give {example}, say.")
 
 
 def check_kinds(name: str, given: Any, kind: type, example: str) -> None:
     """Raises an InputError unless something given is a list of instances of a kind."""
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise InputError(f"{name} is a {type(given).__name__}; give a list: {example}, say.")
+        raise InputError(f"{name} is {named_kind(given)}; give a list: {example}, say.")
     for item in given:
         check_kind(name, item, kind, example)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prober.common.errors import InputError
+from prober.common.errors import InputError, named_kind
 from prober.subject.channel_layout import DEFAULT, Layout, known_layout
 from prober.subject.nested_outputs import Path, pick, tensors
 from prober.subject.passes import straight_checkpoints, watched
@@ -212,7 +212,7 @@ class _Lister:
             if not why:
                 return self._layer("", path, tensor)
             reasons.append(why)
-        return reasons[0] if reasons else f"it is a {type(output).__name__} without tensors"
+        return reasons[0] if reasons else f"it is {named_kind(output)} without tensors"
 
     def _layer(self, module: str, path: Path, tensor: Tensor) -> Layer:
         layout = self._layouts[module, path]
