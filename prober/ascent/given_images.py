@@ -18,10 +18,10 @@ from prober.subject.reference import HUES, load_digits, matching_hues
 
 DIGITS = "digits"
 
-MOST = 2000
+MOST_IMAGES = 2000
 """Images at the most; of a folder, more are thinned out evenly."""
 
-MOST_BYTES = 256 * 2**20
+MOST_IMAGE_BYTES = 256 * 2**20
 """Bytes that they take at the most: 445 images of three channels and 224 pixels."""
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
@@ -240,7 +240,7 @@ def _of_datamodule(module: LightningDataModule, shape: tuple[int, int, int]) -> 
 
 def _most(shape: tuple[int, int, int]) -> int:
     """How many images of a shape are taken at the most."""
-    return max(1, min(MOST, MOST_BYTES // (4 * math.prod(shape))))
+    return max(1, min(MOST_IMAGES, MOST_IMAGE_BYTES // (4 * math.prod(shape))))
 
 
 def _thinned(items: list, shape: tuple[int, int, int]) -> list:

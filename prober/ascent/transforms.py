@@ -23,7 +23,7 @@ from prober.ascent.records import Recorded
 from prober.ascent.starts import gaussian_blur
 from prober.common.errors import InputError, check_not_negative
 
-BLOCK = 64
+PLANNED = 64
 """Steps whose random numbers are drawn at once."""
 
 
@@ -327,7 +327,7 @@ class Transforms:
 
     def draw(self) -> Draw:
         """Draws how the pictures of all targets are transformed at the next step."""
-        step = self._step % BLOCK
+        step = self._step % PLANNED
         if step == 0:
             # One target after the other and always whole blocks: so nothing is rounded otherwise
             # in a batch.
@@ -352,9 +352,9 @@ class Transforms:
             return pictures
 
     def _planned(self, generator: torch.Generator) -> list[Tensor]:
-        """Plans the next steps of one target, `[BLOCK, ...]` for each stage."""
+        """Plans the next steps of one target, `[PLANNED, ...]` for each stage."""
         numbers = [stage.numbers for stage in self._stages]
-        uniform = torch.rand((BLOCK, sum(numbers)), generator=generator, dtype=torch.float32)
+        uniform = torch.rand((PLANNED, sum(numbers)), generator=generator, dtype=torch.float32)
         own = uniform.double().split(numbers, 1)
         return [s.plan(u, self._shape) for s, u in zip(self._stages, own, strict=True)]
 

@@ -9,10 +9,10 @@ from prober.subject import LOGITS, Layer, Subject
 from prober.subject.channel_layout import Layout
 from prober.subject.receptive_fields import receptive_fields
 
-WIDTH = 100
+CONSOLE_WIDTH = 100
 """Columns of the sentences around the table."""
 
-MOST_NAMES = 4
+MOST_IN_A_NOTE = 4
 """Of what cannot be probed, the table names so many."""
 
 
@@ -87,7 +87,7 @@ def layers_table(subject: Subject) -> str:
         for row in table
     ]
     above, below = (
-        [textwrap.fill(sentence, WIDTH) for sentence in sentences]
+        [textwrap.fill(sentence, CONSOLE_WIDTH) for sentence in sentences]
         for sentences in (_title(subject), _notes(subject, layers))
     )
     return "\n".join([*above, "", *lines, "", *below])
@@ -122,7 +122,7 @@ def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
     ):
         names = [name for name, layer in subject.layers.items() if layer.layout is layout]
         if names:
-            notes.append(f"{layout.value}: {what} ({listed(names, MOST_NAMES)}).")
+            notes.append(f"{layout.value}: {what} ({listed(names, MOST_IN_A_NOTE)}).")
     unprobed = subject.listing.unprobed
     unreached = [
         name
@@ -131,11 +131,11 @@ def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
         if not any(layer.startswith(f"{name}.") for layer in [*subject.layers, *unprobed])
     ]
     if unreached:
-        notes.append(f"Never reached in the forward pass: {listed(unreached, MOST_NAMES)}.")
+        notes.append(f"Never reached in the forward pass: {listed(unreached, MOST_IN_A_NOTE)}.")
     taken = {layer.module for layer in subject.layers.values()}  # one of its tensors can be
     without = [f"{name}: {why}" for name, why in unprobed.items() if name not in taken]
     if without:
-        notes.append(f"Cannot be probed: {listed(without, MOST_NAMES, '; ')}.")
+        notes.append(f"Cannot be probed: {listed(without, MOST_IN_A_NOTE, '; ')}.")
     return notes
 
 

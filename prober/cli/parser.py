@@ -10,7 +10,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 from typing_extensions import override
 
 from prober.cli.messages import Parsed, explain
-from prober.cli.yaml_bounds import MOST_BYTES
+from prober.cli.yaml_bounds import MOST_OF_YAML
 from prober.common.patches import list_in_help, option_groups_of, options_of
 
 SHOWN = ("max_steps", "precision", "accelerator", "log_every_n_steps", "enable_progress_bar")
@@ -53,8 +53,10 @@ class ProberParser(LightningArgumentParser):
     def parse_path(self, path: str, *args: Any, **kwargs: Any) -> Namespace:
         self._reading = str(path)
         try:
-            if os.path.getsize(path) > MOST_BYTES:
-                self.error(f"Problems parsing config: it is longer than {MOST_BYTES // 2**20} MB.")
+            if os.path.getsize(path) > MOST_OF_YAML:
+                self.error(
+                    f"Problems parsing config: it is longer than {MOST_OF_YAML // 2**20} MB."
+                )
             return super().parse_path(path, *args, **kwargs)
         except UnicodeDecodeError as error:
             self.error(f"Problems parsing config: {error}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-MOST_BYTES = 4 * 2**20
+MOST_OF_YAML = 4 * 2**20
 """A config file may be so large."""
 
 MOST_VALUES = 200_000
@@ -48,8 +48,8 @@ def check_yaml(text: str) -> None:
         yaml.YAMLError: It is not valid, holds too much, stands too deep, contains itself, or names
             a key twice.
     """
-    if len(text) > MOST_BYTES:
-        raise yaml.YAMLError(f"it is longer than {MOST_BYTES // 2**20} MB.")
+    if len(text) > MOST_OF_YAML:
+        raise yaml.YAMLError(f"it is longer than {MOST_OF_YAML // 2**20} MB.")
     anchored: dict[str, tuple[float, int]] = {}
     path = [_Open(None, mapping=False)]
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):

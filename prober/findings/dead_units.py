@@ -14,7 +14,7 @@ from prober.findings.units import Site, Unit
 from prober.findings.windows import Window
 from prober.subject import Subject
 
-LEAST_SPREAD = 1e-6
+LEAST_DIFFERENCE = 1e-6
 """A unit whose responses all lie this near to each other, relative to their size, looks dead."""
 
 ROUNDINGS = 20
@@ -29,7 +29,7 @@ def looks_dead(responses: Tensor, rounding: Tensor) -> bool:
         rounding: By how much rounding was seen to move them.
     """
     spread = responses.max() - responses.min()
-    least = torch.maximum(LEAST_SPREAD * responses.abs().max(), ROUNDINGS * rounding)
+    least = torch.maximum(LEAST_DIFFERENCE * responses.abs().max(), ROUNDINGS * rounding)
     return bool(spread <= least)
 
 

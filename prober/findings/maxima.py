@@ -21,7 +21,7 @@ from prober.findings.units import Unit
 from prober.findings.windows import Window
 from prober.subject import Subject
 
-GRAYS = 129
+NUMBER_OF_GRAYS = 129
 """Flat grays that are tried, evenly from black to white."""
 
 FLAT_STEPS, FLAT_LAST_STEP = 30, 1e-4
@@ -217,7 +217,7 @@ Best = tuple[Tensor, Tensor]
 
 def _search(cnn: CutCNN, channels: Sequence[int], breadth: Breadth, known: Tensor) -> FourMaxima:
     colors = cnn.shape[0]
-    flat_gray = _flat(cnn, channels, 1, GRAYS, breadth.peaks)
+    flat_gray = _flat(cnn, channels, 1, NUMBER_OF_GRAYS, breadth.peaks)
     flat = _better(_flat(cnn, channels, colors, breadth.colors, breadth.peaks), flat_gray)
     gray, half_gray = _wide(cnn, channels, 1, [flat_gray], breadth, known.mean(1, keepdim=True))
     most, half_most = _wide(cnn, channels, colors, [gray, flat], breadth, known)

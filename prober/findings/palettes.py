@@ -30,10 +30,10 @@ LEAST_PART = 0.005
 ROUNDS = 12
 """How often roles and what they look like are found from each other."""
 
-LEAST_SPREAD = 0.05
+COLOR_NOISE = 0.05
 """The least standard deviation that colors and areas of one role have."""
 
-BLOCK = 64
+IMAGES_AT_ONCE = 64
 """Images whose palettes are found at once."""
 
 
@@ -89,7 +89,7 @@ def palettes_of(images: Tensor) -> Palettes:
     height, width = images.shape[2:]
     stride = max(1, -(-max(height, width) // int(SAMPLED_PIXELS**0.5)))
     sampled = images[:, :, ::stride, ::stride].flatten(2)
-    parts = [_colors(block) for block in sampled.split(BLOCK)]
+    parts = [_colors(block) for block in sampled.split(IMAGES_AT_ONCE)]
     colors, there, areas = (torch.cat(part) for part in zip(*parts, strict=True))
     return Palettes(colors, there, _roles(colors, there, areas))
 
@@ -158,7 +158,7 @@ def _settled(features: Tensor, there: Tensor, roles: Tensor) -> tuple[float, Ten
         exist = there.gather(1, order)[:, :, None].float()
         count = exist.sum(0).clamp_min(1e-6)
         mean = (placed * exist).sum(0) / count
-        variance = ((placed - mean).square() * exist).sum(0) / count + LEAST_SPREAD**2
+        variance = ((placed - mean).square() * exist).sum(0) / count + COLOR_NOISE**2
         rate = ((exist.sum(0) + 0.5) / (number + 1)).squeeze(1)
         far = (features[:, :, None] - mean).square() / variance + variance.log()  # [N, 4, roles, 4]
         unlikely = far.sum(3) / 2 - rate.log()

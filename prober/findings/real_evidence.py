@@ -21,7 +21,7 @@ from prober.findings.finding import (
     finite,
 )
 from prober.findings.picture_folder import CELL_SIDE, PictureFolder
-from prober.findings.real_responses import HUES, LOGIT_SITE, RealResponses
+from prober.findings.real_responses import LOGIT_SITE, SIX_HUES, RealResponses
 from prober.findings.tuning import Curves
 from prober.findings.units import Site, Unit
 from prober.subject import LOGITS
@@ -49,7 +49,7 @@ def real_evidence(
         hues = real.class_hues[real.colored_classes].tolist()
         colors = real.class_colors[real.colored_classes].tolist()
     else:
-        hues, colors = HUES.tolist(), hue_to_rgb(HUES).tolist()
+        hues, colors = SIX_HUES.tolist(), hue_to_rgb(SIX_HUES).tolist()
     there = table is not None
     return RealEvidence(
         table=table,

@@ -20,7 +20,7 @@ LOGIT_SITE: Site = (LOGITS, None)
 TOP = 8
 """Real images that count as those which excite a unit most."""
 
-HUES = torch.arange(0, 360, 60).float()
+SIX_HUES = torch.arange(0, 360, 60).float()
 """The hues in which some images are shown, at equal brightness, in degrees, `[6]`."""
 
 BRIGHTNESSES = (1.0, 0.75, 0.5)
@@ -45,7 +45,7 @@ class RealResponses:
         plain: For each site to the images as they are.
         dealt: For each site `[columns, N, channels]`, in the color of each of the classes that have
             one; empty if none do.
-        turned: For each site `[6, 3, M, channels]`, to some images in all of `HUES` and
+        turned: For each site `[6, 3, M, channels]`, to some images in all of `SIX_HUES` and
             `BRIGHTNESSES`; empty where images have no three channels.
         turned_labels: `[M]`, the classes of those.
         changed: The logits `[times, N, classes]` of the images with another class's color; where
@@ -158,12 +158,12 @@ def _in_hues(
 ) -> dict[Site, Tensor]:
     """Computes responses `[6, 3, M, channels]` of sites to M images in hues and brightnesses."""
     parts = []
-    for hue in HUES.tolist():
+    for hue in SIX_HUES.tolist():
         turned = real.turned_to(hue, sample)
         for brightness in BRIGHTNESSES:
             parts.append(responses(subject, brightness * turned, windows))
     return {
-        site: each.strongest.unflatten(0, (len(HUES), len(BRIGHTNESSES)))
+        site: each.strongest.unflatten(0, (len(SIX_HUES), len(BRIGHTNESSES)))
         for site, each in _stacked(parts).items()
     }
 

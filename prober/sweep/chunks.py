@@ -24,7 +24,7 @@ chunks of 2 95, of 8 82. And the fewer there are, the more chunks the processes 
 ROOM = 2**30
 """Bytes of activations that so few images may hold."""
 
-MOST = 64
+MOST_IN_CHUNK = 64
 """Images in a chunk at the most: more gained nothing, and what is lost with a chunk grows."""
 
 
@@ -43,8 +43,8 @@ def automatic_size(subject: Subject, layer: str, memory: int | None) -> int:
     """
     each = 2 * subject.bytes_to(layer)
     if memory is None:
-        return max(1, min(MOST, WORKING_SET // each), min(FEW, ROOM // each))
-    return max(1, min(MOST, memory // 4 // each))
+        return max(1, min(MOST_IN_CHUNK, WORKING_SET // each), min(FEW, ROOM // each))
+    return max(1, min(MOST_IN_CHUNK, memory // 4 // each))
 
 
 def needed_layers(targets: Sequence[PlannedTarget]) -> dict[str, set[str]]:

@@ -23,7 +23,7 @@ from prober.common.files import safe_name
 from prober.subject import LOGITS, Subject
 from prober.sweep.planned import PlannedTarget
 
-T = TypeVar("T")
+Item = TypeVar("Item")
 
 ALL = "all"
 
@@ -287,7 +287,7 @@ def spread_positions(number: int, rows: int, columns: int) -> list[tuple[int, in
     return list(positions)
 
 
-def _labelled(items: Sequence[T], names: list[str]) -> list[tuple[str, T]]:
+def _labelled(items: Sequence[Item], names: list[str]) -> list[tuple[str, Item]]:
     """Labels items by their names, numbered if they share one, or not at all if there is one."""
     if len(items) == 1:
         return [("", items[0])]

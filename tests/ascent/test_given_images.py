@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from prober.ascent.given_images import MOST, read_images, read_picture, shipped_digits
+from prober.ascent.given_images import MOST_IMAGES, read_images, read_picture, shipped_digits
 from prober.common.errors import InputError
 from prober.subject.reference import load_digits
 from tests.files import save_image
@@ -41,11 +41,11 @@ def test_an_array_is_taken_as_it_is(tmp_path):
 
 
 def test_many_images_are_thinned_out_evenly(tmp_path):
-    number = 2 * MOST + 1
+    number = 2 * MOST_IMAGES + 1
     values = np.linspace(0, 1, number)[:, None, None, None] * np.ones((1, 1, 1, 1))
     np.save(tmp_path / "many.npy", values)
     found = read_images(str(tmp_path / "many.npy"), (1, 1, 1)).images.flatten().numpy()
-    assert len(found) == MOST
+    assert len(found) == MOST_IMAGES
     steps = np.diff(found) * (number - 1)
     assert found[0] == 0 and found[-1] > 0.999
     assert steps.min() > 1.9 and steps.max() < 3.1

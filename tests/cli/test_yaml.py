@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from prober.cli.yaml_bounds import DEEPEST, MOST_BYTES, MOST_VALUES
+from prober.cli.yaml_bounds import DEEPEST, MOST_OF_YAML, MOST_VALUES
 from tests.command_line import refused
 
 LAUGHS = "a0: &a0 [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n" + "".join(
@@ -21,7 +21,7 @@ TOO_MUCH = {
         ["trainer.max_steps", "is not of type int"],
     ),
     "a list of many": (f"grid: [{'1,' * MOST_VALUES}]", ["holds more than 200,000 values"]),
-    "many bytes": (f"a: {'x' * MOST_BYTES}", ["longer than 4 MB"]),
+    "many bytes": (f"a: {'x' * MOST_OF_YAML}", ["longer than 4 MB"]),
     "many brackets": ("[" * 100_000, [f"more than {DEEPEST} deep"]),
     "deep by aliases": (CHAIN, [f"more than {DEEPEST} deep"]),
     "what contains itself": ("model: &m {lr: *m}", ["within what it stands for"]),

@@ -5,7 +5,7 @@ import time
 import pytest
 import yaml
 
-from prober.cli.yaml_bounds import DEEPEST, MOST_BYTES, MOST_VALUES, check_yaml
+from prober.cli.yaml_bounds import DEEPEST, MOST_OF_YAML, MOST_VALUES, check_yaml
 from tests.command_line import CONFIGS, refused
 
 
@@ -25,7 +25,7 @@ REFUSED = {
         f"a: &a [{'1, ' * (MOST_VALUES // 4)}1]\nb: [*a, *a, *a, *a]",
         "more than 200,000 values",
     ),
-    "too long": ("# " + "x" * MOST_BYTES, "longer than 4 MB"),
+    "too long": ("# " + "x" * MOST_OF_YAML, "longer than 4 MB"),
     "too deep": ("[" * (DEEPEST + 1) + "]" * (DEEPEST + 1), "more than 64 deep"),
     "too deep by aliases": (
         "a: &a " + "[" * 40 + "]" * 40 + "\nb: " + "[" * 40 + "*a" + "]" * 40,

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from prober.common.errors import InputError, listed
 from prober.common.files import find_file
+from prober.common.patches import INSIDE_OF_COMPILED
 from prober.subject.checkpoints.export_archive import ExportArchive
 from prober.subject.checkpoints.format import SAVE, Format
 from prober.subject.checkpoints.safetensors_file import SafetensorsFile
@@ -21,10 +22,10 @@ FORMATS: tuple[Format, ...] = (
 )
 """The kinds of files that are known; the first that recognizes a file reads it."""
 
-WRAPPERS = ("_orig_mod", "module")
+WRAPPERS = (INSIDE_OF_COMPILED, "module")
 """What `torch.compile` and data parallelism put into the names of the module they wrap."""
 
-MOST = 8
+MOST_NAMED = 8
 """A message names so many tensors or places at the most."""
 
 
@@ -147,10 +148,10 @@ class _Fit:
         if self.unused:
             number = len(self.unused)
             verb = "tensor is" if number == 1 else "tensors are"
-            notes.append(f"{number} other {verb} not used: {listed(self.unused, MOST)}.")
+            notes.append(f"{number} other {verb} not used: {listed(self.unused, MOST_NAMED)}.")
         if others:
             places = [f"'{other.place}'" for other in others]
-            notes.append(f"Other weights that fit are not used: {listed(places, MOST)}.")
+            notes.append(f"Other weights that fit are not used: {listed(places, MOST_NAMED)}.")
         return notes
 
 
@@ -212,5 +213,5 @@ def _below(place: str, prefix: str, wrappers: list[str], named: Weights, own: We
         weights=weights,
         unexpected=unexpected,
         unused=[name for name in named if not name.startswith(prefix)],
-        problems=[f"{what}: {listed(names, MOST)}" for what, names in wrong.items() if names],
+        problems=[f"{what}: {listed(names, MOST_NAMED)}" for what, names in wrong.items() if names],
     )
