@@ -35,8 +35,11 @@ from prober.sweep.planned import PlannedTarget
 PRECISIONS = ("64-true", "32-true", "bf16-mixed")
 """Precisions that can be asked for, as the Trainer names them."""
 
-TARGET = re.compile(r"(?P<layer>[^:@\s]+)(:(?P<channel>\d+)(@(?P<h>\d+),\s*(?P<w>\d+))?)?")
-"""A target as a text."""
+TARGET = re.compile(r"(?P<layer>.+):(?P<channel>\d+)(@(?P<h>\d+),\s*(?P<w>\d+))?")
+"""A target as a text, unless it is the name of a layer, which may have a colon or a space, too."""
+
+LAYER = re.compile(r"[^:\s]+")
+"""What would be the name of a layer, if there were one."""
 
 TARGETS_ARE = (
     "write 'conv2:3' for channel 3 of layer conv2, 'conv2:3@7,5' for its neuron in row 7 and "
@@ -74,7 +77,8 @@ def visualize(
             input, too. It is probed on the GPU if it is on one, else on the CPU.
         targets: What to maximize: `"conv2:3"` for a channel's mean, `"conv2:3@7,5"` for its neuron
             in row 7 and column 5, `"logits:7"` for a class, `"conv2"` for the whole layer
-            (DeepDream), any objective, or a list of these, which are optimized together.
+            (DeepDream), any objective, or a list of these, which are optimized together. Of a
+            module that is called several times, `"head@0:3"` is the first call.
         input_shape: Channels, height and width of one image. Where none is given: the channels of
             the first convolution and the usual size that the CNN takes; if it takes any, 224
             pixels where its maps get 16 times smaller or more, else 32. The result says what was
@@ -112,7 +116,10 @@ def visualize(
     if not isinstance(model, nn.Module):
         raise InputError(f"The model is {named_kind(model)}; give an nn.Module or a Subject.")
     several = not isinstance(targets, str | Objective)
-    objectives = [_objective(target) for target in _as_list("targets", targets)]
+    listed = _as_list("targets", targets)
+    for target in listed:
+        if not isinstance(target, str | Objective):
+            raise InputError(f"A target is {named_kind(target)}: {TARGETS_ARE}.")
     numbers = _seeds(seeds)
     if initial_image is not None:
         check_kind("initial_image", initial_image, InitialImage, "GrayNoise()")
@@ -129,6 +136,7 @@ def visualize(
     with _undisturbed(device):
         described = {"input_shape": input_shape, "mean": mean, "std": std}
         subject, notes = _subject(model, described, value_range)
+        objectives = [_objective(target, subject) for target in listed]
         planned = _plan(subject, objectives, initial_image, tuple(regularizers), numbers)
         small = not is_large(subject.input_shape)
         settings = Settings(
@@ -175,17 +183,16 @@ def _as_list(name: str, given: Any) -> list:
     return list(given)
 
 
-def _objective(target: str | Objective) -> Objective:
+def _objective(target: str | Objective, subject: Subject) -> Objective:
     """Reads a target."""
     if isinstance(target, Objective):
         return target
-    if not isinstance(target, str):
-        raise InputError(f"A target is {named_kind(target)}: {TARGETS_ARE}.")
-    if not (read := TARGET.fullmatch(target)):
+    read = TARGET.fullmatch(target)
+    if target in subject.layers or (read is None and LAYER.fullmatch(target)):
+        return DeepDream(target)
+    if read is None:
         raise InputError(f"'{target}' is no target: {TARGETS_ARE}.")
     layer, channel, h, w = read.group("layer", "channel", "h", "w")
-    if channel is None:
-        return DeepDream(layer)
     if h is None:
         return ChannelMean(layer, int(channel))
     return Neuron(layer, int(channel), int(h), int(w))

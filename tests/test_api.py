@@ -578,3 +578,41 @@ def test_a_page_that_does_not_show_an_output_is_told(page):
 def test_an_option_that_is_none_is_told_as_python_tells_it():
     with pytest.raises(TypeError, match=r"^visualize\(\) got an unexpected .* 'blur'"):
         prober.visualize(Subject(), "conv2:3", blur=1)
+
+
+class Odd(nn.Module):
+    """Layers that are called as people call them, and one that is called twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.add_module("block:1", nn.Conv2d(3, 4, 3, padding=1))
+        self.add_module("my head", nn.Conv2d(4, 4, 1))
+        self.add_module("aux", nn.Conv2d(4, 4, 1))
+        self.add_module("w" * 300, nn.Conv2d(4, 3, 1))
+
+    def forward(self, x):
+        x = self.get_submodule("my head")(self.get_submodule("block:1")(x)).relu()
+        return self.get_submodule("w" * 300)(self.aux(self.get_submodule("my head")(x)))
+
+
+@pytest.mark.parametrize(
+    ("target", "layer", "channel"),
+    [
+        ("block:1", "block:1", None),
+        ("block:1:2", "block:1", 2),
+        ("block:1:2@3,4", "block:1", 2),
+        ("my head:3", "my head", 3),
+        ("my head@0:3", "my head@0", 3),
+        ("my head@1", "my head@1", None),
+        ("my head@0:3@1, 2", "my head@0", 3),
+        ("aux:1", "aux", 1),
+        ("w" * 300 + ":2", "w" * 300, 2),
+    ],
+)
+def test_layers_of_any_name_are_targets_and_their_files_can_be_saved(
+    target, layer, channel, tmp_path
+):
+    made = prober.visualize(Odd(), [target], input_shape=(3, 8, 8), steps=1)
+    assert (made[0].record["layer"], made[0].record["channel"]) == (layer, channel)
+    made.save(tmp_path / "made")
+    assert len(list((tmp_path / "made").glob("*/final.png"))) == 1

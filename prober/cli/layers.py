@@ -51,6 +51,7 @@ def describe_layers(subject: Subject) -> list[dict[str, Any]]:
             "calls": layer.calls,
         }
         for name, layer in subject.layers.items()
+        if layer.call is None  # `calls` tells of the others
     ]
 
 
@@ -106,7 +107,7 @@ def _title(subject: Subject) -> list[str]:
 def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
     """What the columns mean, where this CNN makes them hard to read, and what is not listed."""
     notes = ["output: N images. parameters: with those of a module's parts."]
-    if LOGITS in subject.layers:
+    if LOGITS in subject.layers and not subject.listing.outputs:
         notes[0] += f" {LOGITS}: what the whole CNN puts out."
     notes.append(
         "receptive field: height x width of what a neuron sees, in pixels; whole: the whole image."
@@ -114,7 +115,11 @@ def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
     if any(layer["receptive_field"] is None for layer in layers):
         notes.append("?: the layer, or one before it, computes what is not known here.")
     if any(layer["calls"] > 1 for layer in layers):
-        notes.append("calls: how many times a forward pass calls the layer; the last is probed.")
+        name = next(layer["name"] for layer in layers if layer["calls"] > 1)
+        notes.append(
+            "calls: how many times a forward pass calls the layer; the last is probed. The first "
+            f"is {name}@0, the next {name}@1, and so on."
+        )
     for layout, what in (
         (Layout.TOKENS, "a channel is a feature, and neuron (h, 0) is token h"),
         (Layout.SEQUENCES, "neuron (h, 0) is place h"),
@@ -133,7 +138,12 @@ def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
     if unreached:
         notes.append(f"Never reached in the forward pass: {listed(unreached, MOST_IN_A_NOTE)}.")
     taken = {layer.module for layer in subject.layers.values()}  # one of its tensors can be
-    without = [f"{name}: {why}" for name, why in unprobed.items() if name not in taken]
+    reasons: dict[str, list[str]] = {}
+    for name, why in unprobed.items():
+        told = name in subject.listing.cut or (name == LOGITS and subject.listing.outputs)
+        if name not in taken and not told:  # as the notes above do of these
+            reasons.setdefault(why, []).append(name)
+    without = [f"{listed(names, MOST_NAMES)}: {why}" for why, names in reasons.items()]
     if without:
         notes.append(f"Cannot be probed: {listed(without, MOST_IN_A_NOTE, '; ')}.")
     return notes

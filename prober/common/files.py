@@ -1,5 +1,6 @@
 """Files: found, and such as appear whole or not at all."""
 
+import hashlib
 import os
 import re
 import time
@@ -25,6 +26,9 @@ DEVICES = {"con", "prn", "aux", "nul", "conin$", "conout$"} | {
 }
 """Names that Windows gives to devices, in capitals or not, with any ending."""
 
+LONGEST = 120
+"""Bytes of a name at the most: systems take 255, Windows 260 for a whole path."""
+
 PAUSES = (0.01, 0.03, 0.1, 0.3, 1.0)
 """Seconds to wait, again and again, for a file that somebody else has open."""
 
@@ -33,7 +37,8 @@ def safe_name(name: str) -> str:
     """Returns a name that a file or a folder can have on every system.
 
     Names that all systems take stay as they are. In the others, as those of layers may be, the
-    characters that are in the way stand as codes, `%3A` for a colon. Different names stay
+    characters that are in the way stand as codes, `%3A` for a colon. Of a name that is too long,
+    the beginning stays, and a digest of it all takes the place of the rest. Different names stay
     different.
 
     >>> safe_name("layer3.0.conv1"), safe_name("block:1"), safe_name("aux.conv")
@@ -47,6 +52,10 @@ def safe_name(name: str) -> str:
         os.fsencode(name)
     except UnicodeEncodeError:  # the system's names are ASCII, say
         name = re.sub(r"[^\x00-\x7f]", _code, name)
+    encoded = name.encode("utf-8", "surrogatepass")
+    if len(encoded) > LONGEST:
+        digest = hashlib.sha256(encoded).hexdigest()[:12]
+        name = f"{encoded[: LONGEST - 13].decode('utf-8', 'ignore')}_{digest}"
     return name
 
 

@@ -203,3 +203,27 @@ def list_in_help(option: Action, choices: Callable[[], list[str]]) -> None:
 def trainer_of(module: LightningModule) -> Trainer | None:
     """Returns the Trainer that a module is attached to; asked for in public, none is an error."""
     return module._trainer
+
+
+FLAT = frozenset(["Round", "Floor", "Ceil", "Trunc", "Sign", "Zero", "Fill", "Bernoulli"])
+"""Operations whose derivative is 0 everywhere, by the names of their nodes less `Backward0`."""
+
+
+def is_flat(node: Any) -> bool:
+    """Tells whether a node of autograd's graph lets no gradient through, whatever the numbers are.
+
+    Its derivative is 0 everywhere, or there is none (the node is called `NotImplemented`). A
+    division that rounds is known by what it keeps, and that only under a private name.
+    """
+    name = node.name()
+    kind = name.split("Backward")[0]
+    rounds = kind == "Div" and getattr(node, "_saved_rounding_mode", None) is not None
+    return kind in FLAT or name.endswith("NotImplemented") or rounds
+
+
+def has_own_backward(node: Any) -> bool:
+    """Tells whether a node of autograd's graph is a `torch.autograd.Function` of somebody's own.
+
+    Public is `Function`, which is not what stands in the graph.
+    """
+    return isinstance(node, torch.autograd.function.BackwardCFunction)

@@ -73,6 +73,7 @@ def how_made(probed: Probed, against: Probed | None) -> list[str]:
         layers = joined([f"{plain(name)} ({len(units)})" for name, units in cnn.layers.items()])
         weights = f"SHA-256 of its weights {subject.sha256[:12]}…"
         lines.append(f"{plain(subject.name)}, {weights}; units probed: {layers}.")
+        lines += map(plain, subject.notes)
     starts = joined([plain(name) for name in settings.initial_images])
     penalties = joined([plain(name) for name in settings.regularizers])
     lines.append(

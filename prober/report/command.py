@@ -58,6 +58,9 @@ class Report:
         subject = self.sweep.engine.subject
         reference = isinstance(subject.cnn, ReferenceCNN)
         images = read_real_images(self.data, subject.input_shape, reference)
+        if images is not None:
+            for each in filter(None, (subject, self.against)):
+                each.take_classes(len(images.classes))
         targets: list[PlannedTarget] = []
         if self.finished:
             made = FinishedSweep(Path(self.finished), subject)

@@ -27,6 +27,8 @@ class SubjectRecord:
         sha256: Of its weights.
         input_shape: Channels, height and width of its images.
         layers: How many units of each layer were examined.
+        notes: What a person should know of how it was taken, as sentences: which output has the
+            classes, and which layers no gradient leads back from.
     """
 
     name: str
@@ -34,13 +36,15 @@ class SubjectRecord:
     sha256: str
     input_shape: tuple[int, ...]
     layers: dict[str, int]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, subject: Subject, findings: Sequence[Finding]) -> "SubjectRecord":
         """Describes a subject of whose units something was found."""
         layers = dict(Counter(finding.layer for finding in findings))
         shape = tuple(subject.input_shape)
-        return cls(subject.name, subject.checkpoint, subject.sha256, shape, layers)
+        notes = tuple(subject.notes)
+        return cls(subject.name, subject.checkpoint, subject.sha256, shape, layers, notes)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 import inspect
 import math
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from prober.common.errors import InputError, named_kind
 from prober.subject.channel_layout import DEFAULT, Layout, known_layout
+from prober.subject.cuts import Place, find_cuts
 from prober.subject.nested_outputs import Path, pick, tensors
 from prober.subject.passes import straight_checkpoints, watched
 from prober.subject.state_between_calls import StateBetweenCalls
@@ -32,7 +33,8 @@ class Layer:
         output: Its shape for one image, as the module gives it: `[1, ...]`.
         shape: Its shape as it is probed: `(channels, h, w)` or `(units,)`. Tokens `[N, T, D]` are
             a map of T rows and one column with D channels.
-        calls: How many times a forward pass calls the module; the last call is probed.
+        calls: How many times a forward pass calls the module.
+        call: Which of these calls gives it, 0 for the first; None for whichever is the last.
     """
 
     module: str
@@ -42,6 +44,12 @@ class Layer:
     output: list[int]
     shape: tuple[int, ...]
     calls: int
+    call: int | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where it lies in a forward pass."""
+        return self.module, self.calls - 1 if self.call is None else self.call, self.path
 
     def taken_from(self, given: Any) -> Tensor:
         """Returns the tensor out of what the module gives, `[N, channels, h, w]`, `[N, units]`."""
@@ -55,40 +63,65 @@ _AS_THEY_ARE = (Layout.MAPS, Layout.UNITS)
 
 @dataclass
 class Listing:
-    """What two forward passes tell of a CNN.
+    """What some forward passes tell of a CNN.
 
     Attributes:
         layers: Those that can be probed, by name, in the order in which they are given (of
-            several calls the last counts); last the logits. A module that returns several tensors
-            gives several: `attention.0`.
+            several calls the last counts); last what the whole CNN gives. A module that returns
+            several tensors gives several: `attention.0`. Of one that is called several times,
+            `head` is the last call, and each is a layer, too: `head@0`, `head@1`.
         unprobed: For each module that cannot be probed, and each tensor in its output, why not, as
             the end of a sentence.
+        cut: Those of the unprobed that lack nothing but a gradient: they can be looked at.
         unreached: The modules that are never called.
         uses_checkpoints: Whether the CNN uses `torch.utils.checkpoint` with `use_reentrant=True`.
         one_by_one: Whether the CNN takes one image at a time only.
-        gives_logits: The name of the layer whose output is that of the whole CNN, if there is one.
+        outputs: Of a CNN that gives several tensors, the layers that these are: `logits.0`.
+        sources: For what the whole CNN gives, by name, the layer whose output it is, if there is
+            one.
     """
 
     layers: dict[str, Layer]
     unprobed: dict[str, str]
+    cut: dict[str, Layer]
     unreached: list[str]
     uses_checkpoints: bool
     one_by_one: bool
-    gives_logits: str | None
+    outputs: dict[str, Layer]
+    sources: dict[str, str]
+
+    @property
+    def gives_logits(self) -> str | None:
+        """The name of the layer whose output goes by `logits`, if there is one."""
+        return self.sources.get(LOGITS)
+
+    @property
+    def measured(self) -> dict[str, Layer]:
+        """The layers that a forward pass can be asked for: also those without a gradient."""
+        return self.layers | self.cut
 
 
 @dataclass
 class _Pass:
-    """What the modules gave in their last calls, in order, last the whole CNN's own output."""
+    """What the modules gave, call by call in order, last the whole CNN's own output."""
 
-    given: dict[str, Any]
+    given: list[tuple[str, Any]]
     calls: Counter[str]
     uses_checkpoints: bool = False
 
-    def shapes(self) -> dict[tuple[str, Path], torch.Size]:
+    def in_order(self) -> list[tuple[str, int, Any]]:
+        """The calls with their numbers among those of the same module."""
+        before: Counter[str] = Counter()
+        found = []
+        for name, output in self.given:
+            found.append((name, before[name], output))
+            before[name] += 1
+        return found
+
+    def shapes(self) -> dict[tuple[str, int, Path], torch.Size]:
         return {
-            (name, path): tensor.shape
-            for name, output in self.given.items()
+            (name, call, path): tensor.shape
+            for name, call, output in self.in_order()
             for path, tensor in tensors(output)
         }
 
@@ -103,7 +136,8 @@ def list_layers(
     """Lists the layers of a CNN.
 
     The first pass, of one image, tells the shapes. The second, of two, tells for certain which
-    dimension counts the images: the one that has grown from 1 to 2.
+    dimension counts the images: the one that has grown from 1 to 2. Further ones tell from which
+    layers a gradient leads back (`cuts.find_cuts`).
 
     Args:
         cnn: The CNN.
@@ -127,7 +161,23 @@ def list_layers(
         doubled = None
     finally:
         state.restore()
-    return _Lister(cnn, first, doubled).listing()
+    listing = _Lister(cnn, first, doubled).listing()
+    del first
+    places = {layer.place for layer in listing.layers.values()}
+
+    def run_anew(image: Tensor) -> Any:
+        state.restore()
+        return run(image)
+
+    try:
+        cuts = find_cuts(cnn, run_anew, images[:1], places)
+    finally:
+        state.restore()
+    for name, layer in list(listing.layers.items()):
+        if why := cuts.get(layer.place):
+            listing.unprobed[name] = why
+            listing.cut[name] = listing.layers.pop(name)
+    return listing
 
 
 def _only_one(first: "_Pass", second: "_Pass") -> bool:
@@ -139,16 +189,16 @@ def _only_one(first: "_Pass", second: "_Pass") -> bool:
 
 
 def _watch(cnn: nn.Module, run: Callable[[Tensor], Any], images: Tensor) -> _Pass:
-    seen = _Pass({}, Counter())
+    seen = _Pass([], Counter())
 
     def note(name: str, _inputs: tuple[Any, ...], given: Any) -> None:
-        seen.given.pop(name, None)
-        seen.given[name] = given
+        seen.given.append((name, given))
         seen.calls[name] += 1
 
     parts = {name: module for name, module in cnn.named_modules() if name}
     with torch.no_grad(), straight_checkpoints() as checkpoints, watched(parts, note):
-        seen.given[""] = run(images)
+        seen.given.append(("", run(images)))
+    seen.calls[""] = 1
     seen.uses_checkpoints = checkpoints.used
     return seen
 
@@ -158,72 +208,95 @@ class _Lister:
 
     def __init__(self, cnn: nn.Module, seen: _Pass, doubled: dict | None) -> None:
         self._seen = seen
+        self._in_order = seen.in_order()
+        self._last = {name: output for name, _, output in self._in_order}
         self._doubled = doubled
         self._modules = dict(cnn.named_modules())
-        self._layouts = _layouts(self._modules, seen.given)
+        self._layouts = _layouts(self._modules, self._in_order)
 
     def listing(self) -> Listing:
         layers: dict[str, Layer] = {}
         unprobed: dict[str, str] = {}
-        for module, output in self._seen.given.items():
+        for module, call, output in self._in_order:
             if not module:
                 continue
             found = list(tensors(output))
-            if not any(path == () for path, _ in found):
+            last = call == self._seen.calls[module] - 1
+            if last and not any(path == () for path, _ in found):
                 unprobed[module] = _container(output, module, found)
             for path, tensor in found:
                 name = ".".join(map(str, (module, *path)))
                 if path and name in self._modules:
                     continue
-                why = self._why_not(module, path, tensor)
-                if why:
+                why = self._why_not(module, call, path, tensor)
+                if not why and self._seen.calls[module] > 1:
+                    layers[f"{name}@{call}"] = self._layer(module, call, path, tensor)
+                if why and last:
                     unprobed[name] = why
-                else:
-                    layers[name] = self._layer(module, path, tensor)
-        logits = self._logits()
-        if LOGITS not in self._modules:
-            if isinstance(logits, str):
-                unprobed[LOGITS] = logits
-            else:
-                layers[LOGITS] = logits
-        result = None if isinstance(logits, str) else pick(self._seen.given[""], logits.path)
-        gives = (
-            name
+                elif last:
+                    layer = self._layer(module, call, path, tensor)
+                    layers[name] = replace(layer, call=None)
+        outputs = self._outputs(layers, unprobed) if LOGITS not in self._modules else {}
+        ends = {
+            name: pick(self._last[""], layer.path)
             for name, layer in layers.items()
-            if layer.module and pick(self._seen.given[layer.module], layer.path) is result
-        )
+            if not layer.module
+        }
+        sources: dict[str, str] = {}
+        for name, layer in layers.items():
+            if layer.module and layer.call is None:
+                given = pick(self._last[layer.module], layer.path)
+                for end in [end for end, result in ends.items() if result is given]:
+                    sources.setdefault(end, name)
         return Listing(
-            layers,
-            unprobed,
-            [name for name in self._modules if name and name not in self._seen.calls],
-            self._seen.uses_checkpoints,
-            self._doubled is None,
-            next(gives, None),
+            layers=layers,
+            unprobed=unprobed,
+            cut={},
+            unreached=[name for name in self._modules if name and name not in self._seen.calls],
+            uses_checkpoints=self._seen.uses_checkpoints,
+            one_by_one=self._doubled is None,
+            outputs=outputs,
+            sources=sources,
         )
 
-    def _logits(self) -> Layer | str:
-        """The whole CNN's output, of several that named so or the first, or why there is none."""
-        output = self._seen.given[""]
+    def _outputs(self, layers: dict[str, Layer], unprobed: dict[str, str]) -> dict[str, Layer]:
+        """Adds what the whole CNN gives; returns those of several tensors that can be probed.
+
+        A tensor alone is `logits`. Of several, each has a name, and `logits` is the one whose key
+        is that, or the only one that can be probed.
+        """
+        output = self._last[""]
         found = list(tensors(output))
-        found.sort(key=lambda entry: entry[0][-1:] != (LOGITS,))  # stable: the others stay in order
-        reasons = []
+        if not found:
+            unprobed[LOGITS] = f"it is {named_kind(output)} without tensors"
+        outputs: dict[str, Layer] = {}
         for path, tensor in found:
-            why = self._why_not("", path, tensor)
-            if not why:
-                return self._layer("", path, tensor)
-            reasons.append(why)
-        return reasons[0] if reasons else f"it is {named_kind(output)} without tensors"
+            name = ".".join(map(str, (LOGITS, *path)))
+            why = self._why_not("", 0, path, tensor)
+            if why:
+                unprobed[name] = why
+            else:
+                outputs[name] = replace(self._layer("", 0, path, tensor), call=None)
+        layers |= outputs
+        if LOGITS in outputs or not found or found[0][0] == ():
+            return {}
+        named = [name for name, layer in outputs.items() if layer.path[-1] == LOGITS]
+        if named or len(outputs) == 1:
+            layers[LOGITS] = outputs[(named or list(outputs))[0]]
+        else:
+            unprobed[LOGITS] = several(named_kind(output), outputs, unprobed)
+        return outputs
 
-    def _layer(self, module: str, path: Path, tensor: Tensor) -> Layer:
-        layout = self._layouts[module, path]
+    def _layer(self, module: str, call: int, path: Path, tensor: Tensor) -> Layer:
+        layout = self._layouts[module, call, path]
         shape = tuple(layout.arranged(tensor).shape[1:])
-        calls = self._seen.calls[module] if module else 1
         kind = type(self._modules[module]).__name__
-        return Layer(module, kind, path, layout, list(tensor.shape), shape, calls)
+        calls = self._seen.calls[module]
+        return Layer(module, kind, path, layout, list(tensor.shape), shape, calls, call)
 
-    def _why_not(self, module: str, path: Path, tensor: Tensor) -> str | None:
+    def _why_not(self, module: str, call: int, path: Path, tensor: Tensor) -> str | None:
         shape = list(tensor.shape)
-        doubled = list((self._doubled or {}).get((module, path), ()))
+        doubled = list((self._doubled or {}).get((module, call, path), ()))
         if doubled == [2, *shape]:
             return (
                 f"its output loses the dimension of the images where there is one: it is {shape}, "
@@ -249,9 +322,21 @@ class _Lister:
         return f"its output {shape} does not start with the images: for two of them it is {doubled}"
 
 
+def several(kind: str, outputs: dict[str, Layer], unprobed: dict[str, str]) -> str:
+    """Says that the CNN gives several tensors, and which, as the end of a sentence."""
+    known = ", ".join(f"{name} {layer.output}" for name, layer in outputs.items())
+    if not known:
+        known = "; ".join(f"{n}: {why}" for n, why in unprobed.items() if n.startswith(LOGITS))
+        return f"the CNN gives {kind}, of which nothing can be probed ({known})"
+    return (
+        f"the CNN gives {kind} of several tensors ({known}): name one of them, or say with "
+        "model.subject.classes_from which has the classes"
+    )
+
+
 def _layouts(
-    modules: dict[str, nn.Module], given: dict[str, Any]
-) -> dict[tuple[str, Path], Layout]:
+    modules: dict[str, nn.Module], given: Sequence[tuple[str, int, Any]]
+) -> dict[tuple[str, int, Path], Layout]:
     """Settles the layout of every tensor.
 
     By the module that gives it if that can tell; else it is that of the same tensor where another
@@ -259,27 +344,29 @@ def _layouts(
     most usual.
     """
     entries = [
-        (name, path, tensor)
-        for name, output in given.items()
+        (name, call, path, tensor)
+        for name, call, output in given
         for path, tensor in tensors(output)
         if tensor.dim() in DEFAULT
     ]
     known = {
-        (name, path): known_layout(modules[name], tensor) if path in ((), (0,)) else None
-        for name, path, tensor in entries
+        (name, call, path): known_layout(modules[name], tensor) if path in ((), (0,)) else None
+        for name, call, path, tensor in entries
     }
     after: dict[torch.Size, Layout] = {}
-    for name, path, tensor in reversed(entries):
-        after[tensor.shape] = known[name, path] or after.get(tensor.shape, DEFAULT[tensor.dim()])
+    for name, call, path, tensor in reversed(entries):
+        layout = known[name, call, path]
+        after[tensor.shape] = layout or after.get(tensor.shape, DEFAULT[tensor.dim()])
     same: dict[int, Layout] = {}
     before: dict[torch.Size, Layout] = {}
     settled = {}
-    for name, path, tensor in entries:
+    for name, call, path, tensor in entries:
         shape = tensor.shape
         likely = same.get(id(tensor)) or before.get(shape) or after[shape]
-        settled[name, path] = layout = known[name, path] or likely
+        key = name, call, path
+        settled[key] = layout = known[key] or likely
         same.setdefault(id(tensor), layout)
-        if known[name, path]:
+        if known[key]:
             before[shape] = layout
     return settled
 

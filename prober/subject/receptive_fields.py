@@ -1,5 +1,6 @@
 """Receptive fields: the pixels that a layer's neurons see."""
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
@@ -36,13 +37,13 @@ def receptive_fields(subject: Subject) -> dict[str, tuple[int, int] | None]:
         subject: The CNN under study.
 
     Returns:
-        For each layer of `subject.layers` height and width, in pixels, of the smallest rectangle
-        around what a neuron sees: the largest among the channels and the neurons in the middle
-        half of the map, away from the border, where padding takes the place of pixels. It ends
-        at the image's border: the whole image is `(H, W)`, nothing is `(0, 0)`. None where the
-        CNN uses an operation that is not known here.
+        For each layer of `subject.listing.measured` height and width, in pixels, of the smallest
+        rectangle around what a neuron sees: the largest among the channels and the neurons in the
+        middle half of the map, away from the border, where padding takes the place of pixels. It
+        ends at the image's border: the whole image is `(H, W)`, nothing is `(0, 0)`. None where
+        the CNN uses an operation that is not known here.
     """
-    return _measured(subject, list(subject.layers), _size)
+    return _measured(subject, list(subject.listing.measured), _size)
 
 
 def pixels_seen(subject: Subject, layer: str) -> Tensor:
@@ -57,7 +58,7 @@ def pixels_seen(subject: Subject, layer: str) -> Tensor:
         past the last, the first column and the column past the last; all 0 where nothing is seen,
         and the whole image where the CNN uses an operation that is not known here.
     """
-    _, h, w = subject.layers[layer].shape
+    _, h, w = subject.listing.measured[layer].shape
     _, height, width = subject.input_shape
 
     def ends(box: Tensor | None) -> Tensor:
@@ -86,15 +87,19 @@ def _measured(
     images = torch.zeros(1, *subject.input_shape).to(subject.mean)
     rows = torch.arange(height).view(-1, 1).expand(height, width)
     columns = torch.arange(width).expand(height, width)
+    wanted = {name: subject.listing.measured[name] for name in layers}
     names: dict[str, list[str]] = {}
-    for name in layers:
-        names.setdefault(subject.layers[name].module, []).append(name)
+    for name, layer in wanted.items():
+        names.setdefault(layer.module, []).append(name)
+    calls: Counter[str] = Counter()
     measures: dict[str, Measure] = {}
 
     def note(module: str, _inputs: tuple[Any, ...], given: Any) -> None:
         # At once, for the CNN may go on to change it in place; and so no more is kept.
         for name in names[module]:
-            measures[name] = measure(boxes.read(subject.layers[name].taken_from(given)))
+            if wanted[name].call in (None, calls[module]):
+                measures[name] = measure(boxes.read(wanted[name].taken_from(given)))
+        calls[module] += 1
 
     modules = {name: subject.cnn.get_submodule(name) for name in names}
     fast = torch.backends.mha.get_fastpath_enabled()

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from difflib import get_close_matches
@@ -24,6 +25,9 @@ from prober.subject.state_between_calls import StateBetweenCalls
 
 BIASED = "prober/subject/reference/biased.pt"
 """The reference CNN's checkpoint where no CNN is named."""
+
+MOST_CUT = 6
+"""A note names so many layers without a gradient at the most."""
 
 MOST_NAMES = 20
 """A message names all layers of a CNN up to so many; of a larger one only the nearest."""
@@ -57,6 +61,10 @@ class Subject(ConvertsItself):
         value_range: The values that stood for black and white before that: `(0, 255)` for a CNN
             that was trained on bytes. With `low` and `high`, the CNN gets
             `(low + (high - low) * image - mean) / std`.
+        classes_from: Of a CNN that gives several outputs, which has the classes and so goes by
+            `logits`: its key, `scores` or `1`, or the name of a layer. Where none is given: the
+            output whose key is `logits`, the only one that can be probed, or the only flat one
+            with as many units as there are classes in real images.
 
     Attributes:
         cnn: The copy of the CNN.
@@ -101,6 +109,7 @@ class Subject(ConvertsItself):
         mean: list[float] | None = None,
         std: list[float] | None = None,
         value_range: tuple[float, float] = (0.0, 1.0),
+        classes_from: str | None = None,
     ) -> None:
         super().__init__()
         exported = load_cnn(checkpoint) if cnn is None and checkpoint else None
@@ -142,6 +151,8 @@ class Subject(ConvertsItself):
             torch.zeros(2, *self.input_shape),
             self._state,
         )
+        self._settle_outputs(classes_from)
+        self.notes += self._said_of_cuts()
         self._folding: Folding | None = None
         self._takes_channels_last: bool | None = None
 
@@ -149,6 +160,69 @@ class Subject(ConvertsItself):
     def layers(self) -> dict[str, Layer]:
         """The layers that can be probed, by name, in the order of the forward pass."""
         return self.listing.layers
+
+    def take_classes(self, number: int) -> None:
+        """Lets the output that has the classes go by `logits`, if it is plain which has them.
+
+        That is the only flat one of several outputs with as many units as there are classes.
+
+        Args:
+            number: How many classes there are.
+        """
+        listing = self.listing
+        outputs = [n for n, layer in listing.outputs.items() if layer.shape == (number,)]
+        if LOGITS not in listing.measured and len(outputs) == 1:
+            self._take(outputs[0], f"the only flat output of {number} units, one for each class")
+
+    def _settle_outputs(self, classes_from: str | None) -> None:
+        """Says which of several outputs goes by `logits`, and takes the one that is asked for."""
+        listing = self.listing
+        if classes_from is not None:
+            key = classes_from.removeprefix("output.").removeprefix(f"{LOGITS}.")
+            name = f"{LOGITS}.{key}"
+            if name not in {*listing.measured, *listing.unprobed}:
+                name = classes_from
+            if name not in listing.cut:
+                self.check_layer(name)
+            self._take(name, "as classes_from says")
+        elif listing.outputs and LOGITS in listing.measured:
+            layer = listing.measured[LOGITS]
+            name = ".".join(map(str, (LOGITS, *layer.path)))
+            only = "the only output that can be probed"
+            self._say_taken(name, "by its name" if layer.path[-1] == LOGITS else only)
+        elif listing.outputs:
+            why = listing.unprobed[LOGITS]
+            self.notes.append(f"{why[0].upper()}{why[1:]}.")
+
+    def _take(self, name: str, why: str) -> None:
+        listing = self.listing
+        listing.unprobed.pop(LOGITS, None)
+        if name in listing.cut:
+            listing.cut[LOGITS] = listing.cut[name]
+            listing.layers.pop(LOGITS, None)
+            listing.unprobed[LOGITS] = listing.unprobed[name]
+        else:
+            listing.layers[LOGITS] = listing.layers[name]
+            listing.cut.pop(LOGITS, None)
+        listing.sources.pop(LOGITS, None)
+        if source := listing.sources.get(name, name if listing.measured[name].module else None):
+            listing.sources[LOGITS] = source
+        self._say_taken(name, why)
+
+    def _say_taken(self, name: str, why: str) -> None:
+        output = self.listing.measured[LOGITS].output
+        said = f"The layer {LOGITS} is {name} {output}, {why}."
+        begun = (f"The layer {LOGITS} is ", "The CNN gives ")
+        self.notes = [note for note in self.notes if not note.startswith(begun)] + [said]
+
+    def _said_of_cuts(self) -> list[str]:
+        """Says which layers cannot be probed for want of a gradient."""
+        reasons: dict[str, list[str]] = {}
+        for name in self.listing.cut:
+            reasons.setdefault(self.listing.unprobed[name], []).append(name)
+        return [
+            f"{listed(names, MOST_CUT)} cannot be probed: {why}." for why, names in reasons.items()
+        ]
 
     @property
     def folding(self) -> Folding:
@@ -192,7 +266,8 @@ class Subject(ConvertsItself):
             InputError: A layer has no such name, or no output with channels.
         """
         for layer in layers:
-            self.check_layer(layer)
+            if layer not in self.listing.cut:  # of which all but the gradient can be had
+                self.check_layer(layer)
         if self.listing.one_by_one and len(images) > 1:
             parts = [self(image, layers, channels) for image in images.split(1)]
             return {name: torch.cat([part[name] for part in parts]) for name in layers}
@@ -219,32 +294,34 @@ class Subject(ConvertsItself):
         self, images: Tensor, layers: Collection[str], channels: Sequence[int] | None
     ) -> dict[str, Tensor]:
         outputs: dict[str, Tensor] = {}
+        wanted = {name: self.listing.measured[name] for name in layers}
         names: dict[str, list[str]] = {}
-        calls_left: dict[str, int] = {}
-        for name in layers:
-            layer = self.layers[name]
+        for name, layer in wanted.items():
             names.setdefault(layer.module, []).append(name)
-            calls_left[layer.module] = layer.calls
-        wants_logits = calls_left.pop("", None) is not None
+        of_whole = names.pop("", [])
+        missing = {name for of_module in names.values() for name in of_module}
+        calls: Counter[str] = Counter()
 
         def keep(module: str, _inputs: tuple[Any, ...], given: Any) -> None:
-            calls_left[module] = calls_left.get(module, 0) - 1
-            if calls_left[module] <= 0:
-                calls_left.pop(module)
-            last = not calls_left and not wants_logits
-            for name in names[module]:
-                output = self.layers[name].taken_from(given)
+            call = calls[module]
+            calls[module] += 1
+            # Should the last call not come, for it depends on the image, the one before counts.
+            due = [name for name in names[module] if wanted[name].call in (None, call)]
+            missing.difference_update(name for name in due if wanted[name].place[1] <= call)
+            last = not missing and not of_whole
+            for name in due:
+                output = wanted[name].taken_from(given)
                 # The CNN may go on to change the output in place (an in-place ReLU, say).
                 outputs[name] = output if last else output.clone()
             if last:
                 raise _Reached
 
-        probed = {module: self._modules_by_name[module] for module in calls_left}
+        probed = {module: self._modules_by_name[module] for module in names}
         try:
             with self._folded(images, names), self._only(layers, channels), watched(probed, keep):
                 given = self._run(images)
-            if wants_logits:
-                outputs[LOGITS] = self.layers[LOGITS].taken_from(given)
+            for name in of_whole:
+                outputs[name] = wanted[name].taken_from(given)
         except _Reached:
             pass
         for name in layers:
@@ -346,7 +423,8 @@ class Subject(ConvertsItself):
         """Returns the bytes of one image's float32 outputs of all layers up to this one."""
         numbers = math.prod(self.input_shape)
         for name, before in self.layers.items():
-            numbers += math.prod(before.shape)
+            if before.calls == 1 or before.call is not None:  # the last call has two names
+                numbers += math.prod(before.shape)
             if name == layer:
                 break
         return 4 * numbers

@@ -91,6 +91,9 @@ class Grid:
         Raises:
             InputError: The grid is empty, or a part of it does not exist in the subject.
         """
+        if not subject.layers:
+            said = " ".join(subject.notes)
+            raise InputError(f"No layer of {subject.name} can be probed. {said}".strip())
         seeds = self._seeds(seed)
         if not 0 <= self.diversity < math.inf:
             raise InputError(f"grid.diversity is {self.diversity}; it must be 0 or more.")

@@ -130,12 +130,23 @@ def test_a_name_that_some_system_lacks_gets_codes(name, expected):
     assert safe_name(name) == expected
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=10))
 def test_safe_names_are_safe_and_can_be_read_back(name):
     safe = safe_name(name)
     elsewhere.check_name(safe)
     assert "/" not in safe
     assert unquote(safe) == name
+
+
+@pytest.mark.parametrize("letter", ["w", "é", "\N{GRINNING FACE}", ":"])
+def test_long_names_are_cut_and_stay_different(letter, tmp_path):
+    one, other = (safe_name(letter * 300 + end) for end in "ab")
+    assert one != other and one[:20] == other[:20]
+    for name in (one, other):
+        assert len(name.encode()) <= 120
+        (tmp_path / name).mkdir()
+        elsewhere.check_name(name)
+    assert safe_name("w" * 120) == "w" * 120
 
 
 @pytest.mark.parametrize("times", [1, 3])

@@ -1,16 +1,19 @@
 """Every kind of net that people bring: what can be probed in it, and what it is told if not."""
 
 import copy
+import re
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 import prober
 from prober.ascent.module import visualization
 from prober.ascent.objectives import ChannelMean
 from prober.common.errors import InputError
 from prober.subject import Subject
+from prober.subject.passes import watched
 from tests import plain
 from tests.subject.nets import IMAGES, KINDS, Net, conv, state, subject_of
 
@@ -78,7 +81,7 @@ def test_layers_of_all_kinds_are_those_of_a_plain_pass(kind, dtype):
     subject = subject_of(cnn).to(dtype)
     assert state(cnn) == before
     plainly = plain_copy(cnn, dtype)
-    for layer in subject.layers:
+    for layer in [name for name in subject.layers if "@" not in name]:
         ours, theirs = (IMAGES.to(dtype).clone().requires_grad_() for _ in range(2))
         output = subject(ours, [layer])[layer]
         kept = plain_outputs(plainly, theirs)[layer]
@@ -161,29 +164,113 @@ def shut(net, x):
     return net.head(x)
 
 
-@pytest.mark.parametrize("run", [shut, lambda net, x: net.head(net.conv(x.detach()))])
-def test_target_that_no_gradient_reaches_ends_without_a_crash(run):
-    subject = subject_of(Net(run, conv=conv(), head=lambda: nn.Conv2d(4, 2, 1)))
-    for layer in ("conv", "head", "logits"):
-        module = visualization(subject, ChannelMean(layer, 1), regularizers=[], seed=0)
-        before = module.image.detach().clone()
-        plain.fit(module, 3)
-        assert not module.excited.any()
-        assert torch.equal(module.image.detach(), before.to(module.image))
-
-
-class Cut(nn.Module):
-    """No gradient leads back to the image."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 2, 3)
-
-    def forward(self, x):
-        return self.conv(x.detach()).mean((2, 3))
-
-
 def test_a_unit_that_no_gradient_reaches_is_dead_though_penalties_move_the_image():
-    visualization = prober.visualize(Cut(), "logits:0", input_shape=(3, 8, 8), steps=5)
+    cnn = Net(lambda net, x: (net.conv(x) - 1000).relu().mean((2, 3)), conv=conv())
+    visualization = prober.visualize(cnn, "logits:0", input_shape=(3, 8, 8), steps=5)
     assert visualization.record["dead"]
-    assert visualization.record["score_end"] != visualization.record["score_start"]
+    assert visualization.record["score_end"] == visualization.record["score_start"] == 0
+
+
+def dark(net, x):
+    return net.head(net.conv(x).detach() if x.mean() < 0.1 else net.conv(x))
+
+
+class Sign(torch.autograd.Function):
+    """Forward the sign; how the gradient goes back, the classes below say."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.sign()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return None
+
+
+class StraightThrough(Sign):
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient
+
+
+class Nothing(Sign):
+    @staticmethod
+    def backward(ctx, gradient):
+        return torch.zeros_like(gradient)
+
+
+def between(change):
+    """A CNN that changes the maps on their way from one convolution to the next."""
+
+    def run(net, x):
+        return net.head(change(net.conv(x)))
+
+    return run
+
+
+AFTER = r"in the forward pass of Net, after 'conv' and before 'head'"
+CUTS = {
+    "no_grad": (shut, r"at 'conv', which runs with gradients switched off", {"conv", "head"}),
+    "detach": (between(torch.Tensor.detach), AFTER, {"head"}),
+    "data": (between(lambda x: x.data), AFTER, {"head"}),
+    "NumPy": (between(lambda x: torch.from_numpy(x.detach().numpy())), AFTER, {"head"}),
+    "list": (between(lambda x: torch.tensor(x.tolist())), AFTER, {"head"}),
+    "integer": (between(lambda x: x.long().float()), AFTER, {"head"}),
+    "argmax": (
+        between(lambda x: F.one_hot(x.argmax(1), 4).movedim(3, 1).float()),
+        AFTER,
+        {"head"},
+    ),
+    "mask": (between(lambda x: (x > 0).float()), AFTER, {"head"}),
+    "rounding": (between(torch.round), AFTER, {"head"}),
+    "whole steps": (between(lambda x: x // 0.1), AFTER, {"head"}),
+    "rounded quotient": (
+        between(lambda x: torch.div(x, 2, rounding_mode="floor")),
+        AFTER,
+        {"head"},
+    ),
+    "sign": (between(torch.sign), AFTER, {"head"}),
+    "backward without a gradient": (between(Sign.apply), AFTER, {"head"}),
+    "backward of zeros": (between(Nothing.apply), AFTER, {"head"}),
+    "input": (lambda net, x: net.head(net.conv(x.detach())), r"in .* Net", {"conv", "head"}),
+    "a module": (lambda net, x: net.head(net.hard(net.conv(x))), r"in 'hard' \(Hard\)", {"head"}),
+    "in between": (between(lambda x: x + (x.round() - x).detach()), None, set()),
+    "straight through": (between(StraightThrough.apply), None, set()),
+    "shut ReLU": (between(lambda x: (x - 1000).relu()), None, set()),
+    "a part": (between(lambda x: torch.cat([x[:, :2].detach(), x[:, 2:]], 1)), None, set()),
+    "some starts": (dark, None, set()),
+    "in place": (between(lambda x: x.relu_().mul_(2)), None, set()),
+}
+"""For each way that a gradient may go: the forward pass, where it ends, and what it leaves out."""
+
+
+class Hard(nn.Module):
+    def forward(self, x):
+        return x.sign()
+
+
+@pytest.mark.parametrize("way", CUTS)
+def test_layers_from_which_no_gradient_leads_back_are_told_with_where_it_ends(way):
+    run, where, cut = CUTS[way]
+    parts = {"hard": Hard} if way == "a module" else {}
+    cnn = Net(run, conv=conv(), head=lambda: nn.Conv2d(4, 2, 1), **parts)
+    subject = subject_of(cnn)
+    cut = cut | {"logits"} if cut else cut
+    assert set(subject.listing.cut) - {"hard"} == cut
+    assert not set(subject.layers) & cut
+    for layer in cut:
+        assert re.search(rf"no gradient leads .* it ends {where}", subject.listing.unprobed[layer])
+        with pytest.raises(InputError, match=rf"'{layer}' .* cannot be probed: no gradient .*"):
+            visualization(subject, ChannelMean(layer, 1), seed=0)
+        with pytest.raises(InputError, match="no gradient leads"):
+            prober.visualize(subject, f"{layer}:1", steps=1)
+        # What it gives can be had all the same.
+        torch.testing.assert_close(subject(IMAGES, [layer])[layer], plainly(cnn, layer))
+
+
+def plainly(cnn, layer):
+    kept = {}
+    modules = {name: module for name, module in cnn.named_modules() if name}
+    with watched(modules, lambda name, _, given: kept.setdefault(name, given)):
+        kept["logits"] = cnn(IMAGES)
+    return kept[layer]

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from prober.common.errors import InputError
+from prober.subject.receptive_fields import receptive_fields
 from tests import plain
 from tests.subject.nets import IMAGES, Gives, Net, conv, subject_of
 
@@ -62,11 +63,11 @@ def leaves(output):
         (lambda x: {"features": x, "logits": x * 2}, 2),
         (lambda x: {"features": x, "more": {"logits": x * 3}}, 3),
         (lambda x: {"loss": x.sum(), "out": x * 4}, 4),
-        (lambda x: (x.flatten()[:3], [x * 5, x]), 5),
+        (lambda x: (x.flatten()[:3], [x * 5, x.argmax(1)]), 5),
         (lambda x: Pair(None, x * 6), 6),
     ],
 )
-def test_logits_are_the_entry_of_that_name_or_the_first_that_can_be_probed(make, factor):
+def test_logits_are_the_entry_of_that_name_or_the_only_one_that_can_be_probed(make, factor):
     subject = subject_of(Gives(make))
     assert torch.equal(subject(IMAGES, ["logits"])["logits"], IMAGES * factor)
 
@@ -197,8 +198,22 @@ def test_calls_are_counted_and_the_last_one_settles_the_place():
         head=lambda: nn.Conv2d(3, 2, 1),
     )
     subject = subject_of(cnn)
-    calls = [(name, layer.calls) for name, layer in subject.layers.items()]
-    assert calls == [("between", 1), ("conv", 2), ("head", 1), ("logits", 1)]
+    calls = {name: (layer.calls, layer.call) for name, layer in subject.layers.items()}
+    assert list(calls.items()) == [
+        *(("conv@0", (2, 0)), ("between", (1, None)), ("conv@1", (2, 1)), ("conv", (2, None))),
+        *(("head", (1, None)), ("logits", (1, None))),
+    ]
+    found = subject(IMAGES, ["conv@0", "conv", "between"])
+    torch.testing.assert_close(found["conv@0"], cnn.conv(IMAGES))
+    torch.testing.assert_close(found["conv"], cnn.conv(cnn.conv(IMAGES).tanh()))
+    for name in ("conv@0", "conv@1", "conv"):  # alone the pass ends there
+        torch.testing.assert_close(
+            subject(IMAGES, [name])[name], found["conv@0" if name == "conv@0" else "conv"]
+        )
+    assert receptive_fields(subject)["conv@0"] == (3, 3)
+    assert receptive_fields(subject)["conv"] == receptive_fields(subject)["conv@1"] == (5, 5)
+    with pytest.raises(InputError, match=r"no layer 'conv@2'.*Layers that can be probed"):
+        subject(IMAGES, ["conv@2"])
 
 
 def test_layer_that_only_some_images_reach_is_told():

@@ -14,14 +14,14 @@ def fields_by_nan(subject):
     In float64, where convolutions are computed without tricks that would spread it further.
     """
     subject = subject.double()
-    sizes = {name: [] for name in subject.layers}
+    sizes = {name: [] for name in subject.listing.measured}
     for axis in (0, 1):
         side = subject.input_shape[1 + axis]
         pokes = torch.full((side, *subject.input_shape), 0.5, dtype=torch.float64)
         for i in range(side):
             pokes[i].select(1 + axis, i).fill_(float("nan"))
         with torch.no_grad():
-            outputs = subject(pokes, list(subject.layers))
+            outputs = subject(pokes, list(subject.listing.measured))
         for name, output in outputs.items():
             for dim in range(2, output.dim()):
                 places = output.shape[dim]
