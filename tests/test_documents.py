@@ -274,7 +274,7 @@ def command_lines():
 def reader(prober, tmp_path):
     """Runs commands in a folder as it is after reading the pages."""
     page = PAGES["docs/your_cnn.md"]
-    fit, sweep = blocks(page, "yaml")
+    fit, sweep, *_ = blocks(page, "yaml")
     for name, content in {
         "my_cnn.py": blocks(page, "python")[0],
         "my_target.yaml": fit,
