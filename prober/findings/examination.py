@@ -76,5 +76,6 @@ def _finding(survey: Survey, unit: Unit, found: Found | None, folder: PictureFol
         why=(*verdict.why, *doubts, *distrust),
         trusted=trusted,
         facets=tuple(facets),
+        runner_up=found.runner_up if found else None,
         evidence=evidence,
     )

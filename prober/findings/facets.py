@@ -115,6 +115,37 @@ def group_optima(
     return [_group(optima, maxima, shares[own[0]], own, apart) for own, apart in found]
 
 
+def runner_up(
+    subject: Subject,
+    objective: Objective,
+    optima: Optima,
+    curves: Curves,
+    groups: Sequence[Group],
+) -> float | None:
+    """Tells how far the best optimum goes that is apart from all facets and too weak for one.
+
+    Args:
+        subject: The CNN under study.
+        objective: The unit's objective.
+        optima: Its N optima.
+        curves: What it answers to bars and gratings.
+        groups: Its facets.
+
+    Returns:
+        A share of the gain of the best of all, above 0 and below `FACET_GAIN`; None if there is no
+        such optimum.
+    """
+    gain = optima.gain
+    best = gain.max()
+    left = [i for i in gain.argsort(descending=True).tolist() if 0 < gain[i] < FACET_GAIN * best]
+    for group in groups:
+        first = group.members[0]
+        left = [i for i in left if difference(optima, curves, first, i) > 0]
+        valleys = _valleys(subject, objective, optima, first, left)
+        left = [i for i, valley in zip(left, valleys, strict=True) if valley < FACET_VALLEY]
+    return (gain[left[0]] / best).item() if left and groups else None
+
+
 def difference(optima: Optima, curves: Curves, one: int, other: int) -> float:
     """Tells how plainly two optima are of different kinds, hues, directions or brightness.
 

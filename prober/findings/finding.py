@@ -510,6 +510,8 @@ class Finding:
         trusted: Whether its picture excites it by the path of real images; `null` without real
             images.
         facets: The one with the best score first, see below.
+        runner_up: How far the score goes in the best picture that plainly differs from all facets
+            and is too weak for one, as a share of the gain; `null` if there is none.
         evidence: What this rests on, see below.
     """
 
@@ -526,6 +528,7 @@ class Finding:
     why: tuple[str, ...]
     trusted: bool | None
     facets: tuple[Facet, ...]
+    runner_up: float | None
     evidence: Evidence
 
     @property

@@ -6,7 +6,7 @@ import torch
 
 from prober.findings.cut_cnn import CutCNN
 from prober.findings.evolutions import shown_of
-from prober.findings.facets import Group, facet_shown, group_optima
+from prober.findings.facets import Group, facet_shown, group_optima, runner_up
 from prober.findings.finding import Score
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
 from prober.findings.maxima import FourMaxima
@@ -26,12 +26,14 @@ class Found:
         visualizations: Those whose images the optima are; none if every start has failed.
         optima: The optima.
         groups: The facets, the best first.
+        runner_up: How far what comes nearest to another facet goes, see `facets.runner_up`.
     """
 
     maxima: FourMaxima
     visualizations: list[SweepPicture]
     optima: Optima
     groups: list[Group]
+    runner_up: float | None
 
     @property
     def score(self) -> Score:
@@ -75,7 +77,8 @@ def find_facets(
     # Should the search for facets have found more, that is the maximum.
     maxima = maxima.or_better(images[optima.score.argmax()], optima.score.max())
     groups = group_optima(survey.subject, objective, optima, curves, maxima)
-    return Found(maxima, [*own, *more], optima, settled(groups, curves))
+    second = runner_up(survey.subject, objective, optima, curves, groups)
+    return Found(maxima, [*own, *more], optima, settled(groups, curves), second)
 
 
 def facets_by_stem(survey: Survey, unit: Unit, found: Found) -> dict[str, int | None]:

@@ -155,7 +155,7 @@ def find_maxima(
 def maxima_of_live_units(survey: Survey) -> dict[Unit, FourMaxima]:
     """Looks for the four maxima of every unit that is not dead.
 
-    Where no noise and no flat color moves a unit, a constant having the say, the search is made
+    Where that does not settle, no noise and no flat color moving a unit, say, the search is made
     again from the images that moved it in the survey.
     """
     found: dict[Unit, FourMaxima] = {}
@@ -165,8 +165,8 @@ def maxima_of_live_units(survey: Survey) -> dict[Unit, FourMaxima]:
             channels = [unit.channel for unit in live]
             maxima = find_maxima(survey.subject, layer, channels, survey.window(live[0]))
             found |= {unit: maxima.of(i) for i, unit in enumerate(live)}
-            asleep = [unit for unit in live if not found[unit].scores[0] > found[unit].neutral]
-            found |= {unit: _from_what_moves(survey, unit) for unit in asleep}
+            open_ones = [unit for unit in live if not found[unit].settled]
+            found |= {unit: _from_what_moves(survey, unit) for unit in open_ones}
     return found
 
 

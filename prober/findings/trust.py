@@ -190,15 +190,15 @@ def judge(compared: Trust) -> tuple[bool | None, list[str]]:
     ]
     if others:
         why.append(
-            f"Its picture takes another path than real images: in {min(others)[1]} it does not "
-            "excite what the top real examples excite."
+            f"Its picture excites it through other channels than real images do: in "
+            f"{min(others)[1]} it does not excite what the top real images excite."
         )
     if compared.times is not None and compared.times < 1:
         why.append(
-            f"A real image excites it more: the picture goes {compared.times:.0%} of its way."
+            f"A real image excites it more: the picture reaches {compared.times:.0%} of that."
         )
     if why:
         return False, why
     if compared.paths and all(path.real < OTHER_PATH_LIKENESS for path in compared.paths):
-        return None, ["The real images that excite it most take no common path to compare with."]
+        return None, ["The real images that excite it most share no channels to compare with."]
     return True, []

@@ -1,153 +1,135 @@
-"""The three answers that a summary begins with."""
+"""The three answers that a summary begins with: at most three short sentences each."""
 
-from collections.abc import Callable, Iterable
-
-from prober.common.colors import distance
 from prober.findings.behavior import Behavior, ColorChange, Shortcut
-from prober.findings.finding import Finding, Kind
+from prober.findings.finding import Finding
+from prober.report.charts import mean_shares
 from prober.report.markdown import plain
-from prober.report.probed import (
-    NAMED_UNITS,
-    Probed,
-    class_of,
-    clearest,
-    counts_as,
-    flagged,
-    link,
-    living,
-)
+from prober.report.probed import Probed, flagged, link
 from prober.report.record import ReportRecord
 from prober.report.words import counted, joined, percent, unit_words
 
-SAME_HUE_DEGREES = 18.0
-"""Degrees up to which two hues count as the same: half the step between ten hues on the circle."""
+MOSTLY, PARTLY = 0.5, 0.2
+"""Color makes up so much of what excites the units of a layer, in the mean, if they go by it mostly
+or in part."""
 
-NAMED_CLASSES = 10
-"""Classes that are named where more are meant."""
+NAMED_LAYERS = 4
+"""Layers that are named where more are meant."""
 
 CLEAR_CONFIDENCE = 0.8
 """The least confidence of a clear example."""
 
+NOTHING_EXCITES = "Cannot be said: nothing that was tried excites any unit."
+
 
 def color_answer(probed: Probed, against: Probed | None) -> str:
-    """Answers which layers focus on color.
-
-    A layer does if more than half of its live units want color and nothing else. What the unclear
-    units could tip is not decided.
-    """
+    """Answers which layers focus on color, by what color makes up of what excites their units."""
     channels = probed.record.subject.input_shape[0]
     if channels == 1:
         return "None can: the input has one channel, so there is no color in it."
     if channels != 3:
         return f"Not examined: the input has {channels} channels, not red, green and blue."
-    if not probed.live:
-        return "Cannot be said: nothing that was tried excites any unit."
-    said: dict[str, list[str]] = {"yes": [], "partly": [], "unsettled": [], "no": []}
-    for layer, findings in probed.layers.items():
-        live = living(findings)
-        alone = clearest(filter(wants_color_alone, live))
-        some = sum(map(wants_color, live))
-        unclear = sum(counts_as(finding) == Kind.UNCLEAR for finding in live)
-        figure = f"{len(alone)} of {len(live)}"
-        beside = _beside(against, layer, wants_color_alone)
-        name = plain(layer)
-        if 2 * len(alone) > len(live):
-            flags = sum(map(flagged, alone))
-            such = f", such as {link(alone[0])}" + (f"; {flags} of them ⚠" if flags else "")
-            said["yes"].append(f"**{name}** ({figure}{such}{beside})")
-        elif 2 * some > len(live):
-            both = f"{some} of {len(live)}, {len(alone)} of them color alone"
-            said["partly"].append(f"{name} ({both}{_beside(against, layer, wants_color)})")
-        elif live and 2 * (some + unclear) > len(live):
-            said["unsettled"].append(f"{name} ({figure}, {unclear} unclear{beside})")
-        elif live:
-            said["no"].append(f"{name} ({figure}{beside})")
-    sure = " for sure" if said["unsettled"] else ""
-    sentences = [joined(said["yes"]) or f"No layer wants color alone{sure}"]
-    if said["partly"]:
-        sentences.append(f"Most units need color, alone or with shape, in {joined(said['partly'])}")
-    if said["unsettled"]:
-        sentences.append(f"Unclear units leave it open for {joined(said['unsettled'])}")
-    if said["no"]:
-        sentences.append(f"Not {joined(said['no'])}")
-    if said["yes"]:
-        sentences.append("Counted are units that want color and nothing else")
-    return ". ".join(sentences) + "."
+    shares = color_shares(probed)
+    if not shares:
+        return NOTHING_EXCITES
+    levels = {
+        "mostly": [f"**{plain(name)}**" for name, share in shares.items() if share >= MOSTLY],
+        "in part": [plain(name) for name, share in shares.items() if PARTLY <= share < MOSTLY],
+        "hardly": [plain(name) for name, share in shares.items() if share < PARTLY],
+    }
+    said = [f"{joined(names, NAMED_LAYERS)} {how}" for how, names in levels.items() if names]
+    if len(said) == 1 < len(shares):
+        said = [f"all {len(shares)} layers {how}" for how, names in levels.items() if names]
+    verdict = ", ".join(said if levels["mostly"] else ["none mostly", *said])
+    verdict = verdict[0].upper() + verdict[1:]
+    most, least = (choose(shares, key=shares.__getitem__) for choose in (max, min))
+    high, low = percent(shares[most]), percent(shares[least])
+    sentences = [f"Color makes up {high} of what excites {plain(most)}"]
+    if low != high:
+        sentences[0] += f", the most, and {low} in {plain(least)}, the least"
+    elif len(shares) > 1:
+        sentences[0] = f"Color makes up {high} of what excites each of them"
+    if against and (others := color_shares(against)):
+        most = max(others, key=others.__getitem__)
+        said_of = f"{percent(others[most])}, in {plain(most)}"
+        sentences.append(f"In {plain(against.name)} it makes up at most {said_of}")
+    return ". ".join([verdict, *sentences]) + "."
 
 
-def _beside(against: Probed | None, layer: str, wants: Callable[[Finding], bool]) -> str:
-    """Says of how many live units of the second CNN's layer something holds; `""` without it."""
-    others = living(against.layers.get(layer, [])) if against else []
-    if against is None or not others:
-        return ""
-    return f"; {plain(against.name)}: {sum(map(wants, others))} of {len(others)}"
-
-
-def wants_color_alone(finding: Finding) -> bool:
-    """Whether all of a unit's facets are color."""
-    return counts_as(finding) == Kind.COLOR
-
-
-def wants_color(finding: Finding) -> bool:
-    """Whether color belongs to any facet of a unit, alone or with shape."""
-    return any("color" in kind for kind in finding.kinds) and not finding.dead
+def color_shares(probed: Probed) -> dict[str, float]:
+    """Returns what color makes up of the gain of each layer's units, in the mean."""
+    shares = {name: mean_shares(findings) for name, findings in probed.layers.items()}
+    return {name: own["color"] for name, own in shares.items() if own}
 
 
 def shortcut_answer(probed: Probed, against: Probed | None) -> str:
-    """Answers whether there is shortcut learning: what real images show, then what logits want."""
+    """Answers whether there is a shortcut by color, from what the CNN does with real images."""
     behavior = probed.record.behavior
     if behavior is None:
-        sentences = [
+        return (
             "Cannot be said. The pictures show what the logits want, not what the CNN does with "
-            "real images, and its answers to real images were not examined."
-        ]
-    else:
-        verdicts = {
-            Shortcut.COLOR: "Yes, in color.",
-            Shortcut.PARTLY: "In part, in color.",
-            Shortcut.NONE: "None found in color.",
-        }
-        verdict = verdicts.get(behavior.shortcut, "Cannot be said.")
-        sentences = [verdict, f"On real images {behavior_words(behavior)}."]
-        if behavior.shortcut == Shortcut.NONE:
-            sentences.append("Other shortcuts were not looked for.")
-        elif behavior.shortcut == Shortcut.UNKNOWN and _guesses(behavior, probed.record):
-            sentences.append(
-                "That is no better than chance, and a CNN that has not learned the classes has "
-                "no shortcut to show."
-            )
-    if against and (other := against.record.behavior):
-        verdicts = {
-            Shortcut.COLOR: "there is one in color",
-            Shortcut.PARTLY: "there is one in color, in part",
-            Shortcut.NONE: "none is found",
-        }
-        verdict = verdicts.get(other.shortcut, "it cannot be said")
-        sentences.append(f"In {plain(against.name)} {verdict}: {behavior_words(other)}.")
-    sentences += [said for cnn in (probed, against) if cnn and (said := hue_sentence(cnn))]
-    return " ".join(sentences)
+            "real images. Those were not examined."
+        )
+    if behavior.shortcut == Shortcut.UNKNOWN:
+        return f"Cannot be said. {_why_unknown(behavior, probed.record)}"
+    verdict = {
+        Shortcut.COLOR: "Yes, in color",
+        Shortcut.PARTLY: "In part, in color",
+        Shortcut.NONE: "None found in color, the only one looked for",
+    }[behavior.shortcut]
+    changed = _changed(behavior)
+    if behavior.shortcut != Shortcut.NONE:
+        changed += f", and {_by_color(behavior)} by that color"
+    sentences = [verdict, changed]
+    other = against.record.behavior if against else None
+    if against and other and other.accuracy_color_changed is not None:
+        right, before = percent(other.accuracy_color_changed), percent(other.accuracy)
+        stay = other.shortcut == Shortcut.NONE
+        said = f"{right} stay right" if stay else f"{right} are, in place of {before}"
+        sentences.append(f"In {plain(against.name)} {said}")
+    return ". ".join(sentences) + "."
 
 
-def behavior_words(behavior: Behavior) -> str:
-    """Says how a CNN answers real images."""
-    said = f"{percent(behavior.accuracy)} of the answers are right"
-    said += f" (chance: {percent(behavior.chance)})"
-    if behavior.accuracy_color_changed is not None:
-        said += f", {changed_words(behavior)} {percent(behavior.accuracy_color_changed)}"
-        if behavior.names_color is not None:
-            said += f", and {percent(behavior.names_color)} then name the class of that color"
-    return said
+def _changed(behavior: Behavior) -> str:
+    """Says how a CNN names real images when their color is changed."""
+    if behavior.accuracy_color_changed is None:
+        return ""
+    words = changed_words(behavior)
+    return (
+        f"{words[0].upper()}{words[1:]}, {percent(behavior.accuracy_color_changed)} of the real "
+        f"images are named right, in place of {percent(behavior.accuracy)}"
+    )
 
 
 def changed_words(behavior: Behavior) -> str:
-    """Says how the color of images was changed: `with another class's color`."""
+    """Says how the color of images was changed: `given another class's color`."""
     if behavior.color_change is None or behavior.color_change == ColorChange.TURN:
         return "with the hue turned"
-    return f"with {behavior.color_change}"
+    return f"given {behavior.color_change}"
+
+
+def _by_color(behavior: Behavior) -> str:
+    """Says how many of the images that are named wrong, given another color, are named by it."""
+    wrong = 1 - (behavior.accuracy_color_changed or 0)
+    return "most of the others" if 2 * (behavior.names_color or 0) > wrong else "many of the others"
+
+
+def _why_unknown(behavior: Behavior, record: ReportRecord) -> str:
+    """Says why nothing can be said of a shortcut."""
+    right = f"Of the real images {percent(behavior.accuracy)} are named right"
+    if behavior.accuracy_color_changed is None:
+        return f"{right}; they could not be shown in other colors."
+    if _guesses(behavior, record):
+        return f"{right}, no better than by chance."
+    if abs(behavior.accuracy - behavior.accuracy_color_changed) <= 0.05:
+        return f"{right}, too few to tell what it goes by."
+    why = "the errors do not follow it"
+    if behavior.names_color is None:
+        why = "no color belongs to a class"
+    return f"{_changed(behavior)}, but {why}."
 
 
 def _guesses(behavior: Behavior, record: ReportRecord) -> bool:
-    """Whether a CNN's answers to real images are within what guessing gives.
+    """Whether a CNN names real images within what guessing gives.
 
     That is two standard deviations of the number of right guesses above their mean.
     """
@@ -158,74 +140,36 @@ def _guesses(behavior: Behavior, record: ReportRecord) -> bool:
     return behavior.accuracy <= chance + 2 * deviation
 
 
-def hue_distance(finding: Finding) -> float | None:
-    """Returns how far the flat hue that raises a class's logit most is from the class's own.
-
-    Degrees, of flat patches around the hue circle; None if there is no such hue.
-    """
-    known = class_of(finding)
-    if known is None or known.hue is None or known.flat_hue is None or finding.dead:
-        return None
-    return distance(known.flat_hue, known.hue, 360)
-
-
-def hue_sentence(probed: Probed) -> str:
-    """Says how many logits like their own class's hue best; `""` if the classes have no hues."""
-    hued = {f.name: d for f in living(probed.classes) if (d := hue_distance(f)) is not None}
-    if not hued:
-        return ""
-    own = [finding for finding in probed.classes if finding.name in hued]
-    same = [finding for finding in own if hued[finding.name] <= SAME_HUE_DEGREES]
-    which = f" ({joined([class_link(finding) for finding in same], NAMED_CLASSES)})"
-    by_chance = len(hued) * 2 * SAME_HUE_DEGREES / 360
-    return (
-        f"Of {counted(len(hued), 'class logit')} of {plain(probed.name)}, {len(same)} "
-        f"{'answers' if len(same) == 1 else 'answer'} flat patches most in the hue of the own class"
-        f"{which if same and not probed.prefix else ''}, within {SAME_HUE_DEGREES:.0f}°; random "
-        f"hues would give {by_chance:.1f}.{_of_pictures(own)}"
-    )
-
-
-def _of_pictures(hued: Iterable[Finding]) -> str:
-    """Says how many logits' pictures have their class's hue, lest only what agrees be told."""
-    distances = [
-        distance(finding.hue, known.hue, 360)
-        for finding in hued
-        if finding.hue is not None and (known := class_of(finding)) and known.hue is not None
-    ]
-    if not distances:
-        return ""
-    same = sum(away <= SAME_HUE_DEGREES for away in distances)
-    return (
-        f" Around their pictures, of many colors, the hue is that of the own class in {same} of "
-        f"{len(distances)}."
-    )
-
-
-def class_link(finding: Finding) -> str:
-    """Links to the logit of a class by the class's name."""
-    known = class_of(finding)
-    return link(finding, known.label if known else str(finding.channel))
-
-
 def polysemantic_answer(probed: Probed, against: Probed | None) -> str:
     """Answers whether there are clear examples of polysemantic units."""
     if not probed.live:
-        return "Cannot be said: nothing that was tried excites any unit."
-    found = probed.polysemantic
+        return NOTHING_EXCITES
+    found, units = probed.polysemantic, counted(len(probed.live), "unit")
     if not found:
-        said = f"None found among {counted(len(probed.live), 'live unit')}; that is not proof."
+        sentences = [f"None found: no unit of {len(probed.live):,} wants several things"]
+        if second := strongest_second(probed):
+            reached = percent(second.runner_up or 0)
+            sentences.append(
+                f"The strongest second thing, of {link(second)}, reaches {reached} of the gain; "
+                "a facet needs half"
+            )
     else:
-        shown = [
-            f"{link(finding)} ({plain(unit_words(finding))}; confidence {finding.confidence:.2f})"
-            for finding in found[:NAMED_UNITS]
+        clear = [f for f in found if not flagged(f) and f.confidence >= CLEAR_CONFIDENCE]
+        want = "wants" if len(found) == 1 else "want"
+        best = (clear or found)[0]
+        which = "The clearest" if clear else "The likeliest"
+        sentences = [
+            f"{'Yes' if clear else 'None that is sure'}: {len(found)} of {units} {want} several "
+            f"things, with a confidence of {percent(best.confidence)} at best",
+            f"{which} is {link(best)}: {plain(unit_words(best))}",
         ]
-        clear = any(not flagged(f) and f.confidence >= CLEAR_CONFIDENCE for f in found)
-        said = (
-            f"{'Yes' if clear else 'None that is sure and trusted'}: {len(found)} of "
-            f"{counted(len(probed.live), 'live unit')} {'has' if len(found) == 1 else 'have'} "
-            f"several facets. {'The clearest' if clear else 'Candidates'}: {joined(shown)}."
-        )
     if against and against.live:
-        said += f" In {plain(against.name)}: {len(against.polysemantic)} of {len(against.live)}."
-    return said
+        number = f"{len(against.polysemantic)} of {len(against.live)} do"
+        sentences.append(f"In {plain(against.name)} {number}")
+    return ". ".join(sentences) + "."
+
+
+def strongest_second(probed: Probed) -> Finding | None:
+    """Returns the unit whose second thing comes nearest to being a facet; None if none has one."""
+    known = [finding for finding in probed.live if finding.runner_up]
+    return max(known, key=lambda finding: finding.runner_up or 0, default=None)

@@ -13,6 +13,7 @@ from prober.common.files import safe_name, write_whole
 from prober.common.typed_json import to_plain
 from prober.findings.finding import WANTED, Finding, Kind
 from prober.report.answers import changed_words
+from prober.report.charts import mean_shares
 from prober.report.probed import COUNTED_AS, Probed, counts, flagged, load_report
 from prober.report.words import facet_words, hue_words, percent, unit_sentence
 
@@ -84,7 +85,7 @@ def _words(finding: Finding) -> dict[str, Any]:
     data = finding.evidence.data
     return {
         "wants": unit_sentence(finding),
-        "facets": [facet_words(facet) for facet in finding.facets],
+        "facets": [facet_words(finding, facet) for facet in finding.facets],
         "examples": [_hue(example.hue) for example in data.examples.items] if data else [],
         "columns": [_hue(hue) for hue in data.columns] if data else [],
         "class_hue": _hue(data.label.hue) if data and data.label else None,
@@ -112,6 +113,9 @@ def _index(probed: Probed, against: Probed | None) -> str:
             "counts": _counts(findings),
             "shares": _shares(findings),
             "other_shares": _shares(against.layers.get(layer, [])) if against else {},
+            "mix": mean_shares(findings),
+            "other_mix": mean_shares(against.layers.get(layer, [])) if against else {},
+            "largest": Counter(map(_largest, findings)),
             "units": [_entry(finding) for finding in findings],
         }
         for layer, findings in probed.layers.items()
@@ -158,7 +162,15 @@ def _entry(finding: Finding) -> dict[str, Any]:
         "orientation": finding.orientation,
         "facets": len(finding.facets),
         "picture": pictures[0] if pictures else None,
+        "mix": mean_shares([finding]) or None,
+        "largest": _largest(finding),
     }
+
+
+def _largest(finding: Finding) -> str | None:
+    """What most of a unit's gain is due to: `color`, `shape` or `brightness`; None if dead."""
+    mix = mean_shares([finding])
+    return max(mix, key=mix.__getitem__) if mix else None
 
 
 def _counts(findings: Sequence[Finding]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from prober.findings.finding import WANTED, ClassEvidence, Facet, Finding, Kind, load_findings
 from prober.report.markdown import plain
 from prober.report.record import RECORD_FILE, ReportRecord, load_record
-from prober.report.words import facet_words
+from prober.report.words import thing
 from prober.subject import LOGITS
 
 SEVERAL = "several kinds"
@@ -96,7 +96,7 @@ class Probed:
         """Shows in Markdown the best picture of a facet, as a link to its unit; `""` without."""
         if not facet.pictures:
             return ""
-        said = f"{self.name} {finding.name}: {facet_words(facet)}"
+        said = f"{self.name} {finding.name}: {thing(finding, facet)}"
         # A bar would end the cell of a table, even within quotes.
         said = html.escape(said).replace("|", "&#124;").replace("\\", "")
         source = quote(self.prefix + facet.pictures[0])

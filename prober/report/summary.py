@@ -7,13 +7,21 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from prober.common.files import write_whole
 from prober.report.answers import color_answer, polysemantic_answer, shortcut_answer
 from prober.report.caveats import distrusted, how_made, unsettled
+from prober.report.charts import write_charts
 from prober.report.markdown import plain
+from prober.report.opening import (
+    classes_chart,
+    layers_chart,
+    unit_to_show,
+    what_figures_rest_on,
+)
 from prober.report.probed import load_report
 from prober.report.tables import (
     CLASSES,
     behavior_table,
     class_logit_table,
-    class_picture_table,
+    class_sentence,
+    class_table,
     example_table,
     facet_table,
     layer_table,
@@ -22,7 +30,7 @@ from prober.report.tables import (
 
 
 def write_summary(folder: Path) -> Path:
-    """Writes `SUMMARY.md` from what was found.
+    """Writes `SUMMARY.md`, and its charts into `charts/`, from what was found.
 
     Args:
         folder: The report's folder, with `findings.json` and `report.json`, and with the same two
@@ -43,16 +51,22 @@ def write_summary(folder: Path) -> Path:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    write_charts(folder, probed, against)
     text = environment.get_template("SUMMARY.md.j2").render(
         title=plain(probed.record.subject.name),
         against=against,
+        chart=layers_chart(probed, against),
+        unit_to_show=unit_to_show(probed),
+        rest_on=what_figures_rest_on(probed, against),
         color=color_answer(probed, against),
         shortcut=shortcut_answer(probed, against),
         polysemantic=polysemantic_answer(probed, against),
         layer_table=layer_table(probed, against),
         example_table=example_table(probed),
         behavior_table=behavior_table(probed, against),
-        class_picture_table=class_picture_table(probed, against),
+        classes_chart=classes_chart(probed),
+        class_sentence=class_sentence(probed, against),
+        class_table=class_table(probed, against),
         other_classes=max(0, len(probed.classes) - CLASSES),
         class_logit_table=class_logit_table(probed, against),
         logit_sentence=logit_sentence(probed, against),

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from prober.findings.finding import WANTED, ClassLogit, Finding
-from prober.report.answers import SAME_HUE_DEGREES, class_link, hue_distance
+from prober.findings.behavior import Behavior
+from prober.findings.finding import WANTED, ClassLogit, Finding, Shares
 from prober.report.markdown import plain, table
 from prober.report.probed import (
     COUNTED_AS,
@@ -18,10 +18,13 @@ from prober.report.probed import (
     living,
     shares,
 )
-from prober.report.words import counted, facet_words, hue_words, joined, percent, unit_words
+from prober.report.words import counted, hue_name, is_own, joined, percent, thing, unit_words
 
 EXAMPLES = 2
 """Pictures for each kind and layer."""
+
+DIFFERS = 0.2
+"""The share of color from which on what a class goes by differs from what it wants."""
 
 POLYSEMANTIC_UNITS = 6
 """Polysemantic units whose facets are shown."""
@@ -39,10 +42,10 @@ HUE_EXPLAINS = "hue explains"
 """The column that says how much of the answers to real images the hue explains."""
 
 BEHAVIOR_COLUMNS = {
-    "accuracy": "right",
-    "accuracy_color_changed": "right with the color changed",
-    "accuracy_without_color": "right without color",
-    "names_color": "names the class of the color",
+    "accuracy": "named right",
+    "accuracy_color_changed": "right in another color",
+    "accuracy_without_color": "right in gray",
+    "names_color": "named as the class of the new color",
     "chance": "chance",
 }
 """What a CNN does with real images, and how it is said."""
@@ -110,53 +113,105 @@ def example_table(probed: Probed) -> str:
 
 def _example(probed: Probed, finding: Finding) -> str:
     pictures = [probed.picture(finding, facet) for facet in finding.facets[:1]]
-    # The column says the kind.
-    words = [facet_words(facet).partition(": ")[2] for facet in finding.facets[:1]]
-    words += [f"1 of {len(finding.facets)} facets"] if len(finding.facets) > 1 else []
-    caption = " ".join([link(finding), plain(", ".join(filter(None, words)))]).strip()
-    return "<br>".join(filter(None, [*pictures, caption]))
+    words = [plain(unit_words(finding)), share_words(finding.shares)]
+    caption = [link(finding), "; ".join(filter(None, words))]
+    return "<br>".join(filter(None, [*pictures, *caption]))
+
+
+def share_words(shares: Shares | None) -> str:
+    """Says the largest part of what excites a unit: `67% color`; `""` of a dead unit."""
+    if shares is None:
+        return ""
+    parts = {name: getattr(shares, name) for name in ("color", "shape", "brightness")}
+    largest = max(parts, key=parts.__getitem__)
+    return f"{percent(parts[largest])} {largest}"
 
 
 def behavior_table(probed: Probed, against: Probed | None) -> str:
-    """Sets how two subjects answer real images side by side; `""` if that was not examined."""
+    """Sets how two subjects name real images side by side; `""` if that was not examined."""
     rows = [
-        [plain(cnn.name), *(_percent(getattr(behavior, name)) for name in BEHAVIOR_COLUMNS)]
+        [plain(cnn.name), *(_with_interval(behavior, name) for name in BEHAVIOR_COLUMNS)]
         for cnn in (probed, against)
         if cnn and (behavior := cnn.record.behavior)
     ]
     return table(["on real images", *BEHAVIOR_COLUMNS.values()], rows) if rows else ""
 
 
-def class_picture_table(probed: Probed, against: Probed | None) -> str:
-    """Shows for each class what its logit wants, and how near its hue is to the class's own."""
+def _with_interval(behavior: Behavior, name: str) -> str:
+    """Says a share with its interval: `20% (18 to 23%)`."""
+    said = _percent(getattr(behavior, name))
+    if said != EMPTY and name in behavior.intervals:
+        low, high = behavior.intervals[name]
+        said += f" ({percent(low).removesuffix('%')} to {percent(high)})"
+    return said
+
+
+def class_table(probed: Probed, against: Probed | None) -> str:
+    """Shows for each class what its logit wants, and how much the CNN goes by color there."""
     hued = any((known := class_of(f)) and known.hue is not None for f in probed.classes)
-    columns = ["picture", "wants", *(["best flat hue"] if hued else [])]
+    used = any((known := class_of(f)) and known.used for f in probed.classes)
+    columns = ["picture", "wants", *(["color wanted"] if used else [])]
+    columns += ["color used"] if used else []
+    columns += ["plain color that excites it most"] if hued else []
     rows = []
     for finding in probed.classes[:CLASSES]:
         row = [class_link(finding)]
         if hued:
             known = class_of(finding)
-            row.append(EMPTY if known is None or known.hue is None else hue_words(known.hue))
-        row += _class_pictures(probed, finding)[: len(columns)]
+            row.append(EMPTY if known is None or known.hue is None else hue_name(known.hue))
+        row += _class_cells(probed, finding, used, hued)
         if against:
             other = against.same_unit(finding)
-            cells = _class_pictures(against, other) if other else [EMPTY] * 3
-            row += cells[: len(columns)]
+            row += _class_cells(against, other, used, hued) if other else [EMPTY] * len(columns)
         rows.append(row)
-    header = ["class", *(["its hue in the data"] if hued else []), *columns]
+    header = ["class", *(["its color"] if hued else []), *columns]
     if against:
         header += [f"{plain(against.name)}: picture", *columns[1:]]
     return table(header, rows) if rows else ""
 
 
-def _class_pictures(probed: Probed, finding: Finding) -> list[str]:
+def class_link(finding: Finding) -> str:
+    """Links to the logit of a class by the class's name."""
+    known = class_of(finding)
+    return link(finding, known.label if known else str(finding.channel))
+
+
+def _class_cells(probed: Probed, finding: Finding, used: bool, hued: bool) -> list[str]:
     pictures = [probed.picture(finding, facet) for facet in finding.facets[:1]]
-    away, known = hue_distance(finding), class_of(finding)
-    said = EMPTY
-    if away is not None and known and known.flat_hue is not None:
-        match = "same hue" if away <= SAME_HUE_DEGREES else "another hue"
-        said = f"{hue_words(known.flat_hue)}: {match}"
-    return ["".join(pictures) or EMPTY, plain(unit_words(finding)) + flag(finding), said]
+    cells = ["".join(pictures) or EMPTY, plain(unit_words(finding)) + flag(finding)]
+    known = class_of(finding)
+    if used:
+        wanted = finding.shares.color if finding.shares else None
+        goes_by = known.used.color if known and known.used else None
+        differ = wanted is not None and goes_by is not None and abs(goes_by - wanted) >= DIFFERS
+        mark = "**" if differ else ""
+        cells += [_percent(wanted), f"{mark}{_percent(goes_by)}{mark}"]
+    if hued:
+        said = EMPTY
+        if known and known.hue is not None and known.flat_hue is not None and not finding.dead:
+            own = is_own(known.flat_hue, known)
+            said = "its own" if own else f"{hue_name(known.flat_hue)}, not its own"
+        cells.append(said)
+    return cells
+
+
+def class_sentence(probed: Probed, against: Probed | None) -> str:
+    """Says where classes go by color more than their pictures show; `""` without real images."""
+    said = []
+    for cnn in filter(None, (probed, against)):
+        pairs = [
+            (known.used.color - finding.shares.color, known.label)
+            for finding in cnn.classes
+            if (known := class_of(finding)) and known.used and finding.shares
+        ]
+        more = [pair for pair in pairs if pair[0] >= DIFFERS]
+        if pairs:
+            where = f"{len(more)} of {counted(len(pairs), 'class', 'classes')}"
+            most = f", most in {plain(max(more)[1])}" if more else ""
+            said.append(f"{where} of {plain(cnn.name)}{most}")
+    if not said:
+        return ""
+    return f"It goes more by color than its picture shows in {'; in '.join(said)}."
 
 
 def class_logit_table(probed: Probed, against: Probed | None) -> str:
@@ -215,13 +270,13 @@ def facet_table(probed: Probed) -> str:
         cells = []
         for facet, share in zip(finding.facets, shares(finding), strict=True):
             words = (
-                f"{facet_words(facet)}; {percent(share)} of the gain, "
+                f"{thing(finding, facet)}; {percent(share)} of the gain, "
                 f"from {percent(facet.share)} of the starts"
             )
             picture = probed.picture(finding, facet)
             cells.append("<br>".join(filter(None, [picture, plain(words)])))
         more = len(cells) - most
-        head = f"{link(finding)}<br>confidence {finding.confidence:.2f}"
+        head = f"{link(finding)}<br>confidence {percent(finding.confidence)}"
         head += f"<br>{counted(more, 'more facet')}" if more > 0 else ""
         rows.append([head, *cells[:most], *[EMPTY] * -more])
     return table(["unit", *(f"facet {i + 1}" for i in range(most))], rows) if rows else ""

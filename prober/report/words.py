@@ -5,7 +5,8 @@ The summary and the page take them from here; the page gets them ready-made.
 
 from collections.abc import Sequence
 
-from prober.findings.finding import Facet, Finding, Kind
+from prober.common.colors import distance
+from prober.findings.finding import ClassEvidence, Facet, Finding, Kind
 
 HUE_NAMES = (
     "red",
@@ -26,6 +27,21 @@ HUE_NAMES = (
 DIRECTION_NAMES = ("horizontal", "rising", "upright", "falling")
 """Names of orientations, each for 45 degrees around its multiple of 45."""
 
+PLAINLY = {
+    Kind.COLOR: "color",
+    Kind.SHAPE: "a shape",
+    Kind.COLOR_AND_SHAPE: "a shape in color",
+    Kind.BRIGHTNESS: "brightness",
+    Kind.UNCLEAR: "unclear",
+}
+"""What is said of a facet that has neither a hue nor an orientation."""
+
+SAME_HUE_DEGREES = 18.0
+"""Degrees up to which two hues count as the same: half the step between ten hues on the circle."""
+
+SAID_COLOR = 0.1
+"""The share of color from which on the shape of a class is said with its color."""
+
 
 def hue_name(degrees: float) -> str:
     """Names a hue of the HSV circle; any angle in degrees will do."""
@@ -37,33 +53,75 @@ def hue_words(degrees: float) -> str:
     return f"{hue_name(degrees)} ({round(degrees) % 360}°)"
 
 
+def direction_name(degrees: float) -> str:
+    """Names an orientation, degrees counterclockwise from horizontal."""
+    return DIRECTION_NAMES[round(degrees % 180 / 45) % 4]
+
+
 def orientation_words(degrees: float) -> str:
-    """Says an orientation, degrees counterclockwise from horizontal: `rising (45°)`."""
-    return f"{DIRECTION_NAMES[round(degrees % 180 / 45) % 4]} ({round(degrees) % 180}°)"
+    """Says an orientation as its name and its angle: `rising (45°)`."""
+    return f"{direction_name(degrees)} ({round(degrees) % 180}°)"
 
 
-def facet_words(facet: Facet) -> str:
-    """Says what a facet wants: `color+shape: red (4°), strokes rising (45°)`."""
-    found = [hue_words(facet.hue)] if facet.hue is not None else []
+def facet_words(finding: Finding, facet: Facet) -> str:
+    """Says what a facet wants, with angles: `color+shape: red (4°), strokes rising (45°)`.
+
+    The logit of a class wants no stroke but the whole shape of the class: `color+shape: a red 7`.
+    """
+    found = _of_class(finding, facet)
+    if not found:
+        hue = [hue_words(facet.hue)] if facet.hue is not None else []
+        angle = facet.orientation
+        strokes = [f"strokes {orientation_words(angle)}"] if angle is not None else []
+        found = ", ".join(hue + strokes)
+    return facet.kind + (": " if found else "") + found
+
+
+def thing(finding: Finding, facet: Facet) -> str:
+    """Says what a facet wants in plain words, without angles: `red, rising strokes`, `a red 7`."""
+    if said := _of_class(finding, facet):
+        return said
+    found = [hue_name(facet.hue)] if facet.hue is not None else []
     if facet.orientation is not None:
-        found.append(f"strokes {orientation_words(facet.orientation)}")
-    return facet.kind + (": " if found else "") + ", ".join(found)
+        found.append(f"{direction_name(facet.orientation)} strokes")
+    return ", ".join(found) or PLAINLY[facet.kind]
+
+
+def _of_class(finding: Finding, facet: Facet) -> str:
+    """Describes the shape of a class, and its color where it counts; `""` of other facets."""
+    known = finding.evidence.data.label if finding.evidence.data else None
+    if known is None or "shape" not in facet.kind:
+        return ""
+    hue = facet.hue
+    if hue is None and len(finding.facets) == 1 and facet.shares.color >= SAID_COLOR:
+        hue = known.flat_hue
+    if hue is not None and is_own(hue, known):
+        hue = known.hue  # by the name that the class's color has elsewhere
+    label = known.label
+    said = label if hue is None else f"{hue_name(hue)} {label}"
+    return f"{'an' if said[0].lower() in 'aeio8' or said in ('11', '18') else 'a'} {said}"
+
+
+def is_own(hue: float, known: ClassEvidence) -> bool:
+    """Whether a hue is that of the class."""
+    return known.hue is not None and distance(hue, known.hue, 360) <= SAME_HUE_DEGREES
 
 
 def unit_words(finding: Finding) -> str:
-    """Says what a unit wants: its facets, each thing once."""
+    """Says what a unit wants in plain words: its facets, each thing once."""
     if finding.dead:
         return "nothing excites it"
-    return "; ".join(dict.fromkeys(map(facet_words, finding.facets))) or "unclear"
+    things = dict.fromkeys(thing(finding, facet) for facet in finding.facets)
+    return " or ".join(things) or "unclear"
 
 
 def unit_sentence(finding: Finding) -> str:
-    """Says what a unit wants as a sentence."""
+    """Says what a unit wants as a sentence, with angles."""
     if finding.dead:
         return "Dead: nothing that was tried excites it."
     if Kind.UNCLEAR in finding.kinds:
         return "Unclear: the figures contradict each other, or the search did not settle."
-    facets = [facet_words(facet) for facet in finding.facets]
+    facets = [facet_words(finding, facet) for facet in finding.facets]
     if len(facets) == 1:
         return f"Wants {facets[0]}."
     listed_facets = "; ".join(words[0].upper() + words[1:] for words in facets)

@@ -13,6 +13,7 @@ from prober.findings.facets import (
     difference,
     facet_shown,
     group_optima,
+    runner_up,
 )
 from prober.findings.finding import Shares
 from prober.findings.optima import known_distance
@@ -276,6 +277,36 @@ GROUPS = {
 def test_optima_are_grouped_by_what_they_are_and_by_a_valley_between(optima, lowest, expected):
     found = grouped(*optima, lowest=lowest)
     assert [(each.kind, list(each.members)) for each in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("optima", "lowest", "expected"),
+    [
+        ([optimum(COLOR, **BLACK), optimum(SHAPE, 0.4, **WHITE)], 0.0, 0.4),
+        ([optimum(COLOR, **BLACK), optimum(SHAPE, 0.4, **WHITE)], 0.37, None),  # no valley
+        ([optimum(COLOR, **BLACK), optimum(COLOR, 0.4, **WHITE)], 0.0, None),  # nothing differs
+        ([optimum(COLOR, **BLACK), optimum(SHAPE, 0.6, **WHITE)], 0.0, None),  # a facet itself
+        (
+            # It is like the second facet.
+            [
+                optimum(COLOR, **BLACK),
+                optimum(SHAPE, 0.6, **WHITE),
+                optimum(SHAPE, 0.4, **WHITE),
+                optimum(LIGHT, 0.3, color=[0.0, 1.0, 0.0]),
+            ],
+            -2.0,
+            0.3,
+        ),
+        ([optimum(COLOR, **BLACK)], 0.0, None),
+        ([optimum(COLOR, 0.0), optimum(SHAPE, -1.0)], 0.0, None),
+    ],
+)
+def test_the_runner_up_is_what_is_apart_from_all_facets_and_too_weak(optima, lowest, expected):
+    subject, unit = Subject(Valley(lowest), input_shape=(3, 2, 2)), ChannelMean("unit", 0)
+    found = optima_of(*optima)
+    groups = group_optima(subject, unit, found, curves_of(), maxima_of(optima[0]["shares"]))
+    said = runner_up(subject, unit, found, curves_of(), groups)
+    assert said == (None if expected is None else pytest.approx(expected))
 
 
 @pytest.mark.parametrize("neutral", [-3.0, 2.0])

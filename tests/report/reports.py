@@ -98,6 +98,7 @@ def finding(layer, channel, *facets, **given):
         "why": (),
         "trusted": True,
         "facets": facets,
+        "runner_up": None,
         "evidence": replace(EVIDENCE, **sections),
     }
     return Finding(**(fields | given))

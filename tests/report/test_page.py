@@ -293,6 +293,27 @@ def test_every_filter(browser, page):
     assert shown_units(browser) == EVERY
 
 
+def test_a_part_of_a_bar_shows_the_units_in_which_it_is_the_largest(browser, page):
+    visit(browser, page)
+    rows = find(browser, ".mixes tbody tr")
+    assert [row.find_elements(By.TAG_NAME, "button")[1].text for row in rows] == ["50%"] * 3
+    shape, color = (
+        one(browser, f"[data-layer='conv1'][data-part='{part}']") for part in ("shape", "color")
+    )
+    assert not color.is_enabled()  # of none of them is color the largest part
+    assert shape.size["width"] / color.size["width"] == pytest.approx(5 / 3, rel=0.05)
+    shape.click()
+    assert text(browser, "#shown") == "3 of 7 units shown, most of all by shape"
+    assert shown_units(browser) == ["conv1/0", "conv1/1", "conv1/2/7,7"]
+    bars = find(browser, ".card .mix")
+    assert [bar.get_attribute("title") for bar in bars] == [
+        "color 30%, shape 50%, brightness 20%"
+    ] * 3
+    one(browser, "#all").click()
+    assert text(browser, "#shown") == "7 units"
+    assert len(rows[0].find_elements(By.TAG_NAME, "i")) == 3  # the second subject's bar
+
+
 def test_filters_join_kinds_and_narrow_by_flags(browser, page):
     visit(browser, page)
     for name in ("shape", "color"):

@@ -10,10 +10,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prober.findings.finding import ClassEvidence, ClassLogit, Examples, RealEvidence, Variance
+from prober.findings.behavior import Shortcut
+from prober.findings.finding import (
+    ClassEvidence,
+    ClassLogit,
+    Examples,
+    RealEvidence,
+    Shares,
+    UsedShares,
+    Variance,
+)
 from prober.report.markdown import plain
 from prober.report.summary import write_summary
-from prober.report.words import hue_name, joined, orientation_words, percent
+from prober.report.words import (
+    facet_words,
+    hue_name,
+    joined,
+    orientation_words,
+    percent,
+    thing,
+    unit_words,
+)
 from tests.report.reports import EVIDENCE, GUESSING, HONEST, SHORTCUT, facet, finding, record, write
 
 LOGIT = ClassLogit(own=9.0, color_changed=1.0, shape_changed=7.0, both_changed=-3.0)
@@ -46,7 +63,7 @@ def summary(folder, units, against=None, against_report=None, **given):
 
 def answers(text):
     """The three answers in the first lines."""
-    lines = text.splitlines()[2:5]
+    lines = [line for line in text.splitlines() if re.match(r"\d\. ", line)]
     starts = [
         "1. **Which layers focus on color?** ",
         "2. **Is there evidence of shortcut learning?** ",
@@ -145,6 +162,35 @@ def test_lists_are_said_as_in_a_sentence():
     assert joined(list("abcd"), 2) == "a, b and 2 more"
 
 
+@pytest.mark.parametrize(
+    ("hue", "flat_hue", "color", "said"),
+    [
+        (None, 245.0, 0.2, "a blue 7"),
+        (None, 245.0, 0.09, "a 7"),  # color counts for too little
+        (120.0, 245.0, 0.3, "a green 7"),
+        (None, None, 0.3, "a 7"),
+        (None, 230.0, 0.2, "a blue 7"),  # sky blue, but within 18 degrees of the class's own
+        (None, 220.0, 0.2, "a sky blue 7"),
+    ],
+)
+def test_the_logit_of_a_class_wants_its_whole_shape(hue, flat_hue, color, said):
+    own = replace(facet("shape", hue, 174.0), shares=Shares(color, 0.9 - color, 0.1, 0.0))
+    logit = finding("logits", 7, own, data=in_class("7", 245.0, flat_hue))
+    assert thing(logit, own) == said
+    assert facet_words(logit, own) == f"shape: {said}"
+    assert unit_words(logit) == said
+
+
+def test_words_of_facets_have_angles_only_where_they_are_asked_for():
+    own = facet("color+shape", 187.0, 83.0)
+    unit = finding("conv1", 0, own, facet("brightness"))
+    assert facet_words(unit, own) == "color+shape: cyan (187°), strokes upright (83°)"
+    assert thing(unit, own) == "cyan, upright strokes"
+    assert unit_words(unit) == "cyan, upright strokes or brightness"
+    eight = finding("logits", 8, facet("shape"), data=in_class("8", None))
+    assert unit_words(eight) == "an 8"
+
+
 @given(st.text("ab|*_`[]<>\\& \n", max_size=12).map(lambda text: f"x{text}x"))
 def test_plain_text_is_shown_letter_by_letter(text):
     shown = markdown.markdown(f"| head |\n| --- |\n| {plain(text)} |", extensions=["tables"])
@@ -155,33 +201,41 @@ def test_plain_text_is_shown_letter_by_letter(text):
 # The three answers
 
 
-def test_a_layer_focuses_on_color_if_more_than_half_of_its_live_units_want_nothing_else(tmp_path):
-    dead = finding("most", 9)
-    mixed = [finding("partly", i, facet("color+shape", 10.0, 45.0)) for i in range(3)]
-    unclear = [finding("open", i, facet("unclear")) for i in range(2)]
-    units = [
-        *colors("most", 2, 1),
-        dead,
-        *colors("half", 2, 2),
-        *mixed,
-        *unclear,
-        *colors("open", 1, 1),
+def shared(layer, *colors):
+    """Units whose gain is due to color so far, and else to shape."""
+    return [
+        finding(layer, i, facet("color", 0.0), shares=Shares(color, 1 - color, 0.0, 0.0))
+        for i, color in enumerate(colors)
     ]
-    units = [replace(each, channel=channel) for channel, each in enumerate(units)]
-    (answer, _, _) = answers(summary(tmp_path, units))
-    said = without_links(answer)
-    assert said.startswith("**most** (2 of 3, such as most/0). ")
-    assert "in partly (3 of 3, 0 of them color alone)." in said
-    assert "Unclear units leave it open for open (1 of 4, 2 unclear)." in said
-    assert "Not half (2 of 4)." in said
 
 
-def test_no_layer_that_focuses_on_color_is_said_plainly(tmp_path):
-    assert answers(summary(tmp_path, colors("conv", 1, 2)))[0].startswith(
-        "No layer wants color alone. Not conv (1 of 3)."
+def test_layers_go_by_color_as_far_as_it_makes_up_what_excites_their_units(tmp_path):
+    units = [*shared("first", 0.9, 0.5), *shared("second", 0.1, 0.3), *shared("third", 0.1)]
+    units += [finding("third", 9)]  # a dead one has no shares
+    assert answers(summary(tmp_path, units))[0] == (
+        "**first** mostly, second in part, third hardly. Color makes up 70% of what excites first, "
+        "the most, and 10% in third, the least."
     )
-    units = [*colors("conv", 1, 1), finding("conv", 5, facet("unclear"))]
-    assert answers(summary(tmp_path, units))[0].startswith("No layer wants color alone for sure. ")
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        ((0.5, 0.9), "All 2 layers mostly. "),
+        ((0.2, 0.49), "None mostly, all 2 layers in part. "),
+        ((0.1, 0.49), "None mostly, layer1 in part, layer0 hardly. "),
+        ((0.0, 0.19), "None mostly, all 2 layers hardly. "),
+        ((0.3,), "None mostly, layer0 in part. Color makes up 30% of what excites layer0."),
+        ((0.6,) * 7, "All 7 layers mostly. "),
+        (
+            (0.6,) * 6 + (0.1,),
+            "**layer0**, **layer1**, **layer2**, **layer3** and 2 more mostly, layer6 hardly. ",
+        ),
+    ],
+)
+def test_how_far_layers_go_by_color_is_said_in_few_words(tmp_path, layers, said):
+    units = [unit for i, color in enumerate(layers) for unit in shared(f"layer{i}", color)]
+    assert answers(summary(tmp_path, units))[0].startswith(said)
 
 
 @pytest.mark.parametrize(
@@ -194,35 +248,77 @@ def test_input_without_color(tmp_path, channels, said):
     assert "of 1" not in answer
 
 
-def test_a_shortcut_is_said_with_its_figures(tmp_path):
-    hues = [2.0, 36.0, 90.0, 108.0, 126.1, None, 216.0, 252.0, 288.0, 340.0]
-    matches = [
-        k
-        for k, hue in enumerate(hues)
-        if hue is not None and min(abs(hue - 36 * k + turn) for turn in (-360, 0, 360)) <= 18
-    ]
-    assert matches == [0, 1, 2, 3, 4, 6, 7, 8, 9]
-    text = summary(tmp_path, logits(hues), behavior=SHORTCUT)
-    answer = without_links(answers(text)[1])
-    assert answer.startswith(
-        "Yes, in color. On real images 99% of the answers are right (chance: 10%), with "
-        "another class's color 20%, and 66% then name the class of that color. "
-    )
-    assert (
-        "Of 9 class logits of CNN (a), 9 answer flat patches most in the hue of the own class "
-        "(0, 1, 2, 3, 4, 6, 7, 8 and 9), within 18°; random hues would give 0.9."
-    ) in answer
-    assert "It is lower with another color than with another shape in 10 of 10 classes" in text
+PARTLY = replace(SHORTCUT, accuracy_color_changed=0.85, names_color=0.06, shortcut=Shortcut.PARTLY)
+TURNED = replace(
+    GUESSING, accuracy=0.9, accuracy_color_changed=0.5, names_color=None, color_change="hue turned"
+)
+
+
+@pytest.mark.parametrize(
+    ("behavior", "said"),
+    [
+        (
+            SHORTCUT,
+            "Yes, in color. Given another class's color, 20% of the real images are named right, "
+            "in place of 99%, and most of the others by that color.",
+        ),
+        (
+            PARTLY,
+            "In part, in color. Given another class's color, 85% of the real images are named "
+            "right, in place of 99%, and many of the others by that color.",
+        ),
+        (
+            HONEST,
+            "None found in color, the only one looked for. Given another class's color, 98% of the "
+            "real images are named right, in place of 99%.",
+        ),
+        (
+            GUESSING,
+            "Cannot be said. Of the real images 11% are named right, no better than by chance.",
+        ),
+        (
+            TURNED,
+            "Cannot be said. With the hue turned, 50% of the real images are named right, in place "
+            "of 90%, but no color belongs to a class.",
+        ),
+        (
+            replace(TURNED, color_change="another class's color", names_color=0.1),
+            "Cannot be said. Given another class's color, 50% of the real images are named right, "
+            "in place of 90%, but the errors do not follow it.",
+        ),
+        (
+            replace(TURNED, accuracy=0.25, accuracy_color_changed=0.24),
+            "Cannot be said. Of the real images 25% are named right, too few to tell what it goes "
+            "by.",
+        ),
+        (
+            replace(TURNED, accuracy_color_changed=None),
+            "Cannot be said. Of the real images 90% are named right; they could not be shown in "
+            "other colors.",
+        ),
+    ],
+)
+def test_a_shortcut_is_said_with_its_figures(tmp_path, behavior, said):
+    assert answers(summary(tmp_path, logits([None] * 10), behavior=behavior))[1] == said
+
+
+PLAIN_COLOR = "plain color that excites it most"
+
+
+def test_the_color_that_excites_a_class_most_is_its_own_within_half_a_step(tmp_path):
+    hues = [2.0, 36.0, 90.0, 126.1, 144.0, None, 216.0, 252.0, 288.0, 342.0]
+    rows = table(summary(tmp_path, logits(hues), behavior=SHORTCUT), "class", PLAIN_COLOR)[1:]
+    own = "its own"
+    green = "green, not its own"
+    assert [row[-1] for row in rows] == [own, own, own, green, own, "-", own, own, own, own]
 
 
 @pytest.mark.parametrize("turn", [19.0, -19.0, 180.0])
-def test_hues_of_other_classes_are_not_counted(tmp_path, turn):
+def test_hues_of_other_classes_are_not_its_own(tmp_path, turn):
     units = logits([(36.0 * k + turn) % 360 for k in range(10)])
-    text = summary(tmp_path, units, behavior=SHORTCUT)
-    assert "Of 10 class logits of CNN (a), 0 answer flat patches most in" in answers(text)[1]
-    pictures = table(text, "class", "best flat hue")
-    assert [row[-1] for row in pictures[1:]] == [
-        f"{hue_name(36 * k + turn)} ({(36 * k + turn) % 360:.0f}°): another hue" for k in range(10)
+    rows = table(summary(tmp_path, units, behavior=SHORTCUT), "class", PLAIN_COLOR)[1:]
+    assert [row[-1] for row in rows] == [
+        f"{hue_name(36 * k + turn)}, not its own" for k in range(10)
     ]
 
 
@@ -234,10 +330,8 @@ def test_random_weights_have_no_shortcut(tmp_path, against):
     text = summary(
         tmp_path, units, behavior=GUESSING, against=against and units, against_report=others
     )
-    answer = answers(text)[1]
-    assert answer.startswith("Cannot be said. On real images 11% of the answers are right")
-    assert "That is no better than chance" in answer
-    assert not re.search(r"Yes|one in color|evidence of a", answer + text.split("##", 1)[1])
+    assert answers(text)[1].startswith("Cannot be said. Of the real images 11% are named right")
+    assert not re.search(r"Yes|in color\.|evidence of a", answers(text)[1])
 
 
 @pytest.mark.parametrize(
@@ -247,53 +341,60 @@ def test_no_better_than_chance_is_said_only_if_so(tmp_path, accuracy, guess):
     # Of 1000 images 100 are guessed, give or take 9.5; two of these above are 119.
     behavior = replace(GUESSING, accuracy=accuracy)
     answer = answers(summary(tmp_path, logits([None] * 10), behavior=behavior))[1]
-    assert ("no better than chance" in answer) == guess
-    assert "within 18°" not in answer
-
-
-def test_no_shortcut_and_what_was_not_looked_for(tmp_path):
-    answer = answers(summary(tmp_path, logits([None] * 10), behavior=HONEST))[1]
-    assert answer.startswith("None found in color. On real images 99% of the answers are right")
-    assert "Other shortcuts were not looked for." in answer
+    assert ("no better than by chance" in answer) == guess
 
 
 def test_pictures_alone_show_no_shortcut(tmp_path):
     units = logits([36.0 * k for k in range(10)])
     units = [replace(each, trusted=None, evidence=EVIDENCE) for each in units]
     text = summary(tmp_path, units, data=False)
-    answer = answers(text)[1]
-    assert answer.startswith("Cannot be said. The pictures show what the logits want, not what")
-    assert "within 18°" not in text
+    assert answers(text)[1].startswith(
+        "Cannot be said. The pictures show what the logits want, not"
+    )
     assert "No real images were given" in text
     assert "No unit could be checked with real images." in text
     (head, *rows) = table(text, "class")
     assert head == ["class", "picture", "wants"]
-    assert [row[2] for row in rows][:3] == [
-        "color: red (0°)",
-        "color: orange (36°)",
-        "color: yellow (72°)",
-    ]
+    assert [row[2] for row in rows][:3] == ["red", "orange", "yellow"]
 
 
 def test_missing_figures_are_left_out(tmp_path):
-    behavior = replace(
-        GUESSING,
-        accuracy=0.9,
-        accuracy_color_changed=None,
-        accuracy_without_color=None,
-        names_color=None,
-        color_change=None,
-    )
+    behavior = replace(TURNED, accuracy_color_changed=None, accuracy_without_color=None)
     unknown = real(ClassEvidence("0", None, None, None, replace(LOGIT, color_changed=None), None))
     units = [replace(each, evidence=replace(EVIDENCE, data=unknown)) for each in logits([None] * 3)]
     text = summary(tmp_path, units, behavior=behavior)
-    assert answers(text)[1] == (
-        "Cannot be said. On real images 90% of the answers are right (chance: 10%)."
-    )
-    assert table(text, "on real images")[1] == ["CNN (a)", "90%", "-", "-", "-", "10%"]
+    assert table(text, "on real images")[1] == [
+        *("CNN (a)", "90% (98 to 99.5%)", "-", "-", "-", "10%")
+    ]
     assert table(text, "class", "picture")[0] == ["class", "picture", "wants"]
     assert table(text, "class", "color changed")[1][1:] == ["9.0", "-", "7.0", "-3.0"]
     assert "It is lower with" not in text
+    assert "charts/classes.svg" not in text and not (tmp_path / "charts/classes.svg").exists()
+
+
+def test_where_the_cnn_goes_by_color_otherwise_than_its_pictures_show_is_said(tmp_path):
+    def logit(channel, wanted, used):
+        known = ClassEvidence(
+            str(channel), None, (1.0, 0.5, 0.0), None, LOGIT, UsedShares(used, 1 - used)
+        )
+        wants = Shares(wanted, 1 - wanted, 0.0, 0.0)
+        return finding("logits", channel, facet("shape"), shares=wants, data=real(known))
+
+    text = summary(
+        tmp_path, [logit(0, 0.1, 0.31), logit(1, 0.5, 0.6), logit(2, 0.2, 0.9), logit(3, 0.5, -0.1)]
+    )
+    rows = table(text, "class", "color used")[1:]
+    wanted = ["10%", "50%", "20%", "50%"]
+    assert [row[3:5] for row in rows] == [
+        [a, b] for a, b in zip(wanted, ["**31%**", "60%", "**90%**", "**-10%**"], strict=True)
+    ]
+    assert (
+        "It goes more by color than its picture shows in 2 of 4 classes of CNN (a), most in 2."
+        in text
+    )
+    drawn = (tmp_path / "charts/classes.svg").read_text(encoding="utf-8")
+    assert drawn.count('fill="#ff8000"') == 4  # the color of each class
+    assert "color 90%" in drawn and "shape 10%" in drawn
 
 
 def test_polysemantic_units_go_by_confidence_then_by_the_second_facet(tmp_path):
@@ -314,25 +415,32 @@ def test_polysemantic_units_go_by_confidence_then_by_the_second_facet(tmp_path):
     assert "⚠" in rows[3][0]
     assert "⚠" not in rows[0][0]
     # The neutral score is 1, the best 3: a score of 2.5 is three quarters of the gain.
-    assert rows[1][2].endswith(
-        "shape: strokes horizontal (0°); 75% of the gain, from 40% of the starts"
-    )
+    assert rows[1][2].endswith("horizontal strokes; 75% of the gain, from 40% of the starts")
     assert rows[1][2].count("<img") == 1
-    answer = without_links(answers(text)[2])
-    assert answer.startswith("Yes: 4 of 5 live units have several facets. The clearest: conv/2 (")
-    assert "color: red (0°); shape: strokes horizontal (0°); confidence 0.95" in answer
+    assert without_links(answers(text)[2]) == (
+        "Yes: 4 of 5 units want several things, with a confidence of 95% at best. The clearest is "
+        "conv/2: red or horizontal strokes."
+    )
 
 
 @pytest.mark.parametrize("doubt", [{"trusted": False}, {"confidence": 0.3}])
 def test_polysemantic_units_in_doubt_are_no_clear_examples(tmp_path, doubt):
     units = [finding("conv", 0, facet("color", 0.0), facet("brightness"), **doubt)]
-    assert answers(summary(tmp_path, units))[2].startswith("None that is sure and trusted: 1 of 1")
+    answer = answers(summary(tmp_path, units))[2]
+    assert answer.startswith("None that is sure: 1 of 1 unit wants several things")
+    assert without_links(answer).endswith(
+        "is conv/0" + " ⚠" * ("trusted" in doubt) + ": red or brightness."
+    )
 
 
-def test_no_polysemantic_unit_is_no_proof(tmp_path):
+def test_without_polysemantic_units_the_strongest_second_thing_is_told(tmp_path):
     text = summary(tmp_path, colors("conv", 2, 1))
-    assert answers(text)[2] == "None found among 3 live units; that is not proof."
+    assert answers(text)[2] == "None found: no unit of 3 wants several things."
     assert "from 13 starts each" in text
+    units = [replace(each, runner_up=0.2 + 0.1 * i) for i, each in enumerate(colors("conv", 2, 1))]
+    assert without_links(answers(summary(tmp_path, units))[2]).endswith(
+        "The strongest second thing, of conv/2, reaches 40% of the gain; a facet needs half."
+    )
 
 
 def test_all_dead(tmp_path):
@@ -343,6 +451,61 @@ def test_all_dead(tmp_path):
     assert "No unit is clear enough for an example." in text
     assert "No class logit was probed." in text
     assert "nothing that was tried excites 3 of 3: [conv/0]" in text
+    assert "charts/" not in text
+
+
+def kinds_of_reports(folder):
+    """Summaries of reports of several kinds, by name."""
+    long = "features.denseblock3.denselayer24.conv2"
+    units = {
+        "everything": lambda at: write_everything(at),
+        "dead": lambda at: summary(at, [finding("conv", i) for i in range(3)]),
+        "gray": lambda at: summary(at, colors("conv", 0, 3), shape=(1, 28, 28)),
+        "no data": lambda at: summary(at, colors("conv", 2, 1), data=False),
+        "many layers": lambda at: summary(
+            at,
+            [unit for i in range(30) for unit in shared(f"{long}{i}", 0.9 - 0.03 * i)],
+            against=shared(f"{long}0", 0.5),
+            against_report={"name": "My own CNN (from scratch)", "behavior": SHORTCUT},
+            behavior=SHORTCUT,
+        ),
+    }
+    for behavior in (SHORTCUT, PARTLY, HONEST, GUESSING, TURNED):
+        units[f"{behavior.shortcut} {behavior.color_change}"] = lambda at, behavior=behavior: (
+            summary(
+                at,
+                logits([None] * 10),
+                behavior=behavior,
+                against=logits([None] * 10),
+                against_report={"name": "CNN (b)", "behavior": SHORTCUT},
+            )
+        )
+    for number, (name, make) in enumerate(units.items()):
+        yield name, make(folder / str(number))
+
+
+AVOIDED = r"\bway\b|\blive units?\b|answer flat|another path|takes a path|within 18"
+
+
+def test_every_answer_is_short_in_reports_of_all_kinds(tmp_path):
+    for name, text in kinds_of_reports(tmp_path):
+        for answer in answers(text):
+            said = without_links(answer).replace("*", "")
+            sentences = re.split(r"(?<=[.!?]) (?=[A-Z*])", said)
+            assert len(sentences) <= 3, (name, said)
+            assert max(len(sentence.split()) for sentence in sentences) <= 25, (name, said)
+            assert len(re.findall(r"\]\(", answer)) <= 2, (name, said)
+        assert not re.search(AVOIDED, text), (name, re.search(AVOIDED, text))
+        prose = without_links(re.sub(r"<img [^>]*>|^\|.*$", "", text, flags=re.M))
+        for inside in re.findall(r"\(([^()]*)\)", prose):
+            assert len(inside.split()) <= 5, (name, inside)
+        lines = text.splitlines()
+        for i, line in enumerate(lines):
+            # Above a table stands a line that says what to see.
+            if line.startswith("| ") and not lines[i - 1].startswith("|"):
+                assert (
+                    lines[i - 1] == "" and lines[i - 2] and not lines[i - 2].startswith(("#", "|"))
+                )
 
 
 # The rest
@@ -395,7 +558,9 @@ def test_every_link_leads_to_a_unit_and_every_picture_exists(tmp_path):
     for source, alt in pictures:
         assert (tmp_path / unquote(source)).is_file()
         assert alt
-    assert len(re.findall(r"\]\(", text)) == len(targets) + 1  # the page itself
+    assert (
+        len(re.findall(r"\]\(", text)) == len(targets) + 2
+    )  # the page itself, from the chart, too
 
 
 def test_each_mention_of_a_flagged_unit_is_flagged(tmp_path):
@@ -462,15 +627,16 @@ def test_tables_are_whole(tmp_path):
 def test_the_second_subject_stands_beside_the_first(tmp_path):
     text = write_everything(tmp_path)
     first, second, third = map(without_links, answers(text))
-    # One of the six units of conv1 is dead in both.
-    assert "**conv1** (3 of 5, such as conv1/0; b: 3 of 5)" in first
-    assert "**logits** (10 of 10, such as logits/0; 1 of them ⚠; b: 10 of 10)" in first
-    assert "In b none is found: 99% of the answers are right" in second
+    assert first == (
+        "None mostly, all 4 layers in part. Color makes up 30% of what excites each of them. "
+        "In b it makes up at most 30%, in conv1."
+    )
+    assert second.endswith("by that color. In b 98% stay right.")
     live = [each for each in everything() if each.facets and each.layer != "conv2"]
-    assert third.endswith(f"In b: 1 of {len(live)}.")
+    assert third.endswith(f"In b 1 of {len(live)} do.")
     assert table(text, "on real images")[1:] == [
-        ["a", "99%", "20%", "60%", "66%", "10%"],
-        ["b", "99%", "98%", "60%", "1%", "10%"],
+        ["a", "99% (98 to 99.5%)", "20%", "60%", "66%", "10%"],
+        ["b", "99% (98 to 99.5%)", "98%", "60%", "1%", "10%"],
     ]
     assert "No second subject" not in text
 

@@ -75,6 +75,16 @@ function shareBar(share) {
     element("i", { style: `left:${from}%;width:${to - from}%` }));
 }
 
+/** What a unit's gain is due to, as a bar of three parts; null of a dead unit. */
+function mix(shares) {
+  if (!shares) return null;
+  const parts = ["color", "shape", "brightness"];
+  const said = parts.map((part) => `${part} ${percent(shares[part])}`).join(", ");
+  return element("span", { class: "mix", role: "img", title: said, "aria-label": said },
+    parts.map((part) =>
+      element("i", { class: `of-${part}`, style: `width:${100 * shares[part]}%` })));
+}
+
 /** A small picture with a name, its score, and its share of the gain as a bar. */
 function scored(image, name, item) {
   return element("figure", { class: "small" }, image, element("figcaption", {},

@@ -1,6 +1,6 @@
 // The overview: layers, their units as cards, filters.
 
-const filter = { kinds: new Set(), flags: new Set(), layer: null, sort: "channel" };
+const filter = { kinds: new Set(), flags: new Set(), part: null, layer: null, sort: "channel" };
 
 const FLAGS = {
   polysemantic: (unit) => unit.polysemantic,
@@ -15,13 +15,19 @@ const ORDERS = {
   hue: (a, b) => (a.hue ?? 999) - (b.hue ?? 999), // those without a hue come last
 };
 
-/** The units of a layer that are shown, in their order: any of the kinds and all of the flags. */
+/**
+ * The units of a layer that are shown, in their order: any of the kinds and all of the flags, and
+ * those of a part, of which the largest comes first.
+ */
 function shown(layer) {
   const passes = (unit) =>
     (!filter.kinds.size || unit.kinds.some((kind) => filter.kinds.has(kind)))
-    && [...filter.flags].every((flag) => FLAGS[flag](unit));
+    && [...filter.flags].every((flag) => FLAGS[flag](unit))
+    && (!filter.part || unit.largest === filter.part);
   if (filter.layer && filter.layer !== layer.name) return [];
-  return layer.units.filter(passes).sort(ORDERS[filter.sort]);
+  const byPart = filter.part && filter.sort === "channel";
+  const order = byPart ? (a, b) => b.mix[filter.part] - a.mix[filter.part] : ORDERS[filter.sort];
+  return layer.units.filter(passes).sort(order);
 }
 
 function card(unit) {
@@ -31,6 +37,7 @@ function card(unit) {
     unit.picture
       ? element("img", { src: address(unit.picture), alt, loading: "lazy", ...size })
       : element("span", { class: "none" }, unit.dead ? "nothing excites it" : "no picture"),
+    mix(unit.mix),
     element("span", { class: "line" }, element("b", {}, unit.key.replace("/", " at ")),
       !unit.dead
         && element("span", { class: "sure", title: "confidence" }, percent(unit.confidence))),
@@ -93,8 +100,10 @@ function drawOverview() {
 function tellFilter(count) {
   const all = plural(everything.length, "unit");
   const filtered = count < everything.length;
-  $("shown").textContent = filtered ? `${count.toLocaleString("en")} of ${all} shown` : all;
-  $("all").hidden = !filter.layer && !filter.kinds.size && !filter.flags.size && filter.sort === "channel";
+  const most = filter.part ? `, most of all by ${filter.part}` : "";
+  $("shown").textContent = filtered ? `${count.toLocaleString("en")} of ${all} shown${most}` : all;
+  $("all").hidden = !filter.layer && !filter.part && !filter.kinds.size && !filter.flags.size
+    && filter.sort === "channel";
   $("sort").value = filter.sort;
   for (const chip of document.querySelectorAll(".chip")) {
     const { kind, flag } = chip.dataset;
@@ -102,11 +111,12 @@ function tellFilter(count) {
   }
 }
 
-/** Shows only the units of one kind or flag in one layer, or all if there is no name. */
-function only(name, layer = null) {
+/** Shows only the units of one kind, flag or part in one layer, or all if there is no name. */
+function only(name, layer = null, part = null) {
   filter.kinds.clear();
   filter.flags.clear();
   filter.layer = layer;
+  filter.part = part;
   if (name) (name in FLAGS ? filter.flags : filter.kinds).add(name);
   drawOverview();
 }
@@ -128,8 +138,14 @@ for (const chip of document.querySelectorAll(".chip")) {
     const { kind, flag } = chip.dataset;
     const chosen = kind ? filter.kinds : filter.flags;
     if (!chosen.delete(kind ?? flag)) chosen.add(kind ?? flag);
-    filter.layer = null;
+    filter.layer = filter.part = null;
     drawOverview();
+  });
+}
+for (const bar of document.querySelectorAll("[data-part]")) {
+  bar.addEventListener("click", () => {
+    only(null, bar.dataset.layer, bar.dataset.part);
+    ofLayer("section", bar.dataset.layer).scrollIntoView();
   });
 }
 for (const count of document.querySelectorAll("[data-only]")) {

@@ -29,7 +29,7 @@ function trustWords(unit) {
   if (unit.trusted === null) {
     return unit.evidence.data ? "trust could not be checked" : "trust not checked: no real images";
   }
-  return unit.trusted ? "✓ its picture takes a path like that of real images"
+  return unit.trusted ? "✓ its picture excites it through the same channels as real images"
     : element("span", { class: "warning" }, `${WARNING} not trusted: the reason is below`);
 }
 
@@ -67,7 +67,8 @@ function panel(subject, unit, folder) {
         top !== null
           && paragraph(`Score ${number(neutral)} (neutral gray) → ${number(top)} (best).`),
         shares && paragraph(`Due to color ${percent(shares.color)}, to shape `
-          + `${percent(shares.shape)}, to brightness ${percent(shares.brightness)}.`))];
+          + `${percent(shares.shape)}, to brightness ${percent(shares.brightness)}.`),
+        mix(shares))];
   };
   return element("section", { class: "panel" }, element("h3", {}, subject),
     unit ? content(unit) : note("This unit was not examined there."));

@@ -8,13 +8,14 @@ import torch
 
 from prober.subject.reference import (
     HUES,
+    TRAINED_ON,
     ReferenceCNN,
     conflicting_hues,
     load_digits,
     matching_hues,
     tint,
 )
-from tests.plain import FOLDER
+from tests.plain import FOLDER, sha256, weights
 
 CARD = (FOLDER / "MODEL_CARD.md").read_text(encoding="utf-8")
 
@@ -61,6 +62,12 @@ def test_card_names_the_hashes_of_the_files():
         for name in ("biased.pt", "control.pt", "digits.npz")
     }
     assert on_card == in_folder
+
+
+def test_what_they_learned_from_is_told_by_their_weights():
+    biased, control = (sha256(weights(name)) for name in ("biased", "control"))
+    assert TRAINED_ON.keys() == {biased, control}
+    assert "color of their class" in TRAINED_ON[biased] and "random" in TRAINED_ON[control]
 
 
 def test_the_two_cnns_differ():

@@ -12,6 +12,7 @@ function maxima(unit) {
   return part("What is left when something is taken away",
     paragraph(`Of the gain, ${percent(color)} is due to color, ${percent(shape)} to shape and `
       + `${percent(brightness)} to brightness.`),
+    mix(unit.shares),
     element("div", { class: "row" }, Object.entries(WITHOUT).map(([name, said]) => {
       const each = found[name];
       return scored(picture(each.picture, `${said}: score ${number(each.score)}`, 168), said, each);

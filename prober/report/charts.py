@@ -1,0 +1,201 @@
+"""The charts of a summary, as SVG: what excites the units of each layer, and the classes."""
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prober.common.files import write_whole
+from prober.findings.finding import Finding
+from prober.report.probed import Probed, class_of
+from prober.report.words import percent
+
+LAYERS_CHART = "charts/layers.svg"
+CLASSES_CHART = "charts/classes.svg"
+
+FILLS = {"color": "#c2255c", "shape": "#1d4f80", "brightness": "#f1d57a"}
+"""What the parts of a bar are filled with; told apart by their lightness, too."""
+
+INKS = {"color": "#ffffff", "shape": "#ffffff", "brightness": "#2b2b2b"}
+
+ROWS = 24
+"""Layers, or classes, that a chart shows at most."""
+
+LETTER, SWATCH, BAR_NAME, BAR, GAP = 9, 24, 56, 300, 16
+"""Pixels: the width of a letter, of a color, of the name of a bar, of a bar, and of what is
+between."""
+
+LINE, BESIDE, THICK = 26, 19, 18
+"""Pixels: from one row to the next, from one bar to the next of a row, and how thick bars are."""
+
+LONGEST_NAME = 16
+"""Letters of a name that there is room for."""
+
+LEAST_SAID = 0.09
+"""The part of a bar from which on its figure fits into it."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar of parts.
+
+    Attributes:
+        name: What stands before it; may be empty.
+        parts: For each of `FILLS` its share, together 1; none if they are not known.
+    """
+
+    name: str
+    parts: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a chart shows of a layer, or of a class.
+
+    Attributes:
+        name: Its name.
+        color: Its color as SVG has it; may be empty.
+        columns: For each CNN the bars, one below the other.
+    """
+
+    name: str
+    color: str
+    columns: Sequence[Sequence[Bar]]
+
+
+def mean_shares(findings: Iterable[Finding]) -> dict[str, float]:
+    """Returns what the gain of units is due to, in the mean: color, shape, brightness.
+
+    Returns:
+        `{}` if nothing excites any of them.
+    """
+    of_units = [finding.shares for finding in findings if finding.shares is not None]
+    if not of_units:
+        return {}
+    return {part: sum(getattr(own, part) for own in of_units) / len(of_units) for part in FILLS}
+
+
+def write_charts(folder: Path, probed: Probed, against: Probed | None) -> None:
+    """Writes the charts into a report's folder: `charts/layers.svg` and `charts/classes.svg`.
+
+    Both hold a column for each CNN. That of the classes has two bars for each: what the logit
+    wants, and what it goes by on real images. It is left out where that is not known.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    cnns = [cnn for cnn in (probed, against) if cnn]
+    names = [cnn.name for cnn in cnns]
+    layers = [
+        Row(name, "", [[Bar("", mean_shares(cnn.layers.get(name, [])))] for cnn in cnns])
+        for name in probed.layers
+    ]
+    write_whole(folder / LAYERS_CHART, _chart(names, layers))
+    (folder / CLASSES_CHART).unlink(missing_ok=True)
+    if classes := list(filter(None, (_class_row(unit, cnns) for unit in probed.classes))):
+        write_whole(folder / CLASSES_CHART, _chart(names, classes))
+
+
+def _class_row(finding: Finding, cnns: Sequence[Probed]) -> Row | None:
+    """What a class wants and goes by; None if the latter is not known of the first CNN."""
+    known = class_of(finding)
+    if known is None or known.used is None:
+        return None
+    color = ""
+    if known.color is not None:
+        color = "#" + "".join(f"{round(255 * value):02x}" for value in known.color)
+    units = [cnn.same_unit(finding) for cnn in cnns]
+    return Row(known.label, color, [_class_bars(unit) if unit else [] for unit in units])
+
+
+def _class_bars(finding: Finding) -> list[Bar]:
+    known, used = class_of(finding), {}
+    if known and known.used:
+        by_color = min(1.0, max(0.0, known.used.color))
+        used = {"color": by_color, "shape": 1 - by_color}
+    return [Bar("wants", mean_shares([finding])), Bar("goes by", used)]
+
+
+def _chart(cnns: Sequence[str], rows: Sequence[Row]) -> str:
+    """Draws rows of bars, a column for each CNN."""
+    rows = rows[:ROWS]
+    named = any(bar.name for row in rows for bars in row.columns for bar in bars)
+    left = 4 + (SWATCH if any(row.color for row in rows) else 0)
+    bars_name = left + GAP + LETTER * max(len(_short(row.name, LONGEST_NAME)) for row in rows)
+    before = bars_name + (BAR_NAME if named else 0)
+    width = before + len(cnns) * (BAR + GAP)
+    drawn, top = [_legend(before)], 2 * LINE
+    for column, name in enumerate(cnns):
+        drawn.append(_text(before + column * (BAR + GAP), top - 8, _short(name, 36), "bold"))
+    for row in rows:
+        drawn.append(_text(left, top + 14, _short(row.name, LONGEST_NAME), "bold"))
+        if row.color:
+            drawn.append(_rect(4, top + 2, 14, 14, row.color))
+        for column, bars in enumerate(row.columns):
+            for line, bar in enumerate(bars):
+                at = top + line * BESIDE
+                if column == 0:
+                    drawn.append(_text(bars_name, at + 14, bar.name))
+                drawn.append(_bar(before + column * (BAR + GAP), at, bar.parts))
+        top += LINE + max(0, *(len(bars) - 1 for bars in row.columns)) * BESIDE
+    height = top + 6
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" role="img" font-family="system-ui, sans-serif" '
+        f'font-size="13">\n{_rect(0, 0, width, height, "#ffffff")}\n'
+        + "\n".join(filter(None, drawn))
+        + "\n</svg>\n"
+    )
+
+
+def _legend(left: int) -> str:
+    drawn = []
+    for part, fill in FILLS.items():
+        drawn += [_rect(left, 6, 14, 14, fill), _text(left + 20, 18, part)]
+        left += 100
+    return "\n".join(drawn)
+
+
+def _bar(left: float, top: float, parts: Mapping[str, float]) -> str:
+    """A bar of parts that sum up to 1, each with its figure if it is wide enough."""
+    if not parts:
+        return _text(left, top + 14, "not known")
+    drawn = []
+    for part, share in parts.items():
+        wide = BAR * share
+        drawn.append(_rect(left, top, wide, THICK, FILLS[part], f"{part} {percent(share)}"))
+        if share >= LEAST_SAID:
+            middle = left + wide / 2
+            drawn.append(_text(middle, top + 13, percent(share), anchor="middle", fill=INKS[part]))
+        left += wide
+    return "\n".join(drawn)
+
+
+def _rect(left: float, top: float, width: float, height: float, fill: str, title: str = "") -> str:
+    said = f"<title>{html.escape(title)}</title>" if title else ""
+    return (
+        f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" '
+        f'fill="{fill}">{said}</rect>'
+    )
+
+
+def _text(
+    left: float,
+    top: float,
+    text: str,
+    weight: str = "normal",
+    anchor: str = "start",
+    fill: str = "#2b2b2b",
+) -> str:
+    if not text:
+        return ""
+    return (
+        f'<text x="{left:.1f}" y="{top:.1f}" font-weight="{weight}" text-anchor="{anchor}" '
+        f'fill="{fill}">{html.escape(text)}</text>'
+    )
+
+
+def _short(name: str, most: int) -> str:
+    """Leaves out the middle of a name that is too long."""
+    half = (most - 1) // 2
+    return name if len(name) <= most else f"{name[:half]}…{name[-half:]}"

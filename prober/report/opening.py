@@ -1,0 +1,110 @@
+"""What stands around the answers of a summary: charts, one unit to show, who and how many."""
+
+import html
+
+from prober.findings.finding import Finding
+from prober.report.charts import CLASSES_CHART, LAYERS_CHART, mean_shares
+from prober.report.markdown import plain
+from prober.report.probed import Probed, class_of, flagged, link
+from prober.report.words import counted, hue_name, joined, percent, unit_words
+from prober.subject.reference import TRAINED_ON
+
+SURE = 0.9
+"""The confidence from which on a unit may be recommended."""
+
+LEAST_COLOR = 0.3
+"""The share of color below which a unit is no example of color."""
+
+NAMED_COLORS = 12
+"""Classes whose colors are named."""
+
+
+def layers_chart(probed: Probed, against: Probed | None) -> str:
+    """Shows the chart of the layers in Markdown; `""` if nothing excites any unit."""
+    said = []
+    for cnn in filter(None, (probed, against)):
+        for layer, findings in cnn.layers.items():
+            if shares := mean_shares(findings):
+                parts = ", ".join(f"{part} {percent(share)}" for part, share in shares.items())
+                said.append(f"{cnn.name} {layer}: {parts}")
+    if not said:
+        return ""
+    return _chart(LAYERS_CHART, "; ".join(said))
+
+
+def classes_chart(probed: Probed) -> str:
+    """Shows the chart of the classes in Markdown; `""` if there is none."""
+    said = [
+        f"class {known.label}: wants {percent(finding.shares.color)} color, goes by "
+        f"{percent(known.used.color)}"
+        for finding in probed.classes
+        if (known := class_of(finding)) and known.used and finding.shares
+    ]
+    return _chart(CLASSES_CHART, "; ".join(said)) if said else ""
+
+
+def _chart(path: str, said: str) -> str:
+    alt = html.escape(said).replace("[", "").replace("]", "").replace("\\", "")
+    return f'[<img src="{path}" alt="{alt}">](index.html)'
+
+
+def unit_to_show(probed: Probed) -> str:
+    """Recommends one unit to show to others: what it wants, and a picture; `""` if none is clear.
+
+    That is the one with the largest share of color, or of shape where nothing has a color, of
+    those that are sure and trusted.
+    """
+    sure = [f for f in probed.live if f.shares and f.facets and not flagged(f) and not f.why]
+    sure = [finding for finding in sure if finding.confidence >= SURE]
+    if not sure:
+        return ""
+    best = max(sure, key=_color)
+    part = "color"
+    if _color(best) < max(map(_shape, sure)) and _color(best) < LEAST_COLOR:
+        best, part = max(sure, key=_shape), "shape"
+    share = percent(_color(best) if part == "color" else _shape(best))
+    picture = probed.picture(best, best.facets[0])
+    return (
+        f"{picture} **One unit to show: {link(best)}.** It wants {plain(unit_words(best))}; "
+        f"{share} of what excites it is due to {part}."
+    )
+
+
+def _color(finding: Finding) -> float:
+    return finding.shares.color if finding.shares else 0.0
+
+
+def _shape(finding: Finding) -> float:
+    return finding.shares.shape if finding.shares else 0.0
+
+
+def what_figures_rest_on(probed: Probed, against: Probed | None) -> list[str]:
+    """Says who the CNNs are, on how many images figures rest, and which class has which color."""
+    lines = [_who(probed)]
+    if against:
+        lines.append(f"{_who(against)} It has the same layers and is there to compare with.")
+    if data := probed.record.data:
+        behavior = probed.record.behavior
+        number = max(behavior.images.values()) if behavior and behavior.images else data.images
+        lines.append(
+            f"Figures on real images rest on {counted(number, 'image')}: {plain(data.name)}. "
+            "How sure they are stands under *Shortcut learning*."
+        )
+    colors = [
+        f"{plain(known.label)} {hue_name(known.hue)}"
+        for finding in probed.classes
+        if (known := class_of(finding)) and known.hue is not None
+    ]
+    if colors:
+        lines.append(f"Colors of the classes: {joined(colors, NAMED_COLORS)}.")
+    return lines
+
+
+def _who(cnn: Probed) -> str:
+    """Says who a CNN is: what it learned from, if it ships with the project, or its weights."""
+    subject = cnn.record.subject
+    said = f"*{plain(cnn.name)}* is {plain(subject.name)}"
+    if subject.sha256 in TRAINED_ON:
+        return f"{said}, trained on {TRAINED_ON[subject.sha256]}."
+    weights = f", with the weights of {plain(subject.checkpoint)}" if subject.checkpoint else ""
+    return f"{said}{weights}."

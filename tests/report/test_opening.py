@@ -1,0 +1,61 @@
+"""What stands around the answers: a unit to show, who the CNNs are, what figures rest on."""
+
+from dataclasses import replace
+
+import pytest
+
+from prober.findings.finding import Shares
+from prober.report.opening import unit_to_show, what_figures_rest_on
+from prober.report.probed import Probed
+from prober.subject.reference import TRAINED_ON
+from tests.report.reports import SHORTCUT, facet, finding, record
+
+
+def unit(channel, color, shape, **given):
+    wants = facet("color", 0.0) if color > 0.5 else facet("shape", None, 90.0)
+    shares = Shares(color, shape, 1 - color - shape, 0.0)
+    return finding("conv", channel, wants, shares=shares, **given)
+
+
+def probed(*units, **given):
+    return Probed(record(units, **given), units, "", "a")
+
+
+def test_the_unit_to_show_is_the_most_colorful_of_those_that_are_sure_and_trusted():
+    said = unit_to_show(
+        probed(
+            unit(0, 0.7, 0.2),
+            unit(1, 0.8, 0.1),
+            unit(2, 0.9, 0.1, trusted=False),
+            unit(3, 0.9, 0.1, confidence=0.6),
+            unit(4, 1.0, 0.0, why=("But.",)),
+            finding("conv", 5),
+        )
+    )
+    assert "**One unit to show: [conv/1](index.html#conv/1).** It wants red; 80% of what" in said
+    assert said.startswith('[<img src="pictures/conv/ch001/facet0.png"')
+
+
+def test_without_color_the_unit_to_show_is_one_of_shape():
+    said = unit_to_show(probed(unit(0, 0.2, 0.5), unit(1, 0.0, 0.9)))
+    assert "conv/1" in said and said.endswith("90% of what excites it is due to shape.")
+    assert unit_to_show(probed(unit(0, 0.2, 0.5, confidence=0.5), finding("conv", 1))) == ""
+
+
+@pytest.mark.parametrize("sha256", TRAINED_ON)
+def test_the_reference_cnns_are_told_by_what_they_learned_from(sha256):
+    one = probed(unit(0, 0.2, 0.5), behavior=SHORTCUT)
+    subject = replace(one.record.subject, sha256=sha256)
+    shipped = replace(one, record=replace(one.record, subject=subject))
+    lines = what_figures_rest_on(shipped, None)
+    assert lines[0] == f"*a* is CNN (a), trained on {TRAINED_ON[sha256]}."
+    assert lines[1].startswith("Figures on real images rest on 1,000 images: some digits.")
+
+
+def test_another_cnn_is_told_by_its_weights():
+    lines = what_figures_rest_on(probed(unit(0, 0.2, 0.5), data=False), probed(unit(0, 0.1, 0.9)))
+    assert lines == [
+        "*a* is CNN (a), with the weights of net.pt.",
+        "*a* is CNN (a), with the weights of net.pt. It has the same layers and is there to "
+        "compare with.",
+    ]
