@@ -115,12 +115,12 @@ def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:
 
 def confidence(groups: Sequence[Group]) -> float:
     """Returns how sure facets are: as sure as the least sure thing that is said of them."""
-    kinds = min(_between(KIND_CONFIDENCE, group.margin) for group in groups)
-    return min(kinds, *(_between(FACETS_CONFIDENCE, group.separation) for group in groups))
+    kinds = min(between(KIND_CONFIDENCE, group.margin) for group in groups)
+    return min(kinds, *(between(FACETS_CONFIDENCE, group.separation) for group in groups))
 
 
-def _between(measured: Sequence[tuple[float, float]], distance: float) -> float:
-    """Goes straight between what was measured at some distances."""
+def between(measured: Sequence[tuple[float, float]], distance: float) -> float:
+    """Returns a confidence: straight between what was measured at some distances."""
     for (low, at_low), (high, at_high) in pairwise(measured):
         if distance <= high:
             part = (distance - low) / (high - low)

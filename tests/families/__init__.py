@@ -5,7 +5,16 @@ with the probability `bias`, else any of all. A CNN trained on a family that goe
 wrong on images of the family whose colors are dealt anew, and that is how it is known what to find.
 """
 
-from tests.families.cnn import train
+from tests.families.cnn import SimpleConvNet, StridedCNN, train, train_as
 from tests.families.families import FAMILIES, Family, Images, make
 
-__all__ = ["FAMILIES", "Family", "Images", "make", "train"]
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "Images",
+    "SimpleConvNet",
+    "StridedCNN",
+    "make",
+    "train",
+    "train_as",
+]
