@@ -147,7 +147,10 @@ def polysemantic_answer(probed: Probed, against: Probed | None) -> str:
     found, units = probed.polysemantic, counted(len(probed.live), "unit")
     if not found:
         sentences = [f"None found: no unit of {len(probed.live):,} wants several things"]
-        if second := strongest_second(probed):
+        second = strongest_second(probed)
+        if second is None:
+            sentences.append(f"Each was tried from {probed.starts_tried}, and all led to one thing")
+        else:
             reached = percent(second.runner_up or 0)
             sentences.append(
                 f"The strongest second thing, of {link(second)}, reaches {reached} of the gain; "

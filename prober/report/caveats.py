@@ -34,12 +34,9 @@ def unsettled(probed: Probed, against: Probed | None) -> list[str]:
             names = joined([link(finding) for finding in dead], NAMED_UNITS)
             number = f"{len(dead)} of {len(findings)}"
             said.append(f"{plain(layer)}: nothing that was tried excites {number}: {names}.")
-    starts = [sum(finding.evidence.starts.values()) for finding in probed.live]
-    if starts:
-        spread = sorted({min(starts), max(starts)})
-        tried = " to ".join(map(str, spread)) + (" start" if spread == [1] else " starts")
+    if probed.live:
         said.append(
-            f"What a unit wants was looked for from {tried} each. A facet that none of them leads "
+            f"What a unit wants was looked for from {probed.starts_tried} each. A facet that none of them leads "
             "to is missed, so a unit that shows one facet may have more."
         )
     if probed.record.data is None:

@@ -66,6 +66,13 @@ class Probed:
         """The units that something excites."""
         return living(self.findings)
 
+    @property
+    def starts_tried(self) -> str:
+        """From how many starts what a unit wants was looked for: `25 to 28 starts`."""
+        starts = [sum(finding.evidence.starts.values()) for finding in self.live]
+        spread = sorted({min(starts), max(starts)})
+        return " to ".join(map(str, spread)) + (" start" if spread == [1] else " starts")
+
     @cached_property
     def classes(self) -> list[Finding]:
         """The units that are the logit of a class."""
