@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from prober.ascent.method import Method
 from prober.ascent.objectives import Objective
 from prober.ascent.regularizers import DEFAULT_REGULARIZERS, Penalties, Regularizer
-from prober.ascent.scores import Scores
+from prober.ascent.scorer import Scorer
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
 from prober.ascent.transforms import Draw, Transforms
@@ -103,7 +103,7 @@ class ActivationMaximization(LightningModule):
             for target in targets
         ]
         objectives = [target.objective for target in self.targets]
-        self._scores = Scores(objectives)
+        self._scores = Scorer(subject, objectives)
         self._penalties = Penalties([target.regularizers for target in self.targets])
         # One by one: the transforms of a batch round otherwise.
         pictures = [(t.initial_image or start).make(shape, t.seed)[None] for t in self.targets]
@@ -117,7 +117,9 @@ class ActivationMaximization(LightningModule):
         seeds = [target.seed for target in self.targets]
         transforms = self.method.transforms
         self._transform = Transforms(transforms, seeds, shape) if transforms else None
-        self._scores_alone = [] if self._scores.compares else [Scores([o]) for o in objectives]
+        self._scores_alone = (
+            [] if self._scores.compares else [Scorer(subject, [o]) for o in objectives]
+        )
         self._one_by_one = False
         self.measures: Measures | None = None
         self.start: Measures | None = None
@@ -235,16 +237,14 @@ class ActivationMaximization(LightningModule):
     def _seen_scores(self, pictures: Tensor, draw: Draw | None, exact: bool) -> Tensor:
         """Scores `[N]` of pictures as the subject sees them, transformed by a draw."""
         if not exact:
-            seen = self._transformed(pictures, draw)
-            return self._scores(self.subject(seen, self._scores.layers, self._scores.channels))
+            return self._scores(self._transformed(pictures, draw))
         # The kernels of a batch round otherwise than those of one image (matrix products, the
         # ends of vectorized loops, memory alignment), so in float64, the exact precision, each
         # image goes through the subject alone and in memory of its own: bit for bit as in `fit`.
         scores = []
         for i, seen in enumerate(pictures.split(1)):
-            score = self._scores_alone[i]
             seen = self._transformed(seen, None if draw is None else draw[i : i + 1])
-            scores.append(score(self.subject(seen, score.layers, score.channels)))
+            scores.append(self._scores_alone[i](seen))
         return torch.cat(scores) if len(scores) > 1 else scores[0]
 
     def _transformed(self, pictures: Tensor, draw: Draw | None) -> Tensor:

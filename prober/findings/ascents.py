@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from prober.ascent.method import Method, is_large
 from prober.ascent.objectives import Objective
-from prober.ascent.scores import Scores
+from prober.ascent.scorer import Scorer, share_seen
 from prober.ascent.starts import PinkNoise
 from prober.ascent.transforms import Transforms
 from prober.common.colors import without_color
@@ -64,7 +64,8 @@ def push_away(
     for i, pictures in enumerate(known):
         if len(pictures):
             away[i, : len(pictures)] = descriptors(window.crop(pictures))
-    for batch in gradient_batches(subject, objectives[0].layer, len(images)):
+    share = share_seen(subject, objectives)
+    for batch in gradient_batches(subject, objectives[0].layer, len(images), share):
         scale = gains[batch].clamp_min(1e-30).to(subject.mean)
 
         def loss(x: Tensor, score: Tensor, batch: slice = batch, scale: Tensor = scale) -> Tensor:
@@ -87,7 +88,8 @@ def awaken(subject: Subject, objectives: Sequence[Objective], seed: int, method:
     """
     images = _noise(subject, len(objectives), seed)
     steps = 2 * effort(subject.input_shape).pushes
-    for batch in gradient_batches(subject, objectives[0].layer, len(images)):
+    share = share_seen(subject, objectives)
+    for batch in gradient_batches(subject, objectives[0].layer, len(images), share):
         with LeakyReLUs():
             images[batch] = _descend(
                 subject, objectives[batch], images[batch], lambda x, score: -score, steps, method
@@ -114,7 +116,7 @@ def _descend(
     method: Method,
 ) -> Tensor:
     """Makes a loss of images `[N, C, H, W]` and of their scores small."""
-    score = Scores(objectives)
+    score = Scorer(subject, objectives)
     shape = subject.input_shape
     assert method.parameterization is not None and method.transforms is not None  # it is resolved
     basis = method.parameterization.basis(shape).to(subject.mean)
@@ -126,7 +128,7 @@ def _descend(
         optimizer.zero_grad()
         picture = basis.decode(x)
         seen = transform(picture, transform.draw()) if transform else picture
-        value = loss(picture, score(subject(seen, score.layers, score.channels))).sum()
+        value = loss(picture, score(seen)).sum()
         if not value.requires_grad:
             break
         value.backward()

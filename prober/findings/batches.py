@@ -18,14 +18,25 @@ def batches(number: int, size: int) -> Iterator[slice]:
         yield slice(start, min(number, start + size))
 
 
-def forward_batches(subject: Subject, layer: str, number: int) -> Iterator[slice]:
-    """Cuts `number` images into batches for passes through the subject up to a layer."""
-    return batches(number, _batch_size(subject, layer))
+def forward_batches(
+    subject: Subject, layer: str, number: int, share: float = 1.0
+) -> Iterator[slice]:
+    """Cuts `number` images into batches for passes through the subject up to a layer.
+
+    Args:
+        subject: The CNN.
+        layer: The layer.
+        number: How many images there are.
+        share: What share of each image goes through the subject.
+    """
+    return batches(number, _batch_size(subject, layer, share))
 
 
-def gradient_batches(subject: Subject, layer: str, number: int) -> Iterator[slice]:
+def gradient_batches(
+    subject: Subject, layer: str, number: int, share: float = 1.0
+) -> Iterator[slice]:
     """Cuts `number` images into batches for passes forth and back, which keep the activations."""
-    return batches(number, max(1, _batch_size(subject, layer) // 2))
+    return batches(number, max(1, _batch_size(subject, layer, share) // 2))
 
 
 def images_at_once(subject: Subject) -> int:
@@ -33,6 +44,6 @@ def images_at_once(subject: Subject) -> int:
     return max(1, IMAGE_BYTES // (4 * math.prod(subject.input_shape)))
 
 
-def _batch_size(subject: Subject, layer: str) -> int:
+def _batch_size(subject: Subject, layer: str, share: float) -> int:
     most = 1 if subject.listing.one_by_one else 512
-    return max(1, min(most, ACTIVATION_BYTES // subject.bytes_to(layer)))
+    return max(1, min(most, int(ACTIVATION_BYTES / (share * subject.bytes_to(layer)))))

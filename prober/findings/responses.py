@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from prober.ascent.objectives import Objective
-from prober.ascent.scores import Scores
+from prober.ascent.scorer import Scorer, share_seen
 from prober.findings.batches import batches, forward_batches, gradient_batches, images_at_once
 from prober.findings.units import Site
 from prober.findings.windows import Window
@@ -88,20 +88,20 @@ def _joined(parts: Sequence[Responses]) -> Responses:
 def scores(subject: Subject, objectives: Sequence[Objective], images: Tensor) -> Tensor:
     """Computes the scores `[N]` of N images `[N, C, H, W]` by N objectives of one layer."""
     parts = []
-    for batch in forward_batches(subject, objectives[0].layer, len(images)):
-        score = Scores(objectives[batch])
-        outputs = subject(images[batch].to(subject.mean), score.layers, score.channels)
-        parts.append(score(outputs).cpu())
+    share = share_seen(subject, objectives)
+    for batch in forward_batches(subject, objectives[0].layer, len(images), share):
+        score = Scorer(subject, objectives[batch])
+        parts.append(score(images[batch].to(subject.mean)).cpu())
     return torch.cat(parts)
 
 
 def gradients(subject: Subject, objectives: Sequence[Objective], images: Tensor) -> Tensor:
     """Computes the gradients `[N, C, H, W]` of the scores of N images; 0 where there are none."""
     parts = []
-    for batch in gradient_batches(subject, objectives[0].layer, len(images)):
-        score = Scores(objectives[batch])
+    share = share_seen(subject, objectives)
+    for batch in gradient_batches(subject, objectives[0].layer, len(images), share):
         part = images[batch].to(subject.mean).detach().requires_grad_()
-        total = score(subject(part, score.layers, score.channels)).sum()
+        total = Scorer(subject, objectives[batch])(part).sum()
         gradient = torch.zeros_like(part)
         if total.requires_grad:
             gradient = torch.autograd.grad(total, part, allow_unused=True)[0]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from prober.subject.nested_outputs import tensors
-from prober.subject.passes import other_weights, watched
+from prober.subject.passes import exact_float32, other_weights, watched
 
 TOLERANCE = 1e-5
 """Outputs may differ by this share of their largest number, which float32 rounds to about 1e-7."""
@@ -65,7 +65,7 @@ class Folding(nn.Module):
         if not any(type(module) is nn.BatchNorm2d for module in modules.values()):
             return
         plain = {name: module for name, module in modules.items() if name not in hooked}
-        with _exact():
+        with torch.no_grad(), exact_float32():
             pairs = [
                 self._pair(number, names, modules[names[0]], modules[names[1]])
                 for number, names in enumerate(_neighbors(plain, run, image))
@@ -140,18 +140,6 @@ class Folding(nn.Module):
             del convolution.bias
             convolution.register_buffer("bias", None)
         return pair
-
-
-@contextmanager
-def _exact() -> Iterator[None]:
-    """Whatever the pass that needs the folding runs in: in float32, and for passes with a graph."""
-    with ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.no_grad())
-        for device in ("cpu", "cuda"):
-            stack.enter_context(torch.autocast(device, enabled=False))
-        stack.enter_context(torch.backends.cudnn.flags(enabled=True, allow_tf32=False))
-        yield
 
 
 def _sound(pairs: list[Pair], same: Callable[[list[Pair]], bool]) -> list[Pair]:

@@ -1,13 +1,17 @@
 """What is done to the modules of a CNN for the time of a forward pass."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils import checkpoint
 
 from prober.common.patches import buffers_of, replaced
+
+PADDING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
+"""The modules that pad an image, but for transposed convolutions, whose padding cuts off."""
 
 
 @contextmanager
@@ -47,6 +51,41 @@ def other_weights(module: nn.Module, **tensors: Tensor) -> Iterator[None]:
         yield
     finally:
         buffers.update(own)
+
+
+@contextmanager
+def without_padding(cnn: nn.Module) -> Iterator[None]:
+    """While it is active, the convolutions and pools of a CNN pad nothing.
+
+    Those that are modules; what a function pads is padded.
+    """
+    own = [vars(module) for module in cnn.modules() if isinstance(module, PADDING)]
+    before = [(settings["padding"], settings.get("padding_mode")) for settings in own]
+    try:
+        for settings in own:
+            settings["padding"] = (0, 0)
+            if "padding_mode" in settings:
+                settings["padding_mode"] = "zeros"
+        yield
+    finally:
+        for settings, (padding, mode) in zip(own, before, strict=True):
+            settings["padding"] = padding
+            if mode is not None:
+                settings["padding_mode"] = mode
+
+
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Whatever the passes that it is needed for run in: it is in float32, and a graph may follow.
+
+    For what is found out of a CNN by comparing its outputs.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        for device in ("cpu", "cuda"):
+            stack.enter_context(torch.autocast(device, enabled=False))
+        stack.enter_context(torch.backends.cudnn.flags(enabled=True, allow_tf32=False))
+        yield
 
 
 class _Straight:

@@ -1,9 +1,11 @@
 """From the targets of a sweep to chunks that are optimized together."""
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 
 from prober.ascent.objectives import Objective
+from prober.ascent.scorer import share_seen
 from prober.common.errors import InputError
 from prober.subject import Subject
 from prober.sweep.planned import PlannedTarget
@@ -28,20 +30,22 @@ MOST_IN_CHUNK = 64
 """Images in a chunk at the most: more gained nothing, and what is lost with a chunk grows."""
 
 
-def automatic_size(subject: Subject, layer: str, memory: int | None) -> int:
+def automatic_size(subject: Subject, layer: str, memory: int | None, share: float = 1.0) -> int:
     """Returns a good number of images for chunks that need the CNN up to a layer.
 
     Args:
         subject: The CNN under study.
         layer: The deepest layer that is needed.
         memory: Bytes of the accelerator's memory, None on a CPU.
+        share: What share of each image goes through the CNN.
 
     Returns:
         As many images as keep the activations up to this layer, with their gradients, within
         the working set, but `FEW` if these keep to `ROOM`; on an accelerator within a quarter of
         its memory; 1 to 64.
     """
-    each = 2 * subject.bytes_to(layer)
+    image = 4 * math.prod(subject.input_shape)
+    each = 2 * (image + int(share * (subject.bytes_to(layer) - image)))
     if memory is None:
         return max(1, min(MOST_IN_CHUNK, WORKING_SET // each), min(FEW, ROOM // each))
     return max(1, min(MOST_IN_CHUNK, memory // 4 // each))
@@ -67,8 +71,13 @@ def sizes_for(
         memory: Bytes of the accelerator's memory, None on a CPU.
     """
     depth = list(subject.layers).index
+    objectives: dict[str, list[Objective]] = {}
+    for each in targets:
+        objectives.setdefault(each.layer, []).append(each.target.objective)
     return {
-        layer: automatic_size(subject, max(layers, key=depth), memory)
+        layer: automatic_size(
+            subject, max(layers, key=depth), memory, share_seen(subject, objectives[layer])
+        )
         for layer, layers in needed_layers(targets).items()
     }
 

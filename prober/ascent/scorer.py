@@ -1,0 +1,136 @@
+"""From images to their scores, through no more of the CNN than these need."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from prober.ascent.objectives import Neuron, Objective, Weighted, WeightedSum
+from prober.ascent.scores import Scores
+from prober.subject import Subject
+from prober.subject.crops import Crop, crop_of
+
+
+@dataclass
+class _Part:
+    """Images that go through the CNN together.
+
+    Attributes:
+        images: Their numbers among all, those of each crop together.
+        crops: What of them goes through the CNN, parts of one size, and of how many images; None
+            for the whole of all.
+        scores: Their scores, from what the CNN gives for that.
+    """
+
+    images: list[int]
+    crops: list[tuple[Crop, int]] | None
+    scores: Scores
+
+    def __call__(self, subject: Subject, images: Tensor) -> Tensor:
+        """Computes the scores `[M]` of its M images."""
+        layers, channels = self.scores.layers, self.scores.channels
+        if self.crops is None:
+            return self.scores(subject(images, layers, channels))
+        of_crops = images.split([number for _, number in self.crops])
+        fields = [crop.of(own) for (crop, _), own in zip(self.crops, of_crops, strict=True)]
+        [layer], (crop, _) = layers, self.crops[0]
+        field = torch.cat(fields) if len(fields) > 1 else fields[0]
+        return self.scores({layer: crop.outputs(subject, field, layer, channels)})
+
+
+class Scorer:
+    """Scores N images by N objectives.
+
+    The forward pass stops at the deepest layer that is needed. Of an image whose objective looks at
+    one neuron only what that sees goes through the CNN, where this gives the same.
+
+    Args:
+        subject: The frozen CNN under study.
+        objectives: One for each image, resolved.
+
+    Attributes:
+        compares: Whether images are compared with each other.
+
+    Raises:
+        InputError: An image is to be compared with others, but there is no other.
+    """
+
+    def __init__(self, subject: Subject, objectives: Sequence[Objective]) -> None:
+        self._subject = subject
+        self._objectives = objectives
+        self._whole = Scores(objectives)
+        self.compares = self._whole.compares
+        # A subject may change its precision, and with it what can be cropped.
+        self._parts: dict[torch.dtype, list[_Part]] = {}
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Computes the scores `[N]` of images `[N, C, H, W]`; on their graph."""
+        precision = self._subject.mean.dtype
+        if precision not in self._parts:
+            self._parts[precision] = self._divided()
+        parts = self._parts[precision]
+        everything = list(range(len(images)))
+        if len(parts) == 1 and parts[0].images == everything:
+            return parts[0](self._subject, images)
+        scores = torch.cat([part(self._subject, images[part.images]) for part in parts])
+        order = torch.tensor([i for part in parts for i in part.images]).argsort()
+        return scores[order.to(scores.device)]
+
+    def _divided(self) -> list[_Part]:
+        """Puts images together of which equally large parts go through the CNN."""
+        crops = [crop_for(self._subject, objective) for objective in self._objectives]
+        if not any(crops):
+            return [_Part(list(range(len(crops))), None, self._whole)]
+        alike: dict[tuple, dict[Crop | None, list[int]]] = {}
+        for i, crop in enumerate(crops):
+            key = (self._objectives[i].layer, crop.size, crop.neuron, crop.padded) if crop else ()
+            alike.setdefault(key, {}).setdefault(crop, []).append(i)
+        parts = []
+        for of_crops in alike.values():
+            images = [i for own in of_crops.values() for i in own]
+            known = [(crop, len(own)) for crop, own in of_crops.items() if crop]
+            scores = Scores([self._in_crop(i, crops[i]) for i in images])
+            parts.append(_Part(images, known or None, scores))
+        return parts
+
+    def _in_crop(self, image: int, crop: Crop | None) -> Objective:
+        """An objective as it is of the map that a crop gives."""
+        objective = self._objectives[image]
+        if crop is None:
+            return objective
+        h, w = crop.neuron
+        neurons = [replace(neuron, h=h, w=w) for neuron in _neurons(objective)]
+        weights = [term.weight for term in objective.terms]
+        return WeightedSum(tuple(map(Weighted, neurons, weights)))
+
+
+def crop_for(subject: Subject, objective: Objective) -> Crop | None:
+    """Returns the crop that gives a resolved objective its score; None for the whole image."""
+    neurons = _neurons(objective)
+    places = {(neuron.layer, neuron.h, neuron.w) for neuron in neurons}
+    if len(neurons) < len(objective.terms) or len(places) > 1:
+        return None
+    ((layer, h, w),) = places
+    assert h is not None and w is not None  # it is resolved
+    channels = sorted({neuron.channel for neuron in neurons})
+    return crop_of(subject, layer, (h, w), channels)
+
+
+def share_seen(subject: Subject, objectives: Iterable[Objective]) -> float:
+    """Returns the largest share of an image that goes through the CNN for one of some objectives.
+
+    Args:
+        subject: The CNN.
+        objectives: The objectives, resolved.
+    """
+    pixels = math.prod(subject.input_shape[1:])
+    crops = [crop_for(subject, objective) for objective in dict.fromkeys(objectives)]
+    return max((math.prod(crop.size) / pixels if crop else 1.0 for crop in crops), default=1.0)
+
+
+def _neurons(objective: Objective) -> list[Neuron]:
+    """The single neurons that an objective looks at."""
+    simple = [term.objective for term in objective.terms]
+    return [each for each in simple if type(each) is Neuron]

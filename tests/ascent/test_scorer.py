@@ -1,0 +1,52 @@
+import pytest
+import torch
+
+from prober.ascent.layer_objectives import DeepDream
+from prober.ascent.objectives import ChannelMean, Neuron, TopKMean
+from prober.ascent.scorer import Scorer, share_seen
+from prober.ascent.scores import Scores
+from prober.subject import Subject
+
+SUBJECT = Subject()
+
+NEURON = Neuron("conv2", 3, 7, 7)
+
+BATCHES = {
+    "one neuron of several channels": [Neuron("conv2", c, 7, 7) for c in (3, 0, 3)],
+    "neurons in the middle, apart": [Neuron("conv2", c, 3 + c, 8 - c) for c in range(4)],
+    "neurons at the border": [
+        Neuron("conv3", c, h, w) for c, (h, w) in enumerate([(0, 3), (6, 6)])
+    ],
+    "neurons among others": [
+        *(ChannelMean("conv2", 1), NEURON, TopKMean("conv2", 5, 9), Neuron("conv2", 4, 0, 0)),
+    ],
+    "sums of one neuron's channels": [NEURON - 0.5 * Neuron("conv2", 9, 7, 7), -NEURON],
+    "sums of several neurons": [NEURON + Neuron("conv2", 3, 2, 2), NEURON],
+    "of several layers": [NEURON + 0.1 * ChannelMean("logits", 3), DeepDream("conv1")],
+}
+
+
+@pytest.mark.parametrize("objectives", BATCHES.values(), ids=BATCHES)
+def test_a_score_is_what_the_whole_image_gives(objectives):
+    resolved = [objective.resolved(SUBJECT) for objective in objectives]
+    images = torch.rand(len(resolved), 3, 28, 28, generator=torch.Generator().manual_seed(2))
+    images.requires_grad_()
+    whole = Scores(resolved)
+    wanted = whole(SUBJECT(images, whole.layers))
+    found = Scorer(SUBJECT, resolved)(images)
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+    gradients = [torch.autograd.grad(scores.sum(), images)[0] for scores in (found, wanted)]
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-6)
+
+
+def test_of_an_image_only_what_its_neuron_sees_goes_through_the_cnn():
+    sizes = []
+    subject = Subject()
+    scorer = Scorer(subject, [NEURON, Neuron("conv2", 4, 5, 6)])
+    images = torch.rand(2, 3, 28, 28)
+    scorer(images)
+    subject.cnn.conv1.register_forward_pre_hook(lambda _, given: sizes.append(given[0].shape[2:]))
+    scorer(images)
+    assert sizes == [(8, 8)]
+    assert share_seen(subject, [NEURON]) == pytest.approx(64 / 784)
+    assert share_seen(subject, [NEURON, ChannelMean("conv2", 3)]) == 1
