@@ -143,7 +143,7 @@ def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
         told = name in subject.listing.cut or (name == LOGITS and subject.listing.outputs)
         if name not in taken and not told:  # as the notes above do of these
             reasons.setdefault(why, []).append(name)
-    without = [f"{listed(names, MOST_NAMES)}: {why}" for why, names in reasons.items()]
+    without = [f"{listed(names, MOST_IN_A_NOTE)}: {why}" for why, names in reasons.items()]
     if without:
         notes.append(f"Cannot be probed: {listed(without, MOST_IN_A_NOTE, '; ')}.")
     return notes
