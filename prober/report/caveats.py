@@ -36,8 +36,8 @@ def unsettled(probed: Probed, against: Probed | None) -> list[str]:
             said.append(f"{plain(layer)}: nothing that was tried excites {number}: {names}.")
     if probed.live:
         said.append(
-            f"What a unit wants was looked for from {probed.starts_tried} each. A facet that none of them leads "
-            "to is missed, so a unit that shows one facet may have more."
+            f"What a unit wants was looked for from {probed.starts_tried} each. A facet that none "
+            "of them leads to is missed, so a unit that shows one facet may have more."
         )
     if probed.record.data is None:
         said.append("No real images were given, so no picture could be checked with them.")
