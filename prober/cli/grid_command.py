@@ -23,12 +23,12 @@ from prober.cli.command import (
 from prober.cli.parser import ProberParser
 from prober.cli.trainer import TRAINER_DEFAULTS, check_trainer, rehearse
 from prober.subject import Subject
-from prober.sweep.command import Sweep
 from prober.sweep.engine import HANDLED, Engine
 from prober.sweep.grid import Grid
 from prober.sweep.interpolate import Interpolation
 from prober.sweep.optimize import chunk_trainer
 from prober.sweep.resume import Config
+from prober.sweep.sweep import Sweep
 
 if TYPE_CHECKING:
     from prober.cli.main import ProberCLI

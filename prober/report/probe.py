@@ -24,10 +24,10 @@ from prober.findings.real_images import RealImages
 from prober.findings.starts import effort
 from prober.findings.survey import survey
 from prober.report.record import SettingsRecord, SubjectRecord
-from prober.sweep.command import FAILED, Made, check_resumed, make_pictures
 from prober.sweep.engine import Engine, read_saved
 from prober.sweep.planned import PlannedTarget
 from prober.sweep.resume import Config
+from prober.sweep.sweep import FAILED, Made, check_resumed, make_pictures
 
 
 class NotDone(Exception):

@@ -49,7 +49,7 @@ QUIET = {
 """Arguments of a Trainer that writes and shows nothing."""
 
 
-class Fit(Command):
+class FitCommand(Command):
     """Optimizes one image with the Trainer's `fit` and says what came of it."""
 
     description = "Synthesizes the image that one target wants to see."

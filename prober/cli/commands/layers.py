@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from prober.cli.main import ProberCLI
 
 
-class Layers(Command):
+class LayersCommand(Command):
     """Prints the layers that can be probed, for people or for machines."""
 
     description = "Lists the layers of a CNN that can be probed."

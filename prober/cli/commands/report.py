@@ -11,7 +11,7 @@ from prober.ascent.method import various_initial_images
 from prober.cli.command import say_notes
 from prober.cli.grid_command import GridCommand
 from prober.cli.parser import ProberParser
-from prober.report.command import Report as Reporting
+from prober.report.report import Report
 from prober.subject import Subject
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ GRID: dict[str, Any] = {
 Its initial images, where none are given, are those that `various_initial_images` gives."""
 
 
-class Report(GridCommand):
+class ReportCommand(GridCommand):
     """Gathers the evidence for every unit and writes it down, or what is missing of it."""
 
     description = "Says what the units of a CNN want to see, with the evidence for it."
@@ -74,7 +74,7 @@ class Report(GridCommand):
             against = self._other_checkpoint(cli, against)
         if against is not None:
             say_notes(against)
-        return Reporting(sweep, against, settings.data, settings.sweep).run()
+        return Report(sweep, against, settings.data, settings.sweep).run()
 
     def _other_checkpoint(self, cli: ProberCLI, path: str) -> Subject:
         """Builds the subject once more, with another checkpoint."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from prober.cli.main import ProberCLI
 
 
-class Sweep(GridCommand):
+class SweepCommand(GridCommand):
     """Optimizes the targets of a grid, or what is missing of them."""
 
     description = "Synthesizes the images of a grid of targets."

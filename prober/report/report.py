@@ -1,4 +1,4 @@
-"""The command `report`: from a subject to findings, a summary and a page to browse."""
+"""A report: from a subject to findings, a summary and a page to browse."""
 
 import os
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ from prober.report.summary import write_summary
 from prober.report.tensorboard import write_report_tensorboard
 from prober.subject import Subject
 from prober.subject.reference import ReferenceCNN
-from prober.sweep.command import DONE, INTERRUPTED, Sweep
 from prober.sweep.engine import Engine, Stopped
 from prober.sweep.planned import PlannedTarget
 from prober.sweep.resume import check_unchanged
+from prober.sweep.sweep import DONE, INTERRUPTED, Sweep
 
 
 @dataclass

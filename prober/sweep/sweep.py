@@ -1,4 +1,4 @@
-"""The command `sweep`: from a grid to a folder of visualizations."""
+"""A sweep: from a grid to a folder of visualizations."""
 
 import math
 import time
