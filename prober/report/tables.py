@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from prober.findings.behavior import Behavior
-from prober.findings.finding import WANTED, ClassLogit, Finding, Shares
+from prober.findings.finding import WANTED, ClassLogit, Finding, Kind, Shares
 from prober.report.markdown import plain, table
 from prober.report.probed import (
     COUNTED_AS,
@@ -113,7 +113,8 @@ def example_table(probed: Probed) -> str:
 
 def _example(probed: Probed, finding: Finding) -> str:
     pictures = [probed.picture(finding, facet) for facet in finding.facets[:1]]
-    words = [plain(unit_words(finding)), share_words(finding.shares)]
+    wants = unit_words(finding)
+    words = [plain(wants) if wants != Kind.BRIGHTNESS else "", share_words(finding.shares)]
     caption = [link(finding), "; ".join(filter(None, words))]
     return "<br>".join(filter(None, [*pictures, *caption]))
 

@@ -39,6 +39,14 @@ PLAINLY = {
 SAME_HUE_DEGREES = 18.0
 """Degrees up to which two hues count as the same: half the step between ten hues on the circle."""
 
+ORIENTED, NEAR_DEGREES = 0.25, 20.0
+"""A unit is about an orientation if bars of all orientations differ by this share of its gain, and
+the best of them by so many degrees from it. Of strokes that were planted bars differ by 0.54 and
+more, and by 8 degrees at the most."""
+
+AT_ONCE = 0.5
+"""The interaction from which on a unit needs color and shape at once; of planted ones 0.77 on."""
+
 SAID_COLOR = 0.1
 """The share of color from which on the shape of a class is said with its color."""
 
@@ -71,7 +79,7 @@ def facet_words(finding: Finding, facet: Facet) -> str:
     found = _of_class(finding, facet)
     if not found:
         hue = [hue_words(facet.hue)] if facet.hue is not None else []
-        angle = facet.orientation
+        angle = stroke_angle(finding, facet)
         strokes = [f"strokes {orientation_words(angle)}"] if angle is not None else []
         found = ", ".join(hue + strokes)
     return facet.kind + (": " if found else "") + found
@@ -81,10 +89,32 @@ def thing(finding: Finding, facet: Facet) -> str:
     """Says what a facet wants in plain words, without angles: `red, rising strokes`, `a red 7`."""
     if said := _of_class(finding, facet):
         return said
-    found = [hue_name(facet.hue)] if facet.hue is not None else []
-    if facet.orientation is not None:
-        found.append(f"{direction_name(facet.orientation)} strokes")
-    return ", ".join(found) or PLAINLY[facet.kind]
+    hue = None if facet.hue is None else hue_name(facet.hue)
+    angle = stroke_angle(finding, facet)
+    strokes = None if angle is None else f"{direction_name(angle)} strokes"
+    if hue and "shape" in facet.kind and not strokes:
+        return f"{_article(hue)} {hue} shape"
+    return ", ".join(filter(None, [hue, strokes])) or PLAINLY[facet.kind]
+
+
+def stroke_angle(finding: Finding, facet: Facet) -> float | None:
+    """Returns a facet's orientation, degrees, if the unit is about one; else None.
+
+    The bar nearest to it must be the one that excites most, or nearly, and others clearly less. Of
+    a unit that needs color and shape at once bars without color say nothing, and of one with
+    several facets they may show another.
+    """
+    angle, tuning, score = (
+        facet.orientation,
+        finding.evidence.tuning.orientation,
+        finding.evidence.score,
+    )
+    if angle is None or len(finding.facets) > 1 or facet.shares.interaction >= AT_ONCE:
+        return angle
+    best = max(range(len(tuning.bars)), key=tuning.bars.__getitem__)
+    clear = max(tuning.bars) - min(tuning.bars) >= ORIENTED * (score.best - score.neutral)
+    near = distance(tuning.degrees[best], angle, 180) <= NEAR_DEGREES
+    return angle if clear and near else None
 
 
 def _of_class(finding: Finding, facet: Facet) -> str:
@@ -99,7 +129,11 @@ def _of_class(finding: Finding, facet: Facet) -> str:
         hue = known.hue  # by the name that the class's color has elsewhere
     label = known.label
     said = label if hue is None else f"{hue_name(hue)} {label}"
-    return f"{'an' if said[0].lower() in 'aeio8' or said in ('11', '18') else 'a'} {said}"
+    return f"{_article(said)} {said}"
+
+
+def _article(said: str) -> str:
+    return "an" if said[0].lower() in "aeio8" or said in ("11", "18") else "a"
 
 
 def is_own(hue: float, known: ClassEvidence) -> bool:

@@ -34,7 +34,7 @@ EVIDENCE = Evidence(
     starts={"noise": 8, "flat": 5},
     tuning=Tuning(
         hue=None,
-        orientation=OrientationTuning((0.0, 90.0), bars=(0.2, 0.9), gratings=(0.1, 0.3)),
+        orientation=OrientationTuning((0.0, 90.0), bars=(0.2, 1.9), gratings=(0.1, 0.3)),
         frequency=FrequencyTuning((0.1, 0.5), gratings=(0.3, 0.2)),
     ),
     data=None,
@@ -83,6 +83,11 @@ def finding(layer, channel, *facets, **given):
         each if each.pictures else replace(each, pictures=(f"{folder}/facet{i}.png",))
         for i, each in enumerate(facets)
     )
+    angles = [each.orientation for each in facets if each.orientation is not None]
+    if "tuning" not in given and len(angles) == 1:  # bars of its orientation excite it most
+        degrees = (angles[0], (angles[0] + 90) % 180)
+        bars = OrientationTuning(degrees, bars=(2.9, 1.2), gratings=(1.3, 1.1))
+        given["tuning"] = replace(EVIDENCE.tuning, orientation=bars)
     sections = {name: given.pop(name) for name in list(given) if hasattr(EVIDENCE, name)}
     fields = {
         "layer": layer,

@@ -160,7 +160,7 @@ def page(tmp_path_factory):
         unit(folder, EVIL, 1, [("unclear",)], plain=True, why=[f"Thin: {LABEL}"]),
         unit(folder, "logits", 0, [color], flat=True),
     ]
-    other = unit(folder / "against", "conv1", 0, [shape])
+    other = unit(folder / "against", "conv1", 0, [("shape", None, 90.0)])
     return write_report(folder, units, against=[other])
 
 
@@ -459,7 +459,7 @@ def test_the_same_unit_of_the_other_subject(browser, page):
     assert this.text.startswith("Net <b>one</b>")
     assert "Wants color: red (12°)." in this.text
     assert other.text.startswith("Net two")
-    assert "Wants shape: strokes rising (45°)." in other.text
+    assert "Wants shape: strokes upright (90°)." in other.text
     assert "Due to color 30%, to shape 50%, to brightness 20%." in other.text
     picture = other.find_element(By.TAG_NAME, "img")
     assert "/against/pictures/conv1/" in picture.get_attribute("src")

@@ -15,6 +15,7 @@ from prober.findings.finding import (
     ClassEvidence,
     ClassLogit,
     Examples,
+    OrientationTuning,
     RealEvidence,
     Shares,
     UsedShares,
@@ -179,6 +180,24 @@ def test_the_logit_of_a_class_wants_its_whole_shape(hue, flat_hue, color, said):
     assert thing(logit, own) == said
     assert facet_words(logit, own) == f"shape: {said}"
     assert unit_words(logit) == said
+
+
+@pytest.mark.parametrize(
+    ("degrees", "bars", "interaction", "said"),
+    [
+        ((80.0, 170.0), (2.0, 1.4), 0.1, "upright strokes"),
+        ((80.0, 170.0), (2.0, 1.6), 0.1, "a shape"),  # bars differ by a fifth of the gain
+        ((60.0, 150.0), (2.0, 1.0), 0.1, "a shape"),  # others excite it more
+        ((60.0, 150.0), (1.0, 1.0), 0.6, "upright strokes"),  # bars would have to be in color
+    ],
+)
+def test_an_orientation_is_said_only_of_units_that_are_about_one(degrees, bars, interaction, said):
+    tuning = replace(EVIDENCE.tuning, orientation=OrientationTuning(degrees, bars, bars))
+    own = replace(facet("shape", None, 90.0), shares=Shares(0.2, 0.7, 0.1, interaction))
+    assert unit_words(finding("conv", 0, own, tuning=tuning)) == said
+    red = replace(own, kind="color+shape", hue=30.0)
+    words = "an orange shape" if said == "a shape" else f"orange, {said}"
+    assert unit_words(finding("conv", 0, red, tuning=tuning)) == words
 
 
 def test_words_of_facets_have_angles_only_where_they_are_asked_for():
