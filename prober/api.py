@@ -12,6 +12,7 @@ from inspect import Parameter, Signature, signature
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -94,7 +95,7 @@ def visualize(
         precision: `"64-true"`, `"32-true"` or `"bf16-mixed"`; None for 64 below 64 pixels, where
             the same bits come out alone and in company, else 32.
         progress: Whether a progress bar is shown.
-        **method: The settings of `Method`: lr, parameterization, transforms.
+        **method: The settings of `Method`: lr, parameterization, transforms, settle.
 
     Returns:
         A Visualization of one target from one seed. Of a list of targets or of several seeds
@@ -307,9 +308,17 @@ def _visualization(planned: PlannedTarget, result: ChunkResult, i: int) -> Visua
         name=planned.target.name,
         array=result.images[i].numpy(),
         record=record,
-        scores=Curve(result.score_steps, result.scores[i]),
-        evolution=Evolution(result.steps, result.evolution[i]),
+        scores=Curve(*_of_own_steps(result.score_steps, result.scores[i], record["steps"])),
+        evolution=Evolution(*_of_own_steps(result.steps, result.evolution[i], record["steps"])),
     )
+
+
+def _of_own_steps(
+    steps: np.ndarray, values: np.ndarray, last: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The steps of a batch and values there, as far as a target goes that settled before others."""
+    own, first = np.unique(np.minimum(steps, last), return_index=True)
+    return own, values[first]
 
 
 def _plain(given: Any) -> Any:

@@ -519,6 +519,21 @@ def test_batches_go_by_the_deepest_layer_that_is_needed(monkeypatch):
     assert asked == ["conv2", "conv3"]
 
 
+def test_what_has_settled_has_the_curve_and_the_evolution_of_its_own_steps():
+    several = [f"conv2:{channel}" for channel in range(5)]
+    made = prober.visualize(reference(), several, steps=150, settle=0.02)
+    early, *_, late = sorted(made, key=lambda each: each.record["steps"])
+    target = f"conv2:{early.record['channel']}"
+    alone = prober.visualize(reference(), target, steps=early.record["steps"])
+    assert early.record["steps"] != late.record["steps"]
+    np.testing.assert_array_equal(early.array, alone.array)
+    for each in (early, late):
+        last = each.record["steps"]
+        assert each.scores.steps[-1] == each.evolution.steps[-1] == last < 150
+        assert len(each.evolution.frames) == len(each.evolution.steps)
+        assert each.scores.values[-1] == np.float32(each.record["score_end"])
+
+
 def test_help_shows_the_function():
     names = list(signature(prober.visualize).parameters)
     of_method = [name for name in names if f"    {name}: " in Method.__doc__]

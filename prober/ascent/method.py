@@ -34,20 +34,28 @@ class Method:
         transforms: What the pictures must be robust against: a list of Jitter, Scale, Rotation,
             Padding, Blur and Noise, drawn anew at every step; `[]` for none. Where none is given:
             a good list for images of 64 pixels and more, none for smaller ones.
+        settle: The share of its gain by which a score still has to rise in 50 steps; if it does
+            not, its picture is finished before the last step. A thousandth, 0.001, keeps 99.5 % of
+            nearly every score and saves more than half of the steps. None makes all steps.
 
     Raises:
-        InputError: The learning rate is out of its range, or something is no parameterization or
-            transform.
+        InputError: A number is out of its range, or something is no parameterization or transform.
     """
 
     lr: float = 0.05
     parameterization: Parameterization | None = None
     transforms: Sequence[Transform] | None = None
+    settle: float | None = None
 
     def __post_init__(self) -> None:
         """Checks the settings."""
         if not is_number(self.lr, 0) or self.lr == 0:
             raise InputError(f"The learning rate is {self.lr}; it must be greater than 0.")
+        if self.settle is not None and not (is_number(self.settle, 0) and 0 < self.settle < 1):
+            raise InputError(
+                f"settle is {self.settle}; choose a share between 0 and 1, such as 0.001, or leave "
+                "it out."
+            )
         if self.parameterization is not None:
             check_kind("parameterization", self.parameterization, Parameterization, "Fourier()")
         if self.transforms is not None:

@@ -9,10 +9,11 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
+from prober.ascent.losses import Losses
 from prober.ascent.method import Method
 from prober.ascent.objectives import Objective
-from prober.ascent.regularizers import DEFAULT_REGULARIZERS, Penalties, Regularizer
-from prober.ascent.scorer import Scorer
+from prober.ascent.regularizers import DEFAULT_REGULARIZERS, Regularizer
+from prober.ascent.settling import Settling
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
 from prober.ascent.transforms import Draw, Transforms
@@ -48,6 +49,15 @@ class Clamp(Callback):
         pl_module.keep_valid()
 
 
+class EndSettled(Callback):
+    """Ends targets whose score no longer rises, and the run when all have ended."""
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
+        """Runs after each optimizer step, and after the clamp."""
+        if pl_module.end_settled(trainer.global_step):
+            trainer.should_stop = True
+
+
 class ActivationMaximization(LightningModule):
     """Synthesizes the image that a subject's channel, neuron or class wants to see.
 
@@ -62,10 +72,13 @@ class ActivationMaximization(LightningModule):
         method: How the images are optimized.
 
     Attributes:
-        image: `[N, C, H, W]`, the pictures in their basis, one for each target. The images do not
-            mix, but for those that an objective compares (Diversity): each comes out as it would
-            alone (bit for bit in float64).
+        image: `[N, C, H, W]`, the pictures in their basis, one for each target; once some targets
+            have settled, of those that go on. The images do not mix, but for those that an
+            objective compares (Diversity): each comes out as it would alone (bit for bit in
+            float64).
         targets: The N targets, resolved.
+        going: The numbers of the targets that `image` is of.
+        settled_at: `[N]`, the steps after which a target settled, -1 if it did not.
         method: The method, resolved for the subject's images.
         start: What the pictures gave before the first step, None before it.
         measures: What the latest step saw before it changed the image, None before the first; of
@@ -102,24 +115,23 @@ class ActivationMaximization(LightningModule):
             )
             for target in targets
         ]
-        objectives = [target.objective for target in self.targets]
-        self._scores = Scorer(subject, objectives)
-        self._penalties = Penalties([target.regularizers for target in self.targets])
+        seeds = [target.seed for target in self.targets]
+        transforms = self.method.transforms
+        self._transform = Transforms(transforms, seeds, shape) if transforms else None
+        self._losses = self._losses_of_going = Losses(subject, self.targets, self._transform)
         # One by one: the transforms of a batch round otherwise.
         pictures = [(t.initial_image or start).make(shape, t.seed)[None] for t in self.targets]
         encoded = [self.basis.encode(picture) for picture in pictures]
         self.image = nn.Parameter(torch.cat(encoded))
         starts = None
-        if self._penalties.of_change:
+        if self._losses.of_change:
             # What the basis cannot show of the start is no change of it.
             starts = torch.cat([self.basis.decode(image) for image in encoded])
         self.register_buffer("starts", starts, persistent=False)
-        seeds = [target.seed for target in self.targets]
-        transforms = self.method.transforms
-        self._transform = Transforms(transforms, seeds, shape) if transforms else None
-        self._scores_alone = (
-            [] if self._scores.compares else [Scorer(subject, [o]) for o in objectives]
-        )
+        self.going = torch.arange(len(self.targets))
+        self.settled_at = torch.full((len(self.targets),), -1)
+        self._ended: Tensor | None = None  # once some have, the images of all as they were then
+        self._settling = Settling(self.method.settle) if self.method.settle else None
         self._one_by_one = False
         self.measures: Measures | None = None
         self.start: Measures | None = None
@@ -128,13 +140,10 @@ class ActivationMaximization(LightningModule):
         self.failed_at = torch.full((len(self.targets),), -1)
 
     def pictures(self) -> Tensor:
-        """Returns the pictures that the image stands for, `[N, C, H, W]` in [0, 1]; on its graph.
-
-        In float64, the exact precision, one by one: the transforms of a batch round otherwise.
-        """
-        if self.image.dtype == torch.float64 and len(self.image) > 1:
-            return torch.cat([self.basis.decode(image) for image in self.image.split(1)])
-        return self.basis.decode(self.image)
+        """Returns the pictures of all targets, `[N, C, H, W]` in [0, 1]; on the image's graph."""
+        if self._ended is None:
+            return self._decoded(self.image)
+        return self._decoded(self._ended.index_copy(0, self.going.to(self.device), self.image))
 
     def keep_valid(self) -> None:
         """Brings the image back to where it stands for pictures in [0, 1]."""
@@ -153,10 +162,7 @@ class ActivationMaximization(LightningModule):
         Returns:
             Scores `[N]`, losses `[N]`, and the unweighted penalties `[N]` by name.
         """
-        exact = pictures.dtype == torch.float64 or self._one_by_one
-        scores = self._seen_scores(pictures, draw, exact and bool(self._scores_alone))
-        penalties, weighted = self._penalties(pictures, self.starts)
-        return scores, weighted - scores, penalties
+        return self._losses(pictures, self.starts, draw, self._exact)
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """One step, by hand: the Trainer's own way of it takes a fifth of a small step's time.
@@ -181,23 +187,28 @@ class ActivationMaximization(LightningModule):
         if self._transform and self.start is None:
             self.start = self.evaluate()
         draw = self._transform.draw() if self._transform else None
-        pictures = self.pictures()
-        score, loss, penalties = self(pictures, draw)
+        starts = self.starts
+        if self._ended is not None:
+            draw = None if draw is None else draw[self.going]
+            starts = None if starts is None else starts[self.going]
+        pictures = self._decoded(self.image)
+        losses = self._losses_of_going
+        score, loss, penalties = losses(pictures, starts, draw, self._exact)
         if not (self._one_by_one or score.isfinite().all()):
             # In a batch the gradient of one target's NaN may reach the others (0 times NaN, where
             # they share a convolution), so from here on each goes through the subject alone.
             self._one_by_one = True
-            score, loss, penalties = self(pictures, draw)
-        self.measures = Measures(
-            score.detach(), loss.detach(), {k: v.detach() for k, v in penalties.items()}
+            score, loss, penalties = losses(pictures, starts, draw, self._exact)
+        self.measures = self._of_all(
+            Measures(score.detach(), loss.detach(), {k: v.detach() for k, v in penalties.items()})
         )
         self.start = self.start or self.measures
         self.reached = score.requires_grad  # else only the penalties move the image
         if self.reached:
             self.excited |= (self.measures.score != self.start.score).cpu()
-        finite = self.measures.score.isfinite()
+        finite = score.detach().isfinite()
         if not finite.all():
-            self._note_failures(finite)
+            self._note_failures(finite, self.going)
             self.raise_if_none_is_left()
             loss = loss[finite]
         if not loss.requires_grad:
@@ -211,8 +222,34 @@ class ActivationMaximization(LightningModule):
         trainer = trainer_of(self)  # whose precision it is to be in, as the steps are
         with trainer.precision_plugin.forward_context() if trainer else nullcontext():
             measures = Measures(*self(self.pictures()))
-        self._note_failures(measures.score.isfinite())
+        self._note_failures(measures.score.isfinite(), torch.arange(len(self.targets)))
         return measures
+
+    def end_settled(self, step: int) -> bool:
+        """Ends targets whose score no longer rises: their images are left as they are now.
+
+        Images that are compared with each other end together. A target whose score has not changed
+        at all goes on: what the penalties change may wake it.
+
+        Args:
+            step: How many steps have been made.
+
+        Returns:
+            Whether no target is left to go on with.
+        """
+        assert self._settling is not None and self.measures is not None
+        settled = self._settling.look(step, self.measures.score[self.going.to(self.device)])
+        if settled is None:
+            return False
+        settled = settled.cpu() & self.excited[self.going]
+        failed = self.failed_at[self.going] >= 0
+        if self._losses.compares:
+            settled = (settled | failed).all().expand_as(settled)
+        self.settled_at[self.going[settled & ~failed]] = step
+        rest = (~(settled | failed)).nonzero()[:, 0]
+        if 0 < len(rest) < len(self.going):
+            self._go_on_with(rest)
+        return len(rest) == 0
 
     def raise_if_none_is_left(self) -> None:
         """Raises ScoreNotFinite if every target has failed."""
@@ -232,38 +269,75 @@ class ActivationMaximization(LightningModule):
 
     def configure_callbacks(self) -> list[Callback]:
         """The image stays in [0, 1] under any Trainer."""
-        return [Clamp()]
+        return [Clamp(), EndSettled()] if self._settling else [Clamp()]
 
-    def _seen_scores(self, pictures: Tensor, draw: Draw | None, exact: bool) -> Tensor:
-        """Scores `[N]` of pictures as the subject sees them, transformed by a draw."""
-        if not exact:
-            return self._scores(self._transformed(pictures, draw))
-        # The kernels of a batch round otherwise than those of one image (matrix products, the
-        # ends of vectorized loops, memory alignment), so in float64, the exact precision, each
-        # image goes through the subject alone and in memory of its own: bit for bit as in `fit`.
-        scores = []
-        for i, seen in enumerate(pictures.split(1)):
-            seen = self._transformed(seen, None if draw is None else draw[i : i + 1])
-            scores.append(self._scores_alone[i](seen))
-        return torch.cat(scores) if len(scores) > 1 else scores[0]
+    @property
+    def _exact(self) -> bool:
+        """Whether each image goes through the subject alone."""
+        return self.image.dtype == torch.float64 or self._one_by_one
 
-    def _transformed(self, pictures: Tensor, draw: Draw | None) -> Tensor:
-        if self._transform is None or draw is None:
-            return pictures
-        return self._transform(pictures, draw)
+    def _decoded(self, images: Tensor) -> Tensor:
+        """The pictures of images in their basis.
+
+        In float64, the exact precision, one by one: the transforms of a batch round otherwise.
+        """
+        if images.dtype == torch.float64 and len(images) > 1:
+            return torch.cat([self.basis.decode(image) for image in images.split(1)])
+        return self.basis.decode(images)
+
+    def _of_all(self, measures: Measures) -> Measures:
+        """Measures of all targets, from those of the ones that go on; the others keep theirs."""
+        if self._ended is None or self.measures is None:
+            return measures
+        before, going = self.measures, self.going.to(self.device)
+        penalties = {
+            name: value.index_copy(0, going, measures.penalties[name])
+            if name in measures.penalties
+            else value
+            for name, value in before.penalties.items()
+        }
+        return Measures(
+            before.score.index_copy(0, going, measures.score),
+            before.loss.index_copy(0, going, measures.loss),
+            penalties,
+        )
+
+    def _go_on_with(self, rest: Tensor) -> None:
+        """Leaves the images of the others as they are, in a smaller batch.
+
+        Args:
+            rest: The places in `going`, and in `image`, of those that go on.
+        """
+        assert self._settling is not None
+        here = rest.to(self.device)
+        images = self.image.data
+        whole = images.clone() if self._ended is None else self._ended
+        self._ended = whole.index_copy(0, self.going.to(self.device), images)
+        optimizer: Any = self.optimizers(use_pl_optimizer=False)
+        state = optimizer.state[self.image]
+        for name, value in state.items():
+            if value.shape == images.shape:
+                state[name] = value[here]
+        self.image.data, self.image.grad = images[here], None
+        self.going = self.going[rest]
+        self._settling.keep(here)
+        self._losses_of_going = self._losses.of(self.going.tolist())
 
     def _still_the_failed(self) -> None:
         """Keeps the images of failed targets as free of NaN as they were."""
         gradient = self.image.grad
         assert gradient is not None  # every loss leads back to the image
         if not gradient.sum().isfinite():  # cheap, and rare enough to look closer
-            self._note_failures(gradient.isfinite().flatten(1).all(1))
+            self._note_failures(gradient.isfinite().flatten(1).all(1), self.going)
             self.raise_if_none_is_left()
-        if (self.failed_at >= 0).any():
-            gradient[self.failed_at >= 0] = 0
+        failed = self.failed_at[self.going] >= 0
+        if failed.any():
+            gradient[failed] = 0
 
-    def _note_failures(self, finite: Tensor) -> None:
-        self.failed_at[~finite.cpu() & (self.failed_at < 0)] = self.global_step
+    def _note_failures(self, finite: Tensor, numbers: Tensor) -> None:
+        """Notes which of the targets of these numbers have failed now."""
+        failed = numbers[~finite.cpu()]
+        self.failed_at[failed[self.failed_at[failed] < 0]] = self.global_step
 
 
 def visualization(

@@ -85,6 +85,8 @@ class ProgressBar(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         if self._of_one_fit:
             self._close()
+        elif self._bar is not None and self._done is None:  # what has settled needed fewer steps
+            self._bar.update(trainer.max_steps - trainer.global_step)
 
     @override
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:

@@ -23,11 +23,11 @@ def target_records(
     assert module.start is not None  # a step has been made
     records = []
     for i, target in enumerate(module.targets):
-        failed_at = module.failed_at[i].item()
+        failed_at, settled_at = (at[i].item() for at in (module.failed_at, module.settled_at))
         if failed_at >= 0:
             status = {"status": "failed", "failed_at_step": failed_at}
         else:
-            finished = trainer.global_step >= trainer.max_steps
+            finished = settled_at >= 0 or trainer.global_step >= trainer.max_steps
             status = {"status": "finished" if finished else "interrupted"}
         # After a single step only the end shows that the score has changed.
         changed = module.reached and bool(end.score[i] != module.start.score[i])
@@ -37,7 +37,7 @@ def target_records(
                 **status,
                 **target.record(),
                 **module.method.record(),
-                "steps": trainer.global_step,
+                "steps": settled_at if settled_at >= 0 else trainer.global_step,
                 "dead": status["status"] == "finished" and not excited,
                 **{
                     f"{name}_{when}": _number(getattr(measures, name)[i].item())

@@ -12,6 +12,7 @@ from prober.findings.picture_folder import CELL_SIDE, PictureFolder
 from prober.findings.responses import scores
 from prober.findings.units import Unit
 from prober.subject import Subject
+from prober.sweep.store import latest
 
 SNAPSHOTS = 7
 """Snapshots of an evolution on the page, at the most."""
@@ -57,12 +58,13 @@ def draw_evolutions(
     for shown in sweep.of(unit):
         best[shown.variant] = max(shown.score, best.get(shown.variant, shown.score))
     gray = torch.full((1, *subject.input_shape), 0.5)
-    rows, items, kept = [], [], []
-    for shown in visualizations:
-        evolution, steps = sweep.evolution(shown)
-        picked = _evenly(len(steps), SNAPSHOTS)
-        kept = [steps[i] for i in picked]
-        rows.append(shrunk(evolution[picked], CELL_SIDE))
+    evolutions = [sweep.evolution(shown) for shown in visualizations]
+    # What has settled has made fewer steps than others, and stays as it was then.
+    steps = np.unique(np.concatenate([own for _, own in evolutions]))
+    kept = [int(steps[i]) for i in _evenly(len(steps), SNAPSHOTS)]
+    rows, items = [], []
+    for shown, (evolution, own) in zip(visualizations, evolutions, strict=True):
+        rows.append(shrunk(evolution[[latest(own, step) for step in kept]], CELL_SIDE))
         neutral = scores(subject, [shown.objective], gray).item()
         record = shown.record
         items.append(

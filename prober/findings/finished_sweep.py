@@ -170,13 +170,13 @@ class FinishedSweep:
         """
         return torch.stack([self._image(shown) for shown in visualizations])
 
-    def evolution(self, visualization: SweepPicture) -> tuple[np.ndarray, list[int]]:
-        """Reads the snapshots `[S, H, W, 3]`, uint8, and their steps."""
+    def evolution(self, visualization: SweepPicture) -> tuple[np.ndarray, np.ndarray]:
+        """Reads the snapshots `[S, H, W, 3]`, uint8, and their steps `[S]`."""
         if self._cached is None or self._cached[0] != visualization.chunk:
             arrays = self._store.read(visualization.chunk, "evolution", "steps")
             self._cached = visualization.chunk, arrays
         evolution, steps = self._cached[1]
-        return evolution[visualization.row], steps.tolist()
+        return evolution[visualization.row], steps
 
     def _image(self, visualization: SweepPicture) -> Tensor:
         try:

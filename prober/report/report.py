@@ -175,7 +175,9 @@ class Report:
 def as_made(engine: Engine, made: FinishedSweep) -> Engine:
     """Returns an engine that makes pictures as those of a finished sweep were made."""
     record = made.visualizations[0].record
-    trainer = {"max_steps": record["steps"], "precision": record["precision"]}
+    # What has settled has made fewer steps than it could have.
+    steps = max(shown.record["steps"] for shown in made.visualizations)
+    trainer = {"max_steps": steps, "precision": record["precision"]}
     return replace(engine, method=Method.from_record(record), trainer=engine.trainer | trainer)
 
 

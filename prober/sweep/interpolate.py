@@ -182,8 +182,9 @@ def interpolate(
         )
         for i, share in enumerate(shares)
     ]
-    if pair.method is not None:
-        settings = replace(settings, method=pair.method)
+    # A start between two optima may lie on a long plain, which is not to pass for a valley.
+    method = replace(pair.method or settings.method, settle=None)
+    settings = replace(settings, method=method)
     result = optimize(subject, chunk, settings, device)
     before, after = _scores(result)
     lower = min(after[0], after[-1])

@@ -53,9 +53,10 @@ class ChunkResult:
 
     Attributes:
         images: float32 `[N, C, H, W]` in [0, 1].
-        evolution: uint8 `[N, S, H, W, 3]`, the images at each snapshot.
+        evolution: uint8 `[N, S, H, W, 3]`, the images at each snapshot; those that have settled
+            as they were then.
         steps: `[S]`, the steps of the snapshots.
-        scores: float32 `[N, T]`, the score curves.
+        scores: float32 `[N, T]`, the score curves; from where an image has settled on its score.
         score_steps: `[T]`, the steps of the score curves.
         records: One for each target.
     """
@@ -103,6 +104,7 @@ def optimize(
         trainer.fit(module, datamodule=StepsDataModule())
     end = module.evaluate()
     curves.add(trainer.global_step, end.score)
+    curves.settle(module.settled_at.numpy())
     seconds = (time.perf_counter() - began) / len(chunk)
     records = target_records(module, end, trainer, seconds)
     return ChunkResult(
@@ -167,7 +169,13 @@ class ScoreCurves(Callback):
         if step == 0 or (every > 0 and step % every == 0):
             self.add(step, pl_module.measures.score)
 
+    def settle(self, at: np.ndarray) -> None:
+        """Continues the curves of targets that settled, `[N]` steps, with their last score."""
+        for step, scores in zip(self.steps, self.scores, strict=True):
+            ended = (at >= 0) & (at <= step)
+            scores[ended] = self.scores[-1][ended]
+
     def add(self, step: int, score: Tensor) -> None:
         """Adds a point to the curves."""
         self.steps.append(step)
-        self.scores.append(score.float().cpu().numpy())
+        self.scores.append(score.float().cpu().numpy().copy())

@@ -157,6 +157,14 @@ class Store:
         )
 
 
+def latest(steps: np.ndarray, step: int) -> int:
+    """Returns the place of the last of a chunk's steps, ascending, that is no later than a step.
+
+    Chunks have different steps: one ends when the last of its targets has settled.
+    """
+    return int(np.searchsorted(steps, step, side="right")) - 1
+
+
 def is_broken(file: Path) -> bool:
     """Tells whether a file is missing or cut off, without reading it through."""
     if not file.is_file():

@@ -10,7 +10,7 @@ from torch.utils.tensorboard.summary import hparams
 from prober.ascent.tensorboard import hyperparameters
 from prober.common.drawing import side_by_side
 from prober.sweep.planned import PlannedTarget
-from prober.sweep.store import Store
+from prober.sweep.store import Store, latest
 
 HISTOGRAM_END = 1e19
 """TensorBoard's histograms have no bin for larger numbers, and refuse to be empty."""
@@ -47,21 +47,16 @@ def _write_evolution(writer: SummaryWriter, store: Store, layer: str, chunks: li
         steps, evolutions = store.read(index, "steps", "evolution")
         for planned, evolution in zip(store.chunks[index], evolutions, strict=True):
             first.setdefault(planned.folder, (steps, evolution.copy()))
-    every: list[list[int]] = [steps.tolist() for steps, _ in first.values()]
-    longest = max(every, key=len, default=[])
-    for i, step in enumerate(longest):
-        frames = [evolution[min(i, len(evolution) - 1)] for _, evolution in first.values()]
+    for step in sorted({int(step) for steps, _ in first.values() for step in steps}):
+        frames = [evolution[latest(steps, step)] for steps, evolution in first.values()]
         writer.add_image(layer, side_by_side(frames), step, dataformats="HWC")
 
 
 def _write_curves(writer: SummaryWriter, store: Store, layer: str, chunks: list[int]) -> None:
-    curves: dict[int, list[np.ndarray]] = {}
-    for index in chunks:
-        steps, curve = store.read(index, "score_steps", "scores")
-        for step, scores in zip(steps, curve.T, strict=True):
-            curves.setdefault(int(step), []).append(scores[np.isfinite(scores)])
-    for step, parts in sorted(curves.items()):
-        scores = np.concatenate(parts)
+    curves = [store.read(index, "score_steps", "scores") for index in chunks]
+    for step in sorted({int(step) for steps, _ in curves for step in steps}):
+        every = np.concatenate([scores[:, latest(steps, step)] for steps, scores in curves])
+        scores = every[np.isfinite(every)]
         if len(scores):
             if np.abs(scores).max() < HISTOGRAM_END:
                 writer.add_histogram(f"score/{layer}", scores, step)

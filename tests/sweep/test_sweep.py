@@ -2,10 +2,12 @@
 
 import shutil
 
+import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.command_line import refused
-from tests.sweep.sweeps import arrays_of, records_of, same
+from tests.sweep.sweeps import arrays_of, records_of, same, write
 
 
 def test_the_screen_says_how_many_how_long_and_where(swept):
@@ -154,3 +156,37 @@ def test_bad_input_ends_with_one_message_and_no_folder(prober, tmp_path, options
 def test_a_very_large_grid_says_what_it_would_take(prober):
     ended = prober("sweep", "--grid.layers", "conv1", "--grid.seeds", "1000000")
     assert "hours" in ended.err and "GB on disk" in ended.err and "--yes" in ended.err
+
+
+def test_targets_that_settle_have_steps_of_their_own_wherever_they_are_shown(prober, tmp_path):
+    changes = {
+        "grid": {"layers": ["conv1", "conv2"], "channels": [0, 3, 7], "seeds": 2},
+        "model": {"settle": 0.01},
+        "trainer": {"max_steps": 200, "log_every_n_steps": 20, "devices": 1},
+    }
+    config = write(tmp_path, **changes)
+    ended = prober("sweep", "--config", config)
+    assert ended.code == 0, ended.err
+    folder = tmp_path / "lightning_logs" / "sweep_conv1_conv2" / "version_0"
+    records = records_of(folder)
+    steps = [record["steps"] for record in records]
+    assert {record["status"] for record in records} == {"finished"}
+    assert {record["settle"] for record in records} == {0.01}
+    assert len(set(steps)) > 2 and max(steps) < 200
+    made = 0
+    for file in sorted((folder / "chunks").glob("*.npz")):
+        with np.load(file) as chunk:
+            own = steps[made : made + len(chunk["scores"])]
+            made += len(own)
+            assert chunk["steps"][-1] == chunk["score_steps"][-1] == max(own)
+            for i, step in enumerate(own):
+                end = records[made - len(own) + i]["score_end"]
+                assert (chunk["scores"][i, chunk["score_steps"] >= step] == np.float32(end)).all()
+                later = chunk["evolution"][i, chunk["steps"] >= step]
+                assert (later == later[-1]).all()
+    events = EventAccumulator(str(folder / "tensorboard"), {"images": 0}).Reload()
+    assert events.Images("conv2")[-1].step == max(steps[6:])
+    last = events.Scalars("score_lowest/conv2")[-1]
+    assert last.value == pytest.approx(min(r["score_end"] for r in records[6:]), rel=1e-5)
+    ended = prober("sweep", "--config", config, "--resume", folder, "--model.settle", "0.02")
+    assert ended.code == 2 and "model.settle was 0.01 and is 0.02" in ended.err

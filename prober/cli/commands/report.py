@@ -38,6 +38,10 @@ GRID: dict[str, Any] = {
 Its initial images, where none are given, are those that `various_initial_images` gives."""
 
 
+SETTLE = 0.001
+"""The share of its gain by which a score of a report still has to rise, see `Method`."""
+
+
 class ReportCommand(GridCommand):
     """Gathers the evidence for every unit and writes it down, or what is missing of it."""
 
@@ -61,6 +65,7 @@ class ReportCommand(GridCommand):
             "'none'.",
         )
         parser.set_defaults({f"grid.{key}": value for key, value in GRID.items()})
+        parser.set_defaults({"model.settle": SETTLE})
 
     @override
     def run(self, cli: ProberCLI) -> int:

@@ -1,0 +1,79 @@
+"""What is made small: for many images the penalties less the scores, with each image on its own."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from prober.ascent.regularizers import Penalties
+from prober.ascent.scorer import Scorer
+from prober.ascent.targets import Target
+from prober.ascent.transforms import Draw, Transforms
+from prober.subject import Subject
+
+Measured = tuple[Tensor, Tensor, dict[str, Tensor]]
+"""Scores `[N]`, losses `[N]`, and the unweighted penalties `[N]` by name."""
+
+
+class Losses:
+    """The losses of the pictures of N targets, which do not mix.
+
+    Args:
+        subject: The frozen CNN under study.
+        targets: N targets, resolved.
+        transforms: What the pictures are transformed by before the subject sees them, or None.
+
+    Attributes:
+        compares: Whether pictures are compared with each other; then, and only then, they mix.
+        of_change: Whether a penalty needs to know where the pictures started.
+    """
+
+    def __init__(
+        self, subject: Subject, targets: Sequence[Target], transforms: Transforms | None
+    ) -> None:
+        self._subject, self._targets, self._transforms = subject, targets, transforms
+        self._scores = Scorer(subject, [target.objective for target in targets])
+        self._penalties = Penalties([target.regularizers for target in targets])
+        self.compares = self._scores.compares
+        self.of_change = self._penalties.of_change
+        self._alone: list[Scorer] = []
+
+    def of(self, numbers: Sequence[int]) -> "Losses":
+        """Returns those of some of the targets."""
+        return Losses(self._subject, [self._targets[i] for i in numbers], self._transforms)
+
+    def __call__(
+        self, pictures: Tensor, starts: Tensor | None, draw: Draw | None, exact: bool
+    ) -> Measured:
+        """Evaluates pictures.
+
+        Args:
+            pictures: `[N, C, H, W]` in [0, 1].
+            starts: `[N, C, H, W]`, what they were at the start, if a penalty is `of_change`.
+            draw: How they are transformed, which the penalties do not see; None for not at all.
+            exact: Whether each goes through the subject alone.
+        """
+        seen = self._alone_scores if exact and not self.compares else self._scores_together
+        scores = seen(pictures, draw)
+        penalties, weighted = self._penalties(pictures, starts)
+        return scores, weighted - scores, penalties
+
+    def _scores_together(self, pictures: Tensor, draw: Draw | None) -> Tensor:
+        return self._scores(self._transformed(pictures, draw))
+
+    def _alone_scores(self, pictures: Tensor, draw: Draw | None) -> Tensor:
+        # The kernels of a batch round otherwise than those of one image (matrix products, the
+        # ends of vectorized loops, memory alignment), so in float64, the exact precision, each
+        # image goes through the subject alone and in memory of its own: bit for bit as in `fit`.
+        if not self._alone:
+            self._alone = [Scorer(self._subject, [target.objective]) for target in self._targets]
+        scores = []
+        for i, picture in enumerate(pictures.split(1)):
+            seen = self._transformed(picture, None if draw is None else draw[i : i + 1])
+            scores.append(self._alone[i](seen))
+        return torch.cat(scores) if len(scores) > 1 else scores[0]
+
+    def _transformed(self, pictures: Tensor, draw: Draw | None) -> Tensor:
+        if self._transforms is None or draw is None:
+            return pictures
+        return self._transforms(pictures, draw)
