@@ -119,7 +119,7 @@ class ActivationMaximization(LightningModule):
         transforms = self.method.transforms
         self._transform = Transforms(transforms, seeds, shape) if transforms else None
         self._losses = self._losses_of_going = Losses(subject, self.targets, self._transform)
-        # One by one: the transforms of a batch round otherwise.
+        # One by one: Fourier transforms of a batch round otherwise.
         pictures = [(t.initial_image or start).make(shape, t.seed)[None] for t in self.targets]
         encoded = [self.basis.encode(picture) for picture in pictures]
         self.image = nn.Parameter(torch.cat(encoded))
@@ -173,7 +173,7 @@ class ActivationMaximization(LightningModule):
         optimizer: Any = self.optimizers()  # there is one, so it is no list
         optimizer.zero_grad()
         self.manual_backward(self.loss_of_step())
-        self._still_the_failed()
+        self._silence_the_failed()
         optimizer.step()
 
     def loss_of_step(self) -> Tensor:
@@ -279,7 +279,7 @@ class ActivationMaximization(LightningModule):
     def _decoded(self, images: Tensor) -> Tensor:
         """The pictures of images in their basis.
 
-        In float64, the exact precision, one by one: the transforms of a batch round otherwise.
+        In float64, the exact precision, one by one: Fourier transforms of a batch round otherwise.
         """
         if images.dtype == torch.float64 and len(images) > 1:
             return torch.cat([self.basis.decode(image) for image in images.split(1)])
@@ -323,7 +323,7 @@ class ActivationMaximization(LightningModule):
         self._settling.keep(here)
         self._losses_of_going = self._losses.of(self.going.tolist())
 
-    def _still_the_failed(self) -> None:
+    def _silence_the_failed(self) -> None:
         """Keeps the images of failed targets as free of NaN as they were."""
         gradient = self.image.grad
         assert gradient is not None  # every loss leads back to the image

@@ -13,7 +13,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from prober.ascent.records import as_setting, class_named, made, settings
-from prober.common.errors import InputError, check_range, check_weight
+from prober.common.errors import InputError, check_not_negative, check_range
 from prober.subject import LOGITS, Subject
 
 LONGEST_NAME = 100
@@ -38,11 +38,6 @@ class Objective(ABC):
     @abstractmethod
     def name(self) -> str:
         """What is probed, as a folder's name."""
-
-    @property
-    def unit(self) -> "Objective":
-        """The part of the objective that looks at the channel alone."""
-        return self
 
     @property
     def compares(self) -> bool:
@@ -199,7 +194,7 @@ class OfChannel(Simple):
     channel: int
 
     def __post_init__(self) -> None:
-        """Takes whole numbers of any kind."""
+        """Makes NumPy's whole numbers Python's, which JSON knows."""
         _make_ints(self, "channel")
 
     @property
@@ -272,7 +267,7 @@ class Neuron(OfChannel):
     w: int | None = None
 
     def __post_init__(self) -> None:
-        """Takes whole numbers of any kind."""
+        """Makes NumPy's whole numbers Python's, which JSON knows."""
         super().__post_init__()
         _make_ints(self, *(name for name in ("h", "w") if getattr(self, name) is not None))
 
@@ -332,7 +327,7 @@ class TopKMean(OfChannel):
     k: int = 20
 
     def __post_init__(self) -> None:
-        """Takes whole numbers of any kind."""
+        """Makes NumPy's whole numbers Python's, which JSON knows."""
         super().__post_init__()
         _make_ints(self, "k")
 
@@ -376,7 +371,7 @@ class OverAnother(Objective):
 
 @dataclass(frozen=True)
 class ClassConditional(OverAnother):
-    """Another objective plus a share of a class's logit: does the unit's digit or color win?
+    """Another objective plus a share of a class's logit: which of the two wins?
 
     Args:
         objective: The objective of the unit: ChannelMean, Neuron or TopKMean.
@@ -389,18 +384,13 @@ class ClassConditional(OverAnother):
     weight: float = 0.1
 
     def __post_init__(self) -> None:
-        """Takes whole numbers of any kind."""
+        """Makes NumPy's whole numbers Python's, which JSON knows."""
         _make_ints(self, "target_class")
 
     @property
     @override
     def name(self) -> str:
         return f"{self.objective.name}_class{self.target_class}"
-
-    @property
-    def unit(self) -> Objective:
-        """The objective without its class."""
-        return self.objective
 
     @property
     def terms(self) -> tuple[Weighted, ...]:
@@ -427,7 +417,7 @@ class ClassConditional(OverAnother):
                 "ClassConditional cannot be used with it."
             )
         check_range(f"Class {self.target_class}", self.target_class, classes, f"of {subject.name}")
-        check_weight(self)
+        check_not_negative(self, "weight")
         return replace(self, objective=self.objective.resolved(subject))
 
     @override

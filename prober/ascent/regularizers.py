@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from prober.ascent.records import Recorded, settings
-from prober.common.errors import check_weight
+from prober.common.errors import check_not_negative
 
 
 class Regularizer(Recorded):
@@ -31,7 +31,7 @@ class Regularizer(Recorded):
 
     def __post_init__(self) -> None:
         """Checks the weight."""
-        check_weight(self)
+        check_not_negative(self, "weight")
 
     @abstractmethod
     def penalties(self, images: Tensor) -> Tensor:

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import numpy as np
 import torch
 from lightning.pytorch import Trainer
 
 from prober.ascent.module import ActivationMaximization, Measures
+from prober.common.typed_json import finite
 
 
 def target_records(
@@ -40,7 +40,7 @@ def target_records(
                 "steps": settled_at if settled_at >= 0 else trainer.global_step,
                 "dead": status["status"] == "finished" and not excited,
                 **{
-                    f"{name}_{when}": _number(getattr(measures, name)[i].item())
+                    f"{name}_{when}": finite(getattr(measures, name)[i].item())
                     for name in ("score", "loss")
                     for when, measures in (("start", module.start), ("end", end))
                 },
@@ -63,8 +63,3 @@ def target_records(
 def _decimals(values: torch.Tensor) -> list[float]:
     """The shortest numbers that are these in float32: 0.4, not 0.4000000059604645."""
     return [float(str(value)) for value in values.detach().flatten().float().cpu().numpy()]
-
-
-def _number(value: float) -> float | None:
-    """JSON knows no NaN and no infinity."""
-    return value if np.isfinite(value) else None

@@ -43,6 +43,9 @@ class Command(ABC):
     def add_arguments(self, cli: ProberCLI, parser: ProberParser) -> None:
         """Adds its options and sets their defaults.
 
+        LightningCLI writes `seed_everything` into the config of every command, so it must be among
+        them: `cli.add_default_arguments_to_parser` adds it.
+
         Args:
             cli: Has the options that LightningCLI knows, to be added if the command takes them.
             parser: The command's own parser.

@@ -1,4 +1,4 @@
-"""YAML that would take for ever, or does not say what it seems to, is not read."""
+"""YAML that would take for ever to read, or says a key twice, is refused."""
 
 import math
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ DEEPEST = 64
 
 
 @dataclass
-class _Open:
+class _OpenCollection:
     """A list or a mapping that has begun.
 
     Attributes:
@@ -27,7 +27,7 @@ class _Open:
         size: How many keys and values it holds so far.
         height: How many lists and mappings stand within each other in it so far.
         keys: The keys of a mapping so far.
-        turn: Counts keys and values, so that a mapping's next one is a key if it is even.
+        items_seen: Counts keys and values, so that a mapping's next one is a key if it is even.
     """
 
     anchor: str | None
@@ -35,7 +35,7 @@ class _Open:
     size: float = 1
     height: int = 0
     keys: set[str] = field(default_factory=set)
-    turn: int = 0
+    items_seen: int = 0
 
 
 def check_yaml(text: str) -> None:
@@ -51,7 +51,7 @@ def check_yaml(text: str) -> None:
     if len(text) > MOST_OF_YAML:
         raise yaml.YAMLError(f"it is longer than {MOST_OF_YAML // 2**20} MB.")
     anchored: dict[str, tuple[float, int]] = {}
-    path = [_Open(None, mapping=False)]
+    path = [_OpenCollection(None, mapping=False)]
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         outer = path[-1]
         size, height = 1.0, 0
@@ -71,7 +71,9 @@ def check_yaml(text: str) -> None:
             if isinstance(event, yaml.CollectionStartEvent):
                 if event.anchor:
                     anchored[event.anchor] = math.inf, 0  # until it ends
-                path.append(_Open(event.anchor, isinstance(event, yaml.MappingStartEvent)))
+                path.append(
+                    _OpenCollection(event.anchor, isinstance(event, yaml.MappingStartEvent))
+                )
                 size = 0  # is added when it ends
         outer.size += size
         outer.height = max(outer.height, height)
@@ -86,10 +88,10 @@ def check_yaml(text: str) -> None:
             raise yaml.YAMLError(f"its keys and lists stand more than {DEEPEST} deep.")
 
 
-def _note_key(outer: _Open, event: yaml.NodeEvent) -> None:
+def _note_key(outer: _OpenCollection, event: yaml.NodeEvent) -> None:
     """Notes whether the next thing in a mapping is a key, and that it is there once."""
-    key = outer.mapping and outer.turn % 2 == 0 and isinstance(event, yaml.ScalarEvent)
-    outer.turn += 1
+    key = outer.mapping and outer.items_seen % 2 == 0 and isinstance(event, yaml.ScalarEvent)
+    outer.items_seen += 1
     if key and event.value != "<<":
         if event.value in outer.keys:
             line = event.start_mark.line + 1

@@ -66,14 +66,6 @@ def check_not_negative(owner: object, name: str) -> None:
         raise InputError(f"{name} of {type(owner).__name__} is {value}; it must be 0 or more.")
 
 
-def check_weight(owner: Any) -> None:
-    """Raises an InputError unless the `weight` of an object is a finite number of 0 or more."""
-    if not is_number(owner.weight, 0):
-        raise InputError(
-            f"The weight of {type(owner).__name__} is {owner.weight}; it must be 0 or more."
-        )
-
-
 def check_kind(name: str, given: object, kind: type, example: str) -> None:
     """Raises an InputError with an example unless something given is an instance of a kind."""
     if not isinstance(given, kind):

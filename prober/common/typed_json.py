@@ -6,6 +6,7 @@ value. A field whose key in the file is no good name in Python says so:
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
@@ -35,6 +36,11 @@ def keys(kind: type) -> dict[str, str]:
         if isinstance(extra, Key)
     }
     return {each.name: named.get(each.name, each.name) for each in fields(kind)}
+
+
+def finite(value: float) -> float | None:
+    """Returns a number, or None for what JSON does not know: NaN and infinity."""
+    return value if math.isfinite(value) else None
 
 
 def to_plain(value: Any) -> Any:

@@ -38,7 +38,7 @@ def push_away(
 ) -> Tensor:
     """Makes starts that excite their unit and look unlike what is known to excite it.
 
-    The diversity term is the likeness, after Olah et al., "Feature SweepPicture" (2017), but of
+    The diversity term is the likeness, after Olah et al., "Feature visualization" (2017), but of
     descriptors that ignore position: the mean color and the structure tensor of the field.
 
     Args:
@@ -50,9 +50,8 @@ def push_away(
         seed: Of the noise.
         leaky: Whether ReLUs let the gradient through, see `awaken`: to what else excites a unit
             there may lead no gradient from here.
-        method: How images are optimized, resolved; what the starts lead to is optimized alike. A
-            start that may do what the others may not, such as to excite its unit as long as no
-            pixel moves, would pass for the best picture, and no other would come near to it.
+        method: How images are optimized, resolved: as the rest, or a start that need not be robust
+            to being moved would win by that alone.
 
     Returns:
         `[N, C, H, W]` in [0, 1].

@@ -39,14 +39,14 @@ class Dealer:
         classes: The classes that have a color of their own, two or more; or none.
         donors: For each of `classes` the images whose color is typical of it; if there are none,
             one entry, all images.
-        can: `[N]`, which images have all of the roles.
+        dealable: `[N]`, which images have all of the roles.
     """
 
     palettes: Palettes
     roles: Tensor
     classes: list[int]
     donors: list[Tensor]
-    can: Tensor
+    dealable: Tensor
 
     def drawn(self, number: int) -> Tensor:
         """Draws whose colors the images get, `[N]`: of entry `number` of `donors`, always the same.
@@ -56,7 +56,7 @@ class Dealer:
         """
         generator = torch.Generator().manual_seed(number)
         donors = self.donors[number if self.classes else 0]
-        drawn = donors[torch.randint(len(donors), self.can.shape, generator=generator)]
+        drawn = donors[torch.randint(len(donors), self.dealable.shape, generator=generator)]
         if self.classes:
             drawn[donors] = donors
         return drawn
@@ -87,16 +87,16 @@ def dealer_of(palettes: Palettes, labels: Tensor, classes: int) -> Dealer | None
         carrying = [
             role
             for role in range(there.shape[1])
-            if _named_right(colors[:, [role]], there[:, role], labels, classes)
+            if _carries_class(colors[:, [role]], there[:, role], labels, classes)
         ]
         if carrying:
             roles = torch.tensor(carrying)
-            can = there[:, roles].all(1) & (labels >= 0)
-            named = _named(colors[:, roles], can, labels, classes)
-            own = _own(named, can, labels, classes)
+            dealable = there[:, roles].all(1) & (labels >= 0)
+            named = _named(colors[:, roles], dealable, labels, classes)
+            own = _own(named, dealable, labels, classes)
             if len(own) >= 2:
                 donors = [((named == k) & (labels == k)).nonzero()[:, 0] for k in own]
-                return Dealer(palettes, roles, own, donors, can)
+                return Dealer(palettes, roles, own, donors, dealable)
     chroma = colors - colors.mean(2, keepdim=True)
     free = [
         role
@@ -107,48 +107,48 @@ def dealer_of(palettes: Palettes, labels: Tensor, classes: int) -> Dealer | None
     if not free or there.sum(1).float().median() > FREE_COLORS:
         return None
     roles = torch.tensor(free)
-    can = there[:, roles].all(1)
-    return Dealer(palettes, roles, [], [can.nonzero()[:, 0]], can)
+    dealable = there[:, roles].all(1)
+    return Dealer(palettes, roles, [], [dealable.nonzero()[:, 0]], dealable)
 
 
-def _named(colors: Tensor, can: Tensor, labels: Tensor, classes: int) -> Tensor:
+def _named(colors: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> Tensor:
     """The class that the color of each image names, `[N]`, by those of the others; -1 if none.
 
     Args:
         colors: `[N, roles, 3]`.
-        can: `[N]`, which images have them.
+        dealable: `[N]`, which images have them.
         labels: `[N]`.
         classes: How many classes there are.
     """
     named = torch.full_like(labels, -1)
-    own, counts = labels[can], labels[can].bincount(minlength=classes)
+    own, counts = labels[dealable], labels[dealable].bincount(minlength=classes)
     if len(own) < 2:
         return named
     generator = torch.Generator().manual_seed(0)
-    points = colors[can].flatten(1)
+    points = colors[dealable].flatten(1)
     points = points + SAME_COLOR * torch.randn(points.shape, generator=generator)
     away = torch.cdist(points, points).fill_diagonal_(torch.inf)
     usual = int(counts[counts > 0].median())
     neighbors = min(max(1, usual // 2), MOST_NEIGHBORS, len(own) - 1)
     near = own[away.topk(neighbors, largest=False).indices]
     votes = torch.nn.functional.one_hot(near, classes).sum(1) / counts.clamp_min(1)
-    named[can] = votes.argmax(1)
+    named[dealable] = votes.argmax(1)
     return named
 
 
-def _named_right(colors: Tensor, can: Tensor, labels: Tensor, classes: int) -> bool:
-    can = can & (labels >= 0)
-    right = (_named(colors, can, labels, classes) == labels)[can].float()
-    own = labels[can]
+def _carries_class(colors: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> bool:
+    dealable = dealable & (labels >= 0)
+    right = (_named(colors, dealable, labels, classes) == labels)[dealable].float()
+    own = labels[dealable]
     rates = [right[own == k].mean().item() for k in range(classes) if (own == k).any()]
     return sum(rates) / classes >= _from_chance(CARRIES_CLASS, classes)
 
 
-def _own(named: Tensor, can: Tensor, labels: Tensor, classes: int) -> list[int]:
+def _own(named: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> list[int]:
     """The classes that have a color of their own."""
     own = []
     for k in range(classes):
-        mine = named[can & (labels == k)]
+        mine = named[dealable & (labels == k)]
         rate = (mine == k).float().mean().item() if len(mine) else 0.0
         sure = len(mine) > 0 and wilson(rate, len(mine))[0] > 1 / classes
         if sure and rate >= _from_chance(OWN_COLOR, classes):

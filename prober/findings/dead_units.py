@@ -1,4 +1,4 @@
-"""Dead units: such that nothing which was tried makes a difference to."""
+"""Dead units: those to which nothing that was tried makes a difference."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ from prober.findings.windows import Window
 from prober.subject import Subject
 
 LEAST_DIFFERENCE = 1e-6
-"""A unit whose responses all lie this near to each other, relative to their size, looks dead."""
+"""A unit looks dead if its responses lie this near to each other, relative to their size, …"""
 
 ROUNDINGS = 20
-"""Or if they lie apart by no more than this many times what rounding was seen to move them by."""
+"""… or no farther apart than so many times what rounding was seen to move them by."""
 
 
 def looks_dead(responses: Tensor, rounding: Tensor) -> bool:
@@ -73,6 +73,7 @@ def split_dead(
     """
     suspects = list(units)
     for tried in answered:
+        # Images that all move it alike look still but beside one that does not.
         with_one_flat = torch.cat([tried, answered[0][:1]])
         suspects = [
             unit

@@ -6,7 +6,6 @@ not known is `null`. Paths are relative to the folder of the `findings.json` tha
 """
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from prober.common.files import write_whole
-from prober.common.typed_json import Key, read_json, to_plain
+from prober.common.typed_json import Key, finite, read_json, to_plain
 
 FINDINGS_FILE = "findings.json"
 
@@ -541,11 +540,6 @@ class Finding:
     def name(self) -> str:
         """Its name: `conv2/3`, or `conv2/3/7,7` for a neuron."""
         return f"{self.layer}/{self.key}"
-
-
-def finite(value: float) -> float | None:
-    """Returns a number, or None for what JSON does not know: NaN and infinity."""
-    return value if math.isfinite(value) else None
 
 
 def save_findings(findings: Sequence[Finding], folder: Path) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 from prober.common.colors import hue_to_rgb
 from prober.common.drawn_inputs import drawn
 from prober.common.pictures import shrunk, sprite
+from prober.common.typed_json import finite
 from prober.findings.finding import (
     ClassEvidence,
     ClassLogit,
@@ -18,7 +19,6 @@ from prober.findings.finding import (
     Score,
     UsedShares,
     Variance,
-    finite,
 )
 from prober.findings.picture_folder import CELL_SIDE, PictureFolder
 from prober.findings.real_responses import LOGIT_SITE, SIX_HUES, RealResponses

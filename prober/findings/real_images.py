@@ -54,7 +54,9 @@ class RealImages(LabelledImages):
     @property
     def dealable(self) -> Tensor:
         """Which images can be shown in another's color, `[N]`."""
-        return self.dealer.can if self.dealer else torch.zeros(len(self.images), dtype=torch.bool)
+        return (
+            self.dealer.dealable if self.dealer else torch.zeros(len(self.images), dtype=torch.bool)
+        )
 
     @property
     def class_colors(self) -> Tensor:

@@ -167,7 +167,7 @@ class Made:
         store: Where they are.
         records: What came of each.
         missing: How many are missing.
-        now: How many were made now.
+        made_now: How many were made now.
         seconds: How long that took.
         ended: `DONE`, or `INTERRUPTED` by Ctrl-C.
     """
@@ -175,7 +175,7 @@ class Made:
     store: Store
     records: list[dict[str, Any]]
     missing: int
-    now: int
+    made_now: int
     seconds: float
     ended: int
 
@@ -186,9 +186,9 @@ class Made:
         write_tensorboard(self.store, targets)
         dead = sum(record["dead"] for record in self.records)
         failed = [record for record in self.records if record["status"] == "failed"]
-        if self.now:
-            each = self.seconds / self.now
-            print(f"{self.now} targets in {self.seconds:.1f} s, {each:.3f} s each.")
+        if self.made_now:
+            each = self.seconds / self.made_now
+            print(f"{self.made_now} targets in {self.seconds:.1f} s, {each:.3f} s each.")
         print(
             f"{len(self.records)} of {len(targets)} targets done, {dead} dead, "
             f"{len(failed)} failed."
@@ -257,7 +257,7 @@ def make_pictures(job: Job, folder: Path, config: Config, begun: bool) -> Made:
         store=store,
         records=records,
         missing=total - len(records) if job.processes.first else 0,
-        now=len(records) - before,
+        made_now=len(records) - before,
         seconds=seconds,
         ended=ended,
     )

@@ -9,7 +9,6 @@ from prober.common.errors import (
     check_kinds,
     check_not_negative,
     check_range,
-    check_weight,
     listed,
     suggestion,
 )
@@ -55,11 +54,8 @@ class Owner:
 def test_what_may_not_be_negative_is_told(value):
     for good in (0, 1e-300, 7):
         check_not_negative(Owner(good), "weight")
-        check_weight(Owner(good))
     with pytest.raises(InputError, match=f"weight of Owner is {value}; it must be 0 or more"):
         check_not_negative(Owner(value), "weight")
-    with pytest.raises(InputError, match=f"The weight of Owner is {value}; it must be 0 or more"):
-        check_weight(Owner(value))
 
 
 @pytest.mark.parametrize(

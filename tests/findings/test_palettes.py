@@ -62,7 +62,7 @@ def test_white_strokes_stay_white_on_a_colored_ground():
 def test_a_class_whose_color_cannot_be_told_from_strokes_does_not_switch_the_question_off():
     data = real("gray, dark, pale patch", 1.0)
     assert set(data.colored_classes) >= set(range(3, 10))
-    can = data.dealer.can
+    can = data.dealer.dealable
     away = (data.dealt(0) - painted("gray, dark, pale patch", data.colored_classes[0])).abs()
     assert can.float().mean() >= 0.65 and away[can].mean() < 0.01
 
