@@ -46,7 +46,7 @@ def maxima_nearby(
     neutral = maxima.neutral.item()
     own = cut.scores(fields, [channel])[:, 0]
     top, top_score = _climbed(cut, channel, fields, LAST_STEP)
-    inside = (_lowest(cut, channel, fields, top) - neutral) >= FACET_VALLEY * (own - neutral)
+    inside = (lowest_between(cut, channel, fields, top) - neutral) >= FACET_VALLEY * (own - neutral)
     top = torch.where(inside[:, None, None, None], top, fields)
     reached = [torch.where(inside, top_score, own)]
     mean = _mean_color(cut, channel, fields)
@@ -60,7 +60,7 @@ def maxima_nearby(
         scores = (near_score, maxima.scores[number].expand(len(fields)))
         for field, score in zip((near.expand(-1, *cut.shape), best), scores, strict=True):
             lower = torch.minimum(score, reached[0]) - neutral
-            same = _lowest(cut, channel, top, field) - neutral >= FACET_VALLEY * lower
+            same = lowest_between(cut, channel, top, field) - neutral >= FACET_VALLEY * lower
             better = same & (score > found)
             found = torch.where(better, score, found)
             if number == 2:
@@ -93,7 +93,7 @@ def _climbed(cut: CutCNN, channel: int, fields: Tensor, last: float) -> tuple[Te
     return found, score
 
 
-def _lowest(cut: CutCNN, channel: int, ones: Tensor, others: Tensor) -> Tensor:
+def lowest_between(cut: CutCNN, channel: int, ones: Tensor, others: Tensor) -> Tensor:
     """The lowest scores `[N]` on the straight lines between fields `[N, C, h, w]`."""
     between = torch.cat([torch.lerp(ones, others, blend) for blend in BLENDS])
     return cut.scores(between, [channel])[:, 0].view(len(BLENDS), -1).amin(0)

@@ -12,7 +12,7 @@ from prober.findings.cut_cnn import CutCNN
 from prober.findings.finding import Shares
 from prober.findings.kinds import shares_of
 from prober.findings.maxima import FourMaxima
-from prober.findings.nearby_maxima import maxima_nearby
+from prober.findings.nearby_maxima import FACET_VALLEY, lowest_between, maxima_nearby
 from prober.findings.preferences import local_hue, local_orientation
 from prober.findings.responses import scores
 from prober.findings.windows import Window
@@ -46,7 +46,8 @@ class Optima:
         score: `[N]`.
         neutral: The score of mid gray.
         reached: `[N, 4]`, the largest scores with and without color and shape that can be reached
-            from each image without leaving its facet, see `nearby_maxima`.
+            from each image without leaving its facet, see `nearby_maxima`; of an image that is of
+            the best one's facet, those of the best one.
         flat_color: `[N, C]`, the color of the flat image that reached most.
         near: What the unit prefers near them.
     """
@@ -95,11 +96,22 @@ def measure_optima(
         channel: Its channel.
     """
     objectives = [objective] * len(images)
-    reached, flat_color = maxima_nearby(cut, channel, images, maxima)
+    score, neutral = scores(subject, objectives, images).double(), maxima.neutral.item()
+    best = int(score.argmax())
+    # Where no valley lies between an image and the best one, it is of the same facet whatever is
+    # near it, which is what costs most to find out.
+    fields = cut.crop(images)
+    lowest = lowest_between(cut, channel, fields[[best]].expand_as(fields), fields).double()
+    apart = lowest - neutral < FACET_VALLEY * (score - neutral)
+    apart[best] = True
+    found, colors = maxima_nearby(cut, channel, images[apart], maxima)
+    own = apart.cumsum(0) - 1  # where what is apart is found
+    of = own.where(apart, own[best])
+    reached, flat_color = found[of], colors[of]
     return Optima(
         images=images,
-        score=scores(subject, objectives, images).double(),
-        neutral=maxima.neutral.item(),
+        score=score,
+        neutral=neutral,
         reached=reached,
         flat_color=flat_color,
         near=preferences(subject, objectives, images, window),

@@ -77,8 +77,8 @@ def test_what_can_be_reached_in_a_linear_unit_is_its_maxima(atom):
     assert found.reached[0].tolist() == pytest.approx(np.array(expected) + bias, abs=1e-3)
 
 
-def test_what_is_reached_across_a_valley_is_of_another_facet():
-    hue, stroke = HUES[0], STROKES[0]
+def either(hue, stroke):
+    """A subject whose only unit is excited by either of two things, and the unit's maxima."""
     conv = nn.Conv2d(3, 2, SIDE, bias=False)
     conv.weight = nn.Parameter(torch.from_numpy(np.stack([hue.kernel, stroke.kernel])).float())
 
@@ -91,13 +91,41 @@ def test_what_is_reached_across_a_valley_is_of_another_facet():
             return self.unit(self.detectors(x).amax(1, keepdim=True))
 
     subject = Subject(Either(), input_shape=(3, SIDE, SIDE))
-    maxima = find_maxima(subject, "unit", [0], WINDOW).of(0)
+    return subject, find_maxima(subject, "unit", [0], WINDOW).of(0)
+
+
+def test_what_is_reached_across_a_valley_is_of_another_facet():
+    hue, stroke = HUES[0], STROKES[0]
+    subject, maxima = either(hue, stroke)
     assert maxima.shares[3] < -0.5
     cut = CutCNN(subject, "unit", WINDOW)
     images = torch.from_numpy(np.stack([hue.optimum(), stroke.optimum()])).float()
     reached, _ = maxima_nearby(cut, 0, images, maxima)
     kinds = [kind_of(Shares(*row))[0] for row in shares_of(maxima.neutral, reached).tolist()]
     assert kinds == ["color", "shape"]
+
+
+def test_an_image_without_a_valley_to_the_best_shares_what_the_best_reaches():
+    hue = HUES[0]
+    best = torch.from_numpy(hue.optimum()).float()
+    images = torch.stack([torch.lerp(torch.full_like(best, 0.5), best, 0.6), best])
+    subject = detector(hue.kernel)
+    maxima = find_maxima(subject, "0", [0], WINDOW).of(0)
+    cut = CutCNN(subject, "0", WINDOW)
+    found = measure_optima(subject, Neuron("0", 0, 0, 0), images, WINDOW, cut, maxima, 0)
+    assert found.score[0] < found.score[1]
+    assert torch.equal(found.reached[0], found.reached[1])
+    assert torch.equal(found.flat_color[0], found.flat_color[1])
+
+
+def test_an_image_across_a_valley_reaches_what_is_its_own():
+    hue, stroke = HUES[0], STROKES[0]
+    subject, maxima = either(hue, stroke)
+    cut = CutCNN(subject, "unit", WINDOW)
+    images = torch.from_numpy(np.stack([hue.optimum(), stroke.optimum(), hue.optimum()])).float()
+    objective = Neuron("unit", 0, 0, 0)
+    found = measure_optima(subject, objective, images, WINDOW, cut, maxima, 0)
+    assert [kind_of(own)[0] for own in found.shares] == ["color", "shape", "color"]
 
 
 def test_a_gray_image_has_no_hue_and_a_unit_of_one_pixel_no_orientation():
