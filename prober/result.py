@@ -22,9 +22,10 @@ from prober.common.drawing import (
     paste_framed,
     text_block,
 )
-from prober.common.drawn_inputs import drawn_one
+from prober.common.drawn_inputs import drawn_one, slices
 from prober.common.errors import InputError
 from prober.common.files import expanded, npy, safe_name, write_whole
+from prober.common.inputs import Kind, kind_of
 from prober.common.pictures import enlarge, gif, png, shrunk
 
 CELL = 168
@@ -94,7 +95,8 @@ class Visualization:
         Args:
             path: `.png` for the enlarged picture, `.npy` for the array, or a folder (a name
                 without an ending, or that ends in `/`), which gets `final.png`, `final.npy`,
-                `record.json` and `evolution.gif`, as that of a run has them.
+                `record.json` and `evolution.gif`, as that of a run has them; of a volume
+                `slices.gif`, too.
 
         Raises:
             InputError: The path has another ending.
@@ -140,6 +142,9 @@ class Visualization:
         write_whole(folder / "final.npy", npy(self.array))
         write_whole(folder / "final.png", png(enlarge(self._pixels)))
         write_whole(folder / "record.json", record)
+        if kind_of(self.array.shape) is Kind.VOLUME:
+            through = [enlarge(each) for each in slices(torch.from_numpy(self.array))]
+            write_whole(folder / "slices.gif", gif(through))
         frames = [enlarge(frame) for frame in self.evolution.frames]
         write_whole(folder / "evolution.gif", gif(frames))
 

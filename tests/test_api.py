@@ -429,7 +429,10 @@ def test_large_images_are_made_as_large_images_are():
         ({"targets": Diversity("conv2")}, "compares the images of several seeds; give seeds=4"),
         ({"targets": ClassConditional(ChannelMean("conv2", 3), 12)}, "Class 12 is out of range"),
         ({"model": "resnet18"}, "The model is a str; give an nn.Module or a Subject."),
-        ({"model": nn.Linear(7, 3)}, "Linear takes no image of a usual shape; give input_shape="),
+        (
+            {"model": nn.Conv2d(3, 1, 700)},
+            "Conv2d takes no input of a usual shape; give input_shape=",
+        ),
         ({"model": Fixed(33)}, "Of [3, 32, 32] it said: 33 pixels, please"),
         ({"input_shape": (3, 64, 64)}, "ReferenceCNN"),
         ({"mean": [0.5]}, "mean [0.5] has 1 values for an input of 3 channels."),

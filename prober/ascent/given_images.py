@@ -14,6 +14,7 @@ from torch import Tensor
 from prober.common.colors import hue_to_rgb
 from prober.common.errors import InputError
 from prober.common.files import read_npy
+from prober.common.inputs import Shape
 from prober.subject.reference import HUES, load_digits, matching_hues
 
 DIGITS = "digits"
@@ -48,7 +49,7 @@ class LabelledImages:
 
 def read_images(
     given: str | LightningDataModule,
-    shape: tuple[int, int, int],
+    shape: Shape,
     key: str = "data",
     resize: bool = True,
 ) -> LabelledImages:
@@ -73,9 +74,7 @@ def read_images(
         raise InputError(f"{key}: {error}") from error
 
 
-def _read(
-    given: str | LightningDataModule, shape: tuple[int, int, int], resize: bool
-) -> LabelledImages:
+def _read(given: str | LightningDataModule, shape: Shape, resize: bool) -> LabelledImages:
     if isinstance(given, LightningDataModule):
         return _of_datamodule(given, shape)
     if given == DIGITS:
@@ -117,7 +116,7 @@ def _imported(path: str) -> LightningDataModule | None:
         raise InputError(f"{path} cannot be built: {error}") from error
 
 
-def _of_folder(folder: Path, shape: tuple[int, int, int], resize: bool) -> LabelledImages:
+def _of_folder(folder: Path, shape: Shape, resize: bool) -> LabelledImages:
     if not folder.is_dir():
         raise InputError(
             f"there is no folder '{folder}'. Give a folder of images (subfolders are classes), an "
@@ -148,7 +147,7 @@ def _of_folder(folder: Path, shape: tuple[int, int, int], resize: bool) -> Label
     return LabelledImages(name, torch.stack(images), torch.tensor(labels), classes, skipped)
 
 
-def read_picture(file: Path, shape: tuple[int, int, int], resize: bool = True) -> Tensor:
+def read_picture(file: Path, shape: Shape, resize: bool = True) -> Tensor:
     """Reads one picture.
 
     Args:
@@ -189,7 +188,7 @@ def read_picture(file: Path, shape: tuple[int, int, int], resize: bool = True) -
     return image[None] if image.ndim == 2 else image.movedim(2, 0)
 
 
-def _of_array(file: Path, shape: tuple[int, int, int]) -> LabelledImages:
+def _of_array(file: Path, shape: Shape) -> LabelledImages:
     images = read_npy(file, "an array of images")
     if images.ndim != 4 or list(images.shape[1:]) != list(shape) or not len(images):
         raise InputError(
@@ -202,7 +201,7 @@ def _of_array(file: Path, shape: tuple[int, int, int]) -> LabelledImages:
     return LabelledImages(f"{len(images):,} images of {file.name}", images, labels, [])
 
 
-def _of_datamodule(module: LightningDataModule, shape: tuple[int, int, int]) -> LabelledImages:
+def _of_datamodule(module: LightningDataModule, shape: Shape) -> LabelledImages:
     name = f"images of {type(module).__name__}"
     try:
         module.prepare_data()
@@ -238,12 +237,12 @@ def _of_datamodule(module: LightningDataModule, shape: tuple[int, int, int]) -> 
     return LabelledImages(f"{len(found):,} {name}", found, classes, [str(i) for i in range(number)])
 
 
-def _most(shape: tuple[int, int, int]) -> int:
+def _most(shape: Shape) -> int:
     """How many images of a shape are taken at the most."""
     return max(1, min(MOST_IMAGES, MOST_IMAGE_BYTES // (4 * math.prod(shape))))
 
 
-def _thinned(items: list, shape: tuple[int, int, int]) -> list:
+def _thinned(items: list, shape: Shape) -> list:
     most = _most(shape)
     if len(items) <= most:
         return items

@@ -7,9 +7,10 @@ import torch
 
 from prober.ascent.method import is_large
 from prober.common.errors import InputError
+from prober.common.inputs import Shape
 
 
-def accelerator_for(asked: str, shape: tuple[int, int, int], precision: Any) -> str:
+def accelerator_for(asked: str, shape: Shape, precision: Any) -> str:
     """Chooses what computes.
 
     A GPU is used where it is asked for, and, where nothing is, for large images if there is one of
@@ -64,7 +65,7 @@ def free_cores() -> int:
         return os.cpu_count() or 1
 
 
-def threads_for(shape: tuple[int, int, int], threads: int) -> int:
+def threads_for(shape: Shape, threads: int) -> int:
     """Returns how many threads of torch are good for images of a size.
 
     A small image gains nothing from a second thread (measured at 28 px: 5 %), but two threads that

@@ -15,6 +15,7 @@ from prober.ascent.starts import (
 )
 from prober.ascent.transforms import Jitter, Rotation, Scale, Transform, robust
 from prober.common.errors import InputError, check_kind, check_kinds, is_number
+from prober.common.inputs import Kind, Shape, kind_of
 
 LARGE = 64
 """Images whose height and width are of so many pixels, or more, are large ones.
@@ -97,7 +98,7 @@ class Method:
             }
         )
 
-    def resolved(self, shape: tuple[int, int, int]) -> Self:
+    def resolved(self, shape: Shape) -> Self:
         """Returns the method with everything settled that depends on the images' size.
 
         Args:
@@ -114,22 +115,26 @@ class Method:
         )
 
 
-def is_large(shape: tuple[int, int, int]) -> bool:
-    """Tells whether images `[C, H, W]` are large ones."""
-    return min(shape[1:]) >= LARGE
+def is_large(shape: Shape) -> bool:
+    """Tells whether images `[C, H, W]` are large ones; of volumes, whether their slices are."""
+    return min(shape[1:][-2:], default=0) >= LARGE
 
 
-def gentle_transforms(shape: tuple[int, int, int]) -> tuple[Transform, ...]:
+def gentle_transforms(shape: Shape) -> tuple[Transform, ...]:
     """What suits a neuron, which wants something at its place, as the others suit a channel.
 
     To be moved by more than a stroke's width, as large pictures are by default, would blur whatever
     fine strokes it wants; not to be moved at all lets high frequencies have their way.
     """
-    return (Jitter(2), Scale(0.95, 1.05), Rotation(5.0)) if is_large(shape) else ()
+    if not is_large(shape):
+        return ()
+    turned = () if kind_of(shape) is Kind.SIGNAL else (Rotation(5.0),)
+    return Jitter(2), Scale(0.95, 1.05), *turned
 
 
-def various_initial_images(shape: tuple[int, int, int]) -> list[InitialImage]:
+def various_initial_images(shape: Shape) -> list[InitialImage]:
     """Initial images that lead to different optima, where a unit has several."""
     if is_large(shape):
-        return [PinkNoise(), PinkNoise(contrast=0.25), LowFrequencyNoise(sigma=min(shape[1:]) / 16)]
+        sigma = min(shape[1:]) / 16
+        return [PinkNoise(), PinkNoise(contrast=0.25), LowFrequencyNoise(sigma=sigma)]
     return [GaussianNoise(), GrayNoise(), LowFrequencyNoise()]

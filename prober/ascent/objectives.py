@@ -256,60 +256,75 @@ class Neuron(OfChannel):
     Args:
         layer: Name of the layer.
         channel: Index of the channel.
-        h: Row of the neuron; the middle row where none is given. Of tokens, the token.
-        w: Column of the neuron; the middle column where none is given. Of tokens, 0.
+        h: Row of the neuron; the middle row where none is given. Of tokens, the token; of signals,
+            the place.
+        w: Column of the neuron; the middle column where none is given. Of tokens and signals, 0.
+        d: Of volumes, the slice of the neuron; the middle slice where none is given.
     """
 
-    of_image: ClassVar[frozenset[str]] = frozenset({"channel", "h", "w"})
+    of_image: ClassVar[frozenset[str]] = frozenset({"channel", "h", "w", "d"})
     layer: str
     channel: int
     h: int | None = None
     w: int | None = None
+    d: int | None = None
 
     def __post_init__(self) -> None:
         """Makes NumPy's whole numbers Python's, which JSON knows."""
         super().__post_init__()
-        _make_ints(self, *(name for name in ("h", "w") if getattr(self, name) is not None))
+        _make_ints(self, *(name for name in ("h", "w", "d") if getattr(self, name) is not None))
+
+    @property
+    def position(self) -> tuple[int | None, ...]:
+        """`(h, w)`, or of a volume `(d, h, w)`."""
+        return (self.h, self.w) if self.d is None else (self.d, self.h, self.w)
 
     @property
     @override
     def name(self) -> str:
-        return f"{self.layer}_ch{self.channel}_h{self.h}_w{self.w}"
+        of_slice = "" if self.d is None else f"_d{self.d}"
+        return f"{self.layer}_ch{self.channel}{of_slice}_h{self.h}_w{self.w}"
 
     @property
     @override
     def variant(self) -> str:
-        return f"h{self.h:02d}_w{self.w:02d}"
+        of_slice = "" if self.d is None else f"d{self.d:02d}_"
+        return f"{of_slice}h{self.h:02d}_w{self.w:02d}"
 
     @override
     def resolved(self, subject: Subject) -> Self:
         """Fills in the middle where no position is given."""
         super().resolved(subject)
-        rows, columns = _map_size(subject, self.layer)
-        h = rows // 2 if self.h is None else self.h
-        w = columns // 2 if self.w is None else self.w
-        for key, index, size in (("h", h, rows), ("w", w, columns)):
-            check_range(f"Position {key} = {index}", index, size, f"of the map of '{self.layer}'")
-        return replace(self, h=h, w=w)
+        sides = dict(zip("whd", reversed(_map_size(subject, self.layer)), strict=False))
+        if self.d is not None and "d" not in sides:
+            raise InputError(f"Position d = {self.d}: the map of '{self.layer}' has no slices.")
+        own = {"d": self.d, "h": self.h, "w": self.w}
+        position = {key: size // 2 if own[key] is None else own[key] for key, size in sides.items()}
+        for key in sorted(position):
+            index, where = position[key], f"of the map of '{self.layer}'"
+            assert index is not None
+            check_range(f"Position {key} = {index}", index, sides[key], where)
+        h, w, d = (position.get(key) for key in "hwd")
+        return replace(self, h=h, w=w, d=d)
 
     @override
     def record(self) -> dict[str, Any]:
-        """The position stands in it as `[h, w]`."""
-        record = super().record() | {"position": [self.h, self.w]}
-        return {key: value for key, value in record.items() if key not in ("h", "w")}
+        """The position stands in it as `[h, w]`, of a volume as `[d, h, w]`."""
+        record = super().record() | {"position": list(self.position)}
+        return {key: value for key, value in record.items() if key not in ("h", "w", "d")}
 
     @classmethod
     @override
     def settings_of(cls, record: Mapping[str, Any]) -> dict[str, Any]:
-        h, w = record["position"]
-        return super().settings_of({**record, "h": h, "w": w})
+        *d, h, w = record["position"]
+        return super().settings_of({**record, "h": h, "w": w, "d": d[0] if d else None})
 
     @override
     def scores(self, maps: Tensor, alike: Sequence[Self]) -> Tensor:
-        if len({(neuron.h, neuron.w) for neuron in alike}) == 1:
-            return maps[:, self.h, self.w]
-        rows, columns = torch.tensor([(n.h, n.w) for n in alike], device=maps.device).unbind(1)
-        return maps[torch.arange(len(maps), device=maps.device), rows, columns]
+        if len({neuron.position for neuron in alike}) == 1:
+            return maps[:, *self.position]
+        places = torch.tensor([neuron.position for neuron in alike], device=maps.device).unbind(1)
+        return maps[torch.arange(len(maps), device=maps.device), *places]
 
 
 @dataclass(frozen=True)
@@ -340,11 +355,11 @@ class TopKMean(OfChannel):
     def resolved(self, subject: Subject) -> Self:
         """Checks k against the map."""
         super().resolved(subject)
-        rows, columns = _map_size(subject, self.layer)
-        if not 1 <= self.k <= rows * columns:
+        sides = _map_size(subject, self.layer)
+        if not 1 <= self.k <= math.prod(sides):
             raise InputError(
-                f"k = {self.k} does not fit the map of '{self.layer}', which is {rows} x {columns}"
-                f": choose 1 to {rows * columns}."
+                f"k = {self.k} does not fit the map of '{self.layer}', which is "
+                f"{' x '.join(map(str, sides))}: choose 1 to {math.prod(sides)}."
             )
         return self
 
@@ -579,6 +594,7 @@ def _weighted(objective: Objective) -> Sequence[Weighted]:
     return [Weighted(objective)]
 
 
-def _map_size(subject: Subject, layer: str) -> tuple[int, int]:
-    rows, columns, *_ = (*subject.check_layer(layer)[1:], 1, 1)
-    return rows, columns
+def _map_size(subject: Subject, layer: str) -> tuple[int, ...]:
+    """Height and width of a layer's map, of a volume its depth before; 1 x 1 of a flat layer."""
+    sides = subject.check_layer(layer)[1:]
+    return sides or (1, 1)

@@ -22,6 +22,7 @@ from prober.ascent.given_images import read_images
 from prober.ascent.records import Recorded
 from prober.ascent.starts import GaussianNoise, InitialImage, PinkNoise, frequencies
 from prober.common.errors import InputError, check_not_negative
+from prober.common.inputs import Shape
 
 SQUEEZE = 0.01
 """Before a sigmoid is undone, pictures are brought to [0.01, 0.99], where its inverse is finite."""
@@ -44,7 +45,8 @@ class Basis(nn.Module):
     """Turns pictures of one shape into the image that is optimized, and back.
 
     It has no parameters; its constants are buffers, so it goes along with the module's device and
-    precision. The image always has the pictures' shape `[N, C, H, W]`.
+    precision. The image always has the pictures' shape `[N, C, H, W]`, or that of signals, volumes
+    or vectors.
     """
 
     def encode(self, pictures: Tensor) -> Tensor:
@@ -87,7 +89,7 @@ class Parameterization(Recorded):
     initial_image: ClassVar[InitialImage] = PinkNoise()
 
     @abstractmethod
-    def basis(self, shape: tuple[int, int, int]) -> Basis:
+    def basis(self, shape: Shape) -> Basis:
         """Makes the basis for images of a shape.
 
         Args:
@@ -109,7 +111,7 @@ class Pixels(Parameterization):
     initial_image: ClassVar[InitialImage] = GaussianNoise()
 
     @override
-    def basis(self, shape: tuple[int, int, int]) -> Basis:
+    def basis(self, shape: Shape) -> Basis:
         return PixelBasis()
 
 
@@ -141,8 +143,8 @@ class Fourier(Parameterization):
     with f in cycles per pixel. F is the Hartley transform (the real part of the Fourier transform
     less its imaginary part), which holds a real picture's spectrum in as many real numbers as the
     picture has pixels (Bracewell, "Discrete Hartley transform", 1983). Three channels are taken
-    for red, green and blue, whose correlation over ImageNet is Lucid's; others are left as they
-    are.
+    for red, green and blue, whose correlation over ImageNet is Lucid's; others, and those of
+    signals, are left as they are. Of signals and volumes the transform is along their own axes.
 
     Args:
         decay: Exponent of 1/f, at least 0. Photographs have about 1; more gives smoother pictures,
@@ -165,7 +167,7 @@ class Fourier(Parameterization):
         check_not_negative(self, "decay")
 
     @override
-    def basis(self, shape: tuple[int, int, int]) -> Basis:
+    def basis(self, shape: Shape) -> Basis:
         return FourierBasis(shape, self.decay)
 
 
@@ -175,15 +177,16 @@ class FourierBasis(Basis):
     scale: Tensor
     colors: Tensor
 
-    def __init__(self, shape: tuple[int, int, int], decay: float) -> None:
+    def __init__(self, shape: Shape, decay: float) -> None:
         super().__init__()
-        channels, height, width = shape
-        f = frequencies(height, width).clamp_min(1 / max(height, width))
+        channels, *sides = shape
+        _check_sides(shape, "Fourier")
+        f = frequencies(*sides).clamp_min(1 / max(sides))
         # √(HW) makes the transform unitary: at decay 0 the rate means for the spectrum what it
         # means for pixels. The inverse Hartley transform would divide by HW.
-        scale = f**-decay / math.sqrt(height * width) / LUCID_DAMPING
+        scale = f**-decay / math.sqrt(math.prod(sides)) / LUCID_DAMPING
         colors = torch.eye(channels, dtype=torch.float64)
-        if channels == 3:
+        if channels == 3 and len(sides) > 1:
             colors = torch.tensor(LUCID_COLORS, dtype=torch.float64)
             colors = colors / torch.linalg.vector_norm(colors, dim=0).max()
         self.register_buffer("scale", scale.float(), persistent=False)
@@ -193,12 +196,13 @@ class FourierBasis(Basis):
     def encode(self, pictures: Tensor) -> Tensor:
         """The spectrum of the pictures, brought to [0.01, 0.99]."""
         latent = mix_channels(torch.linalg.inv(self.colors), squeezed_logit(pictures))
-        return hartley(latent) / self.scale / latent[0, 0].numel()
+        return hartley(latent, self.scale.dim()) / self.scale / latent[0, 0].numel()
 
     @override
     def decode(self, image: Tensor) -> Tensor:
         with torch.autocast(image.device.type, enabled=False):  # half precision has no spectra
-            return mix_channels(self.colors, hartley(image * self.scale)).sigmoid()
+            latent = hartley(image * self.scale, self.scale.dim())
+            return mix_channels(self.colors, latent).sigmoid()
 
 
 @dataclass(frozen=True)
@@ -222,12 +226,13 @@ class MagnitudeConstrained(Parameterization):
     images: str
 
     @override
-    def basis(self, shape: tuple[int, int, int]) -> Basis:
+    def basis(self, shape: Shape) -> Basis:
         """Measures the images.
 
         Raises:
             InputError: The images cannot be read, do not fit, or are all one flat color.
         """
+        _check_sides(shape, "MagnitudeConstrained")
         basis = copy.deepcopy(_measured(self.images, tuple(shape), _state(Path(self.images))))
         if not basis.magnitude.amax() > 1e-6:
             raise InputError(
@@ -293,18 +298,19 @@ class MagnitudeBasis(Basis):
         real numbers has spectra of such phases.
         """
         with torch.autocast(image.device.type, enabled=False):  # half precision has no spectra
-            size = image.shape[-2:]
-            half = size[1] // 2 + 1  # the other half of a real picture's spectrum mirrors it
-            opposite = image.flip(-2, -1).roll((1, 1), (-2, -1))
+            size = image.shape[2:]
+            dims = tuple(range(2, image.dim()))
+            half = size[-1] // 2 + 1  # the other half of a real picture's spectrum mirrors it
+            opposite = image.flip(dims).roll((1,) * len(dims), dims)
             phase = (image - opposite)[..., :half] / 2
             magnitude = self.magnitude[..., :half].to(phase.dtype).expand_as(phase)
             spectra = torch.polar(magnitude, phase)
-            latent = mix_channels(self.colors, torch.fft.irfft2(spectra, s=size))
-            return (self.mean[:, None, None] + latent).sigmoid()
+            latent = mix_channels(self.colors, torch.fft.irfftn(spectra, s=size, dim=dims))
+            return (_on_channels(self.mean, latent) + latent).sigmoid()
 
 
 @lru_cache(maxsize=2)
-def _measured(images: str, shape: tuple[int, int, int], state: object) -> MagnitudeBasis:
+def _measured(images: str, shape: Shape, state: object) -> MagnitudeBasis:
     """Measures images once for all chunks of a sweep; again if a file of them has changed."""
     return MagnitudeBasis(read_images(images, shape, "images of MagnitudeConstrained").images)
 
@@ -316,9 +322,14 @@ def _state(path: Path) -> tuple[tuple[str, int, int], ...]:
     return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
 
 
-def hartley(images: Tensor) -> Tensor:
-    """The Hartley transform of `[..., H, W]`, sums over pixels; twice is H * W times the input."""
-    spectra = torch.fft.fft2(images)
+def hartley(images: Tensor, axes: int = 2) -> Tensor:
+    """The Hartley transform of `[..., H, W]`, sums over pixels; twice is H * W times the input.
+
+    Args:
+        images: `[..., *sides]`.
+        axes: How many sides there are.
+    """
+    spectra = torch.fft.fftn(images, dim=tuple(range(-axes, 0)))
     return spectra.real - spectra.imag
 
 
@@ -352,6 +363,21 @@ def _square_root(covariance: Tensor) -> Tensor:
 
 def _spectra(pictures: Tensor, mean: Tensor, colors: Tensor) -> Tensor:
     """The spectra of the decorrelated channels, without frequency 0; complex `[N, C, H, W]`."""
-    latent = squeezed_logit(pictures) - mean[:, None, None]
+    latent = squeezed_logit(pictures)
+    latent = latent - _on_channels(mean, latent)
     decorrelated = mix_channels(torch.linalg.pinv(colors, rtol=1e-6), latent)
-    return torch.fft.fft2(decorrelated - decorrelated.mean((2, 3), keepdim=True))
+    sides = tuple(range(2, pictures.dim()))
+    return torch.fft.fftn(decorrelated - decorrelated.mean(sides, keepdim=True), dim=sides)
+
+
+def _on_channels(values: Tensor, images: Tensor) -> Tensor:
+    """A value for each channel, `[C]`, to be broadcast with `[N, C, *sides]`."""
+    return values.view(-1, *[1] * (images.dim() - 2))
+
+
+def _check_sides(shape: Shape, name: str) -> None:
+    if len(shape) < 2:
+        raise InputError(
+            f"{name} needs neighboring pixels, and the subject takes vectors of {shape[0]} "
+            "numbers: use Pixels."
+        )

@@ -37,6 +37,8 @@ class Regularizer(Recorded):
     def penalties(self, images: Tensor) -> Tensor:
         """Computes the unweighted penalties `[N]` of pictures `[N, C, H, W]`.
 
+        Of signals, volumes and vectors there are fewer or more sides.
+
         If the penalty is `of_change`, of the pictures less those they started from.
         """
 
@@ -66,12 +68,14 @@ class L2(Regularizer):
 
     def penalties(self, images: Tensor) -> Tensor:
         """Computes the means of x², `[N]`."""
-        return images.square().mean((1, 2, 3))
+        return images.square().mean(tuple(range(1, images.dim())))
 
 
 @dataclass(frozen=True)
 class TotalVariation(Regularizer):
     """Mean difference of neighboring pixels, down plus across: prefers smooth images.
+
+    Of signals that is along their length, of volumes along all three axes.
 
     Args:
         weight: How much the penalty counts, at least 0.
@@ -81,10 +85,12 @@ class TotalVariation(Regularizer):
     weight: float = 1e-3
 
     def penalties(self, images: Tensor) -> Tensor:
-        """Computes the mean absolute differences, vertical plus horizontal, `[N]`."""
+        """Computes the mean absolute differences along each side, added up, `[N]`."""
         # A side of one pixel has no neighbors, and a mean of nothing is no number.
-        parts = [images.diff(dim=dim) for dim in (2, 3) if images.shape[dim] > 1]
-        means = [torch.linalg.vector_norm(p, 1, (1, 2, 3)) / p[0].numel() for p in parts]
+        sides = [dim for dim in range(2, images.dim()) if images.shape[dim] > 1]
+        dims = tuple(range(1, images.dim()))
+        parts = [images.diff(dim=dim) for dim in sides]
+        means = [torch.linalg.vector_norm(p, 1, dims) / p[0].numel() for p in parts]
         return sum(means[1:], start=means[0]) if means else images.new_zeros(len(images))
 
 
@@ -106,7 +112,7 @@ class Distance(Regularizer):
 
     def penalties(self, images: Tensor) -> Tensor:
         """Computes the means of the squared changes, `[N]`."""
-        return images.square().mean((1, 2, 3))
+        return images.square().mean(tuple(range(1, images.dim())))
 
 
 DEFAULT_REGULARIZERS: tuple[Regularizer, ...] = (L2(), TotalVariation())

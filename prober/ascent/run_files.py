@@ -13,8 +13,9 @@ from prober.ascent.module import ActivationMaximization, Measures
 from prober.ascent.snapshots import AtSnapshots
 from prober.ascent.target_records import target_records
 from prober.ascent.tensorboard import hyperparameters, tensorboard
-from prober.common.drawn_inputs import drawn_one
+from prober.common.drawn_inputs import drawn_one, slices
 from prober.common.files import npy, write_whole
+from prober.common.inputs import Kind, kind_of
 from prober.common.pictures import enlarge, gif, png
 
 
@@ -90,6 +91,8 @@ class RunRecord(Callback):
             image = module.pictures().detach()[0].float().cpu()
             write_whole(folder / "final.npy", npy(image.numpy()))
             write_whole(folder / "final.png", png(enlarge(drawn_one(image))))
+            if kind_of(tuple(image.shape)) is Kind.VOLUME:
+                write_whole(folder / "slices.gif", gif([enlarge(each) for each in slices(image)]))
             write_whole(folder / "record.json", json.dumps(self.record, indent=2) + "\n")
         if writer := tensorboard(trainer):
             for summary in hparams(*hyperparameters(self.record)):

@@ -3,6 +3,7 @@
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import reduce
 from typing import ClassVar
 
 import torch
@@ -15,6 +16,7 @@ from prober.ascent.given_images import read_picture
 from prober.ascent.records import Recorded
 from prober.common.errors import InputError, check_not_negative
 from prober.common.files import find_file, read_npy
+from prober.common.inputs import Kind, Shape, kind_of
 
 
 class InitialImage(Recorded):
@@ -27,18 +29,18 @@ class InitialImage(Recorded):
     kind: ClassVar[str] = "initial image"
 
     @abstractmethod
-    def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-        """Draws one image `[C, H, W]`, not yet clamped to [0, 1], from a generator on the CPU."""
+    def draw(self, shape: Shape, generator: torch.Generator) -> Tensor:
+        """Draws one input `[C, *sides]`, not yet clamped to [0, 1], from a generator on the CPU."""
 
-    def make(self, shape: tuple[int, int, int], seed: int) -> Tensor:
+    def make(self, shape: Shape, seed: int) -> Tensor:
         """Makes the image of a seed; its noise comes from a generator of its own.
 
         Args:
-            shape: Channels, height and width.
+            shape: Channels, and the sides: height and width of an image.
             seed: The same seed gives the same image, whatever was drawn before.
 
         Returns:
-            `[C, H, W]` in [0, 1], float32, on the CPU.
+            `[C, *sides]` in [0, 1], float32, on the CPU.
         """
         generator = torch.Generator().manual_seed(seed)
         return self.draw(shape, generator).clamp(0, 1)
@@ -61,7 +63,7 @@ class GaussianNoise(InitialImage):
         check_not_negative(self, "std")
 
     @override
-    def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+    def draw(self, shape: Shape, generator: torch.Generator) -> Tensor:
         return self.mean + self.std * _normal(shape, generator)
 
 
@@ -82,7 +84,7 @@ class GrayNoise(InitialImage):
         check_not_negative(self, "noise")
 
     @override
-    def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+    def draw(self, shape: Shape, generator: torch.Generator) -> Tensor:
         return self.gray + self.noise * _normal(shape, generator)
 
 
@@ -106,8 +108,8 @@ class LowFrequencyNoise(InitialImage):
         check_not_negative(self, "contrast")
 
     @override
-    def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-        blurred = gaussian_blur(_normal(shape, generator), self.sigma)
+    def draw(self, shape: Shape, generator: torch.Generator) -> Tensor:
+        blurred = gaussian_blur(_normal(shape, generator), self.sigma, len(shape) - 1)
         return self.gray + self.contrast * blurred / blurred.std(correction=0).clamp_min(1e-12)
 
 
@@ -132,12 +134,15 @@ class PinkNoise(InitialImage):
         check_not_negative(self, "contrast")
 
     @override
-    def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
-        height, width = shape[1:]
-        gain = 1 / frequencies(height, width).clamp_min(1 / max(height, width)).float()
-        gain[0, 0] = 0  # the mean is gray's
-        spectrum = torch.fft.rfft2(_normal(shape, generator)) * gain[:, : width // 2 + 1]
-        noise = torch.fft.irfft2(spectrum, s=(height, width))
+    def draw(self, shape: Shape, generator: torch.Generator) -> Tensor:
+        sides = shape[1:]
+        noise = _normal(shape, generator)
+        if sides:  # the numbers of a vector have no neighbors
+            dims = tuple(range(1, len(shape)))
+            gain = 1 / frequencies(*sides).clamp_min(1 / max(sides)).float()
+            gain[(0,) * len(sides)] = 0  # the mean is gray's
+            spectrum = torch.fft.rfftn(noise, dim=dims) * gain[..., : sides[-1] // 2 + 1]
+            noise = torch.fft.irfftn(spectrum, s=sides, dim=dims)
         return self.gray + self.contrast * noise / noise.std(correction=0).clamp_min(1e-12)
 
 
@@ -146,17 +151,18 @@ class GivenImage(InitialImage):
     """A picture that the user gives; it has no noise, so the seed does not matter.
 
     A picture of another size is brought to the subject's: the middle of it, as much as has the
-    right proportions. For a subject of one channel it becomes gray.
+    right proportions. For a subject of one channel it becomes gray. A subject that takes no images
+    is given an array of its own shape.
 
     Args:
         path: A picture (`.png`, `.jpg` or another that Pillow opens), or an array (`.npy`), float
-            `[C, H, W]` in [0, 1].
+            `[C, H, W]`, or of the subject's shape, in [0, 1].
     """
 
     path: str
 
     @override
-    def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+    def draw(self, shape: Shape, generator: torch.Generator) -> Tensor:
         """Reads the picture.
 
         Raises:
@@ -165,6 +171,11 @@ class GivenImage(InitialImage):
         path = find_file(self.path, "Picture")
         if path.suffix == ".npy":
             return _fitted(_read_array(str(path)), shape, self.path)
+        if kind_of(shape) is not Kind.IMAGE:
+            raise InputError(
+                f"'{self.path}' is a picture, and the subject takes {list(shape)}: give an array "
+                "of that shape (.npy)."
+            )
         try:
             return read_picture(path, shape)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -186,7 +197,7 @@ class Blend(InitialImage):
     share: float = 0.5
 
     @override
-    def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+    def draw(self, shape: Shape, generator: torch.Generator) -> Tensor:
         """Blends the arrays.
 
         Raises:
@@ -201,31 +212,47 @@ class Blend(InitialImage):
         return torch.lerp(first, second, self.share)
 
 
-def frequencies(height: int, width: int) -> Tensor:
+def frequencies(*sides: int) -> Tensor:
     """Returns the frequency of each coefficient of a spectrum, in cycles per pixel, float64.
 
+    Args:
+        *sides: Height and width, or however many there are, at least one.
+
     Returns:
-        `[H, W]`, as `torch.fft.fft2` orders them.
+        `[*sides]`, as `torch.fft.fftn` orders them.
     """
-    rows = torch.fft.fftfreq(height, dtype=torch.float64)[:, None]
-    return torch.hypot(rows, torch.fft.fftfreq(width, dtype=torch.float64)[None])
+    axes = [torch.fft.fftfreq(side, dtype=torch.float64) for side in sides]
+    return reduce(torch.hypot, _across(axes)).abs()
 
 
-def gaussian_blur(image: Tensor, sigma: float | Tensor) -> Tensor:
-    """Blurs `[..., H, W]` by a Gaussian of `sigma` pixels; the image goes on at its far edge.
+def gaussian_blur(image: Tensor, sigma: float | Tensor, axes: int = 2) -> Tensor:
+    """Blurs `[..., *sides]` by a Gaussian of `sigma` pixels; the image goes on at its far edge.
 
     Multiplies its spectrum by exp(-2 (pi sigma f)^2), f in cycles per pixel, which is the
     Gaussian's own spectrum, so any sigma will do, also one wider than the image.
 
     Args:
-        image: `[..., H, W]`.
+        image: `[..., *sides]`.
         sigma: One for all, or one for each image, `[..., 1, 1]`.
+        axes: How many sides there are: 2 of images. A vector, which has none, stays as it is.
     """
-    height, width = image.shape[-2:]
-    rows = torch.fft.fftfreq(height, dtype=image.dtype, device=image.device)[:, None]
-    columns = torch.fft.rfftfreq(width, dtype=image.dtype, device=image.device)[None]
-    gain = torch.exp(-2 * (math.pi * sigma) ** 2 * (rows**2 + columns**2))
-    return torch.fft.irfft2(torch.fft.rfft2(image) * gain, s=(height, width))
+    if not axes:
+        return image
+    sides = image.shape[-axes:]
+    kind = {"dtype": image.dtype, "device": image.device}
+    *before, last = sides
+    squares = [
+        *(torch.fft.fftfreq(side, **kind) ** 2 for side in before),
+        torch.fft.rfftfreq(last, **kind) ** 2,
+    ]
+    gain = torch.exp(-2 * (math.pi * sigma) ** 2 * reduce(torch.add, _across(squares)))
+    dims = tuple(range(-axes, 0))
+    return torch.fft.irfftn(torch.fft.rfftn(image, dim=dims) * gain, s=sides, dim=dims)
+
+
+def _across(axes: list[Tensor]) -> list[Tensor]:
+    """Turns vectors into arrays that can be broadcast, each along a dimension of its own."""
+    return [axis.view(-1, *[1] * (len(axes) - 1 - i)) for i, axis in enumerate(axes)]
 
 
 def _read_array(path: str) -> Tensor:
@@ -235,8 +262,12 @@ def _read_array(path: str) -> Tensor:
     return image
 
 
-def _fitted(image: Tensor, shape: tuple[int, int, int], path: str) -> Tensor:
+def _fitted(image: Tensor, shape: Shape, path: str) -> Tensor:
     """Brings an array to a subject's shape, as `read_picture` does with a picture."""
+    if kind_of(shape) is not Kind.IMAGE:
+        if image.shape != tuple(shape):
+            raise InputError(f"'{path}' is {list(image.shape)}; the subject takes {list(shape)}.")
+        return image
     if image.ndim != 3 or image.shape[0] != shape[0]:
         raise InputError(
             f"'{path}' is {list(image.shape)}; the subject takes {shape[0]} channels, so give "
@@ -251,6 +282,6 @@ def _fitted(image: Tensor, shape: tuple[int, int, int], path: str) -> Tensor:
     return F.interpolate(middle, shape[1:], mode="bilinear", antialias=True)[0]
 
 
-def _normal(shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+def _normal(shape: Shape, generator: torch.Generator) -> Tensor:
     # Always float32: the start is then the same whatever precision the run has.
     return torch.randn(shape, generator=generator, dtype=torch.float32)

@@ -71,9 +71,10 @@ class TensorBoardScalars(Callback):
         figures = {
             "image/min": images.min(),
             "image/max": images.max(),
-            "image/total_variation": total_variation(images, reduction="mean"),
         }
-        if images.shape[1] == 3:
+        if images.dim() == 4:
+            figures["image/total_variation"] = total_variation(images, reduction="mean")
+        if images.dim() == 4 and images.shape[1] == 3:
             figures["image/colorfulness"] = colorfulness(images).mean()
         return figures
 

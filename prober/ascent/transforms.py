@@ -4,6 +4,9 @@ A picture that excites a unit only as long as no pixel moves says little of what
 for. So the subject sees it a little moved, turned, scaled, blurred or noisy, otherwise at each
 step, and only what survives that is worth changing (Mordvintsev et al., "Inceptionism", 2015; Olah
 et al., "Feature visualization", Distill 2017, section "Transformation robustness").
+
+All is done in the plane: a signal is an image of one row here, and the slices of a volume are the
+channels of one, which move together.
 """
 
 import hashlib
@@ -22,6 +25,7 @@ from typing_extensions import override
 from prober.ascent.records import Recorded
 from prober.ascent.starts import gaussian_blur
 from prober.common.errors import InputError, check_not_negative
+from prober.common.inputs import Kind, Shape, kind_of, plane_of
 
 PLANNED = 64
 """Steps whose random numbers are drawn at once."""
@@ -36,7 +40,7 @@ class Stage(ABC):
         """How many random numbers it takes for one picture at one step."""
 
     @abstractmethod
-    def plan(self, uniform: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    def plan(self, uniform: Tensor, shape: Shape) -> Tensor:
         """Turns random numbers into what is done.
 
         Args:
@@ -70,16 +74,24 @@ class Transform(Recorded):
             InputError: It is no range.
         """
 
-    def check(self, shape: tuple[int, int, int]) -> None:
+    def check(self, shape: Shape) -> None:
         """Checks the range against the pictures' shape.
 
         Raises:
-            InputError: The range is too large.
+            InputError: The range is too large, or there is nothing of which it could be.
         """
 
 
 class Affine(Transform):
     """A transformation that moves pixels. Neighbors in a list of transformations become one."""
+
+    @override
+    def check(self, shape: Shape) -> None:
+        if kind_of(shape) is Kind.VECTOR:
+            raise InputError(
+                f"{type(self).__name__} moves pixels, and the subject takes vectors of {shape[0]} "
+                "numbers, which have no places: leave it out."
+            )
 
     @abstractmethod
     def sources(self, uniform: Tensor, size: tuple[int, int]) -> Tensor:
@@ -111,16 +123,19 @@ class Jitter(Affine):
         check_not_negative(self, "pixels")
 
     @override
-    def check(self, shape: tuple[int, int, int]) -> None:
-        if self.pixels >= min(shape[1:]):
+    def check(self, shape: Shape) -> None:
+        super().check(shape)
+        if self.pixels >= _narrowest(shape):
             raise InputError(
-                f"pixels of Jitter is {self.pixels}; the pictures are {shape[1]} x {shape[2]}, so "
-                f"it must be less than {min(shape[1:])}."
+                f"pixels of Jitter is {self.pixels}; the pictures are {_sides(shape)}, so "
+                f"it must be less than {_narrowest(shape)}."
             )
 
     @override
     def sources(self, uniform: Tensor, size: tuple[int, int]) -> Tensor:
         moved = (uniform * (2 * self.pixels + 1)).floor() - self.pixels
+        if size[0] == 1:
+            moved[:, 1] = 0  # a signal has one row
         matrices = _identities(len(uniform))
         matrices[:, :2, 2] = moved
         return matrices
@@ -170,6 +185,14 @@ class Rotation(Affine):
             raise InputError(f"degrees of Rotation is {self.degrees}; it must be 0 to 180.")
 
     @override
+    def check(self, shape: Shape) -> None:
+        super().check(shape)
+        if kind_of(shape) is Kind.SIGNAL:
+            raise InputError(
+                "Rotation turns pictures, and a signal has no plane to be turned in: leave it out."
+            )
+
+    @override
     def sources(self, uniform: Tensor, size: tuple[int, int]) -> Tensor:
         angle = math.radians(self.degrees) * (2 * uniform[:, 0] - 1)
         matrices = _identities(len(uniform))
@@ -197,11 +220,12 @@ class Padding(Affine):
         check_not_negative(self, "border")
 
     @override
-    def check(self, shape: tuple[int, int, int]) -> None:
-        if 2 * self.border >= min(shape[1:]):
+    def check(self, shape: Shape) -> None:
+        super().check(shape)
+        if 2 * self.border >= _narrowest(shape):
             raise InputError(
-                f"border of Padding is {self.border}; the pictures are {shape[1]} x {shape[2]}, so "
-                f"it must be less than {min(shape[1:]) / 2:g}."
+                f"border of Padding is {self.border}; the pictures are {_sides(shape)}, so "
+                f"it must be less than {_narrowest(shape) / 2:g}."
             )
 
     @override
@@ -209,7 +233,8 @@ class Padding(Affine):
         border = self.border * uniform[:, 0]
         matrices = _identities(len(uniform))
         matrices[:, 0, 0] = size[1] / (size[1] - 2 * border)
-        matrices[:, 1, 1] = size[0] / (size[0] - 2 * border)
+        if size[0] > 1:  # a signal has one row, and no gray above it
+            matrices[:, 1, 1] = size[0] / (size[0] - 2 * border)
         return matrices
 
 
@@ -228,7 +253,7 @@ class Blur(Transform, Stage):
         check_not_negative(self, "sigma")
 
     @override
-    def plan(self, uniform: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    def plan(self, uniform: Tensor, shape: Shape) -> Tensor:
         """The sigma of each Gaussian."""
         return self.sigma * uniform
 
@@ -253,7 +278,7 @@ class Noise(Transform, Stage):
         check_not_negative(self, "noise_std")
 
     @override
-    def plan(self, uniform: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    def plan(self, uniform: Tensor, shape: Shape) -> Tensor:
         """The strength of each noise, and its own seed."""
         # A number of `torch.rand` is a multiple of 2^-24.
         return uniform * torch.tensor([self.noise_std, 2**24], dtype=torch.float64)
@@ -268,20 +293,21 @@ class Noise(Transform, Stage):
         return pictures + (stds[:, None, None, None] * torch.stack(noise)).to(pictures)
 
 
-def robust(shape: tuple[int, int, int]) -> tuple[Transform, ...]:
+def robust(shape: Shape) -> tuple[Transform, ...]:
     """Returns transformations that suit pictures of 64 pixels and more.
 
     They are Lucid's (`standard_transforms` in `lucid/optvis/transform.py`): 12 pixels of gray
     around the picture, jitter of 8, scales of 0.9 to 1.1, rotations of 10 degrees, jitter of 4.
     Those were made for pictures of 224 pixels; here what is in pixels goes with the smaller side,
-    so that a picture of another size is changed as much.
+    so that a picture of another size is changed as much. A signal is not turned.
 
     Args:
         shape: Channels, height and width of the pictures.
     """
-    side = min(shape[1:])
+    side = _narrowest(shape)
     border, first, second = (round(pixels * side / 224) for pixels in (12, 8, 4))
-    return Padding(border), Jitter(first), Scale(0.9, 1.1), Rotation(10.0), Jitter(second)
+    turned = () if kind_of(shape) is Kind.SIGNAL else (Rotation(10.0),)
+    return Padding(border), Jitter(first), Scale(0.9, 1.1), *turned, Jitter(second)
 
 
 @dataclass(frozen=True)
@@ -314,12 +340,10 @@ class Transforms:
         InputError: A range is too large for the shape.
     """
 
-    def __init__(
-        self, transforms: Sequence[Transform], seeds: Sequence[int], shape: tuple[int, int, int]
-    ) -> None:
+    def __init__(self, transforms: Sequence[Transform], seeds: Sequence[int], shape: Shape) -> None:
         for transform in transforms:
             transform.check(shape)
-        self._shape = shape
+        self._plane = plane_of(shape)
         self._stages = _stages(transforms)
         self._generators = [_generator(seed) for seed in seeds]
         self._step = 0
@@ -340,23 +364,24 @@ class Transforms:
         """Transforms pictures.
 
         Args:
-            pictures: `[M, C, H, W]` in [0, 1].
+            pictures: `[M, C, H, W]` in [0, 1], or signals, volumes or vectors.
             draw: What is done to each, M rows.
 
         Returns:
-            `[M, C, H, W]` of the same dtype; gradients go through. The pictures do not mix.
+            The same shape and dtype; gradients go through. The pictures do not mix.
         """
+        plane = pictures.reshape(len(pictures), *self._plane)
         with torch.autocast(pictures.device.type, enabled=False):  # coordinates need their digits
             for stage, plans in zip(self._stages, draw.plans, strict=True):
-                pictures = stage.apply(pictures, plans)
-            return pictures
+                plane = stage.apply(plane, plans)
+            return plane.view_as(pictures)
 
     def _planned(self, generator: torch.Generator) -> list[Tensor]:
         """Plans the next steps of one target, `[PLANNED, ...]` for each stage."""
         numbers = [stage.numbers for stage in self._stages]
         uniform = torch.rand((PLANNED, sum(numbers)), generator=generator, dtype=torch.float32)
         own = uniform.double().split(numbers, 1)
-        return [s.plan(u, self._shape) for s, u in zip(self._stages, own, strict=True)]
+        return [s.plan(u, self._plane) for s, u in zip(self._stages, own, strict=True)]
 
 
 class _Movement(Stage):
@@ -371,7 +396,7 @@ class _Movement(Stage):
         """Those of its transformations."""
         return sum(t.numbers for t in self._transforms)
 
-    def plan(self, uniform: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    def plan(self, uniform: Tensor, shape: Shape) -> Tensor:
         """The matrices `[B, 2, 3]` that `torch.nn.functional.affine_grid` takes."""
         _, height, width = shape
         whole = _identities(len(uniform))
@@ -406,6 +431,16 @@ def _generator(seed: int) -> torch.Generator:
     # The seed itself is the initial image's, and its neighbors are those of other targets.
     digest = hashlib.sha256(f"transformations of {seed}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8]) >> 1)
+
+
+def _narrowest(shape: Shape) -> int:
+    """The smaller side of the plane, of a signal its length."""
+    _, height, width = plane_of(shape)
+    return width if kind_of(shape) is Kind.SIGNAL else min(height, width)
+
+
+def _sides(shape: Shape) -> str:
+    return " x ".join(map(str, shape[1:]))
 
 
 def _identities(number: int) -> Tensor:

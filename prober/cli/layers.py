@@ -5,6 +5,7 @@ import textwrap
 from typing import Any
 
 from prober.common.errors import listed
+from prober.common.inputs import kind_of
 from prober.subject import LOGITS, Layer, Subject
 from prober.subject.channel_layout import Layout
 from prober.subject.receptive_fields import receptive_fields
@@ -25,9 +26,10 @@ def describe_layers(subject: Subject) -> list[dict[str, Any]]:
     Returns:
         For each layer: `name`, as a config takes it; `type`, the class of its module; `output`,
         the shape for one image as the module gives it, `[1, ...]`; `channels`; `neurons`, rows and
-        columns of a channel, None if the layer is flat; `receptive_field`, height and width in
-        pixels of what a neuron sees, within the image, None if unknown; `parameters` of the
-        module with its parts, and `own_parameters` without them; `calls`, how many times a forward
+        columns of a channel, of a volume its slices before, None if the layer is flat;
+        `receptive_field`, height and width in pixels of what a neuron sees, within the image, None
+        if unknown; `parameters` of the module with its parts, and `own_parameters` without them;
+        `calls`, how many times a forward
         pass calls it.
     """
     fields = receptive_fields(subject)
@@ -72,7 +74,7 @@ def layers_table(subject: Subject) -> str:
             f"[{', '.join(['N', *map(str, layer['output'][1:])])}]",
             str(layer["channels"]),
             _sides(layer["neurons"]) if layer["neurons"] else "-",
-            _field(layer["receptive_field"], subject.input_shape[1:]),
+            _field(layer["receptive_field"], subject.input_shape[1:] or subject.input_shape),
             f"{layer['parameters']:,}",
             *([str(layer["calls"])] if several else []),
         ]
@@ -109,8 +111,11 @@ def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
     notes = ["output: N images. parameters: with those of a module's parts."]
     if LOGITS in subject.layers and not subject.listing.outputs:
         notes[0] += f" {LOGITS}: what the whole CNN puts out."
+    kind = kind_of(subject.input_shape)
+    sides = " x ".join(kind.axes) or "how many"
     notes.append(
-        "receptive field: height x width of what a neuron sees, in pixels; whole: the whole image."
+        f"receptive field: {sides} of what a neuron sees, in {kind.parts}; whole: the whole "
+        f"{kind.name.lower()}."
     )
     if any(layer["receptive_field"] is None for layer in layers):
         notes.append("?: the layer, or one before it, computes what is not known here.")
@@ -124,6 +129,8 @@ def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
         (Layout.TOKENS, "a channel is a feature, and neuron (h, 0) is token h"),
         (Layout.SEQUENCES, "neuron (h, 0) is place h"),
         (Layout.MAPS_LAST, "the channels come last"),
+        (Layout.VOLUMES, "a channel has the neurons (d, h, w)"),
+        (Layout.VOLUMES_LAST, "the channels come last, and one has the neurons (d, h, w)"),
     ):
         names = [name for name, layer in subject.layers.items() if layer.layout is layout]
         if names:

@@ -327,8 +327,7 @@ MESSAGES = (
     Message(
         re.compile(r'Parser key "(?P<key>[\w.]+)"(?: element \d+)?: (?P<why>.*)'),
         lambda found, parsed: f"{found['key']}: {found['why']}",
-        'Parser key "model.subject.input_shape": Expected a tuple with 3 elements. Got value: '
-        "[3, 28]",
+        'Parser key "model.subject.value_range": Expected a tuple with 2 elements. Got value: [3]',
     ),
 )
 """The rows, of which the first that fits counts. Where none does, the parser's own words stay."""

@@ -6,6 +6,10 @@ Shape = tuple[int, ...]
 """The shape of one input, channels first: `(C,)`, `(C, L)`, `(C, H, W)` or `(C, D, H, W)`."""
 
 
+ImageShape = tuple[int, int, int]
+"""Channels, height and width of one image."""
+
+
 class Kind(Enum):
     """What an input is, by how many sides it has beside its channels."""
 
@@ -20,11 +24,17 @@ class Kind(Enum):
         return _AXES[self.value]
 
     @property
+    def parts(self) -> str:
+        """What it consists of: `pixels` of an image."""
+        return _PARTS[self.value]
+
+    @property
     def written(self) -> str:
         """The shape as a message writes it: `[channels, height, width]`."""
         return f"[{', '.join(('channels', *self.axes))}]"
 
 
+_PARTS = ("numbers", "samples", "pixels", "voxels")
 _AXES = ((), ("length",), ("height", "width"), ("depth", "height", "width"))
 
 

@@ -45,5 +45,5 @@ def images_at_once(subject: Subject) -> int:
 
 
 def _batch_size(subject: Subject, layer: str, share: float) -> int:
-    most = 1 if subject.listing.one_by_one else 512
+    most = subject.listing.batch or 512
     return max(1, min(most, int(ACTIVATION_BYTES / (share * subject.bytes_to(layer)))))

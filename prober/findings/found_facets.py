@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
+from prober.common.inputs import plane_of
 from prober.findings.cut_cnn import CutCNN
 from prober.findings.evolutions import shown_of
 from prober.findings.facets import Group, facet_shown, group_optima, runner_up
@@ -95,7 +96,7 @@ def facets_by_stem(survey: Survey, unit: Unit, found: Found) -> dict[str, int | 
         if other.objective != objective or other.record.get("transforms")
     ]
     if others:
-        whole = Window(None, 0, 0, *survey.subject.input_shape[1:])
+        whole = Window(None, 0, 0, *plane_of(survey.subject.input_shape)[1:])
         objectives = [other.objective for other in others]
         images = survey.sweep.images(others)
         near = preferences(survey.subject, objectives, images, whole)

@@ -16,6 +16,7 @@ from typing_extensions import override
 from prober.ascent.method import is_large
 from prober.ascent.starts import InitialImage
 from prober.common.colors import distance
+from prober.common.inputs import Shape
 from prober.findings.batches import forward_batches
 from prober.findings.real_responses import RealResponses
 from prober.findings.stimuli import TINTED_HUES
@@ -54,7 +55,7 @@ class Effort:
     pushes: int
 
 
-def effort(shape: tuple[int, int, int]) -> Effort:
+def effort(shape: Shape) -> Effort:
     """Chooses how far and wide to search with images `[C, H, W]`.
 
     A step with a large image takes a CNN a hundred times as long. So that the search of a unit
@@ -89,7 +90,7 @@ class Start(InitialImage):
         return self.kept if self.kept.is_floating_point() else self.kept.float() / 255
 
     @override
-    def draw(self, shape: tuple[int, int, int], generator: torch.Generator) -> Tensor:
+    def draw(self, shape: Shape, generator: torch.Generator) -> Tensor:
         return self.image.clone()
 
     @override

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from prober.ascent.method import is_large
 from prober.common.colors import angle_of
+from prober.common.inputs import ImageShape, plane_of
 from prober.findings import stimuli
 from prober.findings.finding import FrequencyTuning, HueTuning, OrientationTuning, Tuning
 from prober.findings.responses import responses
@@ -17,7 +18,6 @@ from prober.findings.stimuli import TINTED_HUES, Choice, Stimuli, choice
 from prober.findings.units import Site
 from prober.findings.windows import Window
 from prober.subject import Subject
-from prober.subject.input_shape import Shape
 
 PEAK_VALLEY = 0.9
 """Two peaks are two where the curve falls below this share of the lower one between them."""
@@ -25,12 +25,12 @@ PEAK_VALLEY = 0.9
 Block = Callable[[], Stimuli]
 
 
-def _at_once(shape: Shape, angles: Tensor) -> Sequence[Tensor]:
+def _at_once(shape: ImageShape, angles: Tensor) -> Sequence[Tensor]:
     """Cuts angles into those whose strokes are in memory at once: of large images each alone."""
     return angles.split(1) if is_large(shape) else [angles]
 
 
-FAMILIES: dict[str, Callable[[Shape], list[Block]]] = {
+FAMILIES: dict[str, Callable[[ImageShape], list[Block]]] = {
     "gray": lambda shape: [partial(stimuli.grays, shape)],
     "hue": lambda shape: [partial(stimuli.flat_hues, shape)] * (shape[0] == 3),
     "bar": lambda shape: [
@@ -105,7 +105,7 @@ class Battery:
     """
 
     def __init__(self, subject: Subject, windows: Mapping[Site, Window]) -> None:
-        self.shape = subject.input_shape
+        self.shape = plane_of(subject.input_shape)
         self.chosen = choice(self.shape)
         parts: dict[Site, list[Tensor]] = {site: [] for site in windows}
         self._sizes: list[int] = []

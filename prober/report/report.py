@@ -11,6 +11,7 @@ from lightning.pytorch import LightningDataModule
 from prober.ascent.method import Method
 from prober.common.errors import InputError
 from prober.common.files import claim_version, safe_name, write_whole
+from prober.common.inputs import Kind, kind_of, plane_of
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.points import effects, thumbs
 from prober.findings.real_images import RealImages, read_real_images
@@ -55,9 +56,10 @@ class Report:
         """
         self._check_processes()
         self._check_grid()
+        self._check_input()
         subject = self.sweep.engine.subject
         reference = isinstance(subject.cnn, ReferenceCNN)
-        images = read_real_images(self.data, subject.input_shape, reference)
+        images = read_real_images(self.data, plane_of(subject.input_shape), reference)
         if images is not None:
             for each in filter(None, (subject, self.against)):
                 each.take_classes(len(images.classes))
@@ -138,6 +140,16 @@ class Report:
                 "A report is made by processes on one machine's CPU, or on one GPU "
                 "(--trainer.devices 1). To use more, make the pictures with sweep, and give the "
                 "report its folder with --sweep."
+            )
+
+    def _check_input(self) -> None:
+        """Refuses what has neither color nor shape."""
+        shape = self.sweep.engine.subject.input_shape
+        if kind_of(shape) is not Kind.IMAGE:
+            raise InputError(
+                f"A report says what color and shape have to do with a unit, and the subject takes "
+                f"{kind_of(shape).name.lower()}s, {list(shape)}, which have neither: use sweep, "
+                "which shows what they want."
             )
 
     def _check_grid(self) -> None:

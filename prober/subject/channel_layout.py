@@ -17,23 +17,30 @@ class Layout(Enum):
     MAPS_LAST = "[N, h, w, channels]"
     TOKENS = "[N, tokens, channels]"
     SEQUENCES = "[N, channels, length]"
+    VOLUMES = "[N, channels, d, h, w]"
+    VOLUMES_LAST = "[N, d, h, w, channels]"
 
     def arranged(self, output: Tensor) -> Tensor:
-        """Returns the output as `[N, channels, h, w]` or `[N, units]`, a view."""
+        """Returns the output as `[N, channels, h, w]`, `[N, channels, d, h, w]` or `[N, units]`.
+
+        It is a view.
+        """
         if self is Layout.MAPS_LAST:
             return output.permute(0, 3, 1, 2)
+        if self is Layout.VOLUMES_LAST:
+            return output.permute(0, 4, 1, 2, 3)
         if self is Layout.TOKENS:
             return output.transpose(1, 2).unsqueeze(3)
         return output.unsqueeze(3) if self is Layout.SEQUENCES else output
 
 
-FIRST = {2: Layout.UNITS, 3: Layout.SEQUENCES, 4: Layout.MAPS}
+FIRST = {2: Layout.UNITS, 3: Layout.SEQUENCES, 4: Layout.MAPS, 5: Layout.VOLUMES}
 """By the number of dimensions, the layout whose channels follow the images."""
 
-LAST = {2: Layout.UNITS, 3: Layout.TOKENS, 4: Layout.MAPS_LAST}
+LAST = {2: Layout.UNITS, 3: Layout.TOKENS, 4: Layout.MAPS_LAST, 5: Layout.VOLUMES_LAST}
 """By the number of dimensions, the layout whose channels come last."""
 
-DEFAULT = {2: Layout.UNITS, 3: Layout.TOKENS, 4: Layout.MAPS}
+DEFAULT = {2: Layout.UNITS, 3: Layout.TOKENS, 4: Layout.MAPS, 5: Layout.VOLUMES}
 """What is most usual, where nothing tells the layout."""
 
 _COUNTS = ("out_channels", "out_features", "num_features", "num_channels", "normalized_shape")

@@ -1,20 +1,31 @@
 """The input of a CNN that nobody has described: found by forward passes of usual shapes."""
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from prober.common.errors import InputError
+from prober.common.inputs import Shape
 from prober.subject.frozen_copy import copied
+from prober.subject.nested_outputs import tensors
 from prober.subject.passes import watched
 
 SMALL, LARGE = 32, 224
 """Sides in pixels of most images that CNNs were trained on: CIFAR's and ImageNet's."""
 
-OTHERS = (28, 64, 96, 128, 256, 299, 384, 512, 227, 16)
-"""Sides in pixels that are tried where a CNN takes neither of them, the most usual first."""
+OTHERS = (28, 84, 64, 96, 128, 256, 299, 384, 512, 227, 16, 48, 112, 160, 192, 320, 331, 448, 640)
+"""Sides in pixels that are tried where a CNN takes neither of them, the most usual first: 84 of
+Atari's games."""
+
+LENGTHS = (1024, 256, 1000, 128, 512, 187, 2048, 4096, 5000, 3000, 8000, 16_000, 64, 360, 720, 32)
+"""Lengths of signals: 187 and 360 are usual of heartbeats, 3,000 of sleep, 16,000 of speech."""
+
+CLIPS = ((16, 112, 112), (8, 112, 112), (32, 112, 112), (8, 224, 224), (16, 224, 224), (32, 32, 32))
+SCANS = ((32, 32, 32), (64, 64, 64), (16, 64, 64), (16, 32, 32), (96, 96, 96), (28, 28, 28))
+"""Depth, height and width of volumes of three channels, and of others."""
 
 SHRINKS = 16
 """A CNN that takes any size and shrinks its maps so many times or more was made for large images.
@@ -22,34 +33,50 @@ SHRINKS = 16
 Such a CNN has a map of 2 x 2 or less left of a small image. ImageNet's CNNs shrink 32 times,
 CIFAR's 8 times at the most."""
 
-Shape = tuple[int, int, int]
 
+def guessed_input_shape(
+    cnn: nn.Module, call: Callable[[nn.Module, Tensor], Any] = lambda cnn, images: cnn(images)
+) -> tuple[Shape, str]:
+    """Finds the shape of input that a CNN was probably made for.
 
-def guessed_input_shape(cnn: nn.Module) -> tuple[Shape, str]:
-    """Finds the shape of image that a CNN was probably made for.
-
-    The first convolution tells the channels, or, in a network without one, the first linear layer
-    tells how many numbers an image has. Height and width are the first usual ones that the CNN
-    takes; of a CNN that takes any, 224 or 32 pixels, by how many times it shrinks its maps.
+    The first convolution tells the channels, and whether it takes images, signals or volumes; in a
+    network without one the first linear layer tells how many numbers an input has. Height and width
+    are the first usual ones that the CNN takes; of a CNN that takes any, 224 or 32 pixels, by how
+    many times it shrinks its maps.
 
     Args:
         cnn: Any CNN; a copy of it is tried, and it stays as it is.
+        call: How it is called.
 
     Returns:
-        Channels, height and width, and a sentence that says how they were found.
+        The shape, channels first, and a sentence that says how it was found.
 
     Raises:
         InputError: No usual shape fits, or the CNN cannot be copied.
     """
     tried, _ = copied(cnn)
-    trial = _Trial(tried.eval())
-    first = _first(tried, nn.Conv2d)
-    for shape, reason in _flat_shapes(tried) if first is None else []:
+    trial = _Trial(tried.eval(), call)
+    kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    named = next(((n, m) for n, m in tried.named_modules() if isinstance(m, kinds)), None)
+    if named is not None and not isinstance(named[1], nn.Conv2d):
+        name, first = named
+        channels = first.in_channels
+        sides: Sequence[tuple[int, ...]] = [(length,) for length in LENGTHS]
+        if isinstance(first, nn.Conv3d):
+            sides = CLIPS if channels == 3 else SCANS
+        for each in sides:
+            if trial.run((channels, *each)) is not None:
+                kind = "signals" if isinstance(first, nn.Conv1d) else "volumes"
+                many = "s" * (channels > 1)
+                reason = f"layer '{name}' takes {kind} of {channels} channel{many}"
+                return _found((channels, *each), f"{reason}, this usual size fits")
+    for shape, reason in _flat_shapes(tried) if named is None else []:
         if trial.run(shape) is not None:
             return _found(shape, reason)
+    first2d = _first(tried, nn.Conv2d)
     reasons = {3: "it takes color", 1: "it takes gray"}
-    if first is not None:
-        name, number = first[0], first[1].in_channels
+    if first2d is not None:
+        name, number = first2d[0], first2d[1].in_channels
         known = {number: f"layer '{name}' takes {number} channel{'s' * (number > 1)}"}
         reasons = known | {c: reason for c, reason in reasons.items() if c not in known}
     for channels, reason in reasons.items():
@@ -66,9 +93,15 @@ def guessed_input_shape(cnn: nn.Module) -> tuple[Shape, str]:
                 return _found((channels, side, side), f"{reason}, this usual size fits")
     said = f" Of {list(trial.first)} it said: {trial.error}" if trial.first else ""
     raise InputError(
-        f"{type(cnn).__name__} takes no image of a usual shape; give "
-        f"input_shape=(channels, height, width).{said}"
+        f"{type(cnn).__name__} takes no input of a usual shape; give input_shape=(channels, "
+        "height, width) of images, (channels, length) of signals, (channels, depth, height, width) "
+        f"of volumes, (numbers,) of vectors.{said}"
     )
+
+
+def takes(cnn: nn.Module, call: Callable[[nn.Module, Tensor], Any], shape: Shape) -> bool:
+    """Tells whether a CNN takes an input of a shape; what a call changes of it stays so."""
+    return _Trial(copied(cnn)[0].eval(), call).run(shape) is not None
 
 
 class _Trial:
@@ -79,8 +112,9 @@ class _Trial:
         error: What the CNN said then.
     """
 
-    def __init__(self, cnn: nn.Module) -> None:
+    def __init__(self, cnn: nn.Module, call: Callable[[nn.Module, Tensor], Any]) -> None:
         self._cnn = cnn
+        self._call = call
         self.first: Shape | None = None
         self.error: Exception | None = None
 
@@ -88,6 +122,7 @@ class _Trial:
     def run(self, shape: Shape) -> dict[str, tuple[int, ...]] | None:
         """Returns height and width of each module's map, None if the CNN rejects the shape."""
         sizes: dict[str, tuple[int, ...]] = {}
+        whole: list[Tensor] = []
 
         def note(name: str, _inputs: tuple[Any, ...], given: Any) -> None:
             if isinstance(given, Tensor) and given.ndim == 4:
@@ -95,7 +130,10 @@ class _Trial:
 
         try:
             with watched(dict(self._cnn.named_modules()), note):
-                self._cnn(torch.zeros(1, *shape, dtype=torch.float32, device="cpu"))
+                image = torch.zeros(1, *shape, dtype=torch.float32, device="cpu")
+                whole = [tensor for _, tensor in tensors(self._call(self._cnn, image))]
+            if len(shape) > 1 and whole and all(tensor.shape[:1] != (1,) for tensor in whole):
+                raise ValueError("the image is taken for several")  # or one without its channels
         except Exception as error:  # whatever a forward pass may raise
             self.first, self.error = self.first or shape, self.error or error
             return None
@@ -108,16 +146,15 @@ def _first(cnn: nn.Module, kind: type[nn.Module]) -> tuple[str, Any] | None:
 
 
 def _flat_shapes(cnn: nn.Module) -> list[tuple[Shape, str]]:
-    """Square shapes of as many numbers as the first linear layer takes, of 3 channels or 1."""
+    """Shapes of as many numbers as the first linear layer takes: square images, and a vector."""
     if (first := _first(cnn, nn.Linear)) is None:
         return []
     name, linear = first
-    sides = {channels: math.isqrt(linear.in_features // channels) for channels in (3, 1)}
-    return [
-        ((channels, side, side), f"layer '{name}' takes {linear.in_features} numbers")
-        for channels, side in sides.items()
-        if channels * side**2 == linear.in_features
-    ]
+    numbers, reason = linear.in_features, f"layer '{name}' takes {linear.in_features} numbers"
+    sides = {channels: math.isqrt(numbers // channels) for channels in (3, 1)}
+    square = [(c, side, side) for c, side in sides.items() if c * side**2 == numbers]
+    shapes: list[Shape] = [*square, (numbers,)]
+    return [(shape, reason) for shape in shapes]
 
 
 def _smallest(small: dict[str, tuple[int, ...]], large: dict[str, tuple[int, ...]]) -> int:

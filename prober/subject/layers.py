@@ -1,6 +1,5 @@
 """What layers a CNN has: two forward passes that note what each module gives."""
 
-import inspect
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -10,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prober.common.errors import InputError, named_kind
-from prober.subject.channel_layout import DEFAULT, Layout, known_layout
+from prober.common.errors import named_kind
+from prober.subject.channel_layout import CONVOLUTIONS, DEFAULT, Layout, known_layout
 from prober.subject.cuts import Place, find_cuts
 from prober.subject.nested_outputs import Path, pick, tensors
 from prober.subject.passes import straight_checkpoints, watched
@@ -75,7 +74,7 @@ class Listing:
         cut: Those of the unprobed that lack nothing but a gradient: they can be looked at.
         unreached: The modules that are never called.
         uses_checkpoints: Whether the CNN uses `torch.utils.checkpoint` with `use_reentrant=True`.
-        one_by_one: Whether the CNN takes one image at a time only.
+        batch: How many images the CNN takes at a time, None for any number.
         outputs: Of a CNN that gives several tensors, the layers that these are: `logits.0`.
         sources: For what the whole CNN gives, by name, the layer whose output it is, if there is
             one.
@@ -86,7 +85,7 @@ class Listing:
     cut: dict[str, Layer]
     unreached: list[str]
     uses_checkpoints: bool
-    one_by_one: bool
+    batch: int | None
     outputs: dict[str, Layer]
     sources: dict[str, str]
 
@@ -101,6 +100,10 @@ class Listing:
         return self.layers | self.cut
 
 
+class WrongBatch(Exception):
+    """A CNN takes a batch of images, but gives something for another number of them."""
+
+
 @dataclass
 class _Pass:
     """What the modules gave, call by call in order, last the whole CNN's own output."""
@@ -108,6 +111,7 @@ class _Pass:
     given: list[tuple[str, Any]]
     calls: Counter[str]
     uses_checkpoints: bool = False
+    unbatched: str = ""  # a convolution that has taken its input for one image alone
 
     def in_order(self) -> list[tuple[str, int, Any]]:
         """The calls with their numbers among those of the same module."""
@@ -127,11 +131,7 @@ class _Pass:
 
 
 def list_layers(
-    cnn: nn.Module,
-    name: str,
-    run: Callable[[Tensor], Any],
-    images: Tensor,
-    state: StateBetweenCalls,
+    cnn: nn.Module, run: Callable[[Tensor], Any], images: Tensor, state: StateBetweenCalls
 ) -> Listing:
     """Lists the layers of a CNN.
 
@@ -141,27 +141,28 @@ def list_layers(
 
     Args:
         cnn: The CNN.
-        name: What it is called.
         run: Runs it on images `[N, C, H, W]`.
-        images: Two of them.
+        images: As many as it takes: one, or a batch of fixed size.
         state: What each pass changes, and what is put back.
 
     Raises:
-        InputError: The CNN rejects one image of this shape.
+        Exception: Whatever the CNN raises if it does not take these images.
+        WrongBatch: It takes them, but as another number of images.
     """
-    try:
-        first = _watch(cnn, run, images[:1])
-    except Exception as error:
-        raise InputError(_rejected(cnn, name, list(images[:1].shape), error)) from error
+    first = _watch(cnn, run, images)
+    whole = [tensor for _, tensor in tensors(first.given[-1][1])]
+    apart = any(tensor.shape[:1] == images.shape[:1] for tensor in whole)
+    if not apart and (len(images) > 1 or first.unbatched):
+        raise WrongBatch(f"{first.unbatched or 'it'} takes the images for the channels of one")
     state.find_changes()
     try:
-        second = _watch(cnn, run, images)
+        second = _watch(cnn, run, torch.cat([images, images])) if len(images) == 1 else first
         doubled = None if _only_one(first, second) else second.shapes()
     except Exception:  # a network of a fixed batch size can raise anything
         doubled = None
     finally:
         state.restore()
-    listing = _Lister(cnn, first, doubled).listing()
+    listing = _Lister(cnn, images, first, doubled).listing()
     del first
     places = {layer.place for layer in listing.layers.values()}
 
@@ -170,7 +171,7 @@ def list_layers(
         return run(image)
 
     try:
-        cuts = find_cuts(cnn, run_anew, images[:1], places)
+        cuts = find_cuts(cnn, run_anew, images, places)
     finally:
         state.restore()
     for name, layer in list(listing.layers.items()):
@@ -185,28 +186,41 @@ def _only_one(first: "_Pass", second: "_Pass") -> bool:
     after = second.shapes()
     whole = [key for key, shape in first.shapes().items() if key[0] == "" and shape[:1] == (1,)]
     stays = bool(whole) and not any(after.get(key, ())[:1] == (2,) for key in whole)
-    return stays or first.calls != second.calls
+    return first is second or stays or first.calls != second.calls
 
 
 def _watch(cnn: nn.Module, run: Callable[[Tensor], Any], images: Tensor) -> _Pass:
     seen = _Pass([], Counter())
 
-    def note(name: str, _inputs: tuple[Any, ...], given: Any) -> None:
+    def note(name: str, inputs: tuple[Any, ...], given: Any) -> None:
         seen.given.append((name, given))
         seen.calls[name] += 1
+        if not seen.unbatched and inputs and _takes_as_one(parts[name], inputs[0]):
+            seen.unbatched = f"layer '{name}'"
 
     parts = {name: module for name, module in cnn.named_modules() if name}
     with torch.no_grad(), straight_checkpoints() as checkpoints, watched(parts, note):
         seen.given.append(("", run(images)))
     seen.calls[""] = 1
+    if _takes_as_one(cnn, images):
+        seen.unbatched = "it"
     seen.uses_checkpoints = checkpoints.used
     return seen
 
 
-class _Lister:
-    """Makes a listing from two passes; the second is missing for one image at a time."""
+def _takes_as_one(module: nn.Module, given: Any) -> bool:
+    """Tells whether a convolution takes what it is given for one image without a batch."""
+    kernel = getattr(module, "kernel_size", None)
+    if not isinstance(module, CONVOLUTIONS) or not isinstance(kernel, tuple):
+        return False
+    return isinstance(given, Tensor) and given.dim() == len(kernel) + 1
 
-    def __init__(self, cnn: nn.Module, seen: _Pass, doubled: dict | None) -> None:
+
+class _Lister:
+    """Makes a listing from two passes; the second is missing for a fixed number of images."""
+
+    def __init__(self, cnn: nn.Module, images: Tensor, seen: _Pass, doubled: dict | None) -> None:
+        self._images = images
         self._seen = seen
         self._in_order = seen.in_order()
         self._last = {name: output for name, _, output in self._in_order}
@@ -254,7 +268,7 @@ class _Lister:
             cut={},
             unreached=[name for name in self._modules if name and name not in self._seen.calls],
             uses_checkpoints=self._seen.uses_checkpoints,
-            one_by_one=self._doubled is None,
+            batch=len(self._images) if self._doubled is None else None,
             outputs=outputs,
             sources=sources,
         )
@@ -292,7 +306,8 @@ class _Lister:
         shape = tuple(layout.arranged(tensor).shape[1:])
         kind = type(self._modules[module]).__name__
         calls = self._seen.calls[module]
-        return Layer(module, kind, path, layout, list(tensor.shape), shape, calls, call)
+        output = [1, *tensor.shape[1:]]
+        return Layer(module, kind, path, layout, output, shape, calls, call)
 
     def _why_not(self, module: str, call: int, path: Path, tensor: Tensor) -> str | None:
         shape = list(tensor.shape)
@@ -312,7 +327,8 @@ class _Lister:
         if not math.prod(shape):
             return f"its output {shape} is empty"
         if self._doubled is None:
-            return None if shape[0] == 1 else f"its output {shape} does not start with the images"
+            right = shape[0] == len(self._images)
+            return None if right else f"its output {shape} does not start with the images"
         if shape[0] == 1 and doubled == [2, *shape[1:]]:
             return None
         if doubled == shape:
@@ -377,20 +393,3 @@ def _container(output: Any, name: str, found: list[tuple[Path, Tensor]]) -> str:
         return f"its output is a {kind} without tensors"
     parts = ", ".join(".".join(map(str, (name, *path))) for path, _ in found[:4])
     return f"its output is a {kind}; name one of its tensors: {parts}"
-
-
-def _rejected(cnn: nn.Module, name: str, shape: list[int], error: Exception) -> str:
-    """Says why the CNN does not take one image."""
-    parameters = inspect.signature(cnn.forward).parameters.values()
-    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    needed = [p.name for p in parameters if p.kind not in variable and p.default is p.empty]
-    if isinstance(error, TypeError) and (len(needed) > 1 or not parameters):
-        takes = f"{len(needed)} inputs ({', '.join(needed)})" if needed else "no input"
-        return (
-            f"The forward pass of {name} takes {takes}, and a picture is one. Wrap the CNN in a "
-            "module whose forward takes one tensor of images and fills in the rest."
-        )
-    return (
-        f"{name} rejects an input of shape {shape}: {str(error).strip().rstrip('.')}. "
-        "Set input_shape to what the CNN takes: [channels, height, width]."
-    )

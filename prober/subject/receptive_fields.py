@@ -23,7 +23,7 @@ UNKNOWN = float("nan")
 """In a box: an operation on the way is not known here. It wins over every other value."""
 
 
-def receptive_fields(subject: Subject) -> dict[str, tuple[int, int] | None]:
+def receptive_fields(subject: Subject) -> dict[str, tuple[int, ...] | None]:
     """Finds how many pixels a neuron of each layer sees.
 
     A pixel is seen if it can have an influence on the neuron, however weak: after a global mean,
@@ -41,9 +41,12 @@ def receptive_fields(subject: Subject) -> dict[str, tuple[int, int] | None]:
         rectangle around what a neuron sees: the largest among the channels and the neurons in the
         middle half of the map, away from the border, where padding takes the place of pixels. It
         ends at the image's border: the whole image is `(H, W)`, nothing is `(0, 0)`. None where
-        the CNN uses an operation that is not known here.
+        the CNN uses an operation that is not known here. Of a signal it is the length, of a volume
+        depth, height and width, of a vector how many of its numbers from the first that is seen to
+        the last.
     """
-    return _measured(subject, list(subject.listing.measured), _size)
+    axes = len(subject.input_shape[1:]) or 1
+    return _measured(subject, list(subject.listing.measured), lambda box: _size(box, axes))
 
 
 def pixels_seen(subject: Subject, layer: str) -> Tensor:
@@ -81,12 +84,12 @@ def _measured(
     Args:
         subject: The CNN under study.
         layers: The layers.
-        measure: Takes the boxes of one, `[4, 1, channels, h, w]`, None if it has none.
+        measure: Takes the boxes of one, `[4, N, channels, h, w]`, None if it has none.
     """
-    _, height, width = subject.input_shape
-    images = torch.zeros(1, *subject.input_shape).to(subject.mean)
-    rows = torch.arange(height).view(-1, 1).expand(height, width)
-    columns = torch.arange(width).expand(height, width)
+    images = torch.zeros(subject.listing.batch or 1, *subject.input_shape).to(subject.mean)
+    sides = subject.input_shape[1:] or subject.input_shape  # the numbers of a vector are its places
+    axes = torch.meshgrid(*map(torch.arange, sides), indexing="ij")
+    places = torch.stack([end for axis in axes for end in (-axis, axis)])
     wanted = {name: subject.listing.measured[name] for name in layers}
     names: dict[str, list[str]] = {}
     for name, layer in wanted.items():
@@ -105,43 +108,46 @@ def _measured(
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # a whole transformer block in one operation
     try:
-        with torch.no_grad(), _Boxes() as boxes, watched(modules, note):
-            boxes.write(images, torch.stack([-rows, rows, -columns, columns])[:, None, None])
+        with torch.no_grad(), _Boxes(len(places)) as boxes, watched(modules, note):
+            boxes.write(
+                images, places.view(len(places), *[1] * (images.dim() - len(sides)), *sides)
+            )
             subject.run(images)
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
     return {name: measures[name] for name in layers}
 
 
-def _size(box: Tensor | None) -> tuple[int, int] | None:
-    """Height and width of the largest box in the middle half of `[4, 1, channels, h, w]`."""
+def _size(box: Tensor | None, axes: int) -> tuple[int, ...] | None:
+    """Height and width of the largest box in the middle half of `[4, N, channels, h, w]`."""
     if box is None:
-        return 0, 0
+        return (0,) * axes
     for axis in range(3, box.dim()):
         side = box.shape[axis]
         box = box.narrow(axis, side // 4, side - 2 * (side // 4))
     if box.isnan().any():
         return None
-    height, width = (
+    return tuple(
         int((box[i] + box[i + 1] + 1).amax().clamp(min=0))  # nothing is -inf - inf
-        for i in (0, 2)
+        for i in range(0, 2 * axes, 2)
     )
-    return height, width
 
 
 class _Boxes(TorchDispatchMode):
     """Follows, through everything that PyTorch computes, which pixels each number depends on.
 
     The pixels are known by the rectangle around them. Its box is four numbers: the first row
-    negated, the last row, the first column negated, the last column. So the box of what depends
-    on several others is their maximum, and convolutions, sums and products all become maxima.
+    negated, the last row, the first column negated, the last column; of a signal two, of a volume
+    six. So the box of what depends on several others is their maximum, and convolutions, sums and
+    products all become maxima.
 
     Boxes belong to memory, not to tensors: whatever shares memory shares them, so that views and
     changes in place need no care. What has no boxes does not depend on the image.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ends: int) -> None:
         super().__init__()
+        self.ends = ends
         # As long as a weak reference is kept, no other memory gets the same key.
         self._memory: dict[StorageWeakRef, Tensor] = {}
 
@@ -171,9 +177,9 @@ class _Boxes(TorchDispatchMode):
             return None
         if tensor.element_size() * memory.shape[1] != tensor.untyped_storage().nbytes():
             # Seen as another type (a complex number as two real ones, say).
-            return torch.full((4, *tensor.shape), UNKNOWN)
+            return torch.full((self.ends, *tensor.shape), UNKNOWN)
         return memory.as_strided(
-            (4, *tensor.shape), (memory.shape[1], *tensor.stride()), tensor.storage_offset()
+            (self.ends, *tensor.shape), (memory.shape[1], *tensor.stride()), tensor.storage_offset()
         )
 
     def write(self, tensor: Tensor, box: Tensor) -> None:
@@ -182,7 +188,7 @@ class _Boxes(TorchDispatchMode):
             for gone in [key for key in self._memory if key.expired()]:
                 del self._memory[gone]
             numbers = tensor.untyped_storage().nbytes() // tensor.element_size()
-            self._memory[storage] = torch.full((4, numbers), NOTHING, device=tensor.device)
+            self._memory[storage] = torch.full((self.ends, numbers), NOTHING, device=tensor.device)
         view = self.read(tensor)
         assert view is not None
         view.copy_(box)
@@ -220,7 +226,9 @@ class _Call:
     def box(self, value: Any) -> Tensor:
         """Returns the boxes of an argument, `[4, *shape]`."""
         box = self.boxes.read(value)
-        return torch.full((4, *value.shape), NOTHING, device=value.device) if box is None else box
+        if box is None:
+            return torch.full((self.boxes.ends, *value.shape), NOTHING, device=value.device)
+        return box
 
 
 Rule = Callable[[_Call, Tensor], Tensor]
@@ -255,17 +263,17 @@ def _unknown(call: _Call, output: Tensor) -> Tensor:
 
 
 def _pointwise(call: _Call, output: Tensor) -> Tensor:
-    box = torch.full((4, *output.shape), NOTHING, device=output.device)
+    box = torch.full((call.boxes.ends, *output.shape), NOTHING, device=output.device)
     for tensor in call.tensors:
         given = call.box(tensor)
         missing = output.dim() - tensor.dim()
-        box = torch.maximum(box, given.view(4, *[1] * missing, *tensor.shape))
+        box = torch.maximum(box, given.view(len(given), *[1] * missing, *tensor.shape))
     return box
 
 
 def _copy(call: _Call, output: Tensor) -> Tensor:
     source = call.box(call["src"])
-    return source.view(4, *[1] * (output.dim() + 1 - source.dim()), *source.shape[1:])
+    return source.view(len(source), *[1] * (output.dim() + 1 - source.dim()), *source.shape[1:])
 
 
 def _constant(call: _Call, output: Tensor) -> Tensor:
@@ -292,7 +300,7 @@ def _product(call: _Call, output: Tensor) -> Tensor:
     box = torch.maximum(left.amax(-1, keepdim=True), right.amax(-2, keepdim=True))
     for bias in added:
         missing = box.dim() - bias.dim()
-        box = torch.maximum(box, bias.view(4, *[1] * missing, *bias.shape[1:]))
+        box = torch.maximum(box, bias.view(len(bias), *[1] * missing, *bias.shape[1:]))
     return box
 
 
@@ -347,7 +355,7 @@ def _pool(call: _Call, output: Tensor) -> Tensor:
             call.arguments.get("dilation", 1),
             call["ceil_mode"],
         )
-    return pooled.reshape(4, *output.shape)
+    return pooled.reshape(len(box), *output.shape)
 
 
 def _interpolation(call: _Call, output: Tensor) -> Tensor:
@@ -385,7 +393,7 @@ def _layer_norm(call: _Call, output: Tensor) -> Tensor:
 
 def _group_norm(call: _Call, output: Tensor) -> Tensor:
     box = call.box(call["input"])
-    grouped = box.reshape(4, call["N"], call["group"], -1).amax(3, keepdim=True)
+    grouped = box.reshape(len(box), call["N"], call["group"], -1).amax(3, keepdim=True)
     return grouped.expand(-1, -1, -1, call["C"] * call["HxW"] // call["group"]).reshape(box.shape)
 
 
@@ -424,7 +432,7 @@ def _moved(call: _Call, output: Tensor) -> Tensor:
     return torch.stack(
         [
             call.func(**call.arguments | {key: one(value, i) for key, value in given.items()})
-            for i in range(4)
+            for i in range(call.boxes.ends)
         ]
     )
 
@@ -449,7 +457,7 @@ RULES: dict[str, Rule] = {
     **_rules(_pool, "avg_pool1d avg_pool2d avg_pool3d adaptive_max_pool2d adaptive_max_pool3d"),
     **_rules(_pool, "_adaptive_avg_pool2d _adaptive_avg_pool3d"),
     **_rules(_interpolation, "upsample_linear1d upsample_bilinear2d upsample_bicubic2d"),
-    **_rules(_interpolation, "_upsample_bilinear2d_aa _upsample_bicubic2d_aa"),
+    **_rules(_interpolation, "_upsample_bilinear2d_aa _upsample_bicubic2d_aa upsample_trilinear3d"),
     **_rules(_unfold, "im2col"),
     **_rules(_layer_norm, "native_layer_norm _fused_rms_norm"),
     **_rules(_group_norm, "native_group_norm"),
@@ -459,6 +467,7 @@ RULES: dict[str, Rule] = {
     **_rules(_moved, "cat stack roll flip repeat index index_select gather index_put scatter"),
     **_rules(_moved, "slice_scatter select_scatter constant_pad_nd"),
     **_rules(_moved, "reflection_pad1d reflection_pad2d replication_pad1d replication_pad2d"),
+    **_rules(_moved, "reflection_pad3d replication_pad3d upsample_nearest3d"),
     **_rules(_moved, "pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle"),
     **_rules(_moved, "upsample_nearest1d upsample_nearest2d _upsample_nearest_exact2d"),
 }

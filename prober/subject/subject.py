@@ -13,18 +13,25 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from prober.common.errors import InputError, listed, suggestion
+from prober.common.inputs import Kind, Shape
 from prober.common.patches import Conversion, ConvertsItself, hooks_of
 from prober.subject.batchnorm_folding import Folding
+from prober.subject.calling import Calling
 from prober.subject.channel_layout import CONVOLUTIONS
 from prober.subject.checkpoints.loading import load_cnn, load_weights
 from prober.subject.frozen_copy import copied, freeze
-from prober.subject.layers import LOGITS, Layer, list_layers
+from prober.subject.input_shape import guessed_input_shape, takes
+from prober.subject.layers import LOGITS, Layer, Listing, list_layers
 from prober.subject.passes import other_weights, straight_checkpoints, watched
 from prober.subject.reference import ReferenceCNN
+from prober.subject.rejected import rejected
 from prober.subject.state_between_calls import StateBetweenCalls
 
 BIASED = "prober/subject/reference/biased.pt"
 """The reference CNN's checkpoint where no CNN is named."""
+
+SHIPPED = (3, 28, 28)
+"""The shape of the images that the reference CNN takes."""
 
 MOST_CUT = 6
 """A note names so many layers without a gradient at the most."""
@@ -54,7 +61,9 @@ class Subject(ConvertsItself):
             a state dict, a checkpoint of a training, safetensors, or a `torch.export` archive,
             which is a CNN by itself and needs no `cnn`. Without one the weights are those that
             the CNN is built with.
-        input_shape: Channels, height and width of one input image.
+        input_shape: Channels, height and width of one input image; `[channels, length]` of a
+            signal, `[channels, depth, height, width]` of a volume, `[numbers]` of a vector. Where
+            none is given: `[3, 28, 28]` if the CNN takes it, else a usual shape that it takes.
         mean: What the CNN's training subtracted from each input channel, in units of
             `value_range`.
         std: What it then divided each input channel by, greater than 0.
@@ -65,6 +74,8 @@ class Subject(ConvertsItself):
             `logits`: its key, `scores` or `1`, or the name of a layer. Where none is given: the
             output whose key is `logits`, the only one that can be probed, or the only flat one
             with as many units as there are classes in real images.
+        given: What the CNN takes beside the input that is optimized, by name or place: a number, a
+            list of numbers, or the path of an array for one image (`.npy`).
 
     Attributes:
         cnn: The copy of the CNN.
@@ -105,29 +116,27 @@ class Subject(ConvertsItself):
         self,
         cnn: nn.Module | None = None,
         checkpoint: str | None = None,
-        input_shape: tuple[int, int, int] = (3, 28, 28),
+        input_shape: tuple[int, ...] | None = None,
         mean: list[float] | None = None,
         std: list[float] | None = None,
         value_range: tuple[float, float] = (0.0, 1.0),
         classes_from: str | None = None,
+        given: dict[str, float | str | list[float]] | None = None,
     ) -> None:
         super().__init__()
         exported = load_cnn(checkpoint) if cnn is None and checkpoint else None
         if cnn is None:
             cnn, checkpoint = exported or ReferenceCNN(), checkpoint or BIASED
+        precisions = {tensor.dtype for tensor in cnn.parameters() if tensor.is_floating_point()}
         self.cnn, hooked = copied(cnn)
         self.notes: list[str] = []
         if checkpoint is not None and exported is None:
             self.notes += load_weights(self.cnn, checkpoint)
         self.weights = freeze(self.cnn)
-        if len(input_shape) != 3 or min(input_shape) < 1:
-            raise InputError(
-                f"input_shape {list(input_shape)} is not [channels, height, width], each 1 or more."
-            )
-        channels, height, width = input_shape
-        self.input_shape = (channels, height, width)
+        self._call = Calling(self.cnn, given, precisions)
+        self.input_shape = self._settled_shape(input_shape)
         for key, values, default in (("mean", mean, 0.0), ("std", std, 1.0)):
-            statistic = _per_channel(key, values, default, channels)
+            statistic = _per_channel(key, values, default, self.input_shape)
             self.register_buffer(key, statistic, persistent=False)
         if not (self.std > 0).all():
             raise InputError(f"std {std} has a value that is not greater than 0.")
@@ -143,14 +152,7 @@ class Subject(ConvertsItself):
             self.notes.append(f"The hooks that are on {self.name} ({names}) are not run.")
         self._modules_by_name = dict(self.cnn.named_modules())
         self._hooked = {n for n, module in self._modules_by_name.items() if any(hooks_of(module))}
-        self._state = StateBetweenCalls(self.cnn, self.weights)
-        self.listing = list_layers(
-            self.cnn,
-            self.name,
-            lambda images: self.cnn(self._normalized(images)),
-            torch.zeros(2, *self.input_shape),
-            self._state,
-        )
+        self.listing = self._listed()
         self._settle_outputs(classes_from)
         self.notes += self._said_of_cuts()
         self._folding: Folding | None = None
@@ -160,6 +162,41 @@ class Subject(ConvertsItself):
     def layers(self) -> dict[str, Layer]:
         """The layers that can be probed, by name, in the order of the forward pass."""
         return self.listing.layers
+
+    def _settled_shape(self, given: Sequence[int] | None) -> Shape:
+        """Checks the shape of an input, or finds one that the CNN takes and says so."""
+        if given is not None:
+            if not 1 <= len(given) <= 4 or min(given) < 1:
+                forms = listed([f"{kind.written} of {kind.name.lower()}s" for kind in Kind], 4)
+                raise InputError(
+                    f"input_shape {list(given)} is none of {forms}, each number 1 or more."
+                )
+            return tuple(given)
+        if isinstance(self.cnn, ReferenceCNN) or takes(self.cnn, self._call.inputs.call, SHIPPED):
+            return SHIPPED
+        try:
+            found, said = guessed_input_shape(self.cnn, self._call.inputs.call)
+        except InputError:
+            return SHIPPED  # which is rejected, with what to do
+        self.notes.append(said)
+        return found
+
+    def _listed(self) -> Listing:
+        """Lists the layers, after finding out how the CNN takes to be called.
+
+        Raises:
+            InputError: It does not take an input of this shape.
+        """
+        wrong: BaseException | None = None
+        for _ in self._call.ways():
+            images = self._call.filled(torch.zeros(1, *self.input_shape))
+            self._state = StateBetweenCalls(self.cnn, self.weights)
+            try:
+                return list_layers(self.cnn, self._called, images, self._state)
+            except Exception as error:  # whatever a forward pass may raise
+                wrong = wrong or error
+        assert wrong is not None  # as the first way has failed
+        raise rejected(self.cnn, self.name, self.input_shape, self._call, wrong) from wrong
 
     def take_classes(self, number: int) -> None:
         """Lets the output that has the classes go by `logits`, if it is plain which has them.
@@ -233,6 +270,7 @@ class Subject(ConvertsItself):
         if self._folding is None:
             generator = torch.Generator().manual_seed(0)
             image = torch.rand(1, *self.input_shape, generator=generator).to(self.mean)
+            image = self._call.filled(image)
             try:
                 self._folding = Folding(
                     self._modules_by_name, self._hooked, self._run, image
@@ -268,19 +306,27 @@ class Subject(ConvertsItself):
         for layer in layers:
             if layer not in self.listing.cut:  # of which all but the gradient can be had
                 self.check_layer(layer)
-        if self.listing.one_by_one and len(images) > 1:
-            parts = [self(image, layers, channels) for image in images.split(1)]
+        batch = self.listing.batch
+        if batch and len(images) != batch:
+            parts = [
+                {name: output[: len(part)] for name, output in found.items()}
+                for part in images.split(batch)
+                for found in [self(self._call.filled(part), layers, channels)]
+            ]
             return {name: torch.cat([part[name] for part in parts]) for name in layers}
         try:
-            return self._outputs(images, layers, channels)
+            outputs = self._outputs(images, layers, channels)
         finally:
             self._state.restore()
+        if self._call.precision is None:
+            return outputs
+        return {name: output.to(images.dtype) for name, output in outputs.items()}
 
     def run(self, images: Tensor) -> Any:
         """Runs the whole CNN as it is, with nothing folded.
 
         Args:
-            images: `[N, C, H, W]` in [0, 1]; N is 1 if the CNN takes only one image at a time.
+            images: `[N, C, H, W]` in [0, 1]; N is `listing.batch` if there is one.
 
         Returns:
             What the CNN puts out, of any type.
@@ -439,8 +485,7 @@ class Subject(ConvertsItself):
             return
         self._lay_out(torch.channels_last)
         if self._takes_channels_last is None:
-            number = 1 if self.listing.one_by_one else 2
-            images = torch.zeros(number, *self.input_shape).to(self.mean)
+            images = torch.zeros(self.listing.batch or 2, *self.input_shape).to(self.mean)
             try:
                 with torch.no_grad():
                     self(images, [list(self.layers)[-1]])
@@ -473,9 +518,18 @@ class Subject(ConvertsItself):
 
     @override
     def conversion(self, wanted: Conversion) -> Conversion:
-        """Complex weights stay complex, and what is put back after a call comes along."""
+        """Complex weights stay complex, and what is put back after a call comes along.
+
+        A CNN that computes in one precision only keeps it; which it is, is found out here.
+        """
+        like = self.mean
+        if wanted(like[:0]).dtype == torch.float64 != like.dtype:
+            self.settle_precision()
+        own = self._call.precision
 
         def convert(tensor: Tensor) -> Tensor:
+            if own is not None and tensor.is_floating_point():
+                return wanted(tensor).to(tensor.dtype)
             if not tensor.is_complex():
                 return wanted(tensor)
             real = wanted(tensor.real)
@@ -485,19 +539,28 @@ class Subject(ConvertsItself):
         self._state.convert(convert)
         return convert
 
-    def _run(self, images: Tensor) -> Any:
+    def settle_precision(self) -> None:
+        """Finds out whether the CNN computes in float64, too, and says so if it does not."""
+        if self.mean.dtype == torch.float64 or self._call.precision is not None:
+            return
+        image = self._call.filled(torch.zeros(1, *self.input_shape).to(self.mean.device).double())
         try:
-            if not self.listing.uses_checkpoints:
-                return self.cnn(self._normalized(images))
-            with straight_checkpoints():
-                return self.cnn(self._normalized(images))
-        except RuntimeError as error:
-            if images.dtype == torch.float32 or not _is_about_precision(error):
-                raise
-            raise InputError(
-                f"{self.name} computes in float32 wherever it runs, and not in {images.dtype}: "
-                f"{error} Set trainer.precision to 32-true."
-            ) from error
+            if not self._call.takes_float64(self._normalized(image)):
+                self.notes.append(
+                    f"{self.name} computes in float32 wherever it runs, and not in float64; so it "
+                    "does here."
+                )
+        finally:
+            self._state.restore()
+
+    def _run(self, images: Tensor) -> Any:
+        if not self.listing.uses_checkpoints:
+            return self._called(images)
+        with straight_checkpoints():
+            return self._called(images)
+
+    def _called(self, images: Tensor) -> Any:
+        return self._call(self._normalized(images))
 
     def _normalized(self, images: Tensor) -> Tensor:
         low, high = self.value_range
@@ -509,7 +572,8 @@ class Subject(ConvertsItself):
         return images.clone()
 
 
-def _per_channel(key: str, values: Sequence[float] | None, default: float, channels: int) -> Tensor:
+def _per_channel(key: str, values: Sequence[float] | None, default: float, shape: Shape) -> Tensor:
+    channels, *sides = shape
     if values is None:
         values = [default] * channels
     if len(values) != channels:
@@ -518,7 +582,7 @@ def _per_channel(key: str, values: Sequence[float] | None, default: float, chann
         )
     if not all(map(math.isfinite, values)):
         raise InputError(f"{key} {list(values)} has a value that is not finite.")
-    return torch.tensor(values, dtype=torch.float32).view(-1, 1, 1)
+    return torch.tensor(values, dtype=torch.float32).view(-1, *[1] * len(sides))
 
 
 def _checked_range(values: Sequence[float]) -> tuple[float, float]:
@@ -529,8 +593,3 @@ def _checked_range(values: Sequence[float]) -> tuple[float, float]:
             "high: [0, 1] or [0, 255], say."
         )
     return float(values[0]), float(values[1])
-
-
-def _is_about_precision(error: RuntimeError) -> bool:
-    names = ("double", "float64", "half", "float16")  # among them BFloat16
-    return any(name in str(error).lower() for name in names)

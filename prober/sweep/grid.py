@@ -41,7 +41,7 @@ class Grid:
         k: How many values TopKMean counts.
         positions: Where Neuron looks: how many positions (the first is the map's middle, the
             others are spread over the map; as many as there are on a small one), or a list of
-            `[h, w]`.
+            `[h, w]`, of volumes `[d, h, w]`.
         classes: Classes whose logits are targets, too: a number, a list, a range, or `all` that
             there are.
         targets: Objectives that are written out, whatever they are, beside the others.
@@ -194,8 +194,9 @@ class Grid:
             yield kind(layer, channel, **settings)
         elif len(shape) > 1 or ChannelMean.__name__ not in self.objectives:
             # Of a flat layer the two are the same.
-            for h, w in self._positions(shape):
-                yield kind(layer, channel, h=h, w=w, **settings)
+            for position in self._positions(shape):
+                places = dict(zip(("w", "h", "d"), reversed(position), strict=False))
+                yield kind(layer, channel, **places, **settings)
 
     def _layers(self, subject: Subject) -> list[str]:
         layers = [self.layers] if isinstance(self.layers, str) else self.layers
@@ -211,14 +212,15 @@ class Grid:
             return [first + i for i in range(self.seeds)]
         return self.seeds
 
-    def _positions(self, shape: Sequence[int]) -> list[tuple[int, int]]:
-        rows, columns = (*shape[1:], 1, 1)[:2]
+    def _positions(self, shape: Sequence[int]) -> list[tuple[int, ...]]:
+        sides = tuple(shape[1:]) or (1, 1)
         if not isinstance(self.positions, int):
-            wrong = [p for p in self.positions if len(p) != 2]
+            wrong = [p for p in self.positions if len(p) != len(sides)]
             if wrong:
-                raise InputError(f"grid.positions: {wrong[0]} is not a position [h, w].")
-            return [(h, w) for h, w in self.positions]
-        return spread_positions(min(self.positions, rows * columns), rows, columns)
+                written = "[h, w]" if len(sides) == 2 else "[d, h, w]"
+                raise InputError(f"grid.positions: {wrong[0]} is not a position {written}.")
+            return [tuple(position) for position in self.positions]
+        return spread_positions(min(self.positions, math.prod(sides)), *sides)
 
 
 def _class_of_channel(name: str) -> type[OfChannel]:
@@ -275,18 +277,18 @@ def numbers(name: str, given: int | list[int] | str, size: int, where: str) -> l
     return found
 
 
-def spread_positions(number: int, rows: int, columns: int) -> list[tuple[int, int]]:
+def spread_positions(number: int, *sides: int) -> list[tuple[int, ...]]:
     """Spreads positions over a map: its middle, then the middles of its quarters, and so on.
 
     Follows Sobol's sequence (1967), whose first points cover the square evenly for every number
     of them; a position that is already taken is passed over.
     """
-    points = SobolEngine(2)
+    points = SobolEngine(len(sides))
     points.fast_forward(1)  # past the corner
-    positions: dict[tuple[int, int], None] = {}
+    positions: dict[tuple[int, ...], None] = {}
     while len(positions) < number:
-        y, x = points.draw()[0].tolist()
-        positions[int(y * rows), int(x * columns)] = None
+        point = points.draw()[0].tolist()
+        positions[tuple(int(x * side) for x, side in zip(point, sides, strict=True))] = None
     return list(positions)
 
 

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from prober.common.drawn_inputs import drawn_one
+from prober.common.drawn_inputs import drawn_one, slices
 from prober.common.files import npy, write_whole
-from prober.common.pictures import enlarge, png
+from prober.common.inputs import Kind, kind_of
+from prober.common.pictures import enlarge, gif, png
 from prober.sweep.optimize import ChunkResult
 from prober.sweep.planned import PlannedTarget
 
@@ -72,6 +73,9 @@ class Store:
             picture, array = self.target_files(planned)
             write_whole(array, npy(image.numpy()))
             write_whole(picture, png(enlarge(drawn_one(image))))
+            if kind_of(tuple(image.shape)) is Kind.VOLUME:
+                through = [enlarge(each) for each in slices(image)]
+                write_whole(picture.with_suffix(".gif"), gif(through))
         file = BytesIO()
         np.savez_compressed(
             file,

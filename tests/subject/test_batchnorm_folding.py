@@ -79,7 +79,8 @@ def test_it_does_run_folded():
     folded(images, ["logits"])
     copy.deepcopy(folded).double()(images.double(), ["logits"])
     folded(images, ["bn1"])
-    assert seen == [True, False, False]  # not in float64, not if it is probed itself
+    # Not in float64 (a pass finds out whether the CNN takes that), not if it is probed itself.
+    assert seen == [True, False, False, False]
 
 
 def test_what_is_folded_is_found_out_when_it_is_first_needed():
@@ -91,7 +92,7 @@ def test_what_is_folded_is_found_out_when_it_is_first_needed():
     layers_table(folded)
     assert len(passes) == 1  # for the receptive fields
     folded.double()(images.double(), ["logits"])
-    assert len(passes) == 2
+    assert len(passes) == 3  # and one that finds out whether the CNN takes float64
     folded.float()(images, ["logits"])
     assert len(passes) > 5
     passes.clear()

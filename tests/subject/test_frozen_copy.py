@@ -26,8 +26,11 @@ class NoInput(nn.Module):
 @pytest.mark.parametrize(
     ("cnn", "message"),
     [
-        (TwoInputs, r"of TwoInputs takes 2 inputs \(image, mask\).*Wrap the CNN in a module"),
-        (NoInput, r"of NoInput takes no input.*Wrap the CNN in a module"),
+        (
+            TwoInputs,
+            r"of TwoInputs takes more than one input, and mask is not given.*model.subject.given",
+        ),
+        (NoInput, r"of NoInput does not take one tensor of images.*Wrap the CNN in a module"),
         (lambda: nn.LazyConv2d(4, 3), r"LazyConv2d cannot be probed\. It is lazy"),
         (
             lambda: nn.Sequential(nn.ReLU(), nn.LazyConv2d(4, 3)),

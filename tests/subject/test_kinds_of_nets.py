@@ -14,6 +14,7 @@ from prober.ascent.objectives import ChannelMean
 from prober.common.errors import InputError
 from prober.subject import Subject
 from prober.subject.passes import watched
+from prober.subject.receptive_fields import receptive_fields
 from tests import plain
 from tests.subject.nets import IMAGES, KINDS, Net, conv, state, subject_of
 
@@ -30,7 +31,7 @@ from tests.subject.nets import IMAGES, KINDS, Net, conv, state, subject_of
 def test_cnn_of_one_image_is_given_one_at_a_time(run):
     cnn = Net(run, conv=conv(), head=lambda: nn.Linear(256, 5))
     subject = subject_of(cnn)
-    assert subject.listing.one_by_one
+    assert subject.listing.batch == 1
     assert plain.shapes(subject) == {"conv": (4, 8, 8), "head": (5,), "logits": (5,)}
     images = IMAGES.clone().requires_grad_()
     for layers in (["conv"], ["head"], ["conv", "logits"]):
@@ -52,7 +53,7 @@ def test_fixed_size_is_no_fixed_batch():
         conv=conv(),
         head=lambda: nn.Linear(256, 5),
     )
-    assert not subject_of(cnn).listing.one_by_one
+    assert subject_of(cnn).listing.batch is None
     with pytest.raises(InputError, match=r"rejects an input of shape \[1, 3, 9, 9\].*input_shape"):
         subject_of(cnn, side=9)
 
@@ -138,13 +139,111 @@ class Single(nn.Module):
         return x.flatten(1) @ torch.ones(192, 5, dtype=torch.float32)
 
 
-def test_cnn_that_computes_in_float32_alone_is_told():
-    subject = subject_of(Single())
-    torch.testing.assert_close(subject(IMAGES, ["logits"])["logits"][:, 0], IMAGES.sum((1, 2, 3)))
-    with pytest.raises(InputError, match=r"Single computes in float32 .*precision to 32-true"):
-        subject.double()(IMAGES.double(), ["logits"])
-    with pytest.raises(RuntimeError, match="shape"):
-        subject(IMAGES[:, :, 1:].double(), ["logits"])
+def as_float(net, x):
+    return net.head(net.conv(x.float()).mean((2, 3)))
+
+
+def only_float32(net, x):
+    if x.dtype != torch.float32:
+        raise TypeError("give float32")
+    return net.head(net.conv(x).mean((2, 3)))
+
+
+def as_half(net, x):
+    return net.head(net.conv(x.half()).mean((2, 3)))
+
+
+FLOAT_HEAD = {"conv": conv(), "head": lambda: nn.Linear(4, 2)}
+HALF_HEAD = {"conv": lambda: conv()().half(), "head": lambda: nn.Linear(4, 2).half()}
+
+
+@pytest.mark.parametrize(
+    ("make", "precision"),
+    [
+        (Single, torch.float32),
+        (lambda: Net(as_float, **FLOAT_HEAD), torch.float32),
+        (lambda: Net(only_float32, **FLOAT_HEAD), torch.float32),
+        (lambda: Net(as_half, **HALF_HEAD), torch.float16),
+    ],
+    ids=["constant", "float()", "check", "half()"],
+)
+def test_cnn_that_computes_in_one_precision_alone_just_runs(make, precision):
+    cnn = make()
+    subject = subject_of(cnn).double()
+    images = IMAGES.double().requires_grad_()
+    found = subject(images, ["logits"])["logits"]
+    assert found.dtype == torch.float64
+    expected = cnn(IMAGES.float() if precision == torch.float32 else IMAGES)
+    torch.testing.assert_close(found, expected.double(), rtol=1e-4, atol=1e-4)
+    found.sum().backward()
+    assert images.grad.abs().sum() > 0
+    assert {b.dtype for b in subject.cnn.buffers() if b.is_floating_point()} <= {precision}
+    assert subject.hash_weights() == subject.sha256
+    if precision == torch.float32:
+        assert sum("computes in float32" in note for note in subject.notes) == 1
+    made = prober.visualize(cnn, "logits:1", input_shape=(3, 8, 8), steps=2)
+    assert made.record["precision"] == "64-true"
+
+
+def of_four(net, x):
+    return net.head(net.conv(x).view(4, -1))
+
+
+def test_cnn_of_a_fixed_batch_is_given_so_many():
+    cnn = Net(of_four, conv=conv(), head=lambda: nn.Linear(256, 5))
+    subject = subject_of(cnn)
+    assert subject.listing.batch == 4
+    assert plain.shapes(subject) == {"conv": (4, 8, 8), "head": (5,), "logits": (5,)}
+    six = torch.cat([IMAGES, 1 - IMAGES])
+    expected = cnn.head(cnn.conv(six).flatten(1))
+    for number in (1, 3, 4, 6):
+        found = subject(six[:number], ["head", "conv"])
+        torch.testing.assert_close(found["head"], expected[:number])
+        torch.testing.assert_close(found["conv"], cnn.conv(six[:number]))
+    assert receptive_fields(subject)["conv"] == (3, 3)
+    assert prober.visualize(subject, "head:2", steps=2).record["status"] == "finished"
+
+
+class OnGPU(nn.Module):
+    def forward(self, x):
+        return x.cuda().mean((2, 3))
+
+
+class Tokens(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Embedding(10, 4), nn.Linear(4, 2))
+
+
+class Bytes(nn.Module):
+    def forward(self, x):
+        if x.dtype != torch.uint8:
+            raise ValueError("expected uint8 images")
+        return x.float().mean((2, 3))
+
+
+class OfDictionary(nn.Module):
+    def forward(self, observations):
+        return observations["image"].mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (OnGPU, r"moves something to a GPU by itself.*without \.cuda\(\)"),
+        (Tokens, r"takes tokens: its layer '0' looks up whole numbers"),
+        (Bytes, r"takes bytes.*value_range to \[0, 255\]"),
+        (OfDictionary, r"something that holds one.*Wrap the CNN in a module"),
+        (lambda: Net(as_half, **FLOAT_HEAD), r"precision that its weights have not"),
+        (lambda: nn.Conv1d(2, 4, 3), r"It takes \[2, 1024\]: set input_shape .*length\]"),
+        (lambda: nn.Conv3d(1, 4, 3), r"It takes \[1, 32, 32, 32\]: .*depth, height, width\]"),
+        (lambda: nn.Linear(240, 4), r"It takes \[240\]: set input_shape .*\[channels\]"),
+    ],
+)
+def test_what_no_image_can_be_given_to_is_told_with_what_to_do(make, message):
+    with pytest.raises(InputError, match=message) as told:
+        subject_of(make())
+    if "It takes" not in message:
+        assert "input_shape" not in str(told.value)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])

@@ -109,7 +109,7 @@ def odd_net():
     return Net(
         odd,
         conv=conv(),
-        volume=lambda: nn.Unflatten(3, (4, 2)),
+        volume=lambda: nn.Unflatten(3, (2, 2, 2)),
         second=lambda: Gives(lambda x: x.flatten(2).permute(2, 0, 1)),
         position=lambda: Gives(lambda x: torch.ones(1, 7, 4)),
         windows=lambda: Gives(lambda x: x.reshape(-1, 4, 4, 2)),
@@ -124,7 +124,7 @@ def odd_net():
 @pytest.mark.parametrize(
     ("layer", "why"),
     [
-        ("volume", r"\[1, 4, 8, 4, 2\], none of \[N, units\], \[N, channels, h, w\]"),
+        ("volume", r"\[1, 4, 8, 2, 2, 2\], none of \[N, units\], \[N, channels, h, w\]"),
         ("second", r"\[64, 1, 4\] has the images second.*batch_first"),
         ("position", r"\[1, 7, 4\] for any number of images"),
         ("windows", r"\[8, 4, 4, 2\] does not start with the images: for two .* \[16, 4, 4, 2\]"),
@@ -139,7 +139,7 @@ def odd_net():
 def test_layer_without_channels_says_why(layer, why):
     subject = subject_of(odd_net())
     assert list(subject.layers) == ["conv"]
-    assert not subject.listing.one_by_one
+    assert subject.listing.batch is None
     with pytest.raises(InputError, match=f"'{layer}' of Net cannot be probed: .*{why}.*: conv\\."):
         subject(IMAGES, [layer])
 

@@ -86,7 +86,7 @@ def test_family_is_listed_and_probed(family, models, table):
     listing = time.perf_counter() - began
 
     assert subject.layers["logits"].shape == (1000,)
-    assert not subject.listing.one_by_one
+    assert subject.listing.batch is None
     computing = subject.computing_layers()
     assert computing
     for name in computing:

@@ -75,6 +75,8 @@ class FitCommand(Command):
     @override
     def run(self, cli: ProberCLI) -> int:
         module = cli.config_init.model
+        if "64" in str(cli.config_init.trainer.precision):
+            module.subject.settle_precision()
         say_notes(module.subject)
         torch.set_num_threads(threads_for(module.subject.input_shape, cli.threads))
         trainer, run_record = trainer_of_run(cli)
@@ -83,14 +85,14 @@ class FitCommand(Command):
             trainer.fit(module, datamodule=cli.config_init.data)
         except SystemExit:  # how the Trainer ends after Ctrl-C
             interrupted = True
-        except InputError:
-            raise
         except Exception as error:
             if module.start is not None:
                 raise
             # What fails before or in the first step is what was asked for.
             if isinstance(trainer.logger, RunLogger):
                 trainer.logger.withdraw()
+            if isinstance(error, InputError):
+                raise
             raise InputError(f"The first step failed: {type(error).__name__}: {error}") from error
         _say_result(trainer, module.targets[0].name, run_record.record)
         return 130 if interrupted else 0

@@ -1,0 +1,105 @@
+"""How a CNN is called: with all its inputs, in its own precision, on as many images as it takes."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from prober.common.patches import convert_tensors
+from prober.subject.given_inputs import Given, GivenInputs
+
+BATCHES = (2, 4, 8, 16, 32, 64, 3, 5, 10, 128)
+"""Numbers of images that are tried where a CNN does not take one."""
+
+
+class Calling:
+    """Calls a CNN as it takes to be called, whatever the precision of the images is.
+
+    Args:
+        cnn: The CNN, in float32.
+        given: What it takes beside the images.
+        before: The precisions that its weights had before they became float32.
+
+    Attributes:
+        inputs: What it takes beside the images.
+        precision: The only one that it computes in; None if it takes float32 and others.
+        batch: The number of images that it takes at a time, None for any.
+    """
+
+    def __init__(self, cnn: nn.Module, given: Given | None, before: set[torch.dtype]) -> None:
+        self._cnn = cnn
+        self._before = before
+        self.inputs = GivenInputs(cnn, given)
+        self.precision: torch.dtype | None = None
+        self.batch: int | None = None
+
+    def __call__(self, images: Tensor) -> Any:
+        """Runs the CNN on images as it knows them, `[N, C, H, W]`, N being `batch` if there is one.
+
+        Returns:
+            What it gives, in its own precision.
+        """
+        return self.inputs.call(
+            self._cnn, images if self.precision is None else images.to(self.precision)
+        )
+
+    def ways(self) -> Iterator[None]:
+        """Tries one way of calling after the other: whoever goes on has found that it fails.
+
+        First as it is, then with numbers as columns, then in the precision that its weights had,
+        then on batches of several images.
+        """
+        yield
+        if self.inputs.has_numbers:
+            self.inputs.as_columns = True
+            yield
+            self.inputs.as_columns = False
+        for precision in sorted(self._before - {torch.float32}, key=str):
+            self.precision = precision
+            convert_tensors(self._cnn, to_precision(precision))
+            yield
+            self.precision = None
+            convert_tensors(self._cnn, to_precision(torch.float32))
+        for self.batch in BATCHES:
+            yield
+        self.batch = None
+
+    def filled(self, images: Tensor) -> Tensor:
+        """Repeats the last of some images until they are as many as the CNN takes."""
+        if self.batch is None or len(images) >= self.batch:
+            return images
+        last = images[-1:].expand(self.batch - len(images), *images.shape[1:])
+        return torch.cat([images, last])
+
+    def takes_float64(self, images: Tensor) -> bool:
+        """Finds out whether the CNN, which is in float32, computes in float64, too.
+
+        A CNN that makes its input float32 does not, or one that asks for the input's precision.
+
+        Args:
+            images: Some that it takes, in float64.
+        """
+        if self.precision is not None:
+            return False
+        convert_tensors(self._cnn, to_precision(torch.float64))
+        try:
+            with torch.no_grad():
+                self(images)
+        except Exception:  # whatever a forward pass may raise
+            self.precision = torch.float32
+        finally:
+            convert_tensors(self._cnn, to_precision(torch.float32))
+        return self.precision is None
+
+
+def to_precision(precision: torch.dtype) -> Callable[[Tensor], Tensor]:
+    """Returns what brings real numbers to a precision, and complex ones to that of their parts."""
+
+    def convert(tensor: Tensor) -> Tensor:
+        if tensor.is_complex():
+            wide = precision == torch.float64
+            return tensor.to(torch.complex128 if wide else torch.complex64)
+        return tensor.to(precision) if tensor.is_floating_point() else tensor
+
+    return convert

@@ -1,0 +1,123 @@
+"""Given inputs: what a CNN takes beside the one that is optimized, held at values."""
+
+import inspect
+from collections.abc import Mapping
+from inspect import Parameter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from prober.common.errors import InputError, suggestion
+from prober.common.files import find_file
+
+Given = Mapping[str, float | str | list[float]]
+"""By the name of an input, or its place (`1` for the second): a number, a list of numbers, or the
+path of an array (`.npy`)."""
+
+_ANY = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+
+
+class GivenInputs:
+    """Calls a CNN with one input that is optimized and others that stay as they are.
+
+    A number goes in as it is, or, if the CNN does not take it so, as `[N, 1]`. A list and an array
+    are for one image: every image gets the same, `[N, *shape]`.
+
+    Args:
+        cnn: The CNN.
+        given: What is given.
+
+    Attributes:
+        missing: The names of the inputs that the CNN needs, beside the one that is optimized, and
+            nobody has given.
+
+    Raises:
+        InputError: The CNN has no such input, or a file cannot be read.
+    """
+
+    def __init__(self, cnn: nn.Module, given: Given | None) -> None:
+        parameters = list(inspect.signature(cnn.forward).parameters.values())
+        named = [each for each in parameters if each.kind not in _ANY]
+        takes_any = {each.kind for each in parameters} & set(_ANY)
+        self._values: dict[str | int, Any] = {}
+        for key, value in (given or {}).items():
+            place = int(key) if str(key).isdigit() else None
+            if place is not None and place < len(named):
+                name: str | int = named[place].name
+            elif place is not None and Parameter.VAR_POSITIONAL in takes_any:
+                name = place
+            elif str(key) in {each.name for each in named} or Parameter.VAR_KEYWORD in takes_any:
+                name = str(key)
+            else:
+                names = [each.name for each in named]
+                raise InputError(
+                    f"given: the forward pass of {type(cnn).__name__} has no input '{key}'."
+                    f"{suggestion(str(key), names)} Its inputs are {', '.join(names) or 'none'}."
+                )
+            self._values[name] = _read(str(key), value)
+        free = [each for each in named if each.name not in self._values]
+        self._image = free[0] if free else None
+        self.missing = [each.name for each in free[1:] if each.default is each.empty]
+        self.as_columns = False
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether numbers are among what is given."""
+        return any(not isinstance(value, Tensor) for value in self._values.values())
+
+    def call(self, cnn: nn.Module, images: Tensor) -> Any:
+        """Runs the CNN on images, `[N, C, H, W]`, as it takes them."""
+        if not self._values:
+            return cnn(images)
+        values = {name: self._for(value, images) for name, value in self._values.items()}
+        positional: list[Any] = []
+        if self._image is None or self._image.kind is Parameter.POSITIONAL_ONLY:
+            # Those that have a place only, the image in the first that is free.
+            place = 0
+            while place in values or not positional or place <= max(map(_number, values)):
+                positional.append(values.pop(place) if place in values else images)
+                place += 1
+        else:
+            values[self._image.name] = images
+        return cnn(*positional, **{str(name): value for name, value in values.items()})
+
+    def _for(self, value: Any, images: Tensor) -> Any:
+        if isinstance(value, Tensor):
+            kind = images.dtype if value.is_floating_point() else value.dtype
+            return value.to(images.device, kind).expand(len(images), *value.shape)
+        if self.as_columns:
+            return images.new_full((len(images), 1), float(value))
+        return value
+
+
+def _number(name: str | int) -> int:
+    return name if isinstance(name, int) else -1
+
+
+def _read(key: str, value: Any) -> Any:
+    """Reads one of the values."""
+    if isinstance(value, str):
+        path = find_file(value, f"The array of the input '{key}',")
+        return _array(key, path)
+    if isinstance(value, list | tuple | np.ndarray | Tensor):
+        try:
+            return torch.as_tensor(np.asarray(value, np.float32))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"given: '{key}' is {value}, which is no list of numbers.") from error
+    if isinstance(value, int | float):
+        return value
+    raise InputError(f"given: '{key}' is {value}; give a number, a list, or the path of an array.")
+
+
+def _array(key: str, path: Path) -> Tensor:
+    """Reads an array; whole numbers and truth values stay what they are."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"given: '{path}' of '{key}' is no array (.npy): {error}") from error
+    if array.dtype.kind in "iu":
+        return torch.from_numpy(array.astype(np.int64))
+    return torch.from_numpy(array if array.dtype.kind == "b" else array.astype(np.float32))

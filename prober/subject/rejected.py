@@ -1,0 +1,95 @@
+"""What is told of a CNN that does not take its input, by what it said."""
+
+import re
+
+from torch import nn
+
+from prober.common.errors import InputError, listed
+from prober.common.inputs import Kind, Shape, kind_of
+from prober.subject.calling import Calling
+from prober.subject.input_shape import guessed_input_shape
+
+PRECISIONS = r"float|double|half|bfloat16|c10::|dtype|scalar type|uint8|byte"
+"""Words of messages on precisions."""
+
+
+def rejected(
+    cnn: nn.Module, name: str, shape: Shape, calling: Calling, error: BaseException
+) -> InputError:
+    """Says why a CNN does not take one input of a shape, and what to do.
+
+    Args:
+        cnn: The CNN.
+        name: What it is called.
+        shape: The shape of the input, channels first.
+        calling: How it was called.
+        error: What it raised.
+    """
+    said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    missing = calling.inputs.missing
+    if isinstance(error, TypeError) and missing:
+        which = ", ".join(missing)
+        return InputError(
+            f"The forward pass of {name} takes more than one input, and {which} "
+            f"{'is' if len(missing) == 1 else 'are'} not given: give numbers or arrays in "
+            f"model.subject.given, {{{missing[0]}: 0.5}}, say, or wrap the CNN in a module whose "
+            "forward takes one tensor of images and fills in the rest."
+        )
+    if isinstance(error, TypeError) and re.search(r"positional argument", said):
+        return InputError(
+            f"The forward pass of {name} does not take one tensor of images: {said}. Wrap the CNN "
+            "in a module whose forward does."
+        )
+    if re.search(r"cuda|nvidia|same device|hip\b|mps", said, re.IGNORECASE):
+        return InputError(
+            f"The forward pass of {name} moves something to a GPU by itself: {said}. Let it make "
+            "what it needs on the device of its input (`images.device`), without .cuda() and "
+            "device='cuda'; what it is probed on is chosen with trainer.accelerator."
+        )
+    embedding = next((n for n, m in cnn.named_modules() if isinstance(m, nn.Embedding)), None)
+    if re.search(r"indices|Long, ?Int", said) and embedding is not None:
+        return InputError(
+            f"{name} takes tokens: its layer '{embedding}' looks up whole numbers, which have no "
+            "gradient. Wrap the part behind it in a module whose forward takes what the embedding "
+            "gives, [N, tokens, channels], or [N, numbers] of one token."
+        )
+    if isinstance(error, KeyError | IndexError) or re.search(r"indices must be|subscript", said):
+        return InputError(
+            f"The forward pass of {name} does not take a tensor of images, but something that "
+            f"holds one: {type(error).__name__} {said}. Wrap the CNN in a module whose forward "
+            "takes the tensor and puts it there."
+        )
+    if re.search(r"uint8|byte", said, re.IGNORECASE):
+        return InputError(
+            f"{name} takes bytes: {said}. Whole numbers have no gradient: let its forward pass "
+            "take floating-point numbers from 0 to 255, and set value_range to [0, 255]."
+        )
+    shapes = _that_fit(cnn, shape, calling)
+    if shapes is None and re.search(PRECISIONS, said, re.IGNORECASE):
+        return InputError(
+            f"{name} computes in a precision that its weights have not: {said}. Leave that to the "
+            "input (`.to(images.dtype)` in place of .half() or .float()), or give the CNN "
+            "with weights of that precision."
+        )
+    tried = f"{name} rejects an input of shape {[1, *shape]}: {said}."
+    if shapes is not None:
+        return InputError(
+            f"{tried} It takes {list(shapes)}: set input_shape to that, or to another of the form "
+            f"{kind_of(shapes).written}."
+        )
+    forms = listed([f"{kind.written} of {kind.name.lower()}s" for kind in reversed(Kind)], 4)
+    return InputError(
+        f"{tried} Set input_shape to what the CNN takes: {forms}. If none is it, wrap the CNN in a "
+        "module whose forward takes one such tensor."
+    )
+
+
+def _that_fit(cnn: nn.Module, shape: Shape, calling: Calling) -> Shape | None:
+    """A usual shape that the CNN takes, None if there is none or it takes the one given."""
+    try:
+        found, _ = guessed_input_shape(
+            cnn, lambda tried, images: calling.inputs.call(tried, images)
+        )
+    except InputError:
+        return None
+    return None if found == tuple(shape) else found
