@@ -60,7 +60,7 @@ CAUSES = [
     ({}, ["--trainer", "-0.5"]),
     ({"bad.yaml": "model: {objective: [null]}"}, ["--config", "bad.yaml"]),
     ({"bad.yaml": "model: {class_path: a.b}"}, ["sweep", "--config", "bad.yaml"]),
-    ({}, ["--model.subject.input_shape", "[3, 28]"]),
+    ({}, ["--model.subject.value_range", "[3]"]),
 ]
 """For each row, the files and the arguments, of `fit` if none is named, that it was made for."""
 
