@@ -21,7 +21,7 @@ from prober.ascent.layer_objectives import DeepDream
 from prober.ascent.method import Method, is_large
 from prober.ascent.objectives import ChannelMean, Neuron, Objective
 from prober.ascent.progress import ProgressBar
-from prober.ascent.regularizers import DEFAULT_REGULARIZERS, Regularizer
+from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
 from prober.common.errors import InputError, check_kind, check_kinds, named_kind
@@ -60,7 +60,7 @@ def visualize(
     seeds: int | Sequence[int] = 1,
     steps: int = 500,
     initial_image: InitialImage | None = None,
-    regularizers: Sequence[Regularizer] = DEFAULT_REGULARIZERS,
+    regularizers: Sequence[Regularizer] | None = None,
     precision: str | None = None,
     progress: bool = False,
     **method: Any,
@@ -89,13 +89,14 @@ def visualize(
         value_range: The values that stood for black and white before that.
         seeds: How many seeds, from 0 on, or a list of seeds. Each target has a picture from each.
         steps: Steps of Adam, at least 1.
-        initial_image: Where the optimization starts; None for noise that suits the
-            parameterization. `GivenImage("photo.png")` starts from a picture.
-        regularizers: Penalties with weights; `[]` for none.
+        initial_image: Where the optimization starts; None for noise that suits the style.
+            `GivenImage("photo.png")` starts from a picture.
+        regularizers: Penalties with weights; `[]` for none, None for those of the style.
         precision: `"64-true"`, `"32-true"` or `"bf16-mixed"`; None for 64 below 64 pixels, where
             the same bits come out alone and in company, else 32.
         progress: Whether a progress bar is shown.
-        **method: The settings of `Method`: lr, parameterization, transforms, settle.
+        **method: The settings of `Method`: style (`"legible"`, such that people can read the
+            pictures, or `"plain"`), lr, parameterization, transforms, settle.
 
     Returns:
         A Visualization of one target from one seed. Of a list of targets or of several seeds
@@ -124,7 +125,9 @@ def visualize(
     numbers = _seeds(seeds)
     if initial_image is not None:
         check_kind("initial_image", initial_image, InitialImage, "GrayNoise()")
-    check_kinds("regularizers", regularizers, Regularizer, "[L2(1e-3)]")
+    if regularizers is not None:
+        check_kinds("regularizers", regularizers, Regularizer, "[L2(1e-3)]")
+        regularizers = tuple(regularizers)
     number = _whole(steps)
     if number is None or number < 1:
         raise InputError(f"steps is {steps}; choose a whole number, 1 or more.")
@@ -138,7 +141,7 @@ def visualize(
         described = {"input_shape": input_shape, "mean": mean, "std": std}
         subject, notes = _subject(model, described, value_range)
         objectives = [_objective(target, subject) for target in listed]
-        planned = _plan(subject, objectives, initial_image, tuple(regularizers), numbers)
+        planned = _plan(subject, objectives, initial_image, regularizers, numbers)
         small = not is_large(subject.input_shape)
         settings = Settings(
             method=chosen,
@@ -252,7 +255,7 @@ def _plan(
     subject: Subject,
     objectives: Sequence[Objective],
     initial_image: InitialImage | None,
-    regularizers: tuple[Regularizer, ...],
+    regularizers: tuple[Regularizer, ...] | None,
     seeds: Sequence[int],
 ) -> list[PlannedTarget]:
     """The targets: all seeds of each objective."""

@@ -57,7 +57,7 @@ def tenth(monkeypatch):
 def test_the_picture_is_that_of_fit(tmp_path):
     assert run("fit", "--config", CONV2_CH3, "--trainer.max_steps=60", cwd=tmp_path).returncode == 0
     folder = tmp_path / "lightning_logs" / "conv2_ch3" / "version_0"
-    made = prober.visualize(reference(), "conv2:3", steps=60)
+    made = prober.visualize(reference(), "conv2:3", steps=60, style="plain")
     assert made.array.dtype == np.float32
     np.testing.assert_array_equal(made.array, np.load(folder / "final.npy"))
     expected = json.loads((folder / "record.json").read_text(encoding="utf-8"))
@@ -388,11 +388,13 @@ def test_what_was_assumed_is_said():
     assert told.record["notes"] == []
 
 
-def test_large_images_are_made_as_large_images_are():
+def test_large_images_are_in_float32_and_everything_can_be_set():
     made = prober.visualize(small(), "0:1", steps=2, input_shape=(3, 64, 70))
     assert made.record["precision"] == "32-true"
+    assert made.record["style"] == "legible"
     assert made.record["parameterization"]["name"] == "Fourier"
-    assert made.record["transforms"]
+    plain = prober.visualize(small(), "0:1", steps=2, input_shape=(3, 64, 70), style="plain")
+    assert plain.record["parameterization"]["name"] == "Pixels"
     given = prober.visualize(
         small(),
         "0:1",
@@ -524,10 +526,10 @@ def test_batches_go_by_the_deepest_layer_that_is_needed(monkeypatch):
 
 def test_what_has_settled_has_the_curve_and_the_evolution_of_its_own_steps():
     several = [f"conv2:{channel}" for channel in range(5)]
-    made = prober.visualize(reference(), several, steps=150, settle=0.02)
+    made = prober.visualize(reference(), several, steps=150, settle=0.02, style="plain")
     early, *_, late = sorted(made, key=lambda each: each.record["steps"])
     target = f"conv2:{early.record['channel']}"
-    alone = prober.visualize(reference(), target, steps=early.record["steps"])
+    alone = prober.visualize(reference(), target, steps=early.record["steps"], style="plain")
     assert early.record["steps"] != late.record["steps"]
     np.testing.assert_array_equal(early.array, alone.array)
     for each in (early, late):

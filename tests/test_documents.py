@@ -89,7 +89,7 @@ def options(prober):
 
 def flat(settings, prefix=""):
     for name, value in settings.items():
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict) and value and "class_path" not in value:
             yield from flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}"

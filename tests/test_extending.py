@@ -116,7 +116,7 @@ def test_scores_and_losses_of_a_batch_with_different_settings(my_parts):
         )
         for i, (channel, temperature) in enumerate(units)
     ]
-    module = ActivationMaximization(subject, targets, Method()).double()
+    module = ActivationMaximization(subject, targets, Method(style="plain")).double()
     images = module.pictures().detach()
     with torch.no_grad():
         maps = reference().double()
@@ -211,8 +211,18 @@ def test_sweep_is_resumed_to_the_same_bits(command):
 
 
 def test_two_runs_are_interpolated(command, tmp_path):
+    # The ends of spectra are brought to [0.01, 0.99] before they are blended.
     folders = [
-        command("fit", FIT, "--trainer.max_steps", "4", "--seed_everything", str(seed))
+        command(
+            "fit",
+            FIT,
+            "--model.style",
+            "plain",
+            "--trainer.max_steps",
+            "4",
+            "--seed_everything",
+            str(seed),
+        )
         for seed in (0, 1)
     ]
     config = yaml.safe_dump({"interpolate": {"blends": 3, "records": list(map(str, folders))}})

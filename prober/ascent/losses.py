@@ -8,7 +8,7 @@ from torch import Tensor
 from prober.ascent.regularizers import Penalties
 from prober.ascent.scorer import Scorer
 from prober.ascent.targets import Target
-from prober.ascent.transforms import Draw, Transforms
+from prober.ascent.transforms import Draws, TransformsOfEach
 from prober.subject import Subject
 
 Measured = tuple[Tensor, Tensor, dict[str, Tensor]]
@@ -29,11 +29,11 @@ class Losses:
     """
 
     def __init__(
-        self, subject: Subject, targets: Sequence[Target], transforms: Transforms | None
+        self, subject: Subject, targets: Sequence[Target], transforms: TransformsOfEach | None
     ) -> None:
         self._subject, self._targets, self._transforms = subject, targets, transforms
         self._scores = Scorer(subject, [target.objective for target in targets])
-        self._penalties = Penalties([target.regularizers for target in targets])
+        self._penalties = Penalties([target.regularizers or () for target in targets])
         self.compares = self._scores.compares
         self.of_change = self._penalties.of_change
         self._alone: list[Scorer] = []
@@ -43,7 +43,7 @@ class Losses:
         return Losses(self._subject, [self._targets[i] for i in numbers], self._transforms)
 
     def __call__(
-        self, pictures: Tensor, starts: Tensor | None, draw: Draw | None, exact: bool
+        self, pictures: Tensor, starts: Tensor | None, draw: Draws | None, exact: bool
     ) -> Measured:
         """Evaluates pictures.
 
@@ -58,10 +58,10 @@ class Losses:
         penalties, weighted = self._penalties(pictures, starts)
         return scores, weighted - scores, penalties
 
-    def _scores_together(self, pictures: Tensor, draw: Draw | None) -> Tensor:
+    def _scores_together(self, pictures: Tensor, draw: Draws | None) -> Tensor:
         return self._scores(self._transformed(pictures, draw))
 
-    def _alone_scores(self, pictures: Tensor, draw: Draw | None) -> Tensor:
+    def _alone_scores(self, pictures: Tensor, draw: Draws | None) -> Tensor:
         # The kernels of a batch round otherwise than those of one image (matrix products, the
         # ends of vectorized loops, memory alignment), so in float64, the exact precision, each
         # image goes through the subject alone and in memory of its own: bit for bit as in `fit`.
@@ -73,7 +73,7 @@ class Losses:
             scores.append(self._alone[i](seen))
         return torch.cat(scores) if len(scores) > 1 else scores[0]
 
-    def _transformed(self, pictures: Tensor, draw: Draw | None) -> Tensor:
+    def _transformed(self, pictures: Tensor, draw: Draws | None) -> Tensor:
         if self._transforms is None or draw is None:
             return pictures
         return self._transforms(pictures, draw)

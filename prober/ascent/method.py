@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
-from prober.ascent.parameterizations import Fourier, Parameterization, Pixels
+from prober.ascent.parameterizations import Parameterization, Pixels
 from prober.ascent.records import as_setting, settings
 from prober.ascent.starts import (
     GaussianNoise,
@@ -13,15 +13,16 @@ from prober.ascent.starts import (
     LowFrequencyNoise,
     PinkNoise,
 )
-from prober.ascent.transforms import Jitter, Rotation, Scale, Transform, robust
-from prober.common.errors import InputError, check_kind, check_kinds, is_number
-from prober.common.inputs import Kind, Shape, kind_of
+from prober.ascent.styles import PLAIN_RATE, STYLES, Style, look, transforms_of
+from prober.ascent.targets import Target
+from prober.ascent.transforms import Transform
+from prober.common.errors import InputError, check_kind, check_kinds, is_number, suggestion
+from prober.common.inputs import Shape
+from prober.subject import Subject
 
 LARGE = 64
-"""Images whose height and width are of so many pixels, or more, are large ones.
-
-In smaller ones each pixel counts, and they are optimized as they are. In larger ones gradient
-ascent on pixels finds high frequencies that excite a CNN and tell people little."""
+"""Images whose height and width are of so many pixels, or more, are large ones: they take a CNN
+long, and single pixels of them matter little."""
 
 
 @dataclass(frozen=True)
@@ -29,28 +30,39 @@ class Method:
     """How images are optimized: one value, which all commands and `prober.visualize` take.
 
     Args:
-        lr: Adam's learning rate, greater than 0; of Pixels, in pixel values.
-        parameterization: The basis of the images: Pixels (the default where height or width is
-            below 64 pixels), Fourier (the default of larger images) or MagnitudeConstrained.
+        lr: Adam's learning rate, greater than 0; of Pixels, in pixel values. Where none is given,
+            the style's.
+        parameterization: The basis of the images: Pixels (that of `plain`), Fourier (that of
+            `legible`) or MagnitudeConstrained.
         transforms: What the pictures must be robust against: a list of Jitter, Scale, Rotation,
             Padding, Blur and Noise, drawn anew at every step; `[]` for none. Where none is given:
-            a good list for images of 64 pixels and more, none for smaller ones.
+            none of `plain`, of `legible` as far as the unit can stand it.
         settle: The share of its gain by which a score still has to rise in 50 steps; if it does
             not, its picture is finished before the last step. A thousandth, 0.001, keeps 99.5 % of
             nearly every score and saves more than half of the steps. None makes all steps.
+        style: One word for all of it: `legible`, such that people and other CNNs can read the
+            pictures, or `plain`, pixels from noise with weak penalties, which shows what excites
+            the most. What is given beside it comes first.
 
     Raises:
-        InputError: A number is out of its range, or something is no parameterization or transform.
+        InputError: There is no such style, a number is out of its range, or something is no
+            parameterization or transform.
     """
 
-    lr: float = 0.05
+    lr: float | None = None
     parameterization: Parameterization | None = None
     transforms: Sequence[Transform] | None = None
     settle: float | None = None
+    style: Style = "legible"
 
     def __post_init__(self) -> None:
         """Checks the settings."""
-        if not is_number(self.lr, 0) or self.lr == 0:
+        if self.style not in STYLES:
+            raise InputError(
+                f"There is no style '{self.style}'.{suggestion(str(self.style), STYLES)} Choose "
+                f"{' or '.join(STYLES)}."
+            )
+        if self.lr is not None and (not is_number(self.lr, 0) or self.lr == 0):
             raise InputError(f"The learning rate is {self.lr}; it must be greater than 0.")
         if self.settle is not None and not (is_number(self.settle, 0) and 0 < self.settle < 1):
             raise InputError(
@@ -90,7 +102,8 @@ class Method:
         basis = record.get("parameterization", Pixels().record())
         transforms = record.get("transforms", ())
         return cls(
-            **own
+            **{"style": "plain"}
+            | own
             | {
                 "lr": record["optimizer"]["lr"],
                 "parameterization": Parameterization.from_record(basis),
@@ -104,32 +117,38 @@ class Method:
         Args:
             shape: Channels, height and width of the images.
         """
-        large = is_large(shape)
-        transforms = (
-            (robust(shape) if large else ()) if self.transforms is None else self.transforms
-        )
-        return replace(
-            self,
-            parameterization=self.parameterization or (Fourier() if large else Pixels()),
-            transforms=transforms,
-        )
+        style = look(self.style, shape)
+        parameterization = self.parameterization or style.parameterization
+        # The rate of a style suits its own basis; to another one it means something else.
+        suits = type(parameterization) is type(style.parameterization)
+        lr = self.lr or (style.lr if suits else PLAIN_RATE)
+        return replace(self, parameterization=parameterization, lr=lr)
+
+    def of_target(self, target: Target, subject: Subject) -> tuple[Self, Target]:
+        """Settles everything for one target: the method that it is optimized by, and the target.
+
+        Args:
+            target: The target.
+            subject: The CNN under study.
+
+        Raises:
+            InputError: The target does not fit the subject.
+        """
+        shape = subject.input_shape
+        style, method = look(self.style, shape), self.resolved(shape)
+        objective = target.objective.resolved(subject)
+        own_basis = self.parameterization in (None, style.parameterization)
+        assert method.parameterization is not None  # it is resolved
+        start = style.initial_image if own_basis else method.parameterization.initial_image
+        penalties = style.regularizers if target.regularizers is None else target.regularizers
+        if method.transforms is None:
+            method = replace(method, transforms=transforms_of(self.style, objective, subject))
+        return method, Target(objective, target.initial_image or start, penalties, target.seed)
 
 
 def is_large(shape: Shape) -> bool:
     """Tells whether images `[C, H, W]` are large ones; of volumes, whether their slices are."""
     return min(shape[1:][-2:], default=0) >= LARGE
-
-
-def gentle_transforms(shape: Shape) -> tuple[Transform, ...]:
-    """What suits a neuron, which wants something at its place, as the others suit a channel.
-
-    To be moved by more than a stroke's width, as large pictures are by default, would blur whatever
-    fine strokes it wants; not to be moved at all lets high frequencies have their way.
-    """
-    if not is_large(shape):
-        return ()
-    turned = () if kind_of(shape) is Kind.SIGNAL else (Rotation(5.0),)
-    return Jitter(2), Scale(0.95, 1.05), *turned
 
 
 def various_initial_images(shape: Shape) -> list[InitialImage]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from prober.ascent.losses import Losses
 from prober.ascent.method import Method
 from prober.ascent.objectives import Objective
-from prober.ascent.regularizers import DEFAULT_REGULARIZERS, Regularizer
+from prober.ascent.regularizers import Regularizer
 from prober.ascent.settling import Settling
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
-from prober.ascent.transforms import Draw, Transforms
+from prober.ascent.transforms import Draws, TransformsOfEach
 from prober.common.errors import InputError
 from prober.common.patches import trainer_of
 from prober.subject import Subject
@@ -79,7 +79,7 @@ class ActivationMaximization(LightningModule):
         targets: The N targets, resolved.
         going: The numbers of the targets that `image` is of.
         settled_at: `[N]`, the steps after which a target settled, -1 if it did not.
-        method: The method, resolved for the subject's images.
+        methods: For each target the method, resolved. They differ in the transforms alone.
         start: What the pictures gave before the first step, None before it.
         measures: What the latest step saw before it changed the image, None before the first; of
             the transformed pictures, if there are transforms.
@@ -102,25 +102,19 @@ class ActivationMaximization(LightningModule):
         shape = subject.input_shape
         self.automatic_optimization = False
         self.subject = subject
-        self.method = method.resolved(shape)
-        parameterization = self.method.parameterization
-        assert parameterization is not None  # a resolved method has one
+        resolved = [method.of_target(target, subject) for target in targets]
+        self.methods = [own for own, _ in resolved]
+        self.targets = [target for _, target in resolved]
+        parameterization = self.methods[0].parameterization
+        assert parameterization is not None and self.methods[0].lr is not None  # they are resolved
+        self.lr = self.methods[0].lr
         self.basis = parameterization.basis(shape)
-        start = parameterization.initial_image
-        self.targets = [
-            replace(
-                target,
-                objective=target.objective.resolved(subject),
-                initial_image=target.initial_image or start,
-            )
-            for target in targets
-        ]
         seeds = [target.seed for target in self.targets]
-        transforms = self.method.transforms
-        self._transform = Transforms(transforms, seeds, shape) if transforms else None
+        moved = [own.transforms or () for own in self.methods]
+        self._transform = TransformsOfEach(moved, seeds, shape) if any(moved) else None
         self._losses = self._losses_of_going = Losses(subject, self.targets, self._transform)
         # One by one: Fourier transforms of a batch round otherwise.
-        pictures = [(t.initial_image or start).make(shape, t.seed)[None] for t in self.targets]
+        pictures = [_start(target).make(shape, target.seed)[None] for target in self.targets]
         encoded = [self.basis.encode(picture) for picture in pictures]
         self.image = nn.Parameter(torch.cat(encoded))
         starts = None
@@ -131,7 +125,7 @@ class ActivationMaximization(LightningModule):
         self.going = torch.arange(len(self.targets))
         self.settled_at = torch.full((len(self.targets),), -1)
         self._ended: Tensor | None = None  # once some have, the images of all as they were then
-        self._settling = Settling(self.method.settle) if self.method.settle else None
+        self._settling = Settling(method.settle) if method.settle else None
         self._one_by_one = False
         self.measures: Measures | None = None
         self.start: Measures | None = None
@@ -150,7 +144,7 @@ class ActivationMaximization(LightningModule):
         self.basis.keep_valid(self.image.data)
 
     def forward(
-        self, pictures: Tensor, draw: Draw | None = None
+        self, pictures: Tensor, draw: Draws | None = None
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Evaluates pictures, one for each target.
 
@@ -265,7 +259,7 @@ class ActivationMaximization(LightningModule):
         # Fused Adam is faster, but rounds the last few numbers of an array otherwise than the
         # rest, so an image's bits would depend on its place in the batch: not for exact runs.
         exact = self.image.dtype == torch.float64
-        return torch.optim.Adam([self.image], lr=self.method.lr, fused=not exact)
+        return torch.optim.Adam([self.image], lr=self.lr, fused=not exact)
 
     def configure_callbacks(self) -> list[Callback]:
         """The image stays in [0, 1] under any Trainer."""
@@ -340,11 +334,16 @@ class ActivationMaximization(LightningModule):
         self.failed_at[failed[self.failed_at[failed] < 0]] = self.global_step
 
 
+def _start(target: Target) -> InitialImage:
+    assert target.initial_image is not None  # it is resolved
+    return target.initial_image
+
+
 def visualization(
     subject: Subject,
     objective: Objective,
     initial_image: InitialImage | None = None,
-    regularizers: Sequence[Regularizer] = DEFAULT_REGULARIZERS,
+    regularizers: Sequence[Regularizer] | None = None,
     seed: int | None = None,
     **method: Any,
 ) -> ActivationMaximization:
@@ -353,20 +352,20 @@ def visualization(
     Args:
         subject: The frozen CNN under study.
         objective: What is maximized: any Objective, such as ChannelMean, Neuron or DeepDream.
-        initial_image: Where the optimization starts: GaussianNoise (the default of Pixels),
-            GrayNoise, LowFrequencyNoise, PinkNoise (the default of the others) or a GivenImage.
+        initial_image: Where the optimization starts: GaussianNoise (that of `plain`), GrayNoise,
+            LowFrequencyNoise, PinkNoise (that of `legible`) or a GivenImage.
         regularizers: Penalties with weights, such as L2, TotalVariation and Distance, any list of
-            them, `[]` for none. Where none are given: `DEFAULT_REGULARIZERS`.
+            them, `[]` for none. Where none are given, the style's: `DEFAULT_REGULARIZERS` of
+            `plain`, none of `legible`.
         seed: Seed of the initial image's noise; where none is given, that of `seed_everything`.
         **method: The settings of `Method`.
 
     Raises:
         InputError: The objective does not fit the subject, or a number is out of its range.
     """
-    if regularizers is None:  # what `regularizers:` with no value is in YAML
-        raise InputError("model.regularizers is empty: give it a value, or leave out the key.")
     seed = torch.initial_seed() if seed is None else seed
     if not 0 <= seed < 2**63:
         raise InputError(f"The seed is {seed}; choose 0 to 2^63 - 1.")
-    target = Target(objective, initial_image, tuple(regularizers), seed)
+    penalties = None if regularizers is None else tuple(regularizers)
+    target = Target(objective, initial_image, penalties, seed)
     return ActivationMaximization(subject, [target], Method(**method))

@@ -36,7 +36,7 @@ def target_records(
             {
                 **status,
                 **target.record(),
-                **module.method.record(),
+                **module.methods[i].record(),
                 "steps": settled_at if settled_at >= 0 else trainer.global_step,
                 "dead": status["status"] == "finished" and not excited,
                 **{

@@ -16,14 +16,14 @@ class Target:
     Attributes:
         objective: What is maximized, resolved against the subject.
         initial_image: The recipe of the image that the optimization starts from; None for the one
-            that suits the parameterization.
-        regularizers: The penalties on the image.
+            that suits the style and the parameterization.
+        regularizers: The penalties on the image; None for those of the style.
         seed: The seed of the initial image's noise.
     """
 
     objective: Objective
     initial_image: InitialImage | None
-    regularizers: tuple[Regularizer, ...]
+    regularizers: tuple[Regularizer, ...] | None
     seed: int
 
     @property
@@ -37,7 +37,7 @@ class Target:
             **self.objective.record(),
             "seed": self.seed,
             "initial_image": self.initial_image and self.initial_image.record(),
-            "regularizers": [regularizer.record() for regularizer in self.regularizers],
+            "regularizers": [each.record() for each in self.regularizers or ()],
         }
 
     @classmethod

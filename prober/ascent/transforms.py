@@ -294,7 +294,7 @@ class Noise(Transform, Stage):
 
 
 def robust(shape: Shape) -> tuple[Transform, ...]:
-    """Returns transformations that suit pictures of 64 pixels and more.
+    """Returns transformations that suit the whole of a large picture.
 
     They are Lucid's (`standard_transforms` in `lucid/optvis/transform.py`): 12 pixels of gray
     around the picture, jitter of 8, scales of 0.9 to 1.1, rotations of 10 degrees, jitter of 4.
@@ -382,6 +382,75 @@ class Transforms:
         uniform = torch.rand((PLANNED, sum(numbers)), generator=generator, dtype=torch.float32)
         own = uniform.double().split(numbers, 1)
         return [s.plan(u, self._plane) for s, u in zip(self._stages, own, strict=True)]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How the pictures of N targets are transformed at one step, each kind by its own list.
+
+    Attributes:
+        places: For each target its kind and its row there; a kind of -1 is not transformed.
+        kinds: What is drawn for each kind.
+    """
+
+    places: tuple[tuple[int, int], ...]
+    kinds: tuple[Draw, ...]
+
+    def __getitem__(self, rows: slice | list[int] | Tensor) -> "Draws":
+        """Returns the draws of some of the targets, in the order given."""
+        numbers = torch.arange(len(self.places))[rows].tolist()
+        return Draws(tuple(self.places[i] for i in numbers), self.kinds)
+
+
+class TransformsOfEach:
+    """The transformations of N targets, each of which may have others.
+
+    Args:
+        transforms: For each target what is done to its pictures.
+        seeds: The seeds of the N targets.
+        shape: Channels, height and width of the pictures.
+
+    Raises:
+        InputError: A range is too large for the shape.
+    """
+
+    def __init__(
+        self,
+        transforms: Sequence[Sequence[Transform]],
+        seeds: Sequence[int],
+        shape: Shape,
+    ) -> None:
+        lists = list(dict.fromkeys(tuple(own) for own in transforms if own))
+        members: list[list[int]] = [[] for _ in lists]
+        places = []
+        for target, own in enumerate(transforms):
+            kind = lists.index(tuple(own)) if own else -1
+            places.append((kind, len(members[kind]) if own else 0))
+            if own:
+                members[kind].append(target)
+        self._places = tuple(places)
+        self._kinds = [
+            Transforms(own, [seeds[i] for i in of_kind], shape)
+            for own, of_kind in zip(lists, members, strict=True)
+        ]
+
+    def draw(self) -> Draws:
+        """Draws how the pictures of all targets are transformed at the next step."""
+        return Draws(self._places, tuple(kind.draw() for kind in self._kinds))
+
+    def __call__(self, pictures: Tensor, draws: Draws) -> Tensor:
+        """Transforms pictures `[M, C, H, W]` by M draws, as `Transforms` does."""
+        seen = pictures
+        for kind, transforms in enumerate(self._kinds):
+            own = [i for i, (which, _) in enumerate(draws.places) if which == kind]
+            if not own:
+                continue
+            draw = draws.kinds[kind][[draws.places[i][1] for i in own]]
+            if len(own) == len(pictures):
+                return transforms(pictures, draw)
+            here = torch.tensor(own, device=pictures.device)
+            seen = seen.index_copy(0, here, transforms(pictures[here], draw))
+        return seen
 
 
 class _Movement(Stage):

@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 from torch import nn
 
 import prober
+from prober.cli.old_configs import with_style
 from prober.cli.yaml_bounds import check_yaml
 from prober.common.errors import InputError, named_kind
 from prober.common.patches import jsonargparse_with
@@ -19,7 +20,7 @@ from prober.common.patches import jsonargparse_with
 
 def reading_configs() -> AbstractContextManager[None]:
     """Within it jsonargparse understands configs as people write them, and bounds their YAML."""
-    return jsonargparse_with(current_path, buildable, check_yaml)
+    return jsonargparse_with(current_path, buildable, check_yaml, with_style)
 
 
 @functools.cache

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jsonargparse import Namespace
 
-from prober.ascent.regularizers import DEFAULT_REGULARIZERS
 from prober.cli.parser import ProberParser
 from prober.subject import Subject
 
@@ -17,12 +15,6 @@ if TYPE_CHECKING:
 
 RUNS = "lightning_logs"
 """The folder of all runs, in the working directory or in `trainer.default_root_dir`."""
-
-PENALTIES: list[dict[str, Any]] = [
-    {"class_path": f"prober.{type(each).__name__}", "init_args": asdict(each)}
-    for each in DEFAULT_REGULARIZERS
-]
-"""The regularizers where none are given, as a config writes them, so that it can be written."""
 
 
 class Command(ABC):

@@ -14,7 +14,6 @@ from typing_extensions import override
 from prober.ascent.hardware import threads_for
 from prober.ascent.method import Method
 from prober.cli.command import (
-    PENALTIES,
     RUNS,
     Command,
     add_snapshot_arguments,
@@ -46,7 +45,6 @@ class GridCommand(Command):
         parser.add_class_arguments(Subject, "model.subject")
         parser.add_class_arguments(Method, "model", instantiate=False)
         parser.add_class_arguments(Grid, "grid")
-        parser.set_defaults({"grid.regularizers": [PENALTIES]})
         add = parser.add_argument
         add("--chunk_size", type=int | None, help="Images in a chunk; a good number if not given.")
         add(

@@ -10,6 +10,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 from typing_extensions import override
 
 from prober.cli.messages import Parsed, explain
+from prober.cli.resolved import resolved
 from prober.cli.yaml_bounds import MOST_OF_YAML
 from prober.common.patches import list_in_help, option_groups_of, options_of
 
@@ -62,6 +63,15 @@ class ProberParser(LightningArgumentParser):
             self.error(f"Problems parsing config: {error}")
         finally:
             self._reading = ""
+
+    @override
+    def dump(self, cfg: Namespace, *args: Any, **kwargs: Any) -> str:
+        """Writes a config; `--print_config` with what the style stands for."""
+        parser: Any = self
+        while hasattr(parser, "parent_parser"):
+            parser = parser.parent_parser
+        asked = hasattr(parser, "print_config")  # is taken away once it is printed
+        return super().dump(resolved(cfg) if asked else cfg, *args, **kwargs)
 
     @override
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:

@@ -127,6 +127,7 @@ def jsonargparse_with(
     current_path: Callable[[str], str],
     found: Callable[[Any, str], Any],
     check_yaml: Callable[[str], None],
+    read: Callable[[Any], Any],
 ) -> Iterator[None]:
     """Lets jsonargparse understand more class paths, and less YAML, while a config is read.
 
@@ -137,6 +138,7 @@ def jsonargparse_with(
         current_path: What a class path is called today.
         found: What is to be used in place of what a class path leads to.
         check_yaml: Raises `yaml.YAMLError` if a text shall not be read.
+        read: Returns what is to be used in place of what was read of YAML.
     """
     # Here, because whoever looks at a CNN from Python has no use for jsonargparse.
     import yaml
@@ -156,7 +158,7 @@ def jsonargparse_with(
     def load_checked(stream: str) -> Any:
         check_yaml(stream)
         try:
-            return yaml_load(stream)
+            return read(yaml_load(stream))
         except (ValueError, RecursionError) as error:  # a number of 5,000 digits
             raise yaml.YAMLError(str(error)) from error
 

@@ -11,7 +11,8 @@ from prober.ascent.method import Method, is_large
 from prober.ascent.objectives import Objective
 from prober.ascent.scorer import Scorer, share_seen
 from prober.ascent.starts import PinkNoise
-from prober.ascent.transforms import Transforms
+from prober.ascent.targets import Target
+from prober.ascent.transforms import TransformsOfEach
 from prober.common.colors import without_color
 from prober.findings.batches import gradient_batches
 from prober.findings.leaky_relus import LeakyReLUs
@@ -50,8 +51,8 @@ def push_away(
         seed: Of the noise.
         leaky: Whether ReLUs let the gradient through, see `awaken`: to what else excites a unit
             there may lead no gradient from here.
-        method: How images are optimized, resolved: as the rest, or a start that need not be robust
-            to being moved would win by that alone.
+        method: How images are optimized: as the rest, or a start that need not be robust to being
+            moved would win by that alone.
 
     Returns:
         `[N, C, H, W]` in [0, 1].
@@ -117,17 +118,19 @@ def _descend(
     """Makes a loss of images `[N, C, H, W]` and of their scores small."""
     score = Scorer(subject, objectives)
     shape = subject.input_shape
-    assert method.parameterization is not None and method.transforms is not None  # it is resolved
-    basis = method.parameterization.basis(shape).to(subject.mean)
-    seeds = [0] * len(images)
-    transform = Transforms(method.transforms, seeds, shape) if method.transforms else None
+    targets = [Target(objective, None, None, seed=0) for objective in objectives]
+    methods = [method.of_target(target, subject)[0] for target in targets]
+    parameterization, lr = methods[0].parameterization, methods[0].lr
+    assert parameterization is not None and lr is not None  # they are resolved
+    basis = parameterization.basis(shape).to(subject.mean)
+    moved = [own.transforms or () for own in methods]
+    transform = TransformsOfEach(moved, [0] * len(images), shape)
     x = basis.encode(images.to(subject.mean)).requires_grad_()
-    optimizer = torch.optim.Adam([x], lr=method.lr)
+    optimizer = torch.optim.Adam([x], lr=lr)
     for _ in range(steps):
         optimizer.zero_grad()
         picture = basis.decode(x)
-        seen = transform(picture, transform.draw()) if transform else picture
-        value = loss(picture, score(seen)).sum()
+        value = loss(picture, score(transform(picture, transform.draw()))).sum()
         if not value.requires_grad:
             break
         value.backward()

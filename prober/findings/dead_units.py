@@ -66,7 +66,7 @@ def split_dead(
         answered: `[N, channels]` each, the responses to the images that were tried, the first of
             them to flat and striped ones.
         rounding: `[channels]`, by how much rounding was seen to move them.
-        method: How images are optimized, resolved.
+        method: How images are optimized.
 
     Returns:
         The units that are dead, and for those that had to be awakened the image that did it.

@@ -27,7 +27,7 @@ class Survey:
     Attributes:
         subject: The CNN under study.
         sweep: The visualizations of its units.
-        method: How the search's images are optimized, resolved.
+        method: How the search's images are optimized.
         units: The units of each site, in the order of the forward pass.
         windows: Where the units of each site look.
         battery: The responses to flat and striped images.
@@ -99,7 +99,6 @@ def survey(
     pictures = sweep.images([best[i * len(best) // number] for i in range(number)])
     to_pictures = responses(subject, pictures, windows)
     rounding = moved_by_rounding(subject, battery, windows)
-    method = method.resolved(shape)
     dead: list[Unit] = []
     awakened: dict[Unit, Tensor] = {}
     for site, own in units.items():

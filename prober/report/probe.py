@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from prober.ascent.method import gentle_transforms
 from prober.common.files import write_whole
 from prober.common.pictures import sprite
 from prober.findings.behavior import Behavior, behavior
@@ -119,10 +118,7 @@ def probe(
     with watch.timed("evidence"):
         sweep = FinishedSweep(pictures, subject)
         print(f"Showing it flat and striped images{' and real ones' if images else ''}.")
-        method = engine.method
-        if method.transforms is None:
-            method = replace(method, transforms=gentle_transforms(subject.input_shape))
-        surveyed = survey(subject, sweep, images, method)
+        surveyed = survey(subject, sweep, images, engine.method)
     with watch.timed("maxima"):
         print("Looking for what excites its units most with and without color and shape.")
         maxima = maxima_of_live_units(surveyed)
@@ -131,7 +127,7 @@ def probe(
         planned, searched = plan_search(surveyed), None
         if planned:
             trainer = engine.trainer | {"max_steps": effort(subject.input_shape).steps}
-            searcher = replace(engine, method=method, trainer=trainer)
+            searcher = replace(engine, trainer=trainer)
             _check_done(_make(searcher, config, planned, folder / "search"))
             searched = FinishedSweep(folder / "search", subject)
     with watch.timed("evidence"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lightning.pytorch import LightningDataModule
 
-from prober.ascent.method import Method
+from prober.ascent.method import Method, is_large
 from prober.common.errors import InputError
 from prober.common.files import claim_version, safe_name, write_whole
 from prober.common.inputs import Kind, kind_of, plane_of
@@ -54,6 +54,7 @@ class Report:
             InputError: Something asked for cannot be done.
             OSError: The folder cannot be written.
         """
+        self.sweep = replace(self.sweep, engine=evidence_engine(self.sweep.engine))
         self._check_processes()
         self._check_grid()
         self._check_input()
@@ -186,11 +187,25 @@ class Report:
 
 def as_made(engine: Engine, made: FinishedSweep) -> Engine:
     """Returns an engine that makes pictures as those of a finished sweep were made."""
-    record = made.visualizations[0].record
+    records = [shown.record for shown in made.visualizations]
+    method = Method.from_record(records[0])
+    if any(record.get("transforms") != records[0].get("transforms") for record in records):
+        method = replace(method, transforms=None)  # the style's, which go with the unit
     # What has settled has made fewer steps than it could have.
-    steps = max(shown.record["steps"] for shown in made.visualizations)
-    trainer = {"max_steps": steps, "precision": record["precision"]}
-    return replace(engine, method=Method.from_record(record), trainer=engine.trainer | trainer)
+    steps = max(record["steps"] for record in records)
+    trainer = {"max_steps": steps, "precision": records[0]["precision"]}
+    return replace(engine, method=method, trainer=engine.trainer | trainer)
+
+
+def evidence_engine(engine: Engine) -> Engine:
+    """Returns an engine that makes the pictures which the evidence is drawn from.
+
+    Of small images it is plain pictures: they show what excites the most, and each pixel counts.
+    Of large ones they would show high frequencies, which say nothing of the others.
+    """
+    if is_large(engine.subject.input_shape):
+        return engine
+    return replace(engine, method=replace(engine.method, style="plain"))
 
 
 def _write_records(parts: list[Part], images: RealImages | None, watch: Stopwatch) -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -47,6 +48,21 @@ def receptive_fields(subject: Subject) -> dict[str, tuple[int, ...] | None]:
     """
     axes = len(subject.input_shape[1:]) or 1
     return _measured(subject, list(subject.listing.measured), lambda box: _size(box, axes))
+
+
+_FIELDS: "WeakKeyDictionary[Subject, dict[str, tuple[int, ...] | None]]" = WeakKeyDictionary()
+
+
+def receptive_field(subject: Subject, layer: str) -> tuple[int, ...] | None:
+    """Returns what `receptive_fields` finds for one layer; a subject is measured once.
+
+    A flat layer sees the whole image, as far as is known without looking.
+    """
+    if len(subject.check_layer(layer)) == 1:
+        return subject.input_shape[1:]
+    if subject not in _FIELDS:
+        _FIELDS[subject] = receptive_fields(subject)
+    return _FIELDS[subject][layer]
 
 
 def pixels_seen(subject: Subject, layer: str) -> Tensor:

@@ -15,7 +15,7 @@ from torch.quasirandom import SobolEngine
 from prober.ascent.layer_objectives import Diversity
 from prober.ascent.objectives import ChannelMean, Objective, OfChannel
 from prober.ascent.records import concrete
-from prober.ascent.regularizers import DEFAULT_REGULARIZERS, Regularizer
+from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
 from prober.common.errors import InputError, suggestion
@@ -48,9 +48,8 @@ class Grid:
         diversity: Weight of a term that makes the images of a unit's seeds unlike each other, as
             its layer sees them; 0 for none.
         seeds: How many seeds, from `seed_everything` on, or a list of seeds.
-        initial_images: The initial images; where none is given, the one that suits the
-            parameterization.
-        regularizers: Sets of regularizers, each a list.
+        initial_images: The initial images; where none is given, the one that suits the style.
+        regularizers: Sets of regularizers, each a list; where none is given, the style's.
         in_turn: Whether initial images and sets of regularizers take turns over the seeds, so that
             each seed meets one of each, instead of every seed meeting all of them.
 
@@ -73,9 +72,7 @@ class Grid:
     diversity: float = 0.0
     seeds: int | list[int] = 1
     initial_images: list[InitialImage] | None = None
-    regularizers: list[list[Regularizer]] = field(
-        default_factory=lambda: [list(DEFAULT_REGULARIZERS)]
-    )
+    regularizers: list[list[Regularizer]] | None = None
     in_turn: bool = False
 
     def plan(self, subject: Subject, seed: int) -> list[PlannedTarget]:
@@ -99,7 +96,8 @@ class Grid:
             raise InputError(f"grid.diversity is {self.diversity}; it must be 0 or more.")
         starts = [None] if self.initial_images is None else self.initial_images
         images = _labelled(starts, [type(i).__name__ for i in starts])
-        regularizers = _labelled(self.regularizers, ["reg"] * len(self.regularizers))
+        sets = [None] if self.regularizers is None else list(map(tuple, self.regularizers))
+        regularizers = _labelled(sets, ["reg"] * len(sets))
         planned: list[PlannedTarget] = []
         depth = list(subject.layers)
         objectives = sorted(self._objectives(subject), key=lambda o: depth.index(o[2].layer))
@@ -121,7 +119,7 @@ class Grid:
                 numbered = [(variant, number) for variant in variants for number in seeds]
             planned += [
                 PlannedTarget(
-                    Target(objective, image, tuple(penalties), number),
+                    Target(objective, image, penalties, number),
                     f"{folder}/{safe_name(f'{name}_seed{number}')}",
                     name,
                 )
@@ -146,7 +144,7 @@ class Grid:
         seeds = self.seeds if isinstance(self.seeds, int) else len(self.seeds)
         objectives = len(self.probed_layers(subject))
         starts = 1 if self.initial_images is None else len(self.initial_images)
-        variants = starts * len(self.regularizers)
+        variants = starts * (1 if self.regularizers is None else len(self.regularizers))
         return objectives * max(0, seeds) * (min(1, variants) if self.in_turn else variants)
 
     def probed_layers(self, subject: Subject) -> list[str]:

@@ -61,7 +61,7 @@ def _title(layer: str, targets: Sequence[PlannedTarget]) -> str:
     sets = dict.fromkeys(each.target.regularizers for each in targets)
     if len(sets) > 1:
         for i, each in enumerate(sets):
-            said = " + ".join(map(str, each)) or "no regularizer"
+            said = " + ".join(map(str, each or ())) or "no regularizer"
             lines.append(f"reg{i}: {said}")
     return "\n".join(lines)
 

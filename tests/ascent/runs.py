@@ -17,7 +17,7 @@ from tests import plain
 
 
 def run(folder, steps, every, before=(), log_every_n_steps=10):
-    module = visualization(plain.subject(), ChannelMean("conv1", 2), seed=1)
+    module = visualization(plain.subject(), ChannelMean("conv1", 2), seed=1, style="plain")
     logger = TensorBoardLogger(folder, name="run", version=0, default_hp_metric=False)
     record = RunRecord()
     callbacks = [

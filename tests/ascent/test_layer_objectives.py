@@ -16,6 +16,7 @@ from prober.ascent.layer_objectives import (
     Direction,
     Diversity,
 )
+from prober.ascent.method import Method
 from prober.ascent.module import ActivationMaximization
 from prober.ascent.objectives import ChannelMean
 from prober.ascent.scores import Scores
@@ -242,7 +243,7 @@ def test_two_terms_of_diversity_add_up_and_an_image_is_not_compared_with_itself(
 def test_diverse_images_are_less_alike_than_those_of_the_unit_alone():
     def likeness(objective):
         targets = [Target(objective, GaussianNoise(), (), seed) for seed in range(3)]
-        module = ActivationMaximization(plain.subject(), targets)
+        module = ActivationMaximization(plain.subject(), targets, Method(style="plain"))
         plain.fit(module, 60, "32-true")
         maps = plain.outputs(module.image.detach().double())["conv3"].flatten(2).numpy()
         return -np.mean(diversity(maps)), module

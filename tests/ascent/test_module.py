@@ -51,7 +51,7 @@ def mixed_targets(layers, classes):
 
 def one(**kwargs):
     settings = {"objective": ChannelMean("conv2", 3), "seed": 0, **kwargs}
-    return visualization(plain.subject(), **settings)
+    return visualization(plain.subject(), style="plain", **settings)
 
 
 class OddCNN(nn.Module):
@@ -98,7 +98,7 @@ def test_image_is_the_only_parameter():
     assert {f"subject.cnn.{name}" for name in plain.weights()} <= buffers
 
     targets = CNNS["odd"][1]
-    module = ActivationMaximization(odd_subject(), targets)
+    module = ActivationMaximization(odd_subject(), targets, Method(style="plain"))
     assert {name: tuple(p.shape) for name, p in module.named_parameters()} == {
         "image": (16, 3, 23, 19)
     }
@@ -109,7 +109,7 @@ def test_starts_from_the_image_of_its_seed():
     torch.manual_seed(6)
     assert torch.equal(one(seed=None).image.detach(), plain.noise(6)[None])
     targets = CNNS["reference"][1]
-    module = ActivationMaximization(plain.subject(), targets)
+    module = ActivationMaximization(plain.subject(), targets, Method(style="plain"))
     for image, target in zip(module.image, targets, strict=True):
         assert torch.equal(image, target.initial_image.make((3, 28, 28), target.seed))
 
@@ -120,7 +120,7 @@ def test_loss_is_the_sum_of_penalties_less_scores():
         Target(ChannelMean("conv2", i), GaussianNoise(), each, i)
         for i, each in enumerate(regularizers)
     ]
-    module = ActivationMaximization(plain.subject(), targets).double()
+    module = ActivationMaximization(plain.subject(), targets, Method(style="plain")).double()
     images = torch.stack([plain.noise(i) for i in range(4)]).double()
     l2 = [plain.l2(image) for image in images]
     variation = [plain.total_variation(image) for image in images]
@@ -222,7 +222,9 @@ def test_statistics_of_a_batch_norm_are_the_same_after_fit():
     cnn = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.9))
     for _ in range(3):
         cnn(torch.rand(8, 3, 9, 9) * 5)
-    module = visualization(Subject(cnn, input_shape=(3, 9, 9)), ChannelMean("2", 1), seed=0)
+    module = visualization(
+        Subject(cnn, input_shape=(3, 9, 9)), ChannelMean("2", 1), seed=0, style="plain"
+    )
     plain.fit(module, 10, "32-true")
     for name, value in module.subject.cnn.state_dict().items():
         assert torch.equal(value, cnn.state_dict()[name]), name
@@ -237,7 +239,7 @@ def test_score_rises_for_the_channels_of_all_layers(name):
             Target(ChannelMean(layer, channel), GaussianNoise(), DEFAULT, channel)
             for channel in range(shape[0])
         ]
-        module = ActivationMaximization(plain.subject(name), targets)
+        module = ActivationMaximization(plain.subject(name), targets, Method(style="plain"))
         plain.fit(module, 20, "32-true")
 
         channels = torch.arange(shape[0])
@@ -272,7 +274,7 @@ def test_same_seed_same_bits_other_seed_another_image():
 @pytest.mark.parametrize("cnn", CNNS)
 def test_alone_and_in_a_batch_of_16_bit_for_bit_in_float64(cnn):
     make_subject, targets = CNNS[cnn]
-    module = ActivationMaximization(make_subject(), targets)
+    module = ActivationMaximization(make_subject(), targets, Method(style="plain"))
     start = module.image.detach().clone()
     batch = final(module, 40)
     assert batch.dtype == torch.float64
@@ -284,6 +286,7 @@ def test_alone_and_in_a_batch_of_16_bit_for_bit_in_float64(cnn):
             target.initial_image,
             target.regularizers,
             seed=target.seed,
+            style="plain",
         )
         assert torch.equal(final(alone, 40)[0], batch[i]), f"target {i}"
 
@@ -291,12 +294,12 @@ def test_alone_and_in_a_batch_of_16_bit_for_bit_in_float64(cnn):
 @pytest.mark.parametrize("chunk", [3, 5])
 def test_order_and_chunk_do_not_matter_in_float64(chunk):
     make_subject, targets = CNNS["reference"]
-    batch = final(ActivationMaximization(make_subject(), targets), 15)
+    batch = final(ActivationMaximization(make_subject(), targets, Method(style="plain")), 15)
     shuffled = torch.randperm(16, generator=torch.Generator().manual_seed(chunk)).tolist()
     for start in range(0, 16, chunk):
         places = shuffled[start : start + chunk]
         part = [targets[i] for i in places]
-        images = final(ActivationMaximization(make_subject(), part), 15)
+        images = final(ActivationMaximization(make_subject(), part, Method(style="plain")), 15)
         for i, image in zip(places, images, strict=True):
             assert torch.equal(image, batch[i])
 
@@ -304,12 +307,12 @@ def test_order_and_chunk_do_not_matter_in_float64(chunk):
 @pytest.mark.parametrize("cnn", CNNS)
 def test_alone_and_in_a_batch_of_16_score_within_1_percent_in_float32(cnn):
     make_subject, targets = CNNS[cnn]
-    batch = ActivationMaximization(make_subject(), targets)
+    batch = ActivationMaximization(make_subject(), targets, Method(style="plain"))
     plain.fit(batch, 40, "32-true")
     assert batch.image.dtype == torch.float32
     scores = []
     for target in targets:
-        alone = ActivationMaximization(make_subject(), [target])
+        alone = ActivationMaximization(make_subject(), [target], Method(style="plain"))
         plain.fit(alone, 40, "32-true")
         scores.append(alone.evaluate().score.item())
     assert batch.evaluate().score.tolist() == pytest.approx(scores, rel=0.01)
@@ -319,7 +322,7 @@ def test_alone_and_in_a_batch_of_16_score_within_1_percent_in_float32(cnn):
 
 def test_score_that_is_not_finite_stops_the_run_with_the_step():
     subject = Subject(nn.Sequential(Fragile()), input_shape=(3, 6, 6))
-    module = visualization(subject, ChannelMean("0", 0), regularizers=[], seed=0)
+    module = visualization(subject, ChannelMean("0", 0), regularizers=[], seed=0, style="plain")
     watch = Watch()
     with pytest.raises(ScoreNotFinite) as raised:
         plain.fit(module, 200, callbacks=[watch])
@@ -336,14 +339,14 @@ def test_target_that_fails_does_not_touch_the_others(precision):
     subject = Subject(nn.Sequential(Fragile()), input_shape=(3, 6, 6))
     # Channel 1 leaves the mean of the first channel as it is, so its score stays finite.
     targets = [Target(ChannelMean("0", c), GaussianNoise(), DEFAULT, 4) for c in (1, 0, 1)]
-    module = ActivationMaximization(subject, targets)
+    module = ActivationMaximization(subject, targets, Method(style="plain"))
     plain.fit(module, 40, precision)
     failed = module.failed_at.tolist()
     assert failed[0] == failed[2] == -1
     assert 0 < failed[1] < 40
     assert module.image.isfinite().all()
     assert module.evaluate().score.isfinite().tolist() == [True, False, True]
-    alone = ActivationMaximization(subject, targets[:1])
+    alone = ActivationMaximization(subject, targets[:1], Method(style="plain"))
     plain.fit(alone, 40, precision)
     for image in (module.image[0], module.image[2]):
         torch.testing.assert_close(image, alone.image[0], rtol=0, atol=1e-6)
@@ -359,7 +362,7 @@ def test_gradient_that_is_not_finite_stops_the_run_with_the_step():
 
     subject = Subject(nn.Sequential(Root()), input_shape=(3, 6, 6))
     start = GrayNoise(gray=0.3, noise=0.0)
-    module = visualization(subject, ChannelMean("0", 0), start, [], seed=0)
+    module = visualization(subject, ChannelMean("0", 0), start, [], seed=0, style="plain")
     watch = Watch()
     with pytest.raises(ScoreNotFinite) as raised:
         plain.fit(module, 200, callbacks=[watch])
@@ -381,7 +384,9 @@ class ShutForDark(nn.Module):
 def test_unit_that_no_gradient_leads_back_from_is_no_error():
     subject = Subject(nn.Sequential(ShutForDark()), input_shape=(3, 6, 6), value_range=(0, 3))
     for regularizers in ([], DEFAULT):
-        module = visualization(subject, ChannelMean("0", 0), regularizers=regularizers, seed=0)
+        module = visualization(
+            subject, ChannelMean("0", 0), regularizers=regularizers, seed=0, style="plain"
+        )
         plain.fit(module, 3)
         assert module.excited.tolist() == [False]
         same = torch.equal(module.image, plain.noise(0, (3, 6, 6))[None].double())
@@ -394,7 +399,7 @@ def test_dead_unit_is_no_error_and_is_noted():
     dead, alive = relu3.argmin().item(), relu3.argmax().item()
     assert relu3[dead] == 0
     targets = [Target(ChannelMean("relu3", c), GaussianNoise(), DEFAULT, 0) for c in (dead, alive)]
-    module = ActivationMaximization(plain.subject(), targets)
+    module = ActivationMaximization(plain.subject(), targets, Method(style="plain"))
     plain.fit(module, 20)
     assert module.excited.tolist() == [False, True]
     assert module.evaluate().score[0] == 0
@@ -449,7 +454,7 @@ def layer_targets():
 @every_setting
 def test_any_target_alone_and_in_a_batch_bit_for_bit_in_float64(settings):
     targets = layer_targets()
-    module = ActivationMaximization(plain.subject(), targets, Method(**settings))
+    module = ActivationMaximization(plain.subject(), targets, Method(style="plain", **settings))
     start = module.pictures().detach().clone()
     plain.fit(module, 12)
     pictures = module.pictures().detach()
@@ -462,6 +467,7 @@ def test_any_target_alone_and_in_a_batch_bit_for_bit_in_float64(settings):
             target.initial_image,
             target.regularizers,
             seed=target.seed,
+            style="plain",
             **settings,
         )
         plain.fit(alone, 12)
@@ -472,11 +478,11 @@ def test_any_target_alone_and_in_a_batch_bit_for_bit_in_float64(settings):
 @every_setting
 def test_any_chunk_in_any_order_gives_the_same_bits_in_float64(settings):
     targets = layer_targets()
-    module = ActivationMaximization(plain.subject(), targets, Method(**settings))
+    module = ActivationMaximization(plain.subject(), targets, Method(style="plain", **settings))
     plain.fit(module, 4)
     for places in ([9, 2, 5], [10, 0, 7, 1], [8, 4, 6, 3]):
         part = [targets[i] for i in places]
-        some = ActivationMaximization(plain.subject(), part, Method(**settings))
+        some = ActivationMaximization(plain.subject(), part, Method(style="plain", **settings))
         plain.fit(some, 4)
         assert torch.equal(some.image, module.image[places])
 
@@ -497,21 +503,21 @@ def test_images_of_odd_size_alone_and_in_a_batch_bit_for_bit(transforms, paramet
             ]
         )
     ]
-    batch = ActivationMaximization(odd_subject(), targets, Method(**settings))
+    batch = ActivationMaximization(odd_subject(), targets, Method(style="plain", **settings))
     plain.fit(batch, 12)
     for i, target in enumerate(targets):
-        alone = ActivationMaximization(odd_subject(), [target], Method(**settings))
+        alone = ActivationMaximization(odd_subject(), [target], Method(style="plain", **settings))
         plain.fit(alone, 12)
         assert torch.equal(alone.image[0], batch.image[i]), target.name
 
 
 def test_any_target_alone_and_in_a_batch_scores_within_1_percent_in_float32():
     targets = layer_targets()
-    batch = ActivationMaximization(plain.subject(), targets)
+    batch = ActivationMaximization(plain.subject(), targets, Method(style="plain"))
     plain.fit(batch, 20, "32-true")
     scores = []
     for target in targets:
-        alone = ActivationMaximization(plain.subject(), [target])
+        alone = ActivationMaximization(plain.subject(), [target], Method(style="plain"))
         plain.fit(alone, 20, "32-true")
         scores.append(alone.evaluate().score.item())
     assert batch.evaluate().score.tolist() == pytest.approx(scores, rel=0.01)
@@ -527,7 +533,7 @@ def test_image_in_another_basis_is_the_only_parameter_and_its_pictures_are_in_ra
         Target(DeepDream("conv1"), GaussianNoise(), DEFAULT, 2),
     ]
     module = ActivationMaximization(
-        plain.subject(), targets, Method(parameterization=parameterization)
+        plain.subject(), targets, Method(parameterization=parameterization, style="plain")
     )
     assert {name: tuple(p.shape) for name, p in module.named_parameters()} == {
         "image": (3, 3, 28, 28)
@@ -564,6 +570,7 @@ def test_gradient_goes_through_basis_and_transforms():
         seed=3,
         parameterization=Fourier(),
         transforms=(Jitter(2), Rotation(10.0)),
+        style="plain",
     ).double()
     module.loss_of_step().backward()
     transforms = Transforms((Jitter(2), Rotation(10.0)), [3], (3, 28, 28))
@@ -662,6 +669,6 @@ def test_dead_unit_is_told_in_any_basis_and_under_transforms(settings):
         cnn[0].bias.copy_(torch.tensor([-100.0, 1.0]))
     subject = Subject(cnn, input_shape=(3, 28, 28))
     targets = [Target(ChannelMean("1", c), None, DEFAULT, 0) for c in (0, 1)]
-    module = ActivationMaximization(subject, targets, Method(**settings))
+    module = ActivationMaximization(subject, targets, Method(style="plain", **settings))
     plain.fit(module, 4)
     assert module.excited.tolist() == [False, True]

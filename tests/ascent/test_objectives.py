@@ -41,7 +41,9 @@ def test_gradient_is_that_of_the_formula(objective, name, score):
     layers = {layer: output[0] for layer, output in plain.outputs(image).items()}
     expected = torch.autograd.grad(score(layers), image)[0][0]
 
-    module = visualization(plain.subject(), objective, regularizers=[], seed=3).double()
+    module = visualization(
+        plain.subject(), objective, regularizers=[], seed=3, style="plain"
+    ).double()
     module.loss_of_step().backward()
     assert expected.abs().max() > 0
     torch.testing.assert_close(-module.image.grad[0], expected, rtol=0, atol=1e-12)

@@ -55,7 +55,7 @@ BASES = [Pixels(), Fourier(1.5), MagnitudeConstrained("digits")]
 TRANSFORMS = [Blur(2.0), Jitter(3), Noise(0.25), Padding(4), Rotation(15.0), Scale(0.5, 1.5)]
 
 
-METHODS = [Method(0.25, basis, tuple(TRANSFORMS)) for basis in BASES]
+METHODS = [Method(0.25, basis, tuple(TRANSFORMS), style="plain") for basis in BASES]
 
 
 def kinds(base):
@@ -88,7 +88,9 @@ def test_everything_is_made_again_from_its_record():
 
 
 def test_records_from_before_there_were_parameterizations():
-    assert Method.from_record({"optimizer": {"lr": 0.5}}) == Method(0.5, Pixels(), ())
+    assert Method.from_record({"optimizer": {"lr": 0.5}}) == Method(
+        0.5, Pixels(), (), style="plain"
+    )
 
 
 @pytest.mark.parametrize(

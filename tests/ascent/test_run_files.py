@@ -36,7 +36,7 @@ def test_run_that_breaks_keeps_the_image_the_snapshots_and_a_record(tmp_path):
 def test_nothing_is_written_without_a_logger(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     record = RunRecord()
-    module = visualization(plain.subject(), ChannelMean("conv1", 2), seed=1)
+    module = visualization(plain.subject(), ChannelMean("conv1", 2), seed=1, style="plain")
     callbacks = [record, SnapshotFiles(1), TensorBoardScalars(), TensorBoardImages(1)]
     plain.fit(module, 2, callbacks=callbacks)
     assert record.record["status"] == "finished"

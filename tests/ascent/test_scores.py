@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prober.ascent.method import Method
 from prober.ascent.module import ActivationMaximization
 from prober.ascent.objectives import ChannelMean, ClassConditional
 from prober.ascent.scores import Scores
@@ -35,7 +36,7 @@ def test_float32_batch_is_within_rounding_of_the_formulas():
     targets = [
         Target(objective, GaussianNoise(), (), i) for i, (objective, _, _) in enumerate(CASES)
     ]
-    module = ActivationMaximization(plain.subject(), targets)
+    module = ActivationMaximization(plain.subject(), targets, Method(style="plain"))
     assert module.image.dtype == torch.float32
     layers = plain.outputs(torch.stack([plain.noise(i) for i in range(len(CASES))]).double())
     expected = [

@@ -62,7 +62,9 @@ def fitted(targets, steps=200, precision="64-true", **method):
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    module = ActivationMaximization(copy.deepcopy(SUBJECT), targets, Method(**method))
+    module = ActivationMaximization(
+        copy.deepcopy(SUBJECT), targets, Method(style="plain", **method)
+    )
     trainer.fit(module, StepsDataModule())
     return module, trainer
 

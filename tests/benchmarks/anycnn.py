@@ -76,7 +76,12 @@ def prober(subject, layer, number, steps, accelerator, precision="32-true", **se
     device = torch.device("cuda" if accelerator == "gpu" else "cpu")
     subject = copy.deepcopy(subject)  # whose precision and memory layout change
     began = time.perf_counter()
-    optimize(subject, chunk, Settings(Method(), steps, trainer, 1, False, **settings), device)
+    optimize(
+        subject,
+        chunk,
+        Settings(Method(style="plain"), steps, trainer, 1, False, **settings),
+        device,
+    )
     return (time.perf_counter() - began) / steps / number
 
 

@@ -28,6 +28,7 @@ import torch
 from lightning.pytorch import Callback, Trainer
 
 from prober.ascent.datamodule import StepsDataModule
+from prober.ascent.method import Method
 from prober.ascent.module import ActivationMaximization
 from prober.ascent.objectives import ChannelMean
 from prober.ascent.regularizers import L2, TotalVariation
@@ -124,7 +125,7 @@ def fit_batch(layer: str, channels: list[int], precision: str, steps: int) -> fl
             enable_checkpointing=False,
             enable_model_summary=False,
         )
-        module = ActivationMaximization(Subject(), targets)
+        module = ActivationMaximization(Subject(), targets, Method(style="plain"))
         return clocked(trainer, module)
 
 

@@ -402,8 +402,6 @@ BAD_YAML = {
         + "  regularizers: [{class_path: L2, init_args: {wieght: 1.0}}]\n",
         ["'wieght", "Did you mean 'weight'?"],
     ),
-    "regularizers of none": (objective(CHANNEL_MEAN) + "  regularizers: null\n", ["regularizers"]),
-    "penalties of none": (objective(CHANNEL_MEAN) + "  regularizers: null\n", ["regularizers"]),
     "broken YAML": ("model: [\n", ["bad.yaml"]),
     "empty file": ("", ["bad.yaml"]),
     "list": ("- model\n", ["bad.yaml"]),

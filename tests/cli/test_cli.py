@@ -261,6 +261,8 @@ def test_print_config_is_yaml_of_all_settings(prober, tmp_path):
     assert config["trainer"]["max_steps"] == 500
     assert config["trainer"]["precision"] == "64-true"
     assert config["model"]["lr"] == 0.05
+    assert config["model"]["style"] == "plain"
+    assert config["model"]["parameterization"]["class_path"] == "prober.Pixels"
     assert config["snapshots"] == {"every": 50}
     assert list(tmp_path.iterdir()) == []
 
@@ -339,7 +341,9 @@ def test_run_of_any_kind_has_a_whole_record_and_a_config_that_gives_the_same_bit
     prober, tmp_path, name
 ):
     np.save(tmp_path / "way.npy", np.arange(64.0) - 20)
-    (tmp_path / "my.yaml").write_text(yaml.safe_dump({"model": MODELS[name]}), encoding="utf-8")
+    (tmp_path / "my.yaml").write_text(
+        yaml.safe_dump({"model": {"style": "plain"} | MODELS[name]}), encoding="utf-8"
+    )
     ended = fit(prober, "--seed_everything", 4, config="my.yaml", steps=8)
     assert lines(ended.out)[0].startswith(f"{name}: score ")
     config = tmp_path / "lightning_logs" / name / "version_0" / "config.yaml"
@@ -529,7 +533,7 @@ def test_without_a_logger_nothing_is_written(prober, tmp_path):
 @pytest.mark.parametrize("value", ["nan", "inf"])
 def test_score_that_is_not_finite_only_after_the_last_step(prober, tmp_path, value):
     (tmp_path / "fragile.yaml").write_text(
-        "model:\n  subject:\n"
+        "model:\n  style: plain\n  subject:\n"
         f"    cnn: {{class_path: tests.cnns.Fragile, init_args: {{beyond: .{value}}}}}\n"
         "  objective: {class_path: ChannelMean, init_args: {layer: bright, channel: 0}}\n",
         encoding="utf-8",

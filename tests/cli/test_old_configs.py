@@ -16,6 +16,7 @@ import yaml
 import prober
 from prober.cli.class_paths import current_path
 from prober.cli.main import ProberCLI
+from prober.cli.old_configs import with_style
 from tests.command_line import ROOT, refused
 
 OLD = Path(__file__).parent / "old_configs"
@@ -94,7 +95,7 @@ def test_old_report_compares_as_equal_with_what_is_asked_today(monkeypatch):
             "report",
             *("--against", "prober/subject/reference/control.pt"),
             *("--grid.initial_images", "[GaussianNoise, GrayNoise, LowFrequencyNoise]"),
-            *("--model.subject.cnn", "ReferenceCNN"),
+            *("--model.style", "plain", "--model.subject.cnn", "ReferenceCNN"),
             *("--model.subject.checkpoint", "prober/subject/reference/biased.pt"),
             *("--trainer.enable_progress_bar", "false"),
         ]
@@ -102,6 +103,26 @@ def test_old_report_compares_as_equal_with_what_is_asked_today(monkeypatch):
     old = REPORT.read_text(encoding="utf-8")
     assert "prober.visualize" in old
     assert yaml.safe_load(cli.today(old)) == yaml.safe_load(cli.text)
+
+
+def test_old_large_images_are_made_as_they_were():
+    """Below 64 pixels in pixels, above as spectra, moved as Lucid moves 224 pixels."""
+    old = yaml.safe_load((OLD / "fit_second.yaml").read_text(encoding="utf-8"))
+    small = with_style(old)["model"]
+    assert (small["style"], small["lr"], small["regularizers"]) == ("plain", None, None)
+    assert small["parameterization"] is small["transforms"] is None
+    old["model"]["subject"]["input_shape"] = [3, 224, 224]
+    old["model"] |= {"lr": 0.1, "regularizers": []}
+    large = with_style(old)["model"]
+    assert (large["style"], large["lr"], large["regularizers"]) == ("plain", 0.1, [])
+    assert large["parameterization"] == "prober.Fourier"
+    assert [(each["class_path"], *each["init_args"].values()) for each in large["transforms"]] == [
+        *(("prober.Padding", 12), ("prober.Jitter", 8), ("prober.Scale", 0.9, 1.1)),
+        *(("prober.Rotation", 10.0), ("prober.Jitter", 4)),
+    ]
+    # What a person writes is no old config.
+    written = {key: value for key, value in old.items() if key != "snapshots"}
+    assert with_style(written) == written
 
 
 @pytest.mark.parametrize("file", [REPORT, REFERENCE], ids=["the first", "the shipped"])

@@ -63,6 +63,7 @@ snapshots:
 """
 FRAGILE_YAML = """
 model:
+  style: plain
   subject:
     cnn: {class_path: tests.cnns.Fragile, init_args: {beyond: .nan}}
   objective:
@@ -256,6 +257,7 @@ def test_record_of_a_run(conv2_ch3):
         ],
         "parameterization": {"name": "Pixels"},
         "transforms": [],
+        "style": "plain",
         "optimizer": {"name": "Adam", "lr": 0.05},
         "steps": 60,
         "dead": False,

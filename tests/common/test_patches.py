@@ -201,6 +201,10 @@ def no_bounds(text):
     """Everything is read."""
 
 
+def as_read(value):
+    return value
+
+
 def test_class_paths_are_taken_for_what_they_are_called_today_and_only_within():
     parser = parser_of_fruit()
     old = "old.place.Apple"
@@ -212,7 +216,7 @@ def test_class_paths_are_taken_for_what_they_are_called_today_and_only_within():
     def parse():
         return parser.parse_args(["--fruit", old, "--fruit.weight", "4"])
 
-    with patches.jsonargparse_with(current, as_found, no_bounds):
+    with patches.jsonargparse_with(current, as_found, no_bounds, as_read):
         config = parse()
         fruit = parser.instantiate_classes(config).fruit
         assert type(fruit) is Apple and fruit.weight == 4
@@ -229,7 +233,7 @@ def test_what_a_path_leads_to_can_be_another_thing():
         seen.append((thing, path))
         return Apple if thing is make_pear else thing
 
-    with patches.jsonargparse_with(unchanged, found, no_bounds):
+    with patches.jsonargparse_with(unchanged, found, no_bounds, as_read):
         config = parser.parse_args(["--fruit", f"{__name__}.make_pear"])
         assert type(parser.instantiate_classes(config).fruit) is Apple
     assert (make_pear, f"{__name__}.make_pear") in seen
@@ -240,7 +244,7 @@ def test_all_yaml_is_checked_that_is_read_and_only_within(args):
     """Also where a number is expected, which jsonargparse reads in another way."""
     parser = parser_of_fruit()
     seen = []
-    with patches.jsonargparse_with(unchanged, as_found, seen.append):
+    with patches.jsonargparse_with(unchanged, as_found, seen.append, as_read):
         try:
             parser.parse_args(args)
         except argparse.ArgumentError:
@@ -258,11 +262,21 @@ def test_yaml_that_shall_not_be_read_is_not():
 
     parser = parser_of_fruit()
     with (
-        patches.jsonargparse_with(unchanged, as_found, nothing),
+        patches.jsonargparse_with(unchanged, as_found, nothing, as_read),
         pytest.raises(argparse.ArgumentError, match="not this"),
     ):
         parser.parse_string("number: 4")
     assert parser.parse_string("number: 4") == Namespace(fruit=None, number=4)
+
+
+def test_what_was_read_of_yaml_can_be_another_thing():
+    parser = parser_of_fruit()
+
+    def doubled(value):
+        return {"number": 2 * value["number"]} if isinstance(value, dict) else value
+
+    with patches.jsonargparse_with(unchanged, as_found, no_bounds, doubled):
+        assert parser.parse_string("number: 4").number == 8
 
 
 def test_options_of_a_parser_with_their_groups_and_types():

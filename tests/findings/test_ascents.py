@@ -10,7 +10,7 @@ from prober.ascent.parameterizations import Pixels
 from prober.findings.ascents import awaken, descriptors
 from prober.subject import Subject
 
-PIXELS = Method(parameterization=Pixels(), transforms=())
+PIXELS = Method(parameterization=Pixels(), transforms=(), style="plain")
 
 
 def stroke(row, column, vertical=True, color=(1.0, 0.2, 0.0)):

@@ -939,7 +939,7 @@ def test_a_report_on_large_images_finds_what_was_planted(prober, tmp_path):
     assert {record["steps"] for record in records} == {100}
     assert {record["parameterization"]["name"] for record in records} == {"Fourier"}
     names = {tuple(each["name"] for each in record["transforms"]) for record in records}
-    assert names == {("Jitter", "Scale", "Rotation")}  # gentle ones: a neuron is at its place
+    assert names == {()}  # a neuron that sees a few pixels is not moved at all
     page = (folder / "index.html").read_text(encoding="utf-8")
     assert "Not checked with real images." not in page
     assert "no classes, or" in page

@@ -13,6 +13,7 @@ from tests.plain import SEVEN
 GRID = {
     "grid": {"layers": ["conv1", "conv2"], "channels": [0, 3, 7], "classes": [1], "seeds": 2},
     "chunk_size": 4,
+    "model": {"style": "plain"},
     "trainer": {"max_steps": 60},
 }
 
@@ -82,6 +83,7 @@ TARGETS = [
 OTHERS = {
     "grid": {"layers": "conv1", "channels": 2, "targets": TARGETS, "seeds": 3},
     "model": {
+        "style": "plain",
         "parameterization": of("Fourier"),
         "transforms": [of("Jitter", pixels=2), of("Rotation", degrees=10.0)],
     },

@@ -9,11 +9,12 @@ from tests import plain
 from tests.sweep.sweeps import places_of
 
 GRID = ["--grid.layers", "conv3", "--grid.channels", "[2]", "--grid.seeds", "2"]
+PLAIN = ["--model.style", "plain"]
 STEPS = ["--trainer.max_steps", "80", "--trainer.devices", "1"]
 
 
 def test_blends_between_two_seeds_are_optimized_again(prober, tmp_path):
-    ended = prober("sweep", *GRID, *STEPS, "--interpolate.blends", "5")
+    ended = prober("sweep", *GRID, *PLAIN, *STEPS, "--interpolate.blends", "5")
     assert ended.code == 0
     folder = tmp_path / "lightning_logs" / "sweep_conv3" / "version_0"
     name = "conv3_ch002_mean_seed0_to_seed1"
@@ -38,7 +39,7 @@ def test_blends_between_two_seeds_are_optimized_again(prober, tmp_path):
 
 
 def test_two_records_of_fit_are_interpolated(prober, tmp_path):
-    objective = ["--model.objective", "Neuron", "--model.objective.layer", "conv2"]
+    objective = [*PLAIN, "--model.objective", "Neuron", "--model.objective.layer", "conv2"]
     for seed in (3, 4):
         fit = ["fit", *objective, "--model.objective.channel", "1", "--trainer.max_steps", "40"]
         assert prober(*fit, "--seed_everything", seed).code == 0
@@ -74,7 +75,7 @@ JITTER = ["--model.transforms", "[{class_path: Jitter, init_args: {pixels: 2}}]"
 def fitted(prober, *args, objective="ChannelMean", seed=0):
     fit = ["fit", "--model.objective", objective, "--model.objective.layer", "conv2"]
     channel = [] if objective == "DeepDream" else ["--model.objective.channel", "1"]
-    given = [*channel, *args, "--trainer.max_steps", "30", "--seed_everything", seed]
+    given = [*PLAIN, *channel, *args, "--trainer.max_steps", "30", "--seed_everything", seed]
     assert prober(*fit, *given).code == 0
 
 

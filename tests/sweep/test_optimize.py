@@ -89,7 +89,12 @@ class Nanny(nn.Module):
 def test_a_target_without_a_number_stops_no_other(prober, tmp_path):
     (tmp_path / "nanny.py").write_text(NANNY, encoding="utf-8")
     grid = {"classes": "all", "seeds": 2}
-    config = write(tmp_path, grid=grid, model={"subject": {"cnn": "nanny.Nanny"}}, chunk_size=6)
+    config = write(
+        tmp_path,
+        grid=grid,
+        model={"style": "plain", "subject": {"cnn": "nanny.Nanny"}},
+        chunk_size=6,
+    )
     ended = prober("sweep", "--config", config, "--trainer.devices", "1")
     assert ended.code == 0
     folder = tmp_path / "lightning_logs" / "sweep_logits" / "version_0"

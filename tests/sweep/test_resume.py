@@ -47,7 +47,7 @@ def test_a_finished_sweep_resumed_does_nothing(swept, prober, tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (["--model.lr", "0.1"], "model.lr was 0.05 and is 0.1"),
+        (["--model.lr", "0.1"], "model.lr was None and is 0.1"),
         (["--grid.seeds", "3"], "grid.seeds was 2 and is 3"),
         (["--trainer.max_steps", "61"], "trainer.max_steps was 60 and is 61"),
         (["--seed_everything", "4"], "seed_everything was 0 and is 4"),

@@ -161,7 +161,7 @@ def test_a_very_large_grid_says_what_it_would_take(prober):
 def test_targets_that_settle_have_steps_of_their_own_wherever_they_are_shown(prober, tmp_path):
     changes = {
         "grid": {"layers": ["conv1", "conv2"], "channels": [0, 3, 7], "seeds": 2},
-        "model": {"settle": 0.01},
+        "model": {"style": "plain", "settle": 0.01},
         "trainer": {"max_steps": 200, "log_every_n_steps": 20, "devices": 1},
     }
     config = write(tmp_path, **changes)

@@ -25,7 +25,6 @@ from prober.ascent.tensorboard import (
     tensorboard_command,
 )
 from prober.cli.command import (
-    PENALTIES,
     RUNS,
     Command,
     add_snapshot_arguments,
@@ -59,7 +58,6 @@ class FitCommand(Command):
         cli.add_default_arguments_to_parser(parser)
         cli.add_core_arguments_to_parser(parser)
         add_snapshot_arguments(parser)
-        parser.set_defaults({"model.regularizers": PENALTIES})
 
     @override
     def check(self, config: Namespace) -> None:

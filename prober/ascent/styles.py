@@ -1,0 +1,119 @@
+"""Styles: how a picture is made, in one word, and what the word stands for.
+
+Found by asking CNNs that were never probed what they see in the pictures (transferability, after
+Fel et al., "Unlocking feature visualization for deeper networks with magnitude constrained
+optimization", NeurIPS 2023); `python -m tests.benchmarks.legible` measures it again.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from prober.ascent.objectives import Objective
+from prober.ascent.parameterizations import Fourier, Parameterization, Pixels
+from prober.ascent.regularizers import DEFAULT_REGULARIZERS, Regularizer
+from prober.ascent.starts import GaussianNoise, InitialImage, PinkNoise
+from prober.ascent.transforms import Jitter, Rotation, Scale, Transform, robust
+from prober.common.inputs import Kind, Shape, kind_of
+from prober.subject import Subject
+from prober.subject.receptive_fields import receptive_field
+
+Style = Literal["plain", "legible"]
+"""The styles that there are."""
+
+STYLES: tuple[str, ...] = get_args(Style)
+
+PLAIN_RATE = 0.05
+"""Adam's learning rate for pixels, in pixel values."""
+
+LUCID_SIDE = 224
+"""The side in pixels of the pictures that Lucid's rate and transforms were made for."""
+
+SMALL = 128
+"""In pictures whose sides are shorter, a stroke is a few pixels wide. Nothing was measured between
+96 and 224 pixels; the border is a guess."""
+
+LEAST_MOVED = 6
+"""A unit that sees fewer pixels is not moved: a 3 x 3 field is only blurred by it."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a style stands for with images of one size.
+
+    Attributes:
+        parameterization: The basis of the images.
+        initial_image: Where they start.
+        regularizers: The penalties.
+        lr: Adam's learning rate.
+    """
+
+    parameterization: Parameterization
+    initial_image: InitialImage
+    regularizers: tuple[Regularizer, ...]
+    lr: float
+
+
+def look(style: str, shape: Shape) -> Look:
+    """Returns what a style stands for, but for the transforms.
+
+    A step of Adam changes a pixel the more, the more frequencies there are: in the basis `Fourier`
+    in proportion to the side. So the rate is 0.05 at 224 pixels, and grows as the side gets
+    shorter; at 28 pixels 0.05 leaves half of the picture gray.
+
+    Args:
+        style: One of `STYLES`.
+        shape: That of the inputs, channels first; of a volume the sides of its slices count.
+
+    Examples:
+        >>> look("legible", (3, 28, 28)).parameterization, look("legible", (3, 28, 28)).lr
+        (Fourier(decay=1.5), 0.4)
+    """
+    if style == "plain":
+        return Look(Pixels(), GaussianNoise(), DEFAULT_REGULARIZERS, PLAIN_RATE)
+    if kind_of(shape) is Kind.VECTOR:  # whose numbers have no order, and so no spectrum
+        return Look(Pixels(), GaussianNoise(), (), PLAIN_RATE)
+    side = min(shape[1:][-2:])
+    small = side < SMALL
+    return Look(
+        parameterization=Fourier(decay=1.5 if small else 1.0),
+        initial_image=PinkNoise(contrast=0.05 if small else 0.005),
+        regularizers=(),
+        lr=PLAIN_RATE * LUCID_SIDE / side,
+    )
+
+
+def transforms_of(style: str, objective: Objective, subject: Subject) -> tuple[Transform, ...]:
+    """Returns what a style does to the pictures of a target at every step.
+
+    The transforms grow with what the unit sees: what moves a digit a little moves a stroke out of
+    a neuron's sight. A neuron, which wants something at its place, is moved by no more than keeps
+    high frequencies from having their way, and is not turned or enlarged, for that goes around
+    the middle of the picture.
+
+    Args:
+        style: One of `STYLES`.
+        objective: What is maximized, resolved.
+        subject: The CNN under study.
+    """
+    sides = subject.input_shape[1:]
+    if style == "plain" or not sides:
+        return ()
+    layers = dict.fromkeys(term.objective.layer for term in objective.terms)
+    fields = [receptive_field(subject, layer) or sides for layer in layers]
+    seen = min(min(field[-2:]) for field in fields)
+    if seen < LEAST_MOVED:
+        return ()
+    whole = all(field == sides for field in fields)
+    if objective.record()["position"] is not None and not whole:
+        pixels = min(2, seen // 28)
+        return (Jitter(pixels),) if pixels else ()
+    side = min(sides[-2:])
+    if whole and side >= SMALL:
+        return robust(subject.input_shape)
+    # As far in parts of what is seen, rotations of small pictures half as far.
+    share = seen / side
+    factor = round(0.1 * share, 3)
+    degrees = round((5 if side < SMALL else 10) * share, 2)
+    turned = () if kind_of(subject.input_shape) is Kind.SIGNAL else (Rotation(degrees),)
+    scaled = Scale(round(1 - factor, 3), round(1 + factor, 3))
+    return Jitter(round(seen / 14)), scaled, *turned

@@ -1,0 +1,48 @@
+"""What a config's style stands for, as far as the images' size says it, for `--print_config`."""
+
+from dataclasses import asdict
+from typing import Any
+
+from jsonargparse import Namespace
+
+from prober.ascent.records import Recorded
+from prober.ascent.styles import look
+
+
+def resolved(config: Namespace) -> Namespace:
+    """Returns a config in which its style's settings stand in place of null.
+
+    The transforms of `legible` go with the unit and stay null, as what suits another
+    parameterization than the style's does.
+
+    Args:
+        config: That of a command.
+    """
+    model = config.get("model")
+    if not isinstance(model, Namespace) or "style" not in model:
+        return config
+    shape = model.subject.input_shape
+    if not shape or len(shape) > 4 or min(shape) < 1:
+        return config
+    style = look(model.style, tuple(shape))
+    plain = model.style == "plain"
+    said: dict[str, Any] = {"model.regularizers": [_written(each) for each in style.regularizers]}
+    said["grid.regularizers"] = [said["model.regularizers"]]
+    said["model.transforms"] = [] if plain else None
+    if model.parameterization is None:
+        said["model.parameterization"] = _written(style.parameterization)
+        said["model.initial_image"] = _written(style.initial_image)
+    if plain or model.parameterization is None:
+        said["model.lr"] = style.lr
+    config = config.clone()
+    for key, value in said.items():
+        if key in config and config[key] is None:
+            config[key] = value
+    return config
+
+
+def _written(thing: Recorded) -> Namespace:
+    """Something with settings as a config writes it."""
+    return Namespace(
+        class_path=f"prober.{type(thing).__name__}", init_args=Namespace(asdict(thing))
+    )
