@@ -1,5 +1,6 @@
 """What a config's style stands for, as far as the images' size says it, for `--print_config`."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -7,6 +8,8 @@ from jsonargparse import Namespace
 
 from prober.ascent.records import Recorded
 from prober.ascent.styles import look
+from prober.subject.reference import ReferenceCNN
+from prober.subject.subject import SHIPPED
 
 
 def resolved(config: Namespace) -> Namespace:
@@ -21,11 +24,11 @@ def resolved(config: Namespace) -> Namespace:
     model = config.get("model")
     if not isinstance(model, Namespace) or "style" not in model:
         return config
-    shape = model.subject.input_shape
-    if not shape or len(shape) > 4 or min(shape) < 1:
-        return config
-    style = look(model.style, tuple(shape))
     plain = model.style == "plain"
+    shape = _shape(model.subject)
+    if not plain and (not shape or len(shape) > 4 or min(shape) < 1):
+        return config
+    style = look(model.style, tuple(shape or ()))
     said: dict[str, Any] = {"model.regularizers": [_written(each) for each in style.regularizers]}
     said["grid.regularizers"] = [said["model.regularizers"]]
     said["model.transforms"] = [] if plain else None
@@ -39,6 +42,13 @@ def resolved(config: Namespace) -> Namespace:
         if key in config and config[key] is None:
             config[key] = value
     return config
+
+
+def _shape(subject: Namespace) -> Sequence[int] | None:
+    """The shape of the inputs where it is known without building the CNN."""
+    given = subject.cnn and subject.cnn.get("class_path", "")
+    reference = not given or given.endswith(ReferenceCNN.__name__)
+    return subject.input_shape or (SHIPPED if reference else None)
 
 
 def _written(thing: Recorded) -> Namespace:

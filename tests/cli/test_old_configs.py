@@ -97,6 +97,7 @@ def test_old_report_compares_as_equal_with_what_is_asked_today(monkeypatch):
             *("--grid.initial_images", "[GaussianNoise, GrayNoise, LowFrequencyNoise]"),
             *("--model.style", "plain", "--model.subject.cnn", "ReferenceCNN"),
             *("--model.subject.checkpoint", "prober/subject/reference/biased.pt"),
+            *("--model.subject.input_shape", "[3, 28, 28]"),
             *("--trainer.enable_progress_bar", "false"),
         ]
     )
