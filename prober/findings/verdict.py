@@ -21,13 +21,14 @@ DEAD_CONFIDENCE = 0.98
 
 KIND_CONFIDENCE = ((0.0, 0.5), (0.03, 0.9), (0.1, 0.95), (0.3, 0.97))
 """How often the word for a facet was right, by how far its shares lie from another word; straight
-in between. Counted with an earlier form of the search on 49 units of four trained CNNs, against
-64 starts of 1,000 steps: 46 of 46 right from 0.03 on, and 3 of 3 nearer, where either word is
-right; on planted units 72 of 72. So few bear out 0.9 at the most."""
+in between. Counted on 49 units of four trained CNNs, against 64 starts of 1,000 steps, and on 132
+planted ones, together: right were 40 of 40 at 0.03 to 0.1, 135 of 135 further away, and 6 of 6
+nearer, where either word will do. Of 40 the 95 % interval begins at 0.91, of 135 at 0.97."""
 
 FACETS_CONFIDENCE = ((0.0, 0.5), (0.1, 0.8), (0.2, 0.92), (0.35, 0.96), (0.5, 0.97))
 """How often it was right that facets are several, by how far the figure that tells them apart lies
-from its limit. On planted units, and on others that were built without a look at these."""
+from its limit. On planted units, and on others that were built without a look at these; of 132 more
+all 34 that have several were found, and none of the 98 others was said to."""
 
 
 @dataclass(frozen=True)
