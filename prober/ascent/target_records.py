@@ -29,9 +29,10 @@ def target_records(
         else:
             finished = settled_at >= 0 or trainer.global_step >= trainer.max_steps
             status = {"status": "finished" if finished else "interrupted"}
-        # After a single step only the end shows that the score has changed.
+        # After a single step only the end shows that the score has changed; under transforms that
+        # of each step is of another picture, and differs though nothing excites the unit.
         changed = module.reached and bool(end.score[i] != module.start.score[i])
-        excited = module.excited[i].item() or changed
+        excited = changed or (not module.method.transforms and module.excited[i].item())
         records.append(
             {
                 **status,

@@ -76,6 +76,8 @@ class Subject(ConvertsItself):
             with as many units as there are classes in real images.
         given: What the CNN takes beside the input that is optimized, by name or place: a number, a
             list of numbers, or the path of an array for one image (`.npy`).
+        checkpoint_key: Which weights to take of a checkpoint that holds several sets: the key of
+            their dictionary, `model_ema`, or what their names start with.
 
     Attributes:
         cnn: The copy of the CNN.
@@ -122,6 +124,7 @@ class Subject(ConvertsItself):
         value_range: tuple[float, float] = (0.0, 1.0),
         classes_from: str | None = None,
         given: dict[str, float | str | list[float]] | None = None,
+        checkpoint_key: str | None = None,
     ) -> None:
         super().__init__()
         exported = load_cnn(checkpoint) if cnn is None and checkpoint else None
@@ -131,7 +134,7 @@ class Subject(ConvertsItself):
         self.cnn, hooked = copied(cnn)
         self.notes: list[str] = []
         if checkpoint is not None and exported is None:
-            self.notes += load_weights(self.cnn, checkpoint)
+            self.notes += load_weights(self.cnn, checkpoint, checkpoint_key)
         self.weights = freeze(self.cnn)
         self._call = Calling(self.cnn, given, precisions)
         self.input_shape = self._settled_shape(input_shape)

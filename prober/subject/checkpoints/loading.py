@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from prober.common.errors import InputError, listed
+from prober.common.errors import InputError, listed, suggestion
 from prober.common.files import find_file
 from prober.common.patches import INSIDE_OF_COMPILED
 from prober.subject.checkpoints.export_archive import ExportArchive
@@ -29,7 +29,7 @@ MOST_NAMED = 8
 """A message names so many tensors or places at the most."""
 
 
-def load_weights(cnn: nn.Module, checkpoint: str) -> list[str]:
+def load_weights(cnn: nn.Module, checkpoint: str, key: str | None = None) -> list[str]:
     """Loads the weights of a checkpoint into a CNN, every one of them and none missing.
 
     The checkpoint is a state dict as `torch.save` writes it, alone or within the dictionary of a
@@ -40,6 +40,9 @@ def load_weights(cnn: nn.Module, checkpoint: str) -> list[str]:
         cnn: The CNN, changed in place.
         checkpoint: Path of the file. A relative path is looked up in the working directory, then
             in the project.
+        key: Which weights to take of a file that holds several sets (those of a training and
+            their moving average, say): the key of their dictionary, `model_ema`, or what their
+            names start with.
 
     Returns:
         What a person should know of it: where in the file the weights were found, and what else
@@ -53,7 +56,17 @@ def load_weights(cnn: nn.Module, checkpoint: str) -> list[str]:
     content = _format(path).read(path)
     strangers = content.left_out
     own = {name: value for name, value in cnn.state_dict().items() if isinstance(value, Tensor)}
-    fits = [_fit(place, names, own) for place, names in _candidates(content.found)]
+    candidates = list(_candidates(content.found))
+    fits = [_fit(place, names, own) for place, names in candidates]
+    if key is not None:
+        places = [fit.place or "the top" for fit in fits if not fit.problems]
+        fits = [_fit(place, names, own) for place, names in _at(key, candidates)]
+        if not fits:
+            raise InputError(
+                f"checkpoint_key: '{path.name}' has no weights at '{key}'."
+                f"{suggestion(key, places)} There are some that fit at: "
+                f"{listed(places or ['none'], MOST_NAMED)}."
+            )
     if not fits:
         held = f"holds more than weights ({listed(strangers, 4)}), which is not run, and "
         raise InputError(
@@ -112,6 +125,17 @@ def _candidates(content: Any, place: str = "", depth: int = 2) -> Iterator[tuple
             yield from _candidates(value, f"{place}.{name}" if place else name, depth - 1)
 
 
+def _at(key: str, candidates: list[tuple[str, Weights]]) -> Iterator[tuple[str, Weights]]:
+    """Gives those weights that a key names: a dictionary's, or some of it by how names start."""
+    key = key.strip(".")
+    for place, names in candidates:
+        if f"{place}.".startswith(f"{key}."):
+            yield place, names
+        prefix = f"{key.removeprefix(f'{place}.')}."
+        if below := {name: value for name, value in names.items() if name.startswith(prefix)}:
+            yield place, below
+
+
 @dataclass
 class _Fit:
     """How well the tensors below one prefix of one dictionary are those of the CNN."""
@@ -151,7 +175,10 @@ class _Fit:
             notes.append(f"{number} other {verb} not used: {listed(self.unused, MOST_NAMED)}.")
         if others:
             places = [f"'{other.place}'" for other in others]
-            notes.append(f"Other weights that fit are not used: {listed(places, MOST_NAMED)}.")
+            notes.append(
+                f"Other weights that fit are not used: {listed(places, MOST_NAMED)}; "
+                "checkpoint_key takes them."
+            )
         return notes
 
 

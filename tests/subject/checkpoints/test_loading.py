@@ -195,7 +195,29 @@ def test_of_several_weights_that_fit_the_first_are_used_and_the_others_said(load
 
     notes = loaded(make)
     assert "'model'" in notes[0]
-    assert notes[1] == "Other weights that fit are not used: 'ema'."
+    assert notes[1] == "Other weights that fit are not used: 'ema'; checkpoint_key takes them."
+
+
+def test_of_several_weights_others_can_be_named(tmp_path):
+    sets = {name: SmallCNN() for name in ("plain", "ema", "flat", "deep")}
+    content = {
+        "model": sets["plain"].state_dict(),
+        "model_ema": {"module": sets["ema"].state_dict(), "decay": 0.99},
+        "state_dict": prefixed(sets["flat"], "ema_net.") | prefixed(sets["deep"], "net."),
+    }
+    torch.save(content, tmp_path / "all.pt")
+    named = {
+        **{"model": "plain", "model_ema": "ema", "model_ema.module": "ema", "ema_net": "flat"},
+        **{"state_dict.ema_net": "flat", "net.": "deep"},
+    }
+    for key, which in named.items():
+        subject = Subject(
+            SmallCNN(), str(tmp_path / "all.pt"), input_shape=(3, 8, 8), checkpoint_key=key
+        )
+        assert torch.equal(subject.cnn.head.weight, sets[which].head.weight), key
+        assert "The CNN's weights are the tensors" in subject.notes[0]
+    with pytest.raises(InputError, match=r"no weights at 'ema_module'.*'?model"):
+        load_weights(SmallCNN(), str(tmp_path / "all.pt"), "ema_module")
 
 
 def test_batches_that_were_not_counted_are_no_fault(tmp_path):
