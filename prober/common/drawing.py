@@ -8,10 +8,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 INK, FAINT, CURVE, PAPER = "#111111", "#666666", "#1f4e9c", "#ffffff"
 
-THUMB = 84
-"""The longer side in pixels of a thumbnail: three pixels for one at 28 px."""
+SMALLEST, LARGEST = 112, 160
+"""The longer side in pixels of a thumbnail: small pictures are enlarged to so many or more, by a
+whole number (28 px four times, 48 px three times), and large ones brought down to so many."""
 
-NARROWEST = 21
+NARROWEST = 28
 """The shorter side in pixels of a thumbnail, at least."""
 
 GAP = 4
@@ -100,17 +101,14 @@ def curve_points(
 
 
 def thumb(pixels: np.ndarray) -> np.ndarray:
-    """Brings pixels `[H, W, 3]` to a side of at most `THUMB`, small ones by a whole number.
+    """Brings pixels `[H, W, 3]` to a side that people can see, small ones by a whole number.
 
     A narrow picture is drawn `NARROWEST` pixels wide, or high.
     """
-    height, width = pixels.shape[:2]
-    if max(height, width) <= THUMB:
-        times = THUMB // max(height, width)
-        pixels = pixels.repeat(times, 0).repeat(times, 1)
-        shrink = 1.0
-    else:
-        shrink = THUMB / max(height, width)
+    longer = max(pixels.shape[:2])
+    shrink = min(1.0, LARGEST / longer)
+    times = max(1, -(-SMALLEST // longer))
+    pixels = pixels.repeat(times, 0).repeat(times, 1)
     height, width = (max(NARROWEST, round(side * shrink)) for side in pixels.shape[:2])
     if (height, width) == pixels.shape[:2]:
         return pixels

@@ -16,7 +16,7 @@ from prober.ascent.objectives import Objective
 from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import Blend
 from prober.ascent.targets import Target, regularizers_of
-from prober.common.drawing import CURVE, GAP, THUMB, Box, curve_points, font, thumb
+from prober.common.drawing import CURVE, GAP, Box, curve_points, font, thumb
 from prober.common.drawn_inputs import drawn
 from prober.common.errors import InputError
 from prober.common.files import safe_name, write_whole
@@ -220,19 +220,23 @@ def _scores(result: ChunkResult) -> tuple[np.ndarray, np.ndarray]:
 def _picture(pair: Pair, result: ChunkResult, shares: Sequence[float], joined: bool) -> np.ndarray:
     """Draws the row of starts, the row of results, and the scores before and after."""
     letters = font(14)
-    left, cell, line, plot = 90, THUMB + GAP, 22, 170
+    starts, results = (
+        list(map(thumb, each)) for each in (result.evolution[:, 0], drawn(result.images))
+    )
+    side = max(starts[0].shape[:2])
+    left, cell, line, plot = 90, side + GAP, 22, 170
     width = max(left + len(shares) * cell + 20, 620)
     rows_top, plot_top = 2 * line, 2 * line + 2 * cell + 2 * line
     sheet = Image.new("RGB", (width, plot_top + plot + line), "white")
     draw = ImageDraw.Draw(sheet)
     said = "the two optima join" if joined else "there is a valley between them"
     draw.text((GAP, GAP), f"{pair.name}: {said}", "black", letters)
-    rows = (("start", result.evolution[:, 0]), ("result", drawn(result.images)))
+    rows = (("start", starts), ("result", results))
     for i, (label, pixels) in enumerate(rows):
         top = rows_top + i * cell
-        draw.text((GAP, top + THUMB // 2 - 8), label, "black", letters)
+        draw.text((GAP, top + side // 2 - 8), label, "black", letters)
         for j, image in enumerate(pixels):
-            sheet.paste(Image.fromarray(thumb(image)), (left + j * cell, top))
+            sheet.paste(Image.fromarray(image), (left + j * cell, top))
     for j, share in enumerate(shares):
         label = pair.labels[round(share)] if share in (0, 1) else f"{share:.0%}"
         draw.text((left + j * cell, line + GAP), label, "black", letters)
@@ -240,7 +244,7 @@ def _picture(pair: Pair, result: ChunkResult, shares: Sequence[float], joined: b
     low, high = float(np.nanmin([before, after])), float(np.nanmax([before, after]))
     legend = (("score of the start", "#c0504d", before), ("score of the result", CURVE, after))
     box = Box(left, plot_top, left + len(shares) * cell, plot_top + plot)
-    across = [(j + THUMB / cell / 2) / len(shares) for j in range(len(shares))]
+    across = [(j + side / cell / 2) / len(shares) for j in range(len(shares))]
     for i, (label, color, scores) in enumerate(legend):
         draw.text((left + i * 200, plot_top - line - GAP), label, color, letters)
         points = curve_points(across, scores.tolist(), (low, high), box)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from prober.common.drawing import GAP, THUMB, font, thumb
+from prober.common.drawing import GAP, SMALLEST, font, paste_framed, thumb, wrapped
 from prober.common.drawn_inputs import drawn_one
 from prober.common.files import read_npy, safe_name, write_whole
 from prober.common.pictures import png
+from prober.subject import LOGITS
 from prober.sweep.planned import PlannedTarget
 from prober.sweep.store import Store
 
@@ -21,8 +22,14 @@ ROWS = 22
 WIDTH = 1600
 """Pixels that the blocks of a sheet may take; a layer with more gets several sheets."""
 
-LABEL = 80
-"""Pixels, about, of a row's label."""
+LEAST_ROWS = 4
+"""Rows below each other at the least, before others go beside them to use the width."""
+
+LABEL = SMALLEST
+"""Pixels of a row's label at the most; longer ones go on in the next line."""
+
+LETTERS = 13
+"""The height of the labels' letters in pixels."""
 
 COLUMNS = 20
 """Images beside each other at the most, before what is looked at goes into rows of its own."""
@@ -42,22 +49,44 @@ def write_sheets(store: Store, targets: Sequence[PlannedTarget]) -> list[Path]:
     files = []
     for layer, of_layer in groupby(targets, key=lambda each: each.layer):
         rows = _rows(list(of_layer))
-        parts = [rows[i : i + ROWS] for i in range(0, len(rows), ROWS)]
-        beside = max(1, WIDTH // (max(map(len, rows)) * (THUMB + GAP) + LABEL))
+        side = _side(store, rows, records)
+        beside = max(1, WIDTH // (max(map(len, rows)) * (side + GAP) + LABEL))
+        below = min(ROWS, max(LEAST_ROWS, -(-len(rows) // beside)))
+        parts = [rows[i : i + below] for i in range(0, len(rows), below)]
         pages = [parts[i : i + beside] for i in range(0, len(parts), beside)]
         for number, page in enumerate(pages, 1):
             name = layer if len(pages) == 1 else f"{layer}_{number}"
             file = store.folder / "sheets" / f"{safe_name(name)}.png"
             # One page at a time is in memory, however many there are.
-            blocks = [_block(store, part, records) for part in page]
+            blocks = [_block(store, part, records, side) for part in page]
             write_whole(file, png(_sheet(blocks, _title(layer, targets))))
             files.append(file)
     return files
 
 
+def _side(store: Store, rows: list[list[PlannedTarget]], records: dict[str, dict[str, Any]]) -> int:
+    """The side of a cell: that of the first picture that there is."""
+    for each in (each for row in rows for each in row):
+        if _is_finished(records.get(each.path)):
+            return max(_thumb(store, each).shape[:2])
+    return SMALLEST
+
+
+def _is_finished(record: dict[str, Any] | None) -> bool:
+    return record is not None and record["status"] == "finished"
+
+
+def _thumb(store: Store, planned: PlannedTarget) -> np.ndarray:
+    return thumb(drawn_one(read_npy(store.target_files(planned)[1], "a picture")))
+
+
 def _title(layer: str, targets: Sequence[PlannedTarget]) -> str:
     """Says what a sheet shows, and what its sets of regularizers are."""
-    lines = [f"{layer}: channels down, seeds across; below each image its score"]
+    what = "the classes" if layer == LOGITS else f"the channels of {layer}"
+    lines = [
+        f"What {what} want to see: a row for each, a column for each seed, below each picture its "
+        "score"
+    ]
     sets = dict.fromkeys(each.target.regularizers for each in targets)
     if len(sets) > 1:
         for i, each in enumerate(sets):
@@ -96,42 +125,45 @@ def _sheet(blocks: list[Image.Image], title: str) -> np.ndarray:
 
 
 def _block(
-    store: Store, rows: list[list[PlannedTarget]], records: dict[str, dict[str, Any]]
+    store: Store,
+    rows: list[list[PlannedTarget]],
+    records: dict[str, dict[str, Any]],
+    side: int,
 ) -> Image.Image:
     """Draws some rows with what is across above them."""
-    letters = font(13)
+    letters = font(LETTERS)
     wide = len({each.variant for each in rows[0]}) == 1
     columns = list(dict.fromkeys(_column(each, wide) for row in rows for each in row))
-    wrapped = len(columns) > COLUMNS
-    columns = [("", 0)] * COLUMNS if wrapped else columns
+    overflowing = len(columns) > COLUMNS
+    columns = [("", 0)] * COLUMNS if overflowing else columns
     names = [row[0].folder + (f" {row[0].variant}" if wide else "") for row in rows]
-    left = int(max(letters.getlength(name) for name in names)) + 3 * GAP
+    folded = [wrapped(name, LETTERS, LABEL) for name in names]
+    left = int(max(letters.getlength(line) for lines in folded for line in lines)) + 3 * GAP
     line = 18
-    cell, step = THUMB + line + GAP, THUMB + GAP
+    cell, step = side + line + GAP, side + GAP
     head = line if wide else 2 * line
     block = Image.new("RGB", (left + len(columns) * step + GAP, head + len(rows) * cell), "white")
     draw = ImageDraw.Draw(block)
     for column, (variant, seed) in enumerate(columns):
-        said = "" if wrapped else f"seed {seed}" if wide else f"{variant}\nseed {seed}"
+        said = "" if overflowing else f"seed {seed}" if wide else f"{variant}\nseed {seed}"
         draw.text((left + column * step, 0), said, "black", letters)
     for i, row in enumerate(rows):
         top = head + i * cell
-        draw.text((GAP, top + THUMB // 2 - 8), names[i], "black", letters)
+        middle = top + (side - len(folded[i]) * line) // 2
+        draw.multiline_text((GAP, middle), "\n".join(folded[i]), "black", letters)
         for j, each in enumerate(row):
-            column = j if wrapped else columns.index(_column(each, wide))
+            column = j if overflowing else columns.index(_column(each, wide))
             corner = (left + column * step, top)
             record = records.get(each.path)
-            if record is None or record["status"] != "finished":
+            if record is None or not _is_finished(record):
                 said = "missing" if record is None else record["status"]
-                draw.rectangle((*corner, corner[0] + THUMB, top + THUMB), outline="gray")
+                draw.rectangle((*corner, corner[0] + side, top + side), outline="gray")
                 draw.text((corner[0] + GAP, top + GAP), said, "gray", letters)
                 continue
-            _, array = store.target_files(each)
-            picture = thumb(drawn_one(read_npy(array, "a picture")))
-            block.paste(Image.fromarray(picture), corner)
+            paste_framed(block, _thumb(store, each), *corner)
             score = "dead" if record["dead"] else f"{record['score_end']:.3g}"
-            score += f"  seed {each.target.seed}" if wrapped else ""
-            draw.text((corner[0], top + THUMB), score, "dimgray", letters)
+            score += f"  seed {each.target.seed}" if overflowing else ""
+            draw.text((corner[0], top + side), score, "dimgray", letters)
     return block
 
 

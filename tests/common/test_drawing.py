@@ -9,7 +9,7 @@ from PIL import Image
 from prober.common.drawing import (
     GAP,
     INK,
-    THUMB,
+    SMALLEST,
     Box,
     Paragraph,
     curve_points,
@@ -66,21 +66,21 @@ def test_points_of_a_curve_lie_between_its_limits():
 @pytest.mark.parametrize(
     ("height", "width", "expected"),
     [
-        (28, 28, (84, 84)),
-        (10, 28, (30, 84)),
-        (40, 30, (80, 60)),
-        (84, 84, (84, 84)),
-        (168, 84, (84, 42)),
-        (2000, 3, (84, 21)),
-        (1, 40, (21, 80)),
+        (28, 28, (112, 112)),
+        (48, 48, (144, 144)),
+        (10, 28, (40, 112)),
+        (40, 30, (120, 90)),
+        (112, 112, (112, 112)),
+        (224, 224, (160, 160)),
+        (168, 84, (160, 80)),
+        (2000, 3, (160, 28)),
+        (1, 40, (28, 120)),
     ],
 )
-def test_a_thumbnail_is_at_most_so_large_and_small_pictures_keep_their_pixels(
-    height, width, expected
-):
+def test_a_thumbnail_can_be_seen_and_small_pictures_keep_their_pixels(height, width, expected):
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     small = thumb(pixels)
-    assert small.shape == (*expected, 3) and max(expected) <= THUMB
+    assert small.shape == (*expected, 3) and 112 <= max(expected) <= 160
     times = expected[1] // width
     if times and expected[0] == times * height:
         assert np.array_equal(small, np.kron(pixels, np.ones((times, times, 1), np.uint8)))
@@ -92,10 +92,10 @@ def test_a_thumbnail_is_at_most_so_large_and_small_pictures_keep_their_pixels(
 def test_pictures_lie_side_by_side_in_order(number, rows, columns):
     grays = np.linspace(0, 200, number).astype(np.uint8)
     sheet = side_by_side([np.full((28, 28, 3), gray) for gray in grays])
-    step = THUMB + GAP
+    step = SMALLEST + GAP
     assert sheet.shape == (rows * step, columns * step, 3)
     for place in range(rows * columns):
         row, column = divmod(place, columns)
         cell = sheet[row * step : (row + 1) * step, column * step : (column + 1) * step]
-        assert (cell[:THUMB, :THUMB] == (grays[place] if place < number else 255)).all()
-        assert (cell[THUMB:] == 255).all() and (cell[:, THUMB:] == 255).all()
+        assert (cell[:SMALLEST, :SMALLEST] == (grays[place] if place < number else 255)).all()
+        assert (cell[SMALLEST:] == 255).all() and (cell[:, SMALLEST:] == 255).all()

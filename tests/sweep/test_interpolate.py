@@ -32,7 +32,7 @@ def test_blends_between_two_seeds_are_optimized_again(prober, tmp_path):
     # The picture's row of starts has the blends themselves.
     first, last = (np.load(folder / f"conv3/ch002/mean_seed{seed}.npy") for seed in (0, 1))
     middle = np.moveaxis(np.rint((first + last) / 2 * 255), 0, 2)
-    thumb = np.kron(middle, np.ones((3, 3, 1)))
+    thumb = np.kron(middle, np.ones((4, 4, 1)))
     with Image.open(folder / "interpolation" / f"{name}.png") as picture:
         pixels = np.asarray(picture).astype(int)
     assert places_of(thumb, pixels, tolerance=1)
