@@ -27,7 +27,8 @@ from prober.ascent.targets import Target
 from prober.common.errors import InputError, check_kind, check_kinds, named_kind
 from prober.common.quiet import quiet_lightning
 from prober.result import Curve, Evolution, Visualization, Visualizations
-from prober.subject import Subject
+from prober.subject import LOGITS, Subject
+from prober.subject.class_names import class_number
 from prober.subject.input_shape import guessed_input_shape
 from prober.sweep.chunks import cut, sizes_for
 from prober.sweep.optimize import ChunkResult, Settings, optimize
@@ -77,7 +78,8 @@ def visualize(
         model: Any CNN, on any device, in any precision and mode; or a Subject, which describes its
             input, too. It is probed on the GPU if it is on one, else on the CPU.
         targets: What to maximize: `"conv2:3"` for a channel's mean, `"conv2:3@7,5"` for its neuron
-            in row 7 and column 5, `"logits:7"` for a class, `"conv2"` for the whole layer
+            in row 7 and column 5, `"logits:7"` for a class (`"logits:zebra"` if the Subject knows
+            the classes' names), `"conv2"` for the whole layer
             (DeepDream), any objective, or a list of these, which are optimized together. Of a
             module that is called several times, `"head@0:3"` is the first call.
         input_shape: Channels, height and width of one image. Where none is given: the channels of
@@ -195,6 +197,9 @@ def _objective(target: str | Objective, subject: Subject) -> Objective:
     if target in subject.layers or (read is None and LAYER.fullmatch(target)):
         return DeepDream(target)
     if read is None:
+        layer, _, name = target.partition(":")
+        if layer == LOGITS and name:
+            return ChannelMean(LOGITS, class_number(subject.classes, name, f"'{target}'"))
         raise InputError(f"'{target}' is no target: {TARGETS_ARE}.")
     layer, channel, h, w = read.group("layer", "channel", "h", "w")
     if h is None:

@@ -130,7 +130,7 @@ class Visualization:
         paste_framed(panel, picture, 1, 1)
         _draw_curve(ImageDraw.Draw(panel), self.scores, (width + MARGIN, 1), (PLOT, plot))
         below = f"{_outcome(self.record)}, seed {self.record['seed']}"
-        title = [Paragraph(self.name, INK, 16), Paragraph(below, FAINT, 13)]
+        title = [Paragraph(_title(self), INK, 16), Paragraph(below, FAINT, 13)]
         return _framed(panel, title, self.record["notes"])
 
     @property
@@ -201,7 +201,7 @@ class Visualizations(list[Visualization]):
         titles = []
         for each in self:
             width = max(CELL, _in_cell(each).shape[1])
-            title = Paragraph(f"{each.name}, seed {each.record['seed']}", INK, 13)
+            title = Paragraph(f"{_title(each)}, seed {each.record['seed']}", INK, 13)
             titles.append(text_block([title], width))
         room = max((title.height for title in titles), default=0)
         cells = [_cell(each, title, room) for each, title in zip(self, titles, strict=True)]
@@ -225,6 +225,12 @@ class Visualizations(list[Visualization]):
         counts = {names.count(name) for name in names}
         several = len(set(names)) > 1 and len(counts) == 1 and counts != {1}
         return counts.pop() if several else WRAP
+
+
+def _title(shown: Visualization) -> str:
+    """The name, of a class with that of the class, if it has one."""
+    own = shown.record.get("class_name")
+    return f"{shown.name}, {own}" if own else shown.name
 
 
 def _outcome(record: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ def found_in(sheet, picture):
 
 
 def test_curve_and_evolution_lead_from_the_start_to_the_end():
-    made = prober.visualize(reference(), "conv2:3", steps=100)
+    made = prober.visualize(reference(), "conv2:3", steps=100, style="plain")
     assert made.scores.steps.tolist() == list(range(0, 101, 5))
     ends = [made.record["score_start"], made.record["score_end"]]
     np.testing.assert_allclose(made.scores.values[[0, -1]], ends, rtol=1e-6)
@@ -131,7 +131,9 @@ def test_saving(tmp_path):
 
 
 def test_numbers_of_numpy(tmp_path):
-    expected = prober.visualize(reference(), ["conv2:3", "conv2:3@7,5"], seeds=[3], steps=3)
+    expected = prober.visualize(
+        reference(), ["conv2:3", "conv2:3@7,5"], seeds=[3], steps=3, style="plain"
+    )
     whole = np.int64(3)
     targets = [ChannelMean("conv2", whole), Neuron("conv2", whole, np.int32(7), np.uint8(5))]
     for seeds in ([np.int64(3)], np.array([3]), torch.tensor([3])):
@@ -140,6 +142,7 @@ def test_numbers_of_numpy(tmp_path):
             targets,
             seeds=seeds,
             steps=whole,
+            style="plain",
             lr=np.float32(0.05),
             input_shape=tuple(np.array([3, 28, 28])),
             regularizers=[prober.L2(np.float32(1e-4)), prober.TotalVariation(np.float64(1e-3))],

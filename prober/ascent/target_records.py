@@ -37,6 +37,7 @@ def target_records(
             {
                 **status,
                 **target.record(),
+                **_class_name(module, i),
                 **module.methods[i].record(),
                 "steps": settled_at if settled_at >= 0 else trainer.global_step,
                 "dead": status["status"] == "finished" and not excited,
@@ -59,6 +60,13 @@ def target_records(
             }
         )
     return records
+
+
+def _class_name(module: ActivationMaximization, i: int) -> dict[str, str]:
+    """The name of the class whose logit is maximized, where it has one."""
+    objective = module.targets[i].objective
+    name = module.subject.class_name(objective.layer, objective.channel)
+    return {} if name is None else {"class_name": name}
 
 
 def _decimals(values: torch.Tensor) -> list[float]:

@@ -116,7 +116,7 @@ def _index(probed: Probed, against: Probed | None) -> str:
             "mix": mean_shares(findings),
             "other_mix": mean_shares(against.layers.get(layer, [])) if against else {},
             "largest": Counter(map(_largest, findings)),
-            "units": [_entry(finding) for finding in findings],
+            "units": [_entry(finding, probed) for finding in findings],
         }
         for layer, findings in probed.layers.items()
     ]
@@ -148,11 +148,12 @@ def _template(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def _entry(finding: Finding) -> dict[str, Any]:
+def _entry(finding: Finding, probed: Probed) -> dict[str, Any]:
     """Returns what the overview needs of a unit."""
     pictures = [picture for facet in finding.facets for picture in facet.pictures]
     return {
         "key": finding.key,
+        "class_name": probed.class_name(finding),
         "kinds": finding.kinds,
         "dead": finding.dead,
         "polysemantic": finding.polysemantic,

@@ -91,6 +91,11 @@ class Probed:
 
         return sorted((finding for finding in self.live if finding.polysemantic), key=unclear)
 
+    def class_name(self, finding: Finding) -> str | None:
+        """Returns the name of the class whose logit a unit is, where it has one."""
+        names = self.record.subject.classes
+        return names[finding.channel] if names and finding.layer == LOGITS else None
+
     def same_unit(self, finding: Finding) -> Finding | None:
         """Returns what was found here of the unit of this name."""
         return self._by_name.get(finding.name)

@@ -29,6 +29,8 @@ class SubjectRecord:
         layers: How many units of each layer were examined.
         notes: What a person should know of how it was taken, as sentences: which output has the
             classes, and which layers no gradient leads back from.
+        classes: The names of the classes, in the order of the logits; `null` where they are not
+            known.
     """
 
     name: str
@@ -37,14 +39,22 @@ class SubjectRecord:
     input_shape: tuple[int, ...]
     layers: dict[str, int]
     notes: tuple[str, ...] = ()
+    classes: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, subject: Subject, findings: Sequence[Finding]) -> "SubjectRecord":
         """Describes a subject of whose units something was found."""
         layers = dict(Counter(finding.layer for finding in findings))
         shape = tuple(subject.input_shape)
-        notes = tuple(subject.notes)
-        return cls(subject.name, subject.checkpoint, subject.sha256, shape, layers, notes)
+        return cls(
+            name=subject.name,
+            checkpoint=subject.checkpoint,
+            sha256=subject.sha256,
+            input_shape=shape,
+            layers=layers,
+            notes=tuple(subject.notes),
+            classes=subject.classes,
+        )
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from prober.report.probe import NotDone, Part, Stopwatch, probe
 from prober.report.record import DataRecord, ReportRecord, save_record
 from prober.report.summary import write_summary
 from prober.report.tensorboard import write_report_tensorboard
-from prober.subject import Subject
+from prober.subject import LOGITS, Subject
 from prober.subject.reference import ReferenceCNN
 from prober.sweep.engine import Engine, Stopped
 from prober.sweep.planned import PlannedTarget
@@ -64,6 +64,7 @@ class Report:
         if images is not None:
             for each in filter(None, (subject, self.against)):
                 each.take_classes(len(images.classes))
+                _name_classes(each, images.classes)
         targets: list[PlannedTarget] = []
         if self.finished:
             made = FinishedSweep(Path(self.finished), subject)
@@ -183,6 +184,14 @@ class Report:
                 f"{', '.join(differ)}. Give a CNN with the same layers, or look at those that both "
                 "have (grid.layers)."
             )
+
+
+def _name_classes(subject: Subject, names: Sequence[str]) -> None:
+    """Names the classes after those of real images, where nothing else names them."""
+    logits = subject.layers.get(LOGITS)
+    said = any(name != str(number) for number, name in enumerate(names))
+    if subject.classes is None and said and logits and logits.shape == (len(names),):
+        subject.name_classes(names)
 
 
 def as_made(engine: Engine, made: FinishedSweep) -> Engine:

@@ -19,6 +19,7 @@ from prober.subject.batchnorm_folding import Folding
 from prober.subject.calling import Calling
 from prober.subject.channel_layout import CONVOLUTIONS
 from prober.subject.checkpoints.loading import load_cnn, load_weights
+from prober.subject.class_names import read_class_names
 from prober.subject.frozen_copy import copied, freeze
 from prober.subject.input_shape import guessed_input_shape, takes
 from prober.subject.layers import LOGITS, Layer, Listing, list_layers
@@ -78,12 +79,15 @@ class Subject(ConvertsItself):
             list of numbers, or the path of an array for one image (`.npy`).
         checkpoint_key: Which weights to take of a checkpoint that holds several sets: the key of
             their dictionary, `model_ema`, or what their names start with.
+        classes: The names of the classes, in the order of the logits: a list, or a file of one
+            name a line, or of JSON (a list, or names by number).
 
     Attributes:
         cnn: The copy of the CNN.
         listing: Its layers and what else was found when they were listed.
         weights: The names of the CNN's buffers that were parameters.
         notes: What a person should know of how the CNN was taken, as sentences.
+        classes: The names of the classes, None if they are not known.
         name: The CNN's class, with the checkpoint's name if there is one.
         sha256: SHA-256 of the CNN's weights and statistics when it was loaded.
 
@@ -125,6 +129,7 @@ class Subject(ConvertsItself):
         classes_from: str | None = None,
         given: dict[str, float | str | list[float]] | None = None,
         checkpoint_key: str | None = None,
+        classes: list[str] | str | None = None,
     ) -> None:
         super().__init__()
         exported = load_cnn(checkpoint) if cnn is None and checkpoint else None
@@ -157,9 +162,31 @@ class Subject(ConvertsItself):
         self._hooked = {n for n, module in self._modules_by_name.items() if any(hooks_of(module))}
         self.listing = self._listed()
         self._settle_outputs(classes_from)
+        self.classes: tuple[str, ...] | None = None
+        if classes is not None:
+            self.name_classes(read_class_names(classes))
         self.notes += self._said_of_cuts()
         self._folding: Folding | None = None
         self._takes_channels_last: bool | None = None
+
+    def name_classes(self, names: Sequence[str]) -> None:
+        """Gives the classes names, in the order of the logits.
+
+        Raises:
+            InputError: There are more classes, or fewer.
+        """
+        number = self.layers[LOGITS].shape[0] if LOGITS in self.layers else 0
+        if len(names) != number:
+            raise InputError(
+                f"classes has {len(names)} names, and {self.name} has {number} logits: give one "
+                "name for each, in their order."
+            )
+        self.classes = tuple(names)
+
+    def class_name(self, layer: str, channel: int | None) -> str | None:
+        """Returns the name of the class whose logit a unit is; None if it is none, or has none."""
+        of_class = layer in (LOGITS, self.listing.gives_logits)
+        return self.classes[channel] if self.classes and of_class and channel is not None else None
 
     @property
     def layers(self) -> dict[str, Layer]:

@@ -21,6 +21,7 @@ from prober.ascent.targets import Target
 from prober.common.errors import InputError, suggestion
 from prober.common.files import safe_name
 from prober.subject import LOGITS, Subject
+from prober.subject.class_names import class_number
 from prober.sweep.planned import PlannedTarget
 
 Item = TypeVar("Item")
@@ -43,7 +44,7 @@ class Grid:
             others are spread over the map; as many as there are on a small one), or a list of
             `[h, w]`, of volumes `[d, h, w]`.
         classes: Classes whose logits are targets, too: a number, a list, a range, or `all` that
-            there are.
+            there are; by their names, too, if `model.subject.classes` has them.
         targets: Objectives that are written out, whatever they are, beside the others.
         diversity: Weight of a term that makes the images of a unit's seeds unlike each other, as
             its layer sees them; 0 for none.
@@ -67,7 +68,7 @@ class Grid:
     objectives: list[str] = field(default_factory=lambda: [ChannelMean.__name__])
     k: int = 20
     positions: int | list[list[int]] = 3
-    classes: int | list[int] | str | None = None
+    classes: int | list[int | str] | str | None = None
     targets: list[Objective] = field(default_factory=list)
     diversity: float = 0.0
     seeds: int | list[int] = 1
@@ -163,7 +164,8 @@ class Grid:
         none = self.classes == ALL and LOGITS not in subject.layers  # all that there are
         if self.classes is not None and not none:
             classes = subject.check_layer(LOGITS)[0]
-            for channel in numbers("grid.classes", self.classes, classes, f"of {subject.name}"):
+            given = _numbered(self.classes, subject)
+            for channel in numbers("grid.classes", given, classes, f"of {subject.name}"):
                 yield "mean", f"ch{channel:03d}", ChannelMean(LOGITS, channel)
         for written in self.targets:
             for layer in {term.objective.layer for term in written.terms}:
@@ -273,6 +275,19 @@ def numbers(name: str, given: int | list[int] | str, size: int, where: str) -> l
             f"{name}: {', '.join(map(str, wrong))} is out of range: choose 0 to {size - 1} {where}."
         )
     return found
+
+
+def _numbered(given: int | list[int | str] | str, subject: Subject) -> int | list[int] | str:
+    """Puts numbers in the place of names of classes."""
+    if isinstance(given, int):
+        return given
+    if isinstance(given, str):
+        named = given in (subject.classes or ())
+        return class_number(subject.classes, given, "grid.classes") if named else given
+    return [
+        class_number(subject.classes, each, "grid.classes") if isinstance(each, str) else each
+        for each in given
+    ]
 
 
 def spread_positions(number: int, *sides: int) -> list[tuple[int, ...]]:

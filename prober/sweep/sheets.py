@@ -136,7 +136,7 @@ def _block(
     columns = list(dict.fromkeys(_column(each, wide) for row in rows for each in row))
     overflowing = len(columns) > COLUMNS
     columns = [("", 0)] * COLUMNS if overflowing else columns
-    names = [row[0].folder + (f" {row[0].variant}" if wide else "") for row in rows]
+    names = [_name(row[0], records) + (f" {row[0].variant}" if wide else "") for row in rows]
     folded = [wrapped(name, LETTERS, LABEL) for name in names]
     left = int(max(letters.getlength(line) for lines in folded for line in lines)) + 3 * GAP
     line = 18
@@ -165,6 +165,11 @@ def _block(
             score += f"  seed {each.target.seed}" if overflowing else ""
             draw.text((corner[0], top + side), score, "dimgray", letters)
     return block
+
+
+def _name(planned: PlannedTarget, records: dict[str, dict[str, Any]]) -> str:
+    """What a row is called: a class by its name, if it has one."""
+    return records.get(planned.path, {}).get("class_name", planned.folder)
 
 
 def _column(planned: PlannedTarget, wide: bool) -> tuple[str, int]:

@@ -38,7 +38,7 @@ function card(unit) {
       ? element("img", { src: address(unit.picture), alt, loading: "lazy", ...size })
       : element("span", { class: "none" }, unit.dead ? "nothing excites it" : "no picture"),
     mix(unit.mix),
-    element("span", { class: "line" }, element("b", {}, unit.key.replace("/", " at ")),
+    element("span", { class: "line" }, element("b", {}, unit.class_name ?? unit.key.replace("/", " at ")),
       !unit.dead
         && element("span", { class: "sure", title: "confidence" }, percent(unit.confidence))),
     badges(unit),

@@ -35,12 +35,13 @@ function trustWords(unit) {
 
 function heading(unit) {
   const { neuron, field, data } = unit.evidence;
-  const name = `${unit.layer} / ${unitName(unit.layer, unit.key)}`;
+  const own = unit.class_name ? `, ${unit.class_name}` : "";
+  const name = `${unit.layer} / ${unitName(unit.layer, unit.key)}${own}`;
   const through = (first, length) => `${first} to ${first + length - 1}`;
   const signs = unit.dead ? [{ kind: "dead" }]
     : unit.facets.length > 1 ? unit.facets : [{ kind: unit.kinds[0], ...unit }];
   return element("header", { class: "head" },
-    element("h2", { tabindex: "-1" }, data?.class ? `${name}, class ${data.class.label}` : name),
+    element("h2", { tabindex: "-1" }, data?.class && !own ? `${name}, class ${data.class.label}` : name),
     element("p", { class: "wants" }, signs.map(symbol), unit.words.wants),
     element("p", { class: "facts" }, !unit.dead && confidence(unit),
       element("span", {}, trustWords(unit)), unit.polysemantic
