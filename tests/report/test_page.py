@@ -29,6 +29,7 @@ from prober.findings.finding import (
     RealEvidence,
     Score,
     Trust,
+    UsedShares,
     Variance,
 )
 from prober.report.page import write_page
@@ -88,13 +89,15 @@ def seeds(folder, base, facets):
 
 def data(folder, base, of_class):
     logit = ClassLogit(own=9.1, color_changed=1.2, shape_changed=7.0, both_changed=-3.0)
+    used = UsedShares(color=0.74, shape=0.26)
+    known = ClassEvidence(LABEL, 216.0, (0.0, 0.4, 1.0), None, logit, used)
     return RealEvidence(
         table=((0.1, 1.5), (3.2, None)),
         rows=("0", LABEL),
         columns=(0.0, None),
         colors=((1.0, 0.0, 0.0), (0.4, 0.4, 0.4)),
         variance=Variance(0.6, 0.05, 0.2, 0.15),
-        label=ClassEvidence(LABEL, 216.0, (0.0, 0.4, 1.0), None, logit, None) if of_class else None,
+        label=known if of_class else None,
         examples=Examples(
             sprite(folder, f"{base}/examples.png", 1, 1),
             (4, 6),
@@ -368,6 +371,15 @@ def test_links_to_a_unit_a_neuron_a_layer_and_nothing(browser, page):
     assert one(browser, "#overview").is_displayed()
     visit(browser, page + "#conv1/99")
     assert text(browser, "#notice") == "There is no conv1/99 in this report."
+
+
+def test_a_class_is_shown_with_what_it_goes_by_beside_what_it_wants(browser, page):
+    visit(browser, page + "#logits/0")
+    wait(lambda: find(browser, ".bars"))
+    assert (
+        "So on real images 74% of it is due to color and 26% to shape. Of what excites it most, "
+        "30% is due to color and 50% to shape."
+    ) in text(browser, "#unit")
 
 
 def test_arrow_keys_step_through_the_units(browser, page):

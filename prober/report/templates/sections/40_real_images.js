@@ -10,7 +10,7 @@ function realImages(unit) {
     element("h4", {}, "By class and color"), variance(data.variance),
     data.table?.length ? heatMap(data, unit.words.columns)
       : note("There is no table: the images could not be shown in several colors."),
-    data.class?.logit && classChoice(data.class, unit.words.class_hue));
+    data.class?.logit && classChoice(data.class, unit.words.class_hue, unit.shares));
 }
 
 function examples(found, hues) {
@@ -58,7 +58,7 @@ function heatMap({ table, rows, columns, colors }, hues) {
 }
 
 /** Whether a class goes by its color or its shape: its logit when either is changed. */
-function classChoice({ label, logit }, hue) {
+function classChoice({ label, logit, used }, hue, wanted) {
   const cases = { own: "its own images", color_changed: "its shape in another class's color",
     shape_changed: "another class's shape in its color", both_changed: "both of another class" };
   const values = Object.keys(cases).map((name) => logit[name]);
@@ -75,5 +75,8 @@ function classChoice({ label, logit }, hue) {
   return [element("h4", {}, `Class ${label}: color or shape?`),
     paragraph("Its mean logit over real images. ", hue === null
       ? "In the data this class has no hue of its own." : `In the data this class is ${hue}.`),
-    element("table", { class: "figures bars" }, element("tbody", {}, rows))];
+    element("table", { class: "figures bars" }, element("tbody", {}, rows)),
+    used && wanted && paragraph(`So on real images ${percent(used.color)} of it is due to color and `
+      + `${percent(used.shape)} to shape. Of what excites it most, ${percent(wanted.color)} is due to `
+      + `color and ${percent(wanted.shape)} to shape.`)];
 }
