@@ -37,6 +37,10 @@ class Measures:
     penalties: dict[str, Tensor]
 
 
+ROUNDING = 1e-6
+"""The share of a score by which it may change in float32 though nothing moves it."""
+
+
 class ScoreNotFinite(InputError):
     """Every score, or its gradient, became NaN or infinite; the run cannot go on."""
 
@@ -170,6 +174,13 @@ class ActivationMaximization(LightningModule):
         self._silence_the_failed()
         optimizer.step()
 
+    def has_moved(self, scores: Tensor) -> Tensor:
+        """Tells which scores `[N]` are no longer what they were at the start, but for rounding."""
+        assert self.start is not None  # a step has been made
+        rounding = 0.0 if self.image.dtype == torch.float64 else ROUNDING
+        start = self.start.score
+        return ~((scores - start).abs() <= rounding * start.abs())
+
     def loss_of_step(self) -> Tensor:
         """Evaluates the image; the loss is the sum over images, so that they do not mix.
 
@@ -199,7 +210,7 @@ class ActivationMaximization(LightningModule):
         self.start = self.start or self.measures
         self.reached = score.requires_grad  # else only the penalties move the image
         if self.reached:
-            self.excited |= (self.measures.score != self.start.score).cpu()
+            self.excited |= self.has_moved(self.measures.score).cpu()
         finite = score.detach().isfinite()
         if not finite.all():
             self._note_failures(finite, self.going)

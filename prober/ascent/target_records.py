@@ -31,7 +31,7 @@ def target_records(
             status = {"status": "finished" if finished else "interrupted"}
         # After a single step only the end shows that the score has changed; under transforms that
         # of each step is of another picture, and differs though nothing excites the unit.
-        changed = module.reached and bool(end.score[i] != module.start.score[i])
+        changed = module.reached and bool(module.has_moved(end.score)[i])
         excited = changed or (not module.methods[i].transforms and module.excited[i].item())
         records.append(
             {

@@ -199,7 +199,7 @@ def _say_result(trainer: Trainer, name: str, record: dict[str, Any] | None) -> N
         f"after {record['steps']} steps."
     )
     if record["dead"]:
-        print(f"Nothing excites {name} from this start: no gradient reached the image.")
+        print(f"Nothing excites {name} from this start: its score did not move.")
     if folder := run_folder(trainer):
         print(f"Run: {folder}")
         print(f"Evolution: {tensorboard_command(Path(folder).parents[1])}")

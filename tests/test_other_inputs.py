@@ -1,0 +1,213 @@
+"""Signals, volumes, vectors, and more inputs than one: as images are, in every command."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from torch import nn
+
+import prober
+from prober.common.drawn_inputs import drawn_one
+from prober.common.errors import InputError
+from prober.common.pictures import enlarge
+from prober.subject import Subject
+from prober.subject.receptive_fields import receptive_fields
+from tests import plain
+
+SOURCE = """
+import torch
+from torch import nn
+
+
+def pooled(conv, channels):
+    torch.manual_seed(0)
+    body = [conv(channels, 4, 3, padding=1), nn.Tanh(), conv(4, 3, 3, stride=2)]
+    return nn.Sequential(*body, nn.Flatten(2), nn.AdaptiveAvgPool1d(1), nn.Flatten())
+
+
+class Signal(nn.Sequential):
+    def __init__(self):
+        super().__init__(pooled(nn.Conv1d, 2))
+
+
+class Volume(nn.Sequential):
+    def __init__(self):
+        super().__init__(pooled(nn.Conv3d, 1))
+
+
+class Vector(nn.Sequential):
+    def __init__(self):
+        torch.manual_seed(0)
+        super().__init__(nn.Sequential(nn.Linear(12, 4), nn.Tanh(), nn.Linear(4, 3)))
+"""
+SPACE: dict = {}
+exec(SOURCE, SPACE)  # what the command line imports from a file
+
+INPUTS = {
+    "Signal": ((2, 40), "0.2", (3, 19, 1), (5,), [1, 9, 0]),
+    "Volume": ((1, 6, 10, 8), "0.2", (3, 2, 4, 3), (5, 5, 5), [1, 1, 2, 1]),
+    "Vector": ((12,), "0.2", (3,), (12,), [1]),
+}
+"""For each net its input, a layer, that layer's shape and receptive field, a channel's middle."""
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_layers_and_fields_are_those_of_the_input(name):
+    shape, layer, output, field, _ = INPUTS[name]
+    subject = Subject(SPACE[name](), input_shape=shape)
+    assert plain.shapes(subject)[layer] == output
+    assert receptive_fields(subject)[layer] == field
+    mean = [0.5] * shape[0]
+    shifted = Subject(SPACE[name](), input_shape=shape, mean=mean)
+    half = torch.full((1, *shape), 0.5)
+    found = shifted(half, ["logits"])["logits"]
+    torch.testing.assert_close(found, SPACE[name]()(half * 0))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"parameterization": prober.Fourier(), "initial_image": prober.PinkNoise()},
+        {"transforms": [prober.Jitter(2), prober.Scale(), prober.Blur(), prober.Padding(1)]},
+        {"initial_image": prober.LowFrequencyNoise(), "regularizers": [prober.Distance()]},
+        {"transforms": [prober.Noise()], "initial_image": prober.GrayNoise()},
+    ],
+    ids=["default", "Fourier", "moved", "soft", "noise"],
+)
+@pytest.mark.parametrize("name", INPUTS)
+def test_all_that_makes_sense_there_can_be_done(name, settings):
+    shape, layer, _, _, (channel, *_) = INPUTS[name]
+    target = f"{layer}:{channel}"
+    moves = len(settings.get("transforms", ())) > 1
+    if name == "Vector" and (moves or "parameterization" in settings):
+        with pytest.raises(InputError, match="vectors of 12 numbers"):
+            prober.visualize(SPACE[name](), target, input_shape=shape, steps=1, **settings)
+        return
+    made = prober.visualize(SPACE[name](), target, input_shape=shape, steps=15, **settings)
+    assert made.array.shape == shape
+    assert made.array.min() >= 0 and made.array.max() <= 1
+    assert made.record["score_end"] > made.record["score_start"]
+    same = prober.visualize(
+        SPACE[name](), [target, f"{layer}:0"], input_shape=shape, steps=15, **settings
+    )
+    assert np.array_equal(same[0].array, made.array)  # alone and in company, in float64
+
+
+def test_a_signal_is_not_turned():
+    with pytest.raises(InputError, match="Rotation turns pictures, and a signal has no plane"):
+        prober.visualize(
+            SPACE["Signal"](), "0.2:1", input_shape=(2, 40), transforms=[prober.Rotation()]
+        )
+
+
+def test_the_slices_of_a_volume_move_together():
+    volume = torch.rand(2, 1, 3, 9, 9)
+    transforms = prober.ascent.transforms.Transforms([prober.Jitter(3)], [0, 1], (1, 3, 9, 9))
+    moved = transforms(volume, transforms.draw())
+    slice_by_slice = prober.ascent.transforms.Transforms([prober.Jitter(3)], [0, 1], (1, 9, 9))
+    draw = slice_by_slice.draw()
+    for depth in range(3):
+        torch.testing.assert_close(moved[:, :, depth], slice_by_slice(volume[:, :, depth], draw))
+
+
+def test_blur_and_frequencies_along_one_side_are_those_of_a_row():
+    row = torch.rand(2, 1, 30)
+    blurred = prober.ascent.starts.gaussian_blur(row[:, 0], 2.0, 1)
+    torch.testing.assert_close(blurred, prober.ascent.starts.gaussian_blur(row, 2.0)[:, 0])
+    volume = torch.rand(4, 5, 6)
+    spectrum = torch.fft.fftn(volume)
+    f = prober.ascent.starts.frequencies(4, 5, 6)
+    axes = torch.meshgrid(*(torch.fft.fftfreq(n).double() for n in (4, 5, 6)), indexing="ij")
+    torch.testing.assert_close(f, sum(axis**2 for axis in axes).sqrt())
+    gain = torch.exp(-2 * (np.pi * 1.5 * f) ** 2)
+    expected = torch.fft.ifftn(spectrum * gain).real.float()
+    torch.testing.assert_close(prober.ascent.starts.gaussian_blur(volume, 1.5, 3), expected)
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_fit_writes_what_can_be_looked_at(name, prober, tmp_path):
+    shape, layer, _, _, place = INPUTS[name]
+    (tmp_path / "nets.py").write_text(SOURCE, encoding="utf-8")
+    objective = {"class_path": "Neuron", "init_args": {"layer": layer, "channel": place[0]}}
+    subject = {"cnn": {"class_path": f"nets.{name}"}, "input_shape": list(shape)}
+    config = {"model": {"subject": subject, "objective": objective}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    steps = ("--trainer.max_steps", 4, "--trainer.enable_progress_bar", "false")
+    ended = prober("fit", "--config", "config.yaml", *steps, "--snapshots.every", 2)
+    assert ended.code == 0, ended.err
+    [run] = (tmp_path / "lightning_logs").glob("*/version_0")
+    final = torch.from_numpy(np.load(run / "final.npy"))
+    assert tuple(final.shape) == shape
+    shown = np.asarray(Image.open(run / "final.png"))
+    assert np.array_equal(shown, enlarge(drawn_one(final)))
+    with Image.open(run / "evolution.gif") as film:
+        assert film.n_frames == 3
+    record = json.loads((run / "record.json").read_text(encoding="utf-8"))
+    assert record["position"] == (place[1:] or [0, 0])
+    assert (run / "slices.gif").exists() == (name == "Volume")
+    if name == "Volume":
+        with Image.open(run / "slices.gif") as film:
+            assert film.n_frames == shape[1]
+    grid = {"layers": [layer], "channels": "0-1", "objectives": ["Neuron"], "positions": 2}
+    config = {"model": {"subject": subject}, "grid": grid}
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    ended = prober("sweep", "--config", "grid.yaml", *steps, "--trainer.devices", 1)
+    assert ended.code == 0, ended.err
+    [sheet] = (tmp_path / "lightning_logs").glob("sweep*/version_0/sheets/*.png")
+    assert len(np.unique(np.asarray(Image.open(sheet)))) > 5
+    ended = prober("report", "--config", "grid.yaml")
+    assert ended.code == 2 and f"takes {name.lower()}s, {list(shape)}" in ended.err
+
+
+class Steered(nn.Module):
+    """A CNN of an image, an angle and a mask, the image neither first nor last."""
+
+    def __init__(self, joined=False):
+        super().__init__()
+        torch.manual_seed(0)
+        self.joined = joined
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.head = nn.Linear(4 + joined, 2)
+
+    def forward(self, angle, image, mask, *, scale=1.0):
+        maps = (self.conv(image) * mask).mean((2, 3))
+        return self.head(torch.cat([maps, angle], 1) if self.joined else maps * angle * scale)
+
+
+@pytest.mark.parametrize("joined", [False, True])
+@pytest.mark.parametrize("names", [("angle", "mask"), ("0", "2")])
+def test_other_inputs_are_held_at_what_is_given(names, joined, tmp_path):
+    mask = torch.rand(4, 8, 8).round()
+    np.save(tmp_path / "mask.npy", mask.numpy())
+    given = {names[0]: 0.3, names[1]: str(tmp_path / "mask.npy")}
+    cnn = Steered(joined)
+    subject = Subject(cnn, input_shape=(3, 8, 8), given=given)
+    images = torch.rand(2, 3, 8, 8)
+    expected = cnn(torch.full((2, 1), 0.3), images, mask.expand(2, 4, 8, 8))
+    torch.testing.assert_close(subject(images, ["logits"])["logits"], expected)
+    made = prober.visualize(subject, "logits:1", steps=3)
+    assert made.record["score_end"] > made.record["score_start"]
+    scaled = Subject(cnn, input_shape=(3, 8, 8), given={**given, "scale": 2.0})
+    if not joined:
+        got = scaled(images, ["logits"])["logits"]
+        other = cnn(0.3, images, mask.expand(2, 4, 8, 8), scale=2.0)
+        torch.testing.assert_close(got, other)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, r"takes more than one input, and image, mask are not given"),
+        ({"angle": 0.3}, r"mask is not given: give numbers or arrays in model.subject.given"),
+        ({"angel": 0.3}, r"has no input 'angel'. Did you mean 'angle'\?.*angle, image, mask"),
+        ({"angle": 0.3, "mask": "nowhere.npy"}, r"'nowhere.npy' is not a file"),
+        ({"angle": {}, "mask": 1}, r"'angle' is \{\}; give a number"),
+    ],
+)
+def test_what_is_given_wrongly_is_told(given, message):
+    with pytest.raises(InputError, match=message):
+        Subject(Steered(), input_shape=(3, 8, 8), given=given)
