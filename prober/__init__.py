@@ -4,6 +4,7 @@ From Python and notebooks: `prober.visualize(model, "conv2:3")`.
 """
 
 from prober.api import visualize
+from prober.ascent.held import Held
 from prober.ascent.layer_objectives import (
     Caricature,
     ClassDifference,
@@ -51,6 +52,7 @@ __all__ = [
     "GaussianNoise",
     "GivenImage",
     "GrayNoise",
+    "Held",
     "InputError",
     "Jitter",
     "LowFrequencyNoise",

@@ -1,9 +1,10 @@
 """The method: how images are optimized, whatever it is that they shall show."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
+from prober.ascent.held import Held
 from prober.ascent.parameterizations import Parameterization, Pixels
 from prober.ascent.records import as_setting, settings
 from prober.ascent.starts import (
@@ -43,6 +44,8 @@ class Method:
         style: One word for all of it: `legible`, such that people and other CNNs can read the
             pictures, or `plain`, pixels from noise with weak penalties, which shows what excites
             the most. What is given beside it comes first.
+        held: Parts of the input that stay at a value while the rest is optimized: channels,
+            regions.
 
     Raises:
         InputError: There is no such style, a number is out of its range, or something is no
@@ -54,6 +57,7 @@ class Method:
     transforms: Sequence[Transform] | None = None
     settle: float | None = None
     style: Style = "legible"
+    held: Sequence[Held] | None = None
 
     def __post_init__(self) -> None:
         """Checks the settings."""
@@ -74,6 +78,9 @@ class Method:
         if self.transforms is not None:
             check_kinds("transforms", self.transforms, Transform, "[Jitter(4)]")
             object.__setattr__(self, "transforms", tuple(self.transforms))
+        if self.held is not None:
+            check_kinds("held", self.held, Held, "[Held(1.0, channels=[3])]")
+            object.__setattr__(self, "held", tuple(self.held))
 
     def record(self) -> dict[str, Any]:
         """Returns what a record says of the method; it is resolved."""
@@ -82,6 +89,7 @@ class Method:
             **{key: value for key, value in settings(self).items() if key != "lr"},
             "parameterization": self.parameterization.record(),
             "transforms": [transform.record() for transform in self.transforms],
+            "held": [asdict(each) for each in self.held or ()],
             "optimizer": {"name": "Adam", "lr": self.lr},
         }
 
@@ -108,6 +116,7 @@ class Method:
                 "lr": record["optimizer"]["lr"],
                 "parameterization": Parameterization.from_record(basis),
                 "transforms": tuple(Transform.from_record(each) for each in transforms),
+                "held": tuple(Held(**each) for each in record.get("held", ())) or None,
             }
         )
 

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
+from prober.ascent.held import Holding
 from prober.ascent.losses import Losses
 from prober.ascent.method import Method
 from prober.ascent.objectives import Objective
@@ -113,6 +114,7 @@ class ActivationMaximization(LightningModule):
         assert parameterization is not None and self.methods[0].lr is not None  # they are resolved
         self.lr = self.methods[0].lr
         self.basis = parameterization.basis(shape)
+        self._holding = Holding(method.held, shape) if method.held else None
         seeds = [target.seed for target in self.targets]
         moved = [own.transforms or () for own in self.methods]
         self._transform = TransformsOfEach(moved, seeds, shape) if any(moved) else None
@@ -124,7 +126,7 @@ class ActivationMaximization(LightningModule):
         starts = None
         if self._losses.of_change:
             # What the basis cannot show of the start is no change of it.
-            starts = torch.cat([self.basis.decode(image) for image in encoded])
+            starts = torch.cat([self._decoded(image) for image in encoded])
         self.register_buffer("starts", starts, persistent=False)
         self.going = torch.arange(len(self.targets))
         self.settled_at = torch.full((len(self.targets),), -1)
@@ -287,8 +289,10 @@ class ActivationMaximization(LightningModule):
         In float64, the exact precision, one by one: Fourier transforms of a batch round otherwise.
         """
         if images.dtype == torch.float64 and len(images) > 1:
-            return torch.cat([self.basis.decode(image) for image in images.split(1)])
-        return self.basis.decode(images)
+            pictures = torch.cat([self.basis.decode(image) for image in images.split(1)])
+        else:
+            pictures = self.basis.decode(images)
+        return pictures if self._holding is None else self._holding(pictures)
 
     def _of_all(self, measures: Measures) -> Measures:
         """Measures of all targets, from those of the ones that go on; the others keep theirs."""
