@@ -18,26 +18,30 @@ class _Part:
     """Images that go through the CNN together.
 
     Attributes:
-        images: Their numbers among all, those of each crop together.
-        crops: What of them goes through the CNN, parts of one size, and of how many images; None
-            for the whole of all.
+        pieces: What of which images goes through the CNN: parts of one size, each with the numbers
+            of the images that it is cut out of; None for the whole.
         scores: Their scores, from what the CNN gives for that.
     """
 
-    images: list[int]
-    crops: list[tuple[Crop, int]] | None
+    pieces: list[tuple[Crop | None, Tensor]]
     scores: Scores
 
     def __call__(self, subject: Subject, images: Tensor) -> Tensor:
-        """Computes the scores `[M]` of its M images."""
+        """Computes the scores `[M]` of its M images out of all N."""
         layers, channels = self.scores.layers, self.scores.channels
-        if self.crops is None:
-            return self.scores(subject(images, layers, channels))
-        of_crops = images.split([number for _, number in self.crops])
-        fields = [crop.of(own) for (crop, _), own in zip(self.crops, of_crops, strict=True)]
-        [layer], (crop, _) = layers, self.crops[0]
+        fields = [self._cut_out(images, *piece) for piece in self.pieces]
         field = torch.cat(fields) if len(fields) > 1 else fields[0]
+        crop = self.pieces[0][0]
+        if crop is None:
+            return self.scores(subject(field, layers, channels))
+        [layer] = layers
         return self.scores({layer: crop.outputs(subject, field, layer, channels)})
+
+    def _cut_out(self, images: Tensor, crop: Crop | None, numbers: Tensor) -> Tensor:
+        fields = images if crop is None else crop.of(images)
+        if len(numbers) == len(images):
+            return fields  # of all images: then they are in order
+        return fields.index_select(0, numbers.to(images.device))
 
 
 class Scorer:
@@ -71,29 +75,28 @@ class Scorer:
         if precision not in self._parts:
             self._parts[precision] = self._divided()
         parts = self._parts[precision]
-        everything = list(range(len(images)))
-        if len(parts) == 1 and parts[0].images == everything:
+        if len(parts) == 1 and len(parts[0].pieces) == 1:
             return parts[0](self._subject, images)
-        scores = torch.cat([part(self._subject, images[part.images]) for part in parts])
-        order = torch.tensor([i for part in parts for i in part.images]).argsort()
+        scores = torch.cat([part(self._subject, images) for part in parts])
+        order = torch.cat([numbers for part in parts for _, numbers in part.pieces]).argsort()
         return scores[order.to(scores.device)]
 
     def _divided(self) -> list[_Part]:
         """Puts images together of which equally large parts go through the CNN."""
         crops = [crop_for(self._subject, objective) for objective in self._objectives]
         if not any(crops):
-            return [_Part(list(range(len(crops))), None, self._whole)]
+            return [_Part([(None, torch.arange(len(crops)))], self._whole)]
         alike: dict[tuple, dict[Crop | None, list[int]]] = {}
         for i, crop in enumerate(crops):
             key = (self._objectives[i].layer, crop.size, crop.neuron, crop.padded) if crop else ()
             alike.setdefault(key, {}).setdefault(crop, []).append(i)
-        parts = []
-        for of_crops in alike.values():
-            images = [i for own in of_crops.values() for i in own]
-            known = [(crop, len(own)) for crop, own in of_crops.items() if crop]
-            scores = Scores([self._in_crop(i, crops[i]) for i in images])
-            parts.append(_Part(images, known or None, scores))
-        return parts
+        return [
+            _Part(
+                [(crop, torch.tensor(own)) for crop, own in pieces.items()],
+                Scores([self._in_crop(i, crops[i]) for own in pieces.values() for i in own]),
+            )
+            for pieces in alike.values()
+        ]
 
     def _in_crop(self, image: int, crop: Crop | None) -> Objective:
         """An objective as it is of the map that a crop gives."""
