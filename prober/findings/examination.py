@@ -10,6 +10,7 @@ from prober.findings.finding import Finding, Shares
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.found_facets import Found, find_facets
 from prober.findings.maxima import FourMaxima
+from prober.findings.on_cores import on_cores
 from prober.findings.picture_folder import PictureFolder
 from prober.findings.points import Point, points_of
 from prober.findings.real_evidence import real_doubts
@@ -24,6 +25,7 @@ def examine(
     maxima: Mapping[Unit, FourMaxima],
     searched: FinishedSweep | None,
     folder: Path,
+    cores: int,
 ) -> tuple[list[Finding], list[Point]]:
     """Gathers the evidence, writes its pictures and draws the conclusions.
 
@@ -32,6 +34,7 @@ def examine(
         maxima: The maxima of every unit that is not dead.
         searched: What the search for facets has made; None if every unit is dead.
         folder: The report's folder.
+        cores: How many processes may share the work.
 
     Returns:
         The findings, one for each unit, and the optima of their facets for TensorBoard's projector.
@@ -41,11 +44,16 @@ def examine(
     for units in survey.units.values():
         print(f"Examining {units[0].layer}.")
         cut = CutCNN(survey.subject, units[0].layer, survey.window(units[0]))
-        for unit in units:
+
+        def examined(unit: Unit, cut: CutCNN = cut) -> tuple[Finding, list[Point]]:
             own = maxima.get(unit)
             found = find_facets(survey, unit, cut, own, searched) if own else None
-            findings.append(_finding(survey, unit, found, PictureFolder(folder, unit)))
-            points += points_of(survey, unit, found) if found else []
+            finding = _finding(survey, unit, found, PictureFolder(folder, unit))
+            return finding, points_of(survey, unit, found) if found else []
+
+        for finding, own_points in on_cores(examined, units, cores):
+            findings.append(finding)
+            points += own_points
     return findings, points
 
 

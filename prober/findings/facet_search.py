@@ -11,6 +11,7 @@ from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
 from prober.findings.ascents import push_away
 from prober.findings.batches import batches, images_at_once
+from prober.findings.on_cores import on_cores
 from prober.findings.responses import scores
 from prober.findings.starts import Start, choose_starts, effort
 from prober.findings.survey import Survey
@@ -31,15 +32,23 @@ HELD_IMAGES = 32
 """Images that the search holds for one unit while it chooses its starts, at the most."""
 
 
-def plan_search(survey: Survey) -> list[PlannedTarget]:
-    """Plans the search for facets: for every live unit a target from each of its starts."""
-    planned = []
+def plan_search(survey: Survey, cores: int) -> list[PlannedTarget]:
+    """Plans the search for facets: for every live unit a target from each of its starts.
+
+    Args:
+        survey: What units answer to images that are at hand.
+        cores: How many processes may share the work.
+    """
     at_once = max(1, images_at_once(survey.subject) // HELD_IMAGES)
+    together = []
     for units in survey.units.values():
         live = [unit for unit in units if unit not in survey.dead]
-        for batch in batches(len(live), at_once):
-            planned += _plan(survey, live[batch])
-    return planned
+        together += [live[batch] for batch in batches(len(live), at_once)]
+    return [
+        target
+        for planned in on_cores(lambda units: _plan(survey, units), together, cores)
+        for target in planned
+    ]
 
 
 def _plan(survey: Survey, units: Sequence[Unit]) -> list[PlannedTarget]:

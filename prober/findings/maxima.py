@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from prober.findings.batches import batches
 from prober.findings.cut_cnn import CutCNN
 from prober.findings.kinds import shares_of
+from prober.findings.on_cores import on_cores
 from prober.findings.sign_ascent import climb
 from prober.findings.starts import choose_starts
 from prober.findings.survey import Survey
@@ -35,6 +37,9 @@ NOISE_FIRST_STEP = 4.0
 
 COSTLY = 1e8
 """Floating-point operations of one forward pass from which on the search is narrower."""
+
+UNITS_AT_ONCE = 16
+"""Units that are searched together; processes share the work by them."""
 
 CUT_ERROR = 1e-3
 """What cutting may change of a maximum, as a share of the gain; else whole images are searched."""
@@ -152,22 +157,35 @@ def find_maxima(
     return rescored
 
 
-def maxima_of_live_units(survey: Survey) -> dict[Unit, FourMaxima]:
+def maxima_of_live_units(survey: Survey, cores: int) -> dict[Unit, FourMaxima]:
     """Looks for the four maxima of every unit that is not dead.
 
     Where that does not settle, no noise and no flat color moving a unit, say, the search is made
     again from the images that moved it in the survey.
+
+    Args:
+        survey: What units answer to images that are at hand.
+        cores: How many processes may share the work.
     """
-    found: dict[Unit, FourMaxima] = {}
-    for (layer, _), units in survey.units.items():
+    together = []
+    for units in survey.units.values():
         live = [unit for unit in units if unit not in survey.dead]
-        if live:
-            channels = [unit.channel for unit in live]
-            maxima = find_maxima(survey.subject, layer, channels, survey.window(live[0]))
-            found |= {unit: maxima.of(i) for i, unit in enumerate(live)}
-            open_ones = [unit for unit in live if not found[unit].settled]
-            found |= {unit: _from_what_moves(survey, unit) for unit in open_ones}
-    return found
+        together += [live[batch] for batch in batches(len(live), UNITS_AT_ONCE)]
+
+    def of_units(units: list[Unit]) -> list[FourMaxima]:
+        channels = [unit.channel for unit in units]
+        maxima = find_maxima(survey.subject, units[0].layer, channels, survey.window(units[0]))
+        return [maxima.of(i) for i in range(len(units))]
+
+    own = on_cores(of_units, together, cores)
+    found = {
+        unit: maxima
+        for units, of_all in zip(together, own, strict=True)
+        for unit, maxima in zip(units, of_all, strict=True)
+    }
+    open_ones = [unit for unit, maxima in found.items() if not maxima.settled]
+    again = on_cores(lambda unit: _from_what_moves(survey, unit), open_ones, cores)
+    return found | dict(zip(open_ones, again, strict=True))
 
 
 def _from_what_moves(survey: Survey, unit: Unit) -> FourMaxima:

@@ -110,6 +110,8 @@ def probe(
     subject = engine.subject
     print(f"{subject.name}:")
     pictures = finished or folder / "sweep"
+    # Several processes are not to have more memory together than they may.
+    cores = engine.cores() if engine.memory is None else 1
     if finished is None:
         with watch.timed("pictures"):
             made = _make(engine, config, targets, pictures)
@@ -121,17 +123,17 @@ def probe(
         surveyed = survey(subject, sweep, images, engine.method)
     with watch.timed("maxima"):
         print("Looking for what excites its units most with and without color and shape.")
-        maxima = maxima_of_live_units(surveyed)
+        maxima = maxima_of_live_units(surveyed, cores)
     with watch.timed("search"):
         print("Looking for other facets.")
-        planned, searched = plan_search(surveyed), None
+        planned, searched = plan_search(surveyed, cores), None
         if planned:
             trainer = engine.trainer | {"max_steps": effort(subject.input_shape).steps}
             searcher = replace(engine, trainer=trainer)
             _check_done(_make(searcher, config, planned, folder / "search"))
             searched = FinishedSweep(folder / "search", subject)
     with watch.timed("evidence"):
-        findings, points = examine(surveyed, maxima, searched, folder)
+        findings, points = examine(surveyed, maxima, searched, folder, cores)
         save_findings(findings, folder)
         _copy_sheets(pictures, folder)
     sheets = (file.relative_to(folder) for file in (folder / "sheets").glob("*.png"))

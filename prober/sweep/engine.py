@@ -91,9 +91,7 @@ class Engine:
         Raises:
             InputError: Something asked for cannot be done.
         """
-        accelerator = self.accelerator
-        if accelerator == "cpu":
-            self._cores()
+        self.cores()
         KeptSnapshots(self.every)
         if self.memory is not None and not 0 < self.memory < math.inf:
             raise InputError(f"memory is {self.memory}; it must be greater than 0, in GiB.")
@@ -117,7 +115,7 @@ class Engine:
             InputError: Something asked for cannot be done, or the folder is of other pictures.
         """
         accelerator = self.accelerator
-        devices = self._cores() if accelerator == "cpu" else self.trainer["devices"]
+        devices = self.cores() if accelerator == "cpu" else self.trainer["devices"]
         reduced: list[str] = []
         if begun is not None:
             saved = read_saved(begun)
@@ -150,8 +148,14 @@ class Engine:
             self.subject, settings, chunks, processes, saved, [note for note in notes if note]
         )
 
-    def _cores(self) -> int:
-        """Reads how many processes a CPU shall have."""
+    def cores(self) -> int:
+        """Returns how many processes share the work on a CPU, or prepare it for an accelerator.
+
+        Raises:
+            InputError: `trainer.devices` is no such number.
+        """
+        if self.accelerator != "cpu":
+            return 1
         devices = self.trainer["devices"]
         if devices in ("auto", -1, "-1"):
             return free_cores()

@@ -1,0 +1,69 @@
+"""Work on as many cores as there are: pieces that need nothing of each other."""
+
+import multiprocessing
+import pickle
+import signal
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from prober.sweep.engine import Stopped
+from prober.sweep.processes import interrupts_ignored, start_method
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+_function: Callable[[Any], Any] | None = None
+"""In a process that does pieces: what is done with each."""
+
+
+def on_cores(function: Callable[[Piece], Result], pieces: list[Piece], cores: int) -> list[Result]:
+    """Does something with each of many pieces, in forked processes where there are such.
+
+    What comes of a piece does not depend on how many processes there are.
+
+    Args:
+        function: What is done. Its processes have all that this one has, so it may be a closure;
+            what it changes in memory is lost.
+        pieces: The pieces.
+        cores: How many processes there may be.
+
+    Returns:
+        What the function returned for each, in order.
+
+    Raises:
+        Stopped: A process has died.
+    """
+    cores = min(cores, len(pieces))
+    if cores < 2 or start_method() != "fork":
+        return [function(piece) for piece in pieces]
+    pool = ProcessPoolExecutor(
+        cores, multiprocessing.get_context("fork"), initializer=_begin, initargs=(function,)
+    )
+    try:
+        with interrupts_ignored():  # this process alone hears them, and ends the others
+            try:
+                found = pool.map(_do, pieces)
+            except OSError:  # no process can be started
+                return [function(piece) for piece in pieces]
+        return [pickle.loads(result) for result in found]
+    except BrokenProcessPool as error:
+        raise Stopped(
+            "A process of the report has died, for want of memory perhaps. What is finished is "
+            "kept; go on"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin(function: Callable[[Any], Any]) -> None:
+    global _function
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _function = function
+
+
+def _do(piece: Any) -> bytes:
+    """Returns the result as bytes: torch's own pickler would leave its tensors in shared memory."""
+    assert _function is not None
+    return pickle.dumps(_function(piece))
