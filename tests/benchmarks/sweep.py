@@ -1,6 +1,6 @@
 """What a sweep costs, as ratios to the plain loop of `plain.py`, taken in one run.
 
-    python -m tests.benchmarks.sweep [--repeats 3]
+    python -m tests.benchmarks.sweep [--repeats 3] [--short]
 
 The plain loop makes one target after another, 500 steps each, torch's threads as they come; a
 sweep is the whole command, its start, everything it writes and logs included. Both are measured in
@@ -8,6 +8,7 @@ turn, so a ratio holds while the machine's speed drifts. It is a report: its exi
 """
 
 import argparse
+import json
 import os
 import resource
 import statistics
@@ -22,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from prober.common.files import PROJECT
 from prober.subject import Subject
-from tests.benchmarks.plain import load_cnn, plain_loop
+from tests.benchmarks.plain import load_cnn, plain_batch, plain_loop
 
 PLAIN_TARGETS = 6
 """Targets of the plain loop in one measurement: their mean is the cost of one."""
@@ -37,8 +38,8 @@ def plain(layer):
     return (time.perf_counter() - began) / PLAIN_TARGETS
 
 
-def sweep(*options):
-    """Seconds of a whole sweep."""
+def sweep(*options, records=None):
+    """Seconds of a whole sweep; the records of its targets are added to a list."""
     environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
@@ -51,7 +52,10 @@ def sweep(*options):
         )
         _, said = process.communicate()
         seconds = time.perf_counter() - began
-    assert process.returncode == 0, said.decode()
+        assert process.returncode == 0, said.decode()
+        if records is not None:
+            [file] = Path(folder).rglob("records.jsonl")
+            records += map(json.loads, file.read_text(encoding="utf-8").splitlines())
     return seconds
 
 
@@ -74,6 +78,27 @@ def against_plain(what, layer, targets, options, repeats, bound=None):
         flush=True,
     )
     return middle
+
+
+def settled_scores(options):
+    """Prints how the scores of settled targets of conv2 compare with those of the plain loop."""
+    records = []
+    sweep(*options, records=records)
+    channels, seeds = ([record[key] for record in records] for key in ("channel", "seed"))
+    cnn, scores = load_cnn(), []
+    for first in range(0, len(records), 64):
+        part = slice(first, first + 64)
+        images, _, _ = plain_batch(cnn, "conv2", channels[part], seeds[part])
+        with torch.no_grad():
+            maps = cnn.conv2(cnn.pool1(cnn.relu1(cnn.conv1(images)))).mean((2, 3))
+        scores += maps[torch.arange(len(images)), torch.tensor(channels[part])].tolist()
+    ratios = [r["score_end"] / score for r, score in zip(records, scores, strict=True)]
+    steps = [record["steps"] for record in records]
+    enough = sum(ratio >= 0.995 for ratio in ratios) / len(ratios)
+    print(
+        f"{'the same, settled: scores of 99.5 % of the plain loop':<54} {enough:.1%} of targets  "
+        f">= 99 %; lowest {min(ratios):.4f}; median of {statistics.median(steps):.0f} steps"
+    )
 
 
 def scaling():
@@ -152,16 +177,25 @@ def throughput():
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--repeats", type=int, default=3, help="Measurements of each ratio.")
-    repeats = arguments.parse_args().repeats
+    arguments.add_argument("--short", action="store_true", help="Only the ratios.")
+    given = arguments.parse_args()
+    repeats, short = given.repeats, given.short
     print(f"torch {torch.__version__}, {os.cpu_count()} cores, {torch.get_num_threads()} threads")
     atlas = ["--config", Path(PROJECT / "configs" / "atlas.yaml")]
     conv2 = ["--grid.layers", "conv2", "--grid.seeds", 16]
     conv1 = ["--grid.layers", "conv1", "--grid.seeds", 32]
-    against_plain("512 channel targets on conv2", "conv2", 512, conv2, repeats, bound=8)
+    settled = ["--model.settle", 0.001]
+    against_plain("512 channel targets on conv2", "conv2", 512, conv2, repeats, bound=12)
+    against_plain("the same, settled", "conv2", 512, conv2 + settled, repeats, bound=25)
+    settled_scores(conv2 + settled)
     against_plain("512 channel targets on conv1", "conv1", 512, conv1, repeats)
-    against_plain("atlas.yaml, 610 targets", "conv3", 610, atlas, repeats)
-    scaling()
-    throughput()
+    for layer, seeds, bound in (("conv1", 32, 100), ("conv2", 16, 40), ("conv3", 8, 18)):
+        neurons = ["--grid.layers", layer, "--grid.seeds", seeds, "--grid.objectives", "[Neuron]"]
+        against_plain(f"512 neurons of {layer}", layer, 512, neurons, repeats, bound=bound)
+    against_plain("atlas.yaml, 610 targets", "conv3", 610, atlas, repeats, bound=11)
+    if not short:
+        scaling()
+        throughput()
 
 
 if __name__ == "__main__":
