@@ -12,12 +12,14 @@ from prober.common.files import find_file
 from prober.common.patches import INSIDE_OF_COMPILED
 from prober.subject.checkpoints.export_archive import ExportArchive
 from prober.subject.checkpoints.format import SAVE, Format
+from prober.subject.checkpoints.onnx_file import OnnxFile
 from prober.subject.checkpoints.safetensors_file import SafetensorsFile
 from prober.subject.checkpoints.torch_save import TorchSave
 
 FORMATS: tuple[Format, ...] = (
     SafetensorsFile(),
     ExportArchive(),
+    OnnxFile(),
     TorchSave(),  # last: it takes whatever no other recognizes, to say what is wrong with it
 )
 """The kinds of files that are known; the first that recognizes a file reads it."""
