@@ -199,7 +199,7 @@ def _objective(target: str | Objective, subject: Subject) -> Objective:
     if read is None:
         layer, _, name = target.partition(":")
         if layer == LOGITS and name:
-            return ChannelMean(LOGITS, class_number(subject.classes, name, f"'{target}'"))
+            return ChannelMean(LOGITS, class_number(subject.class_names, name, f"'{target}'"))
         raise InputError(f"'{target}' is no target: {TARGETS_ARE}.")
     layer, channel, h, w = read.group("layer", "channel", "h", "w")
     if h is None:

@@ -6,6 +6,7 @@ from prober.findings.found_facets import Found, facets_by_stem
 from prober.findings.maxima_pictures import draw_maxima
 from prober.findings.picture_folder import PictureFolder
 from prober.findings.real_evidence import real_evidence
+from prober.findings.styled_pictures import draw_styles
 from prober.findings.survey import Survey
 from prober.findings.trust import compare_paths
 from prober.findings.tuning import tuning_of
@@ -39,4 +40,5 @@ def gather(survey: Survey, unit: Unit, found: Found | None, folder: PictureFolde
         tuning=tuning_of(curves),
         data=real_evidence(real, unit, curves, score, folder) if real else None,
         trust=compare_paths(survey, unit, found, real) if found and found.groups and real else None,
+        styles=draw_styles(survey, unit, folder),
     )

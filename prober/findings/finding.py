@@ -462,6 +462,23 @@ class Trust:
 
 
 @dataclass(frozen=True)
+class StyledPicture:
+    """A unit's best picture in one style.
+
+    Attributes:
+        style: `legible`, such that people can read it, or `plain`: what excites the unit most.
+        variant: What it maximizes: `mean`, `h07_w07`.
+        score: Its score.
+        picture: File: the picture, whole.
+    """
+
+    style: str
+    variant: str
+    score: float
+    picture: str
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What a finding rests on; each part of it is one section of the unit's page.
 
@@ -475,6 +492,8 @@ class Evidence:
         tuning: Answers to flat and striped images.
         data: Answers to real images; `null` without any.
         trust: How the picture compares with real images; `null` without any.
+        styles: The unit's picture in both styles, the legible one first, see below; `[]` where
+            only plain ones were asked for.
     """
 
     score: Score
@@ -486,6 +505,7 @@ class Evidence:
     tuning: Tuning
     data: RealEvidence | None
     trust: Trust | None
+    styles: tuple[StyledPicture, ...] = ()
 
 
 @dataclass(frozen=True)

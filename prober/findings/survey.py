@@ -36,6 +36,7 @@ class Survey:
         to_pictures: The responses to them.
         dead: The units that nothing makes a difference to.
         awakened: For units that only looked dead, an image `[C, H, W]` that moves them.
+        other_style: A picture of each unit in another style than the sweep's; None without any.
     """
 
     subject: Subject
@@ -49,6 +50,7 @@ class Survey:
     to_pictures: Mapping[Site, Responses]
     dead: frozenset[Unit]
     awakened: Mapping[Unit, Tensor]
+    other_style: FinishedSweep | None = None
 
     def curves(self, unit: Unit) -> Curves:
         """Returns a unit's tuning curves."""

@@ -151,6 +151,8 @@ def _template(name: str) -> str:
 def _entry(finding: Finding, probed: Probed) -> dict[str, Any]:
     """Returns what the overview needs of a unit."""
     pictures = [picture for facet in finding.facets for picture in facet.pictures]
+    if finding.evidence.neuron is None:  # it sees the whole image, and so do people
+        pictures = [styled.picture for styled in finding.evidence.styles] + pictures
     return {
         "key": finding.key,
         "class_name": probed.class_name(finding),

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from prober.ascent.styles import Style
 from prober.common.files import write_whole
 from prober.common.pictures import sprite
 from prober.findings.behavior import Behavior, behavior
@@ -21,6 +22,7 @@ from prober.findings.maxima import maxima_of_live_units
 from prober.findings.points import Point
 from prober.findings.real_images import RealImages
 from prober.findings.starts import effort
+from prober.findings.styled_pictures import plan_other_style
 from prober.findings.survey import survey
 from prober.report.record import SettingsRecord, SubjectRecord
 from prober.sweep.engine import Engine, read_saved
@@ -89,6 +91,7 @@ def probe(
     folder: Path,
     finished: Path | None,
     images: RealImages | None,
+    both_styles: bool,
     watch: Stopwatch,
 ) -> Part:
     """Makes the pictures of a CNN's units, searches for their facets and writes its findings.
@@ -100,6 +103,7 @@ def probe(
         folder: Where the findings are written.
         finished: The folder of a finished sweep to take the pictures from, None to make them.
         images: Real images, or None.
+        both_styles: Whether each unit has a picture in the other style, too.
         watch: Told how long it takes.
 
     Raises:
@@ -121,6 +125,15 @@ def probe(
         sweep = FinishedSweep(pictures, subject)
         print(f"Showing it flat and striped images{' and real ones' if images else ''}.")
         surveyed = survey(subject, sweep, images, engine.method)
+    if both_styles:
+        with watch.timed("pictures"):
+            units = [unit for own in surveyed.units.values() for unit in own]
+            made = sweep.visualizations[0].record.get("style", "plain")
+            style: Style = "plain" if made == "legible" else "legible"
+            print(f"Making {style} pictures, too.")
+            other = replace(engine, method=replace(engine.method, style=style))
+            _check_done(_make(other, config, plan_other_style(sweep, units), folder / style))
+            surveyed = replace(surveyed, other_style=FinishedSweep(folder / style, subject))
     with watch.timed("maxima"):
         print("Looking for what excites its units most with and without color and shape.")
         maxima = maxima_of_live_units(surveyed, cores)

@@ -53,7 +53,7 @@ class SubjectRecord:
             input_shape=shape,
             layers=layers,
             notes=tuple(subject.notes),
-            classes=subject.classes,
+            classes=subject.class_names,
         )
 
 

@@ -54,6 +54,7 @@ class Report:
             InputError: Something asked for cannot be done.
             OSError: The folder cannot be written.
         """
+        both_styles = self.sweep.engine.method.style == "legible"
         self.sweep = replace(self.sweep, engine=evidence_engine(self.sweep.engine))
         self._check_processes()
         self._check_grid()
@@ -79,7 +80,7 @@ class Report:
         folder = self._folder()
         ended = INTERRUPTED
         try:
-            self._make(folder, targets, images)
+            self._make(folder, targets, images, both_styles)
             ended = DONE
         except KeyboardInterrupt:
             pass
@@ -98,15 +99,19 @@ class Report:
         return ended
 
     def _make(
-        self, folder: Path, targets: Sequence[PlannedTarget], images: RealImages | None
+        self,
+        folder: Path,
+        targets: Sequence[PlannedTarget],
+        images: RealImages | None,
+        both_styles: bool,
     ) -> None:
         watch, engine, config = Stopwatch(), self.sweep.engine, self.sweep.config
         finished = Path(self.finished) if self.finished else None
-        parts = [probe(engine, config, targets, folder, finished, images, watch)]
+        parts = [probe(engine, config, targets, folder, finished, images, both_styles, watch)]
         if self.against is not None:
             other = replace(engine, subject=self.against)
             beside = folder / "against"
-            parts.append(probe(other, config, targets, beside, None, images, watch))
+            parts.append(probe(other, config, targets, beside, None, images, both_styles, watch))
         with watch.timed("pages"):
             _write_records(parts, images, watch)
             write_summary(folder)
@@ -190,7 +195,7 @@ def _name_classes(subject: Subject, names: Sequence[str]) -> None:
     """Names the classes after those of real images, where nothing else names them."""
     logits = subject.layers.get(LOGITS)
     said = any(name != str(number) for number, name in enumerate(names))
-    if subject.classes is None and said and logits and logits.shape == (len(names),):
+    if subject.class_names is None and said and logits and logits.shape == (len(names),):
         subject.name_classes(names)
 
 

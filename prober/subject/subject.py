@@ -87,7 +87,7 @@ class Subject(ConvertsItself):
         listing: Its layers and what else was found when they were listed.
         weights: The names of the CNN's buffers that were parameters.
         notes: What a person should know of how the CNN was taken, as sentences.
-        classes: The names of the classes, None if they are not known.
+        class_names: The names of the classes, None if they are not known.
         name: The CNN's class, with the checkpoint's name if there is one.
         sha256: SHA-256 of the CNN's weights and statistics when it was loaded.
 
@@ -162,7 +162,7 @@ class Subject(ConvertsItself):
         self._hooked = {n for n, module in self._modules_by_name.items() if any(hooks_of(module))}
         self.listing = self._listed()
         self._settle_outputs(classes_from)
-        self.classes: tuple[str, ...] | None = None
+        self.class_names: tuple[str, ...] | None = None
         if classes is not None:
             self.name_classes(read_class_names(classes))
         self.notes += self._said_of_cuts()
@@ -181,12 +181,16 @@ class Subject(ConvertsItself):
                 f"classes has {len(names)} names, and {self.name} has {number} logits: give one "
                 "name for each, in their order."
             )
-        self.classes = tuple(names)
+        self.class_names = tuple(names)
 
     def class_name(self, layer: str, channel: int | None) -> str | None:
         """Returns the name of the class whose logit a unit is; None if it is none, or has none."""
         of_class = layer in (LOGITS, self.listing.gives_logits)
-        return self.classes[channel] if self.classes and of_class and channel is not None else None
+        return (
+            self.class_names[channel]
+            if self.class_names and of_class and channel is not None
+            else None
+        )
 
     @property
     def layers(self) -> dict[str, Layer]:

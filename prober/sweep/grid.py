@@ -282,10 +282,10 @@ def _numbered(given: int | list[int | str] | str, subject: Subject) -> int | lis
     if isinstance(given, int):
         return given
     if isinstance(given, str):
-        named = given in (subject.classes or ())
-        return class_number(subject.classes, given, "grid.classes") if named else given
+        named = given in (subject.class_names or ())
+        return class_number(subject.class_names, given, "grid.classes") if named else given
     return [
-        class_number(subject.classes, each, "grid.classes") if isinstance(each, str) else each
+        class_number(subject.class_names, each, "grid.classes") if isinstance(each, str) else each
         for each in given
     ]
 
