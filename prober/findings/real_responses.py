@@ -106,7 +106,9 @@ def respond_to_real(
     """Computes the responses of sites, and of the logits, to real images."""
     number = len(real.images)
     colored = subject.input_shape[0] == 3
-    flat_logits = LOGITS in subject.layers and len(subject.layers[LOGITS].shape) == 1
+    # Also those that no gradient leads back from: how the CNN names images can be said of them.
+    logits_layer = subject.listing.measured.get(LOGITS)
+    flat_logits = logits_layer is not None and len(logits_layer.shape) == 1
     if flat_logits and LOGIT_SITE not in windows:
         height, width = subject.input_shape[1:]
         windows = {**windows, LOGIT_SITE: Window(None, 0, 0, height, width)}

@@ -41,7 +41,7 @@ def responses(
         windows: The sites, and where they look.
     """
     layers = list(dict.fromkeys(layer for layer, _ in windows))
-    deepest = max(layers, key=list(subject.layers).index)
+    deepest = max(layers, key=list(subject.listing.measured).index)
     parts: dict[Site, list[Responses]] = {site: [] for site in windows}
     for batch in forward_batches(subject, deepest, len(images)):
         outputs = subject(images[batch].to(subject.mean), layers)

@@ -2,11 +2,16 @@
 
 import pytest
 import torch
+from torch import nn
 
 from prober.ascent.objectives import ChannelMean, Neuron
 from prober.findings import batches
+from prober.findings.behavior import behavior
+from prober.findings.real_images import read_real_images
+from prober.findings.real_responses import LOGIT_SITE, respond_to_real
 from prober.findings.responses import gradients, responses, responses_in_blocks, scores
 from prober.findings.windows import window_of
+from prober.subject import Subject
 from tests import plain
 
 
@@ -80,3 +85,26 @@ def test_scores_and_gradients_are_those_of_plain_pytorch():
     found = gradients(subject, objectives, images).double()
     assert torch.allclose(found, gradient, atol=1e-5)
     assert gradient.abs().max() > 0.01
+
+
+def test_logits_without_a_gradient_answer_real_images_all_the_same():
+    torch.manual_seed(0)
+    conv, head = nn.Conv2d(3, 4, 5, stride=3), nn.Linear(4, 10)
+
+    class Cut(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.head = conv, head
+
+        def forward(self, x):
+            return self.head(self.conv(x).mean((2, 3)).detach())
+
+    subject = Subject(Cut(), input_shape=(3, 28, 28))
+    assert "logits" in subject.listing.cut
+    real = read_real_images("digits", (3, 28, 28), is_reference=False)
+    found = respond_to_real(subject, real, {})
+    answers = head(conv(real.images).mean((2, 3)))
+    torch.testing.assert_close(found.plain[LOGIT_SITE].strongest, answers)
+    right = answers.argmax(1) == real.labels
+    accuracy = torch.stack([right[real.labels == i].float().mean() for i in range(10)]).mean()
+    assert behavior(found).accuracy == pytest.approx(accuracy.item(), abs=1e-6)
