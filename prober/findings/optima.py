@@ -48,8 +48,8 @@ class Optima:
         reached: `[N, 4]`, the largest scores with and without color and shape that can be reached
             from each image without leaving its facet, see `nearby_maxima`; of an image that is of
             the best one's facet, those of the best one.
-        flat_color: `[N, C]`, the color of the flat image that reached most.
-        near: What the unit prefers near them.
+        flat_color: `[N, C]`, the color of the flat image that reached most; likewise.
+        near: What the unit prefers near them; likewise.
     """
 
     images: Tensor
@@ -95,8 +95,8 @@ def measure_optima(
         maxima: Its maxima.
         channel: Its channel.
     """
-    objectives = [objective] * len(images)
-    score, neutral = scores(subject, objectives, images).double(), maxima.neutral.item()
+    score = scores(subject, [objective] * len(images), images).double()
+    neutral = maxima.neutral.item()
     best = int(score.argmax())
     # Where no valley lies between an image and the best one, it is of the same facet whatever is
     # near it, which is what costs most to find out.
@@ -104,17 +104,22 @@ def measure_optima(
     lowest = lowest_between(cut, channel, fields[[best]].expand_as(fields), fields).double()
     apart = lowest - neutral < FACET_VALLEY * (score - neutral)
     apart[best] = True
-    found, colors = maxima_nearby(cut, channel, images[apart], maxima)
+    reached, colors = maxima_nearby(cut, channel, images[apart], maxima)
+    near = preferences(subject, [objective] * len(reached), images[apart], window)
     own = apart.cumsum(0) - 1  # where what is apart is found
     of = own.where(apart, own[best])
-    reached, flat_color = found[of], colors[of]
     return Optima(
         images=images,
         score=score,
         neutral=neutral,
-        reached=reached,
-        flat_color=flat_color,
-        near=preferences(subject, objectives, images, window),
+        reached=reached[of],
+        flat_color=colors[of],
+        near=Preferences(
+            near.hue[of],
+            near.hue_agreement[of],
+            near.orientation[of],
+            near.orientation_contrast[of],
+        ),
     )
 
 
