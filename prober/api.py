@@ -25,11 +25,14 @@ from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
 from prober.common.errors import InputError, check_kind, check_kinds, named_kind
+from prober.common.inputs import Shape
 from prober.common.quiet import quiet_lightning
 from prober.result import Curve, Evolution, Visualization, Visualizations
 from prober.subject import LOGITS, Subject
 from prober.subject.class_names import class_number
+from prober.subject.given_inputs import GivenInputs
 from prober.subject.input_shape import guessed_input_shape
+from prober.subject.rejected import unlike_images
 from prober.sweep.chunks import cut, sizes_for
 from prober.sweep.optimize import ChunkResult, Settings, optimize
 from prober.sweep.planned import PlannedTarget
@@ -250,10 +253,22 @@ def _subject(
         return copy.deepcopy(model), list(model.notes)  # whose precision will change
     assumed = []
     if described["input_shape"] is None:
-        described["input_shape"], said = guessed_input_shape(model)
+        described["input_shape"], said = _guessed(model)
         assumed = [said]
     subject = Subject(model, **described, value_range=value_range)
     return subject, assumed + subject.notes
+
+
+def _guessed(model: nn.Module) -> tuple[Shape, str]:
+    """Finds the shape of input that a model was probably made for, or says why no shape helps."""
+    try:
+        return guessed_input_shape(model)
+    except InputError as told:
+        if told.__cause__ is None:
+            raise
+        missing = GivenInputs(model, None).missing
+        name = type(model).__name__
+        raise unlike_images(model, name, missing, told.__cause__) or told from told
 
 
 def _plan(

@@ -96,7 +96,7 @@ def guessed_input_shape(
         f"{type(cnn).__name__} takes no input of a usual shape; give input_shape=(channels, "
         "height, width) of images, (channels, length) of signals, (channels, depth, height, width) "
         f"of volumes, (numbers,) of vectors.{said}"
-    )
+    ) from trial.error
 
 
 def takes(cnn: nn.Module, call: Callable[[nn.Module, Tensor], Any], shape: Shape) -> bool:

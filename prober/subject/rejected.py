@@ -1,6 +1,7 @@
 """What is told of a CNN that does not take its input, by what it said."""
 
 import re
+from collections.abc import Sequence
 
 from torch import nn
 
@@ -25,8 +26,52 @@ def rejected(
         calling: How it was called.
         error: What it raised.
     """
-    said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    missing = calling.inputs.missing
+    if told := unlike_images(cnn, name, calling.inputs.missing, error):
+        return told
+    said = _said(error)
+    shapes = _that_fit(cnn, shape, calling)
+    if shapes is None and re.search(PRECISIONS, said, re.IGNORECASE):
+        return InputError(
+            f"{name} computes in a precision that its weights have not: {said}. Leave that to the "
+            "input (`.to(images.dtype)` in place of .half() or .float()), or give the CNN "
+            "with weights of that precision."
+        )
+    tried = f"{name} rejects an input of shape {[1, *shape]}: {said}."
+    if shapes is not None:
+        return InputError(
+            f"{tried} It takes {list(shapes)}: set input_shape to that, or to another of the form "
+            f"{kind_of(shapes).written}."
+        )
+    forms = listed([f"{kind.written} of {kind.name.lower()}s" for kind in reversed(Kind)], 4)
+    return InputError(
+        f"{tried} Set input_shape to what the CNN takes: {forms}. If none is it, wrap the CNN in a "
+        "module whose forward takes one such tensor."
+    )
+
+
+def _that_fit(cnn: nn.Module, shape: Shape, calling: Calling) -> Shape | None:
+    """A usual shape that the CNN takes, None if there is none or it takes the one given."""
+    try:
+        found, _ = guessed_input_shape(
+            cnn, lambda tried, images: calling.inputs.call(tried, images)
+        )
+    except InputError:
+        return None
+    return None if found == tuple(shape) else found
+
+
+def unlike_images(
+    cnn: nn.Module, name: str, missing: Sequence[str], error: BaseException
+) -> InputError | None:
+    """Says what to do with a CNN that no shape of an input would help; None if one might.
+
+    Args:
+        cnn: The CNN.
+        name: What it is called.
+        missing: The names of the inputs that it needs and nobody has given.
+        error: What it raised.
+    """
+    said = _said(error)
     if isinstance(error, TypeError) and missing:
         which = ", ".join(missing)
         return InputError(
@@ -64,32 +109,8 @@ def rejected(
             f"{name} takes bytes: {said}. Whole numbers have no gradient: let its forward pass "
             "take floating-point numbers from 0 to 255, and set value_range to [0, 255]."
         )
-    shapes = _that_fit(cnn, shape, calling)
-    if shapes is None and re.search(PRECISIONS, said, re.IGNORECASE):
-        return InputError(
-            f"{name} computes in a precision that its weights have not: {said}. Leave that to the "
-            "input (`.to(images.dtype)` in place of .half() or .float()), or give the CNN "
-            "with weights of that precision."
-        )
-    tried = f"{name} rejects an input of shape {[1, *shape]}: {said}."
-    if shapes is not None:
-        return InputError(
-            f"{tried} It takes {list(shapes)}: set input_shape to that, or to another of the form "
-            f"{kind_of(shapes).written}."
-        )
-    forms = listed([f"{kind.written} of {kind.name.lower()}s" for kind in reversed(Kind)], 4)
-    return InputError(
-        f"{tried} Set input_shape to what the CNN takes: {forms}. If none is it, wrap the CNN in a "
-        "module whose forward takes one such tensor."
-    )
+    return None
 
 
-def _that_fit(cnn: nn.Module, shape: Shape, calling: Calling) -> Shape | None:
-    """A usual shape that the CNN takes, None if there is none or it takes the one given."""
-    try:
-        found, _ = guessed_input_shape(
-            cnn, lambda tried, images: calling.inputs.call(tried, images)
-        )
-    except InputError:
-        return None
-    return None if found == tuple(shape) else found
+def _said(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

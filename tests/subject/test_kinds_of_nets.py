@@ -244,6 +244,9 @@ def test_what_no_image_can_be_given_to_is_told_with_what_to_do(make, message):
         subject_of(make())
     if "It takes" not in message:
         assert "input_shape" not in str(told.value)
+    if "It takes" not in message and "precision" not in message:
+        with pytest.raises(InputError, match=message):
+            prober.visualize(make(), "logits:0")
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
