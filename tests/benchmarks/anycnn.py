@@ -67,21 +67,27 @@ def plain_loop(cnn, shape, layer, steps, device):
     return seconds / steps
 
 
-def prober(subject, layer, number, steps, accelerator, precision="32-true", **settings):
+def prober(
+    subject,
+    layer,
+    number,
+    steps,
+    accelerator,
+    precision="32-true",
+    objective="ChannelMean",
+    channels_last=True,
+    **method,
+):
     """Seconds of a step and image of a chunk, everything included that a sweep does with it."""
-    chunk = Grid(layers=layer, channels=0, seeds=number).plan(subject, 0)
+    grid = Grid(layers=layer, channels=0, seeds=number, objectives=[objective])
+    chunk = grid.plan(subject, 0)
     trainer = {"max_steps": steps, "precision": precision, "accelerator": accelerator}
     trainer |= {"max_epochs": -1, "enable_checkpointing": False, "enable_model_summary": False}
-    settings = {"parameterization": Pixels(), "transforms": ()} | settings
+    method = Method(**{"parameterization": Pixels(), "transforms": ()} | method)
     device = torch.device("cuda" if accelerator == "gpu" else "cpu")
     subject = copy.deepcopy(subject)  # whose precision and memory layout change
     began = time.perf_counter()
-    optimize(
-        subject,
-        chunk,
-        Settings(Method(style="plain"), steps, trainer, 1, False, **settings),
-        device,
-    )
+    optimize(subject, chunk, Settings(method, steps, trainer, 1, False, channels_last), device)
     return (time.perf_counter() - began) / steps / number
 
 
@@ -127,6 +133,7 @@ def speed(name, steps, repeats, accelerator):
         ),
         **{f"a chunk of {batch}, {layer}": way(batch, layer) for layer in layers},
         f"a chunk of {batch}, logits": way(batch, "logits"),
+        **{f"a chunk of 64 neurons, {n}": way(64, n, objective="Neuron") for n in layers[:3]},
     }
     compare(name, ways, repeats)
 

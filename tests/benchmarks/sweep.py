@@ -25,6 +25,9 @@ from prober.common.files import PROJECT
 from prober.subject import Subject
 from tests.benchmarks.plain import load_cnn, plain_batch, plain_loop
 
+STYLE = ("--model.style", "plain")
+"""Pictures are made as the plain loop makes them."""
+
 PLAIN_TARGETS = 6
 """Targets of the plain loop in one measurement: their mean is the cost of one."""
 
@@ -44,7 +47,7 @@ def sweep(*options, records=None):
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, PROJECT / "main.py", "sweep", *map(str, options)],
+            [sys.executable, PROJECT / "main.py", "sweep", *STYLE, *map(str, options)],
             cwd=folder,
             env=environment,
             stdout=subprocess.DEVNULL,
@@ -190,7 +193,8 @@ def main():
     settled_scores(conv2 + settled)
     against_plain("512 channel targets on conv1", "conv1", 512, conv1, repeats)
     for layer, seeds, bound in (("conv1", 32, 100), ("conv2", 16, 40), ("conv3", 8, 18)):
-        neurons = ["--grid.layers", layer, "--grid.seeds", seeds, "--grid.objectives", "[Neuron]"]
+        neurons = ["--grid.layers", layer, "--grid.seeds", seeds, "--grid.positions", 1]
+        neurons += ["--grid.objectives", "[Neuron]"]
         against_plain(f"512 neurons of {layer}", layer, 512, neurons, repeats, bound=bound)
     against_plain("atlas.yaml, 610 targets", "conv3", 610, atlas, repeats, bound=11)
     if not short:
