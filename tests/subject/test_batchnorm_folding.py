@@ -195,3 +195,24 @@ def test_a_resnet_s_scores_are_the_same_to_1e_5():
     for layer in ("layer1.0.conv2", "layer2.0.shortcut.1", "layer3.1", "layer4.1.bn2", "logits"):
         one, two = (s(images, [layer])[layer] for s in (folded, other))
         assert (one - two).abs().max() <= 1e-5 * two.abs().max()
+
+
+class FindsNothing(nn.Module):
+    """A detector whose boxes are those above a score that none has."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.bn = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        maps = self.bn(self.conv(x))
+        scores = maps.flatten()
+        return {"maps": maps, "boxes": scores[scores > 1e6]}
+
+
+def test_a_detector_that_finds_nothing_is_folded_all_the_same():
+    folded = Subject(FindsNothing(), input_shape=(3, 8, 8))
+    assert len(folded.folding.pairs) == 1
+    found = folded(torch.rand(2, 3, 8, 8), ["logits"])["logits"]
+    assert found.shape == (2, 4, 6, 6)
