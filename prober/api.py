@@ -116,9 +116,9 @@ def visualize(
 
         >>> made = visualize(Subject(), "conv2:3", steps=20)
         >>> made
-        <Visualization of conv2_ch3: score 0.75 to 2.83 after 20 steps, seed 0, image [3, 28, 28]>
+        <Visualization of conv2_ch3: score 0.71 to 2.36 after 20 steps, seed 0, image [3, 28, 28]>
         >>> made.array.shape, float(made.scores.values[-1])
-        ((3, 28, 28), 2.83)
+        ((3, 28, 28), 2.36)
     """
     if not isinstance(model, nn.Module):
         raise InputError(f"The model is {named_kind(model)}; give an nn.Module or a Subject.")

@@ -20,7 +20,9 @@ from prober.ascent.module import ActivationMaximization
 from prober.ascent.regularizers import Penalties
 from prober.ascent.starts import GaussianNoise
 from prober.ascent.targets import Target
+from prober.common.drawing import wrapped
 from prober.subject.reference import ReferenceCNN
+from prober.sweep.sheets import LABEL, LETTERS
 from tests.command_line import ROOT, refused
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -186,7 +188,9 @@ def test_sweep_records_and_shows_all_settings(command):
     assert shows(sheet, "reg0: 0.05 huber(delta=0.2)", 15)
     assert shows(sheet, "reg1: 0.05 huber(delta=0.4) + 0.0001 l2", 15)
     assert not shows(sheet, "reg1: 0.05 huber(delta=0.3) + 0.0001 l2", 15)
-    assert shows(sheet, "conv2_ch3_softmaximum_temperature0.5", 13)
+    name = wrapped("conv2_ch3_softmaximum_temperature0.5", LETTERS, LABEL)
+    assert "".join(name).endswith("temperature0.5")
+    assert all(shows(sheet, line, LETTERS) for line in name)
     name = "conv2_conv2_ch3_softmaximum_temperature0.5_softmaximum_reg1_seed0"
     events = EventAccumulator(str(folder / "hparams" / name)).Reload()
     summary = events.summary_metadata["_hparams_/session_start_info"].plugin_data.content

@@ -211,7 +211,7 @@ def test_some_images_are_taken_of_all_classes_alike():
 
 
 def test_large_images_are_thinned_out_to_what_fits_into_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr("prober.ascent.given_images.MOST_BYTES", 3 * 4 * 3 * 64 * 64)
+    monkeypatch.setattr("prober.ascent.given_images.MOST_IMAGE_BYTES", 3 * 4 * 3 * 64 * 64)
     images = np.random.default_rng(0).random((7, 3, 64, 64), dtype=np.float32)
     np.save(tmp_path / "images.npy", images)
     data = read_real_images(str(tmp_path / "images.npy"), (3, 64, 64), is_reference=False)
