@@ -18,61 +18,59 @@ CNNS = {
     "control": "control: the same CNN, learned from digits of random colors",
 }
 UNITS = [("conv1", 3), ("conv2", 3), ("conv3", 36), ("classifier", 0), ("classifier", 7)]
-STEPS = [0, 10, 50]
-"""The steps shown small, on the way to the last one, 500."""
+STYLES = {"legible": "as people can read it", "plain": "what excites it most"}
 
-FINAL, SMALL, GAP, MARGIN = 6 * 28, 2 * 28, 16, 20
+CELL, GAP, LABEL, MARGIN = 6 * 28, 16, 110, 20
 INK, FAINT, LINE, PAPER = "#111111", "#666666", "#bbbbbb", "#ffffff"
 
 
 def main() -> None:
-    """Runs `fit` for each unit of each CNN and draws what came of it."""
-    width = 2 * MARGIN + len(UNITS) * (FINAL + GAP) - GAP
-    block = 36 + 46 + FINAL + 8 + SMALL + 18
-    sheet = Image.new("RGB", (width, 2 * MARGIN + len(CNNS) * block + GAP), PAPER)
+    """Runs `fit` for each unit of each CNN in each style and draws what came of it."""
+    width = 2 * MARGIN + LABEL + len(UNITS) * (CELL + GAP) - GAP
+    row = CELL + 28
+    block = 36 + 24 + len(STYLES) * row
+    sheet = Image.new("RGB", (width, 2 * MARGIN + len(CNNS) * (block + GAP) - GAP), PAPER)
     draw = ImageDraw.Draw(sheet)
-    for row, (cnn, title) in enumerate(CNNS.items()):
-        top = MARGIN + row * (block + GAP)
+    for number, (cnn, title) in enumerate(CNNS.items()):
+        top = MARGIN + number * (block + GAP)
         draw.text((MARGIN, top), title, INK, font(20))
         for column, (layer, channel) in enumerate(UNITS):
-            with tempfile.TemporaryDirectory() as folder:
-                run = fit(Path(folder), cnn, layer, channel)
-                draw_unit(sheet, MARGIN + column * (FINAL + GAP), top + 36, run)
+            left = MARGIN + LABEL + column * (CELL + GAP)
+            name = f"class {channel}" if layer == "classifier" else f"{layer}, channel {channel}"
+            draw.text((left, top + 36), name, INK, font(17))
+            for line, style in enumerate(STYLES):
+                with tempfile.TemporaryDirectory() as folder:
+                    run = fit(Path(folder), cnn, layer, channel, style)
+                    draw_picture(sheet, left, top + 60 + line * row, run)
+        for line, (style, said) in enumerate(STYLES.items()):
+            middle = top + 60 + line * row + CELL // 2
+            draw.text((MARGIN, middle - 20), style, INK, font(17))
+            draw.multiline_text((MARGIN, middle + 2), said.replace(" it", "\nit"), FAINT, font(13))
     sheet.save(PROJECT / "docs" / "results.png", optimize=True)
 
 
-def fit(folder: Path, cnn: str, layer: str, channel: int) -> Path:
+def fit(folder: Path, cnn: str, layer: str, channel: int, style: str) -> Path:
     """Runs the command in `folder` and returns the folder of the run."""
     command = [
         *(sys.executable, PROJECT / "main.py", "fit"),
-        f"--config={PROJECT / 'configs' / 'conv2_ch3.yaml'}",
         f"--model.subject.checkpoint=prober/subject/reference/{cnn}.pt",
+        "--model.objective=ChannelMean",
         f"--model.objective.layer={layer}",
         f"--model.objective.channel={channel}",
-        "--snapshots.every=10",
+        f"--model.style={style}",
     ]
-    print(cnn, layer, channel)
+    print(cnn, layer, channel, style)
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     return next((folder / "lightning_logs").glob("*/version_0"))
 
 
-def draw_unit(sheet: Image.Image, left: int, top: int, run: Path) -> None:
-    """Draws one unit: its name and scores, the last image, and how it came about."""
-    draw = ImageDraw.Draw(sheet)
+def draw_picture(sheet: Image.Image, left: int, top: int, run: Path) -> None:
+    """Draws the last image of a run with its scores."""
     record = json.loads((run / "record.json").read_text(encoding="utf-8"))
-    layer, channel = record["layer"], record["channel"]
-    name = f"class {channel}" if layer == "classifier" else f"{layer}, channel {channel}"
-    draw.text((left, top), name, INK, font(17))
-    score = f"score {record['score_start']:.2f} to {record['score_end']:.2f}"
-    draw.text((left, top + 22), score, FAINT, font(14))
     pixels = (np.load(run / "final.npy") * 255).round().astype(np.uint8).transpose(1, 2, 0)
-    place(sheet, left, top + 46, Image.fromarray(pixels), FINAL)
-    for i, step in enumerate(STEPS):
-        snapshot = Image.open(run / "evolution" / f"step_{step:04d}.png")
-        x, y = left + i * SMALL, top + 46 + FINAL + 8
-        place(sheet, x, y, snapshot.resize((28, 28), Image.Resampling.NEAREST), SMALL)
-        label = f"step {step}" if i == 0 else str(step)
-        draw.text((x + SMALL / 2, y + SMALL + 3), label, FAINT, font(12), anchor="ma")
+    place(sheet, left, top, Image.fromarray(pixels), CELL)
+    score = f"score {record['score_start']:.2f} to {record['score_end']:.2f}"
+    ImageDraw.Draw(sheet).text((left, top + CELL + 4), score, FAINT, font(14))
 
 
 def place(sheet: Image.Image, left: int, top: int, image: Image.Image, size: int) -> None:

@@ -41,6 +41,7 @@ def target_records(
                 **module.methods[i].record(),
                 "steps": settled_at if settled_at >= 0 else trainer.global_step,
                 "dead": status["status"] == "finished" and not excited,
+                "penalties_won": excited and _penalties_won(module.start, end, i),
                 **{
                     f"{name}_{when}": finite(getattr(measures, name)[i].item())
                     for name in ("score", "loss")
@@ -60,6 +61,17 @@ def target_records(
             }
         )
     return records
+
+
+def _penalties_won(start: Measures, end: Measures, i: int) -> bool:
+    """Whether more of what the loss has lost is the penalties' than the score's.
+
+    The picture is then what the penalties want: of a unit whose score hardly moves, such as a
+    probability that is 0 or 1 already.
+    """
+    gain = (end.score[i] - start.score[i]).item()
+    lost = (start.loss[i] - end.loss[i]).item()
+    return lost - gain > max(gain, 0.0)
 
 
 def _class_name(module: ActivationMaximization, i: int) -> dict[str, str]:

@@ -263,6 +263,7 @@ def test_record_of_a_run(conv2_ch3):
         "optimizer": {"name": "Adam", "lr": 0.05},
         "steps": 60,
         "dead": False,
+        "penalties_won": False,
         "score_start": pytest.approx(scores[0], rel=1e-9),
         "score_end": pytest.approx(scores[1], rel=1e-5),
         "loss_start": pytest.approx(losses[0], rel=1e-9),

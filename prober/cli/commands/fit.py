@@ -200,6 +200,11 @@ def _say_result(trainer: Trainer, name: str, record: dict[str, Any] | None) -> N
     )
     if record["dead"]:
         print(f"Nothing excites {name} from this start: its score did not move.")
+    if record["penalties_won"]:
+        print(
+            f"The picture is what the penalties want: they fell by more than the score of {name} "
+            "rose. Add --model.regularizers '[]' to see what it wants without them."
+        )
     if folder := run_folder(trainer):
         print(f"Run: {folder}")
         print(f"Evolution: {tensorboard_command(Path(folder).parents[1])}")
