@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,8 @@ def main() -> None:
         for line, (style, said) in enumerate(STYLES.items()):
             middle = top + 60 + line * row + CELL // 2
             draw.text((MARGIN, middle - 20), style, INK, font(17))
-            draw.multiline_text((MARGIN, middle + 2), said.replace(" it", "\nit"), FAINT, font(13))
+            folded = "\n".join(textwrap.wrap(said, 13))
+            draw.multiline_text((MARGIN, middle + 2), folded, FAINT, font(13))
     sheet.save(PROJECT / "docs" / "results.png", optimize=True)
 
 
