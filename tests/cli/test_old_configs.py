@@ -132,6 +132,7 @@ def test_report_runs_and_is_resumed_with_its_config(prober, tmp_path, file):
         *("--grid.layers", "conv1", "--grid.channels", "0", "--grid.classes", "null"),
         *("--grid.objectives", "[ChannelMean]", "--grid.seeds", 2, "--trainer.max_steps", 2),
         *("--against", "null", "--data", "none", "--trainer.devices", 1),
+        *("--trainer.enable_progress_bar", "false"),
     ]
     ended = prober("report", "--config", file, *less)
     assert (ended.code, ended.err) == (0, "")
