@@ -25,7 +25,7 @@ from prober.common.drawing import (
 from prober.common.drawn_inputs import drawn_one, slices
 from prober.common.errors import InputError
 from prober.common.files import expanded, npy, safe_name, write_whole
-from prober.common.inputs import Kind, kind_of
+from prober.common.inputs import InputKind, input_kind
 from prober.common.pictures import enlarge, gif, png, shrunk
 
 CELL = 168
@@ -142,7 +142,7 @@ class Visualization:
         write_whole(folder / "final.npy", npy(self.array))
         write_whole(folder / "final.png", png(enlarge(self._pixels)))
         write_whole(folder / "record.json", record)
-        if kind_of(self.array.shape) is Kind.VOLUME:
+        if input_kind(self.array.shape) is InputKind.VOLUME:
             through = [enlarge(each) for each in slices(torch.from_numpy(self.array))]
             write_whole(folder / "slices.gif", gif(through))
         frames = [enlarge(frame) for frame in self.evolution.frames]

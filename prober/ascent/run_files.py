@@ -15,7 +15,7 @@ from prober.ascent.target_records import target_records
 from prober.ascent.tensorboard import hyperparameters, tensorboard
 from prober.common.drawn_inputs import drawn_one, slices
 from prober.common.files import npy, write_whole
-from prober.common.inputs import Kind, kind_of
+from prober.common.inputs import InputKind, input_kind
 from prober.common.pictures import enlarge, gif, png
 
 
@@ -91,7 +91,7 @@ class RunRecord(Callback):
             image = module.pictures().detach()[0].float().cpu()
             write_whole(folder / "final.npy", npy(image.numpy()))
             write_whole(folder / "final.png", png(enlarge(drawn_one(image))))
-            if kind_of(tuple(image.shape)) is Kind.VOLUME:
+            if input_kind(tuple(image.shape)) is InputKind.VOLUME:
                 write_whole(folder / "slices.gif", gif([enlarge(each) for each in slices(image)]))
             write_whole(folder / "record.json", json.dumps(self.record, indent=2) + "\n")
         if writer := tensorboard(trainer):

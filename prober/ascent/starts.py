@@ -16,7 +16,7 @@ from prober.ascent.given_images import read_picture
 from prober.ascent.records import Recorded
 from prober.common.errors import InputError, check_not_negative
 from prober.common.files import find_file, read_npy
-from prober.common.inputs import Kind, Shape, kind_of
+from prober.common.inputs import InputKind, Shape, input_kind
 
 
 class InitialImage(Recorded):
@@ -171,7 +171,7 @@ class GivenImage(InitialImage):
         path = find_file(self.path, "Picture")
         if path.suffix == ".npy":
             return _fitted(_read_array(str(path)), shape, self.path)
-        if kind_of(shape) is not Kind.IMAGE:
+        if input_kind(shape) is not InputKind.IMAGE:
             raise InputError(
                 f"'{self.path}' is a picture, and the subject takes {list(shape)}: give an array "
                 "of that shape (.npy)."
@@ -264,7 +264,7 @@ def _read_array(path: str) -> Tensor:
 
 def _fitted(image: Tensor, shape: Shape, path: str) -> Tensor:
     """Brings an array to a subject's shape, as `read_picture` does with a picture."""
-    if kind_of(shape) is not Kind.IMAGE:
+    if input_kind(shape) is not InputKind.IMAGE:
         if image.shape != tuple(shape):
             raise InputError(f"'{path}' is {list(image.shape)}; the subject takes {list(shape)}.")
         return image

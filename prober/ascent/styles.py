@@ -13,7 +13,7 @@ from prober.ascent.parameterizations import Fourier, Parameterization, Pixels
 from prober.ascent.regularizers import DEFAULT_REGULARIZERS, Regularizer
 from prober.ascent.starts import GaussianNoise, InitialImage, PinkNoise
 from prober.ascent.transforms import Jitter, Rotation, Scale, Transform, robust
-from prober.common.inputs import Kind, Shape, kind_of
+from prober.common.inputs import InputKind, Shape, input_kind
 from prober.subject import Subject
 from prober.subject.receptive_fields import receptive_field
 
@@ -70,7 +70,7 @@ def look(style: str, shape: Shape) -> Look:
     """
     if style == "plain":
         return Look(Pixels(), GaussianNoise(), DEFAULT_REGULARIZERS, PLAIN_RATE)
-    if kind_of(shape) is Kind.VECTOR:  # whose numbers have no order, and so no spectrum
+    if input_kind(shape) is InputKind.VECTOR:  # whose numbers have no order, and so no spectrum
         return Look(Pixels(), GaussianNoise(), (), PLAIN_RATE)
     side = min(shape[1:][-2:])
     small = side < SMALL
@@ -114,6 +114,6 @@ def transforms_of(style: str, objective: Objective, subject: Subject) -> tuple[T
     share = seen / side
     factor = round(0.1 * share, 3)
     degrees = round((5 if side < SMALL else 10) * share, 2)
-    turned = () if kind_of(subject.input_shape) is Kind.SIGNAL else (Rotation(degrees),)
+    turned = () if input_kind(subject.input_shape) is InputKind.SIGNAL else (Rotation(degrees),)
     scaled = Scale(round(1 - factor, 3), round(1 + factor, 3))
     return Jitter(round(seen / 14)), scaled, *turned

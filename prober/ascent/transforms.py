@@ -25,7 +25,7 @@ from typing_extensions import override
 from prober.ascent.records import Recorded
 from prober.ascent.starts import gaussian_blur
 from prober.common.errors import InputError, check_not_negative
-from prober.common.inputs import Kind, Shape, kind_of, plane_of
+from prober.common.inputs import InputKind, Shape, input_kind, plane_of
 
 PLANNED = 64
 """Steps whose random numbers are drawn at once."""
@@ -87,7 +87,7 @@ class Affine(Transform):
 
     @override
     def check(self, shape: Shape) -> None:
-        if kind_of(shape) is Kind.VECTOR:
+        if input_kind(shape) is InputKind.VECTOR:
             raise InputError(
                 f"{type(self).__name__} moves pixels, and the subject takes vectors of {shape[0]} "
                 "numbers, which have no places: leave it out."
@@ -187,7 +187,7 @@ class Rotation(Affine):
     @override
     def check(self, shape: Shape) -> None:
         super().check(shape)
-        if kind_of(shape) is Kind.SIGNAL:
+        if input_kind(shape) is InputKind.SIGNAL:
             raise InputError(
                 "Rotation turns pictures, and a signal has no plane to be turned in: leave it out."
             )
@@ -306,7 +306,7 @@ def robust(shape: Shape) -> tuple[Transform, ...]:
     """
     side = _narrowest(shape)
     border, first, second = (round(pixels * side / 224) for pixels in (12, 8, 4))
-    turned = () if kind_of(shape) is Kind.SIGNAL else (Rotation(10.0),)
+    turned = () if input_kind(shape) is InputKind.SIGNAL else (Rotation(10.0),)
     return Padding(border), Jitter(first), Scale(0.9, 1.1), *turned, Jitter(second)
 
 
@@ -505,7 +505,7 @@ def _generator(seed: int) -> torch.Generator:
 def _narrowest(shape: Shape) -> int:
     """The smaller side of the plane, of a signal its length."""
     _, height, width = plane_of(shape)
-    return width if kind_of(shape) is Kind.SIGNAL else min(height, width)
+    return width if input_kind(shape) is InputKind.SIGNAL else min(height, width)
 
 
 def _sides(shape: Shape) -> str:

@@ -5,7 +5,7 @@ import textwrap
 from typing import Any
 
 from prober.common.errors import listed
-from prober.common.inputs import kind_of
+from prober.common.inputs import input_kind
 from prober.subject import LOGITS, Layer, Subject
 from prober.subject.channel_layout import Layout
 from prober.subject.receptive_fields import receptive_fields
@@ -111,7 +111,7 @@ def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
     notes = ["output: N images. parameters: with those of a module's parts."]
     if LOGITS in subject.layers and not subject.listing.outputs:
         notes[0] += f" {LOGITS}: what the whole CNN puts out."
-    kind = kind_of(subject.input_shape)
+    kind = input_kind(subject.input_shape)
     sides = " x ".join(kind.axes) or "how many"
     notes.append(
         f"receptive field: {sides} of what a neuron sees, in {kind.parts}; whole: the whole "

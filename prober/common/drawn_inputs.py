@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from prober.common.drawing import CURVE, FAINT, INK, PAPER, font
-from prober.common.inputs import Kind
+from prober.common.inputs import InputKind
 from prober.common.pictures import to_bytes
 
 HEIGHT, WIDTH = 168, 336
@@ -43,16 +43,16 @@ def drawn(inputs: Tensor) -> np.ndarray:
     Returns:
         uint8 `[N, H, W, 3]`. An image and a slice have one pixel for each of their own.
     """
-    kind = Kind(inputs.dim() - 2)
-    if kind is Kind.VOLUME:
+    kind = InputKind(inputs.dim() - 2)
+    if kind is InputKind.VOLUME:
         return np.stack([_orthogonal(each) for each in inputs])
-    if kind is Kind.IMAGE:
+    if kind is InputKind.IMAGE:
         height, width = inputs.shape[2:]
         if min(height, width) > 1 or max(height, width) <= THIN:
             return _panels(inputs)
         inputs = inputs.flatten(2)
     values = inputs.detach().cpu().float().clamp(0, 1).numpy()
-    if kind is Kind.VECTOR:
+    if kind is InputKind.VECTOR:
         if values.shape[1] <= BARS:
             return np.stack([_bars(each) for each in values])
         values = values[:, None]

@@ -10,7 +10,7 @@ ImageShape = tuple[int, int, int]
 """Channels, height and width of one image."""
 
 
-class Kind(Enum):
+class InputKind(Enum):
     """What an input is, by how many sides it has beside its channels."""
 
     VECTOR = 0
@@ -38,16 +38,16 @@ _PARTS = ("numbers", "samples", "pixels", "voxels")
 _AXES = ((), ("length",), ("height", "width"), ("depth", "height", "width"))
 
 
-def kind_of(shape: Shape) -> Kind:
+def input_kind(shape: Shape) -> InputKind:
     """Tells what an input of a shape is.
 
-    >>> kind_of((3, 28, 28)), kind_of((12, 1000))
-    (<Kind.IMAGE: 2>, <Kind.SIGNAL: 1>)
+    >>> input_kind((3, 28, 28)), input_kind((12, 1000))
+    (<InputKind.IMAGE: 2>, <InputKind.SIGNAL: 1>)
 
     Raises:
         ValueError: It has more than three sides, or no channels.
     """
-    return Kind(len(shape) - 1)
+    return InputKind(len(shape) - 1)
 
 
 def plane_of(shape: Shape) -> tuple[int, int, int]:
@@ -56,7 +56,7 @@ def plane_of(shape: Shape) -> tuple[int, int, int]:
     A signal is one row, a volume has its slices as channels, a vector is one pixel.
     """
     channels, *sides = shape
-    if len(sides) == Kind.VOLUME.value:
+    if len(sides) == InputKind.VOLUME.value:
         channels *= sides.pop(0)
     height, width = [1, 1, *sides][-2:]
     return channels, height, width

@@ -11,7 +11,7 @@ from lightning.pytorch import LightningDataModule
 from prober.ascent.method import Method, is_large
 from prober.common.errors import InputError
 from prober.common.files import claim_version, safe_name, write_whole
-from prober.common.inputs import Kind, kind_of, plane_of
+from prober.common.inputs import InputKind, input_kind, plane_of
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.points import effects, thumbs
 from prober.findings.real_images import RealImages, read_real_images
@@ -152,10 +152,10 @@ class Report:
     def _check_input(self) -> None:
         """Refuses what has neither color nor shape."""
         shape = self.sweep.engine.subject.input_shape
-        if kind_of(shape) is not Kind.IMAGE:
+        if input_kind(shape) is not InputKind.IMAGE:
             raise InputError(
                 f"A report says what color and shape have to do with a unit, and the subject takes "
-                f"{kind_of(shape).name.lower()}s, {list(shape)}, which have neither: use sweep, "
+                f"{input_kind(shape).name.lower()}s, {list(shape)}, which have neither: use sweep, "
                 "which shows what they want."
             )
 

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from prober.common.inputs import Kind, kind_of
+from prober.common.inputs import InputKind, input_kind
 from prober.subject.passes import exact_float32, without_padding
 from prober.subject.receptive_fields import pixels_seen
 from prober.subject.subject import Subject
@@ -102,7 +102,10 @@ def crop_of(subject: Subject, layer: str, neuron: Neuron, channels: Sequence[int
         >>> crop_of(subject, "conv2", (0, 7), [3])
         Crop(rows=(0, 5), columns=(10, 19), neuron=(0, 2), padded=True)
     """
-    if len(subject.layers[layer].shape) != 3 or kind_of(subject.input_shape) is not Kind.IMAGE:
+    if (
+        len(subject.layers[layer].shape) != 3
+        or input_kind(subject.input_shape) is not InputKind.IMAGE
+    ):
         return None
     exact = subject.mean.dtype == torch.float64
     key = layer, neuron, subject.mean.dtype, tuple(channels) if exact else ()

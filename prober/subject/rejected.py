@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from prober.common.errors import InputError, listed
-from prober.common.inputs import Kind, Shape, kind_of
+from prober.common.inputs import InputKind, Shape, input_kind
 from prober.subject.calling import Calling
 from prober.subject.input_shape import guessed_input_shape
 
@@ -40,9 +40,9 @@ def rejected(
     if shapes is not None:
         return InputError(
             f"{tried} It takes {list(shapes)}: set input_shape to that, or to another of the form "
-            f"{kind_of(shapes).written}."
+            f"{input_kind(shapes).written}."
         )
-    forms = listed([f"{kind.written} of {kind.name.lower()}s" for kind in reversed(Kind)], 4)
+    forms = listed([f"{kind.written} of {kind.name.lower()}s" for kind in reversed(InputKind)], 4)
     return InputError(
         f"{tried} Set input_shape to what the CNN takes: {forms}. If none is it, wrap the CNN in a "
         "module whose forward takes one such tensor."

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from prober.common.errors import InputError, listed, suggestion
-from prober.common.inputs import Kind, Shape
+from prober.common.inputs import InputKind, Shape
 from prober.common.patches import Conversion, ConvertsItself, hooks_of
 from prober.subject.batchnorm_folding import Folding
 from prober.subject.calling import Calling
@@ -201,7 +201,7 @@ class Subject(ConvertsItself):
         """Checks the shape of an input, or finds one that the CNN takes and says so."""
         if given is not None:
             if not 1 <= len(given) <= 4 or min(given) < 1:
-                forms = listed([f"{kind.written} of {kind.name.lower()}s" for kind in Kind], 4)
+                forms = listed([f"{kind.written} of {kind.name.lower()}s" for kind in InputKind], 4)
                 raise InputError(
                     f"input_shape {list(given)} is none of {forms}, each number 1 or more."
                 )

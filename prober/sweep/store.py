@@ -18,7 +18,7 @@ import numpy as np
 
 from prober.common.drawn_inputs import drawn_one, slices
 from prober.common.files import npy, write_whole
-from prober.common.inputs import Kind, kind_of
+from prober.common.inputs import InputKind, input_kind
 from prober.common.pictures import enlarge, gif, png
 from prober.sweep.optimize import ChunkResult
 from prober.sweep.planned import PlannedTarget
@@ -73,7 +73,7 @@ class Store:
             picture, array = self.target_files(planned)
             write_whole(array, npy(image.numpy()))
             write_whole(picture, png(enlarge(drawn_one(image))))
-            if kind_of(tuple(image.shape)) is Kind.VOLUME:
+            if input_kind(tuple(image.shape)) is InputKind.VOLUME:
                 through = [enlarge(each) for each in slices(image)]
                 write_whole(picture.with_suffix(".gif"), gif(through))
         file = BytesIO()

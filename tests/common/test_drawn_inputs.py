@@ -3,22 +3,22 @@ import pytest
 import torch
 
 from prober.common.drawn_inputs import HEIGHT, WIDTH, drawn, drawn_one, slices
-from prober.common.inputs import Kind, kind_of, plane_of
+from prober.common.inputs import InputKind, input_kind, plane_of
 from prober.common.pictures import enlarge, to_bytes
 
 
 def test_kinds_are_told_by_the_number_of_sides():
     shapes = {
-        (5,): Kind.VECTOR,
-        (2, 9): Kind.SIGNAL,
-        (1, 1, 9): Kind.IMAGE,
-        (1, 2, 3, 4): Kind.VOLUME,
+        (5,): InputKind.VECTOR,
+        (2, 9): InputKind.SIGNAL,
+        (1, 1, 9): InputKind.IMAGE,
+        (1, 2, 3, 4): InputKind.VOLUME,
     }
-    assert {shape: kind_of(shape) for shape in shapes} == shapes
+    assert {shape: input_kind(shape) for shape in shapes} == shapes
     assert [plane_of(shape) for shape in shapes] == [(5, 1, 1), (2, 1, 9), (1, 1, 9), (2, 3, 4)]
-    assert Kind.IMAGE.written == "[channels, height, width]"
+    assert InputKind.IMAGE.written == "[channels, height, width]"
     with pytest.raises(ValueError):
-        kind_of((1, 2, 3, 4, 5))
+        input_kind((1, 2, 3, 4, 5))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
