@@ -7,6 +7,7 @@ from prober.ascent.method import LARGE
 from prober.ascent.regularizers import DEFAULT_REGULARIZERS
 from prober.ascent.styles import PLAIN_RATE
 from prober.ascent.transforms import robust
+from prober.cli.resolved import written
 
 
 def with_style(config: Any) -> Any:
@@ -43,10 +44,8 @@ def with_style(config: Any) -> Any:
     if isinstance(shape, list) and len(shape) == 3 and min(shape[1:]) >= LARGE:
         model["parameterization"] = model.get("parameterization") or "prober.Fourier"
         if model.get("transforms") is None:
-            model["transforms"] = [
-                {"class_path": f"prober.{each.name}", "init_args": asdict(each)}
-                for each in robust((shape[0], shape[1], shape[2]))
-            ]
+            moved = robust((shape[0], shape[1], shape[2]))
+            model["transforms"] = [written(each).as_dict() for each in moved]
     return config | {"model": model}
 
 

@@ -29,12 +29,12 @@ def resolved(config: Namespace) -> Namespace:
     if not plain and (not shape or len(shape) > 4 or min(shape) < 1):
         return config
     style = look(model.style, tuple(shape or ()))
-    said: dict[str, Any] = {"model.regularizers": [_written(each) for each in style.regularizers]}
+    said: dict[str, Any] = {"model.regularizers": [written(each) for each in style.regularizers]}
     said["grid.regularizers"] = [said["model.regularizers"]]
     said["model.transforms"] = [] if plain else None
     if model.parameterization is None:
-        said["model.parameterization"] = _written(style.parameterization)
-        said["model.initial_image"] = _written(style.initial_image)
+        said["model.parameterization"] = written(style.parameterization)
+        said["model.initial_image"] = written(style.initial_image)
     if plain or model.parameterization is None:
         said["model.lr"] = style.lr
     config = config.clone()
@@ -51,8 +51,8 @@ def _shape(subject: Namespace) -> Sequence[int] | None:
     return subject.input_shape or (SHIPPED if reference else None)
 
 
-def _written(thing: Recorded) -> Namespace:
-    """Something with settings as a config writes it."""
+def written(thing: Recorded) -> Namespace:
+    """Returns something with settings as a config writes it."""
     return Namespace(
         class_path=f"prober.{type(thing).__name__}", init_args=Namespace(asdict(thing))
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
+from prober.common.evenly import evenly
 from prober.common.pictures import shrunk, sprite
 from prober.findings.finding import Picture, Pictures, Score
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
@@ -61,7 +62,7 @@ def draw_evolutions(
     evolutions = [sweep.evolution(shown) for shown in visualizations]
     # What has settled has made fewer steps than others, and stays as it was then.
     steps = np.unique(np.concatenate([own for _, own in evolutions]))
-    kept = [int(steps[i]) for i in _evenly(len(steps), SNAPSHOTS)]
+    kept = [int(steps[i]) for i in evenly(len(steps), SNAPSHOTS)]
     rows, items = [], []
     for shown, (evolution, own) in zip(visualizations, evolutions, strict=True):
         rows.append(shrunk(evolution[[latest(own, step) for step in kept]], CELL_SIDE))
@@ -87,10 +88,3 @@ def draw_evolutions(
         steps=tuple(kept),
         items=tuple(items),
     )
-
-
-def _evenly(number: int, most: int) -> list[int]:
-    """Picks of a number of things at most so many, the first and the last among them."""
-    if number <= most:
-        return list(range(number))
-    return [round(i * (number - 1) / (most - 1)) for i in range(most)]

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from prober.ascent.objectives import Objective
 from prober.ascent.scores import Scores
 from prober.common.errors import listed
+from prober.common.evenly import evenly
 from prober.findings.batches import gradient_batches
 from prober.findings.finding import PathLikeness, Trust
 from prober.findings.found_facets import Found
@@ -55,12 +56,8 @@ def layers_before(subject: Subject, layer: str) -> list[str]:
         and not (layer == LOGITS and name == subject.listing.gives_logits)
     ]
     several = [name for name in before if subject.layers[name].shape[0] > 1]
-    if len(several) > COMPARED_LAYERS:
-        several = [
-            several[round(i * (len(several) - 1) / (COMPARED_LAYERS - 1))]
-            for i in range(COMPARED_LAYERS)
-        ]
-    return [name for name in before if name in several or subject.layers[name].shape[0] == 1]
+    compared = [several[i] for i in evenly(len(several), COMPARED_LAYERS)]
+    return [name for name in before if name in compared or subject.layers[name].shape[0] == 1]
 
 
 def paths(

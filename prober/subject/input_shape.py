@@ -13,7 +13,7 @@ from prober.subject.frozen_copy import copied
 from prober.subject.nested_outputs import tensors
 from prober.subject.passes import watched
 
-SMALL, LARGE = 32, 224
+SMALL_SIDE, LARGE_SIDE = 32, 224
 """Sides in pixels of most images that CNNs were trained on: CIFAR's and ImageNet's."""
 
 OTHERS = (28, 84, 64, 96, 128, 256, 299, 384, 512, 227, 16, 48, 112, 160, 192, 320, 331, 448, 640)
@@ -80,16 +80,16 @@ def guessed_input_shape(
         known = {number: f"layer '{name}' takes {number} channel{'s' * (number > 1)}"}
         reasons = known | {c: reason for c, reason in reasons.items() if c not in known}
     for channels, reason in reasons.items():
-        small, large = (trial.run((channels, side, side)) for side in (SMALL, LARGE))
+        small, large = (trial.run((channels, side, side)) for side in (SMALL_SIDE, LARGE_SIDE))
         if small is not None and large is not None:
             left = _smallest(small, large)
-            side = LARGE if SHRINKS * left <= LARGE else SMALL
-            reason += f", any size fits, and in the smallest map {LARGE} pixels become {left}"
+            side = LARGE_SIDE if SHRINKS * left <= LARGE_SIDE else SMALL_SIDE
+            reason += f", any size fits, and in the smallest map {LARGE_SIDE} pixels become {left}"
             return _found((channels, side, side), reason)
         if large is not None:
-            return _found((channels, LARGE, LARGE), f"{reason}, this usual size fits")
-        for side in (SMALL, *OTHERS):
-            if (small if side == SMALL else trial.run((channels, side, side))) is not None:
+            return _found((channels, LARGE_SIDE, LARGE_SIDE), f"{reason}, this usual size fits")
+        for side in (SMALL_SIDE, *OTHERS):
+            if (small if side == SMALL_SIDE else trial.run((channels, side, side))) is not None:
                 return _found((channels, side, side), f"{reason}, this usual size fits")
     said = f" Of {list(trial.first)} it said: {trial.error}" if trial.first else ""
     raise InputError(
@@ -163,7 +163,7 @@ def _smallest(small: dict[str, tuple[int, ...]], large: dict[str, tuple[int, ...
     After adaptive pooling a map has its own size, whatever the image's; that says nothing.
     """
     sides = [min(size) for name, size in large.items() if size != small.get(name)]
-    return min(sides, default=LARGE)
+    return min(sides, default=LARGE_SIDE)
 
 
 def _found(shape: Shape, reason: str) -> tuple[Shape, str]:

@@ -52,9 +52,7 @@ def rejected(
 def _that_fit(cnn: nn.Module, shape: Shape, calling: Calling) -> Shape | None:
     """A usual shape that the CNN takes, None if there is none or it takes the one given."""
     try:
-        found, _ = guessed_input_shape(
-            cnn, lambda tried, images: calling.inputs.call(tried, images)
-        )
+        found, _ = guessed_input_shape(cnn, calling.inputs.call)
     except InputError:
         return None
     return None if found == tuple(shape) else found
