@@ -2,7 +2,6 @@
 
 import copy
 import json
-import operator
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +23,7 @@ from prober.ascent.progress import ProgressBar
 from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
-from prober.common.errors import InputError, check_kind, check_kinds, named_kind
+from prober.common.errors import InputError, check_kind, check_kinds, named_kind, whole_number
 from prober.common.inputs import Shape
 from prober.common.quiet import quiet_lightning
 from prober.result import Curve, Evolution, Visualization, Visualizations
@@ -133,7 +132,7 @@ def visualize(
     if regularizers is not None:
         check_kinds("regularizers", regularizers, Regularizer, "[L2(1e-3)]")
         regularizers = tuple(regularizers)
-    number = _whole(steps)
+    number = whole_number(steps)
     if number is None or number < 1:
         raise InputError(f"steps is {steps}; choose a whole number, 1 or more.")
     if precision not in (None, *PRECISIONS):
@@ -212,27 +211,17 @@ def _objective(target: str | Objective, subject: Subject) -> Objective:
 
 def _seeds(given: int | Sequence[int]) -> list[int]:
     """Returns the seeds that were given, or so many from 0 on."""
-    number = _whole(given)
+    number = whole_number(given)
     listed = _as_list("seeds", given) if number is None else list(range(number))
     seeds = []
     for each in listed:
-        seed = _whole(each)
+        seed = whole_number(each)
         if seed is None or not 0 <= seed < 2**63:
             raise InputError(f"The seed is {each}; choose 0 to 2^63 - 1.")
         seeds.append(seed)
     if not seeds or len(set(seeds)) < len(seeds):
         raise InputError("seeds names none, or one twice; give how many, or a list: seeds=[3, 4].")
     return seeds
-
-
-def _whole(given: Any) -> int | None:
-    """Returns a whole number of any kind, NumPy's, say, as an int; None for anything else."""
-    if getattr(given, "ndim", 0):  # an array of one number is a list of one, not the number
-        return None
-    try:
-        return operator.index(given)
-    except TypeError:
-        return None
 
 
 def _device(model: nn.Module) -> torch.device:

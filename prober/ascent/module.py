@@ -354,7 +354,7 @@ def _start(target: Target) -> InitialImage:
     return target.initial_image
 
 
-def visualization(
+def single_target(
     subject: Subject,
     objective: Objective,
     initial_image: InitialImage | None = None,

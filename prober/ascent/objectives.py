@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import operator
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, fields, replace
@@ -13,7 +12,12 @@ from torch import Tensor
 from typing_extensions import override
 
 from prober.ascent.records import as_setting, class_named, made, settings
-from prober.common.errors import InputError, check_not_negative, check_range
+from prober.common.errors import (
+    InputError,
+    check_not_negative,
+    check_range,
+    settle_whole_numbers,
+)
 from prober.subject import LOGITS, Subject
 
 LONGEST_NAME = 100
@@ -127,7 +131,9 @@ class Weighted:
 
 
 class Simple(Objective):
-    """An objective that is no sum of others; `Scores` computes those of many images together.
+    """An objective that is no sum of others.
+
+    `BatchedObjectives` computes those of many images together.
 
     A subclass is a frozen dataclass with a `layer` and whatever other settings it has.
 
@@ -195,7 +201,7 @@ class OfChannel(Simple):
 
     def __post_init__(self) -> None:
         """Makes NumPy's whole numbers Python's, which JSON knows."""
-        _make_ints(self, "channel")
+        settle_whole_numbers(self, "channel")
 
     @property
     @override
@@ -272,7 +278,9 @@ class Neuron(OfChannel):
     def __post_init__(self) -> None:
         """Makes NumPy's whole numbers Python's, which JSON knows."""
         super().__post_init__()
-        _make_ints(self, *(name for name in ("h", "w", "d") if getattr(self, name) is not None))
+        settle_whole_numbers(
+            self, *(name for name in ("h", "w", "d") if getattr(self, name) is not None)
+        )
 
     @property
     def position(self) -> tuple[int | None, ...]:
@@ -344,7 +352,7 @@ class TopKMean(OfChannel):
     def __post_init__(self) -> None:
         """Makes NumPy's whole numbers Python's, which JSON knows."""
         super().__post_init__()
-        _make_ints(self, "k")
+        settle_whole_numbers(self, "k")
 
     @property
     @override
@@ -400,7 +408,7 @@ class ClassConditional(OverAnother):
 
     def __post_init__(self) -> None:
         """Makes NumPy's whole numbers Python's, which JSON knows."""
-        _make_ints(self, "target_class")
+        settle_whole_numbers(self, "target_class")
 
     @property
     @override
@@ -568,21 +576,6 @@ class WeightedSum(Objective):
         return {
             "summands": tuple(Weighted(Objective.from_record(s), s["weight"]) for s in summands)
         }
-
-
-def _make_ints(objective: Objective, *names: str) -> None:
-    """Makes ints of what NumPy, say, has whole numbers of its own for; records are JSON.
-
-    Raises:
-        InputError: One of them is no whole number.
-    """
-    for name in names:
-        given = getattr(objective, name)
-        try:
-            object.__setattr__(objective, name, operator.index(given))
-        except TypeError as error:
-            kind = type(objective).__name__
-            raise InputError(f"{name} of {kind} is {given}; it must be a whole number.") from error
 
 
 def _weighted(objective: Objective) -> Sequence[Weighted]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from prober.ascent.batched_objectives import BatchedObjectives
 from prober.ascent.objectives import Neuron, Objective, Weighted, WeightedSum
-from prober.ascent.scores import Scores
 from prober.subject import Subject
 from prober.subject.crops import Crop, crop_of
 
@@ -24,7 +24,7 @@ class _Part:
     """
 
     pieces: list[tuple[Crop | None, Tensor]]
-    scores: Scores
+    scores: BatchedObjectives
 
     def __call__(self, subject: Subject, images: Tensor) -> Tensor:
         """Computes the scores `[M]` of its M images out of all N."""
@@ -64,7 +64,7 @@ class Scorer:
     def __init__(self, subject: Subject, objectives: Sequence[Objective]) -> None:
         self._subject = subject
         self._objectives = objectives
-        self._whole = Scores(objectives)
+        self._whole = BatchedObjectives(objectives)
         self.compares = self._whole.compares
         # A subject may change its precision, and with it what can be cropped.
         self._parts: dict[torch.dtype, list[_Part]] = {}
@@ -93,7 +93,9 @@ class Scorer:
         return [
             _Part(
                 [(crop, torch.tensor(own)) for crop, own in pieces.items()],
-                Scores([self._in_crop(i, crops[i]) for own in pieces.values() for i in own]),
+                BatchedObjectives(
+                    [self._in_crop(i, crops[i]) for own in pieces.values() for i in own]
+                ),
             )
             for pieces in alike.values()
         ]

@@ -12,7 +12,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 from typing_extensions import override
 
 from prober.ascent.datamodule import StepsDataModule
-from prober.ascent.module import visualization
+from prober.ascent.module import single_target
 from prober.cli.class_paths import reading_configs
 from prober.cli.commands import all_commands
 from prober.cli.parser import ProberParser, Refused
@@ -48,7 +48,7 @@ class ProberCLI(LightningCLI):
         self._commands = all_commands()
         self._parsers: dict[str, ProberParser] = {}
         super().__init__(
-            visualization,
+            single_target,
             StepsDataModule,
             save_config_callback=None,
             trainer_defaults=TRAINER_DEFAULTS,

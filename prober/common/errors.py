@@ -1,6 +1,7 @@
 """What is told to a person whose input cannot be used."""
 
 import math
+import operator
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -57,6 +58,35 @@ def check_range(what: str, index: int, size: int, where: str) -> None:
 def is_number(value: object, least: float) -> bool:
     """Tells whether something is a finite number that is not below `least`."""
     return isinstance(value, Real) and least <= float(value) < math.inf
+
+
+def whole_number(given: Any) -> int | None:
+    """Returns a whole number of any kind, NumPy's, say, as an int; None for anything else."""
+    if getattr(given, "ndim", 0):  # an array of one number is a list of one, not the number
+        return None
+    try:
+        return operator.index(given)
+    except TypeError:
+        return None
+
+
+def settle_whole_numbers(owner: object, *names: str) -> None:
+    """Makes ints of settings that are whole numbers of another kind, as records are JSON.
+
+    Args:
+        owner: What has the settings, frozen or not.
+        names: Their names.
+
+    Raises:
+        InputError: One of them is no whole number.
+    """
+    for name in names:
+        given = getattr(owner, name)
+        number = whole_number(given)
+        if number is None:
+            kind = type(owner).__name__
+            raise InputError(f"{name} of {kind} is {given}; it must be a whole number.")
+        object.__setattr__(owner, name, number)
 
 
 def check_not_negative(owner: object, name: str) -> None:

@@ -1,7 +1,7 @@
 """The evidence for a unit: every section of its page is gathered here, one line for each."""
 
 from prober.findings.evolutions import draw_evolutions
-from prober.findings.finding import Evidence, Field, Score
+from prober.findings.finding import Evidence, Field, ScoreRange
 from prober.findings.found_facets import Found, facets_by_stem
 from prober.findings.maxima_pictures import draw_maxima
 from prober.findings.picture_folder import PictureFolder
@@ -23,7 +23,7 @@ def gather(survey: Survey, unit: Unit, found: Found | None, folder: PictureFolde
         folder: Where its pictures are written.
     """
     window, curves, real = survey.window(unit), survey.curves(unit), survey.real
-    score = found.score if found else Score(curves.neutral, curves.neutral)
+    score = found.score if found else ScoreRange(curves.neutral, curves.neutral)
     return Evidence(
         score=score,
         maxima=draw_maxima(found.maxima, window, folder) if found else None,

@@ -7,7 +7,7 @@ import torch
 
 from prober.common.evenly import evenly
 from prober.common.pictures import shrunk, sprite
-from prober.findings.finding import Picture, Pictures, Score
+from prober.findings.finding import Picture, Pictures, ScoreRange
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
 from prober.findings.picture_folder import CELL_SIDE, PictureFolder
 from prober.findings.responses import scores
@@ -77,7 +77,7 @@ def draw_evolutions(
                 initial_image=record["initial_image"]["name"],
                 regularizers=shown.penalties,
                 score=shown.score,
-                share=Score(neutral, best[shown.variant]).share(shown.score),
+                share=ScoreRange(neutral, best[shown.variant]).share(shown.score),
                 facet=facets.get(record["stem"]),
                 record={key: value for key, value in record.items() if key != "variant"},
             )

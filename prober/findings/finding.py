@@ -153,7 +153,7 @@ class Facet:
 
 
 @dataclass(frozen=True)
-class Score:
+class ScoreRange:
     """How far a unit's score goes.
 
     Attributes:
@@ -496,7 +496,7 @@ class Evidence:
             only plain ones were asked for.
     """
 
-    score: Score
+    score: ScoreRange
     maxima: Maxima | None
     field: Field
     neuron: tuple[int, ...] | None

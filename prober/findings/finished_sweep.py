@@ -123,7 +123,6 @@ class FinishedSweep:
 
         Channels; but where a channel was looked at by single neurons only, these neurons.
         """
-        depth = list(subject.layers)
         units = []
         for (layer, channel), own in self._by_channel.items():
             positions = [shown.record["position"] for shown in own]
@@ -132,7 +131,7 @@ class FinishedSweep:
             else:
                 neurons = dict.fromkeys(map(tuple, positions))
                 units += [Unit(layer, channel, (h, w)) for h, w in neurons]
-        return sorted(units, key=lambda u: (depth.index(u.layer), u.channel, u.position or ()))
+        return sorted(units, key=lambda u: (subject.depth(u.layer), u.channel, u.position or ()))
 
     def of(self, unit: Unit) -> list[SweepPicture]:
         """Returns the visualizations of a unit: a neuron's own, or all of its channel."""

@@ -8,7 +8,7 @@ from prober.common.inputs import plane_of
 from prober.findings.cut_cnn import CutCNN
 from prober.findings.evolutions import shown_of
 from prober.findings.facets import Group, facet_shown, group_optima, runner_up
-from prober.findings.finding import Score
+from prober.findings.finding import ScoreRange
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
 from prober.findings.maxima import FourMaxima
 from prober.findings.optima import Optima, measure_optima, preferences
@@ -37,9 +37,9 @@ class Found:
     runner_up: float | None
 
     @property
-    def score(self) -> Score:
+    def score(self) -> ScoreRange:
         """How far the unit's score goes."""
-        return Score(self.maxima.neutral.item(), self.maxima.scores[0].item())
+        return ScoreRange(self.maxima.neutral.item(), self.maxima.scores[0].item())
 
     @property
     def starts(self) -> dict[str, int]:

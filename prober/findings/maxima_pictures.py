@@ -2,7 +2,7 @@
 
 from prober.common.drawn_inputs import drawn_one
 from prober.common.pictures import enlarge, sprite
-from prober.findings.finding import Maxima, Maximum, Score
+from prober.findings.finding import Maxima, Maximum, ScoreRange
 from prober.findings.kinds import IMAGE_SETS
 from prober.findings.maxima import FourMaxima
 from prober.findings.picture_folder import PictureFolder
@@ -17,7 +17,7 @@ def draw_maxima(found: FourMaxima, window: Window, folder: PictureFolder) -> Max
         window: Where it looks.
         folder: Where its pictures are written.
     """
-    most = Score(found.neutral.item(), found.scores[0].item())
+    most = ScoreRange(found.neutral.item(), found.scores[0].item())
     drawn = {}
     for name, score, image in zip(IMAGE_SETS, found.scores.tolist(), found.images, strict=True):
         cell = enlarge(drawn_one(window.crop(image)))

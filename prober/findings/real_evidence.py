@@ -16,7 +16,7 @@ from prober.findings.finding import (
     Examples,
     Kind,
     RealEvidence,
-    Score,
+    ScoreRange,
     UsedShares,
     Variance,
 )
@@ -31,7 +31,7 @@ HUE_RULES = 0.5
 
 
 def real_evidence(
-    responses: RealResponses, unit: Unit, curves: Curves, score: Score, folder: PictureFolder
+    responses: RealResponses, unit: Unit, curves: Curves, score: ScoreRange, folder: PictureFolder
 ) -> RealEvidence:
     """Writes the real images that excite a unit most; says what goes with class and color.
 
@@ -63,7 +63,7 @@ def real_evidence(
 
 
 def _examples(
-    responses: RealResponses, unit: Unit, score: Score, folder: PictureFolder
+    responses: RealResponses, unit: Unit, score: ScoreRange, folder: PictureFolder
 ) -> Examples:
     labels, hues = responses.labels_of_pool()
     classes = responses.real.classes

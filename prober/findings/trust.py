@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from prober.ascent.batched_objectives import BatchedObjectives
 from prober.ascent.objectives import Objective
-from prober.ascent.scores import Scores
 from prober.common.errors import listed
 from prober.common.evenly import evenly
 from prober.findings.batches import gradient_batches
@@ -93,11 +93,11 @@ def paths(
     parts: dict[str, list[Tensor]] = {name: [] for name in layers}
     with watched(modules, keep):
         with torch.no_grad():
-            whole = Scores(objectives[:1])
+            whole = BatchedObjectives(objectives[:1])
             subject(neutral, whole.layers)
         base = {name: kept[name].detach() for name in layers}
         for batch in gradient_batches(subject, objectives[0].layer, len(images)):
-            score = Scores(objectives[batch])
+            score = BatchedObjectives(objectives[batch])
             x = images[batch].to(subject.mean).detach().requires_grad_()
             total = score(subject(x, score.layers, score.channels)).sum()
             grads: Sequence[Tensor | None] = [None] * len(layers)

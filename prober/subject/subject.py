@@ -197,6 +197,10 @@ class Subject(ConvertsItself):
         """The layers that can be probed, by name, in the order of the forward pass."""
         return self.listing.layers
 
+    def depth(self, layer: str) -> int:
+        """Returns the place of a layer that can be probed in the forward pass, from 0 on."""
+        return list(self.layers).index(layer)
+
     def _settled_shape(self, given: Sequence[int] | None) -> Shape:
         """Checks the shape of an input, or finds one that the CNN takes and says so."""
         if given is not None:

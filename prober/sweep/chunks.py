@@ -70,13 +70,12 @@ def sizes_for(
         targets: All targets.
         memory: Bytes of the accelerator's memory, None on a CPU.
     """
-    depth = list(subject.layers).index
     objectives: dict[str, list[Objective]] = {}
     for each in targets:
         objectives.setdefault(each.layer, []).append(each.target.objective)
     return {
         layer: automatic_size(
-            subject, max(layers, key=depth), memory, share_seen(subject, objectives[layer])
+            subject, max(layers, key=subject.depth), memory, share_seen(subject, objectives[layer])
         )
         for layer, layers in needed_layers(targets).items()
     }

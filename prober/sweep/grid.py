@@ -100,8 +100,7 @@ class Grid:
         sets = [None] if self.regularizers is None else list(map(tuple, self.regularizers))
         regularizers = _labelled(sets, ["reg"] * len(sets))
         planned: list[PlannedTarget] = []
-        depth = list(subject.layers)
-        objectives = sorted(self._objectives(subject), key=lambda o: depth.index(o[2].layer))
+        objectives = sorted(self._objectives(subject), key=lambda o: subject.depth(o[2].layer))
         for label, folder, objective in objectives:
             objective = objective.resolved(subject)
             if self.diversity:
@@ -204,8 +203,7 @@ class Grid:
             layers = subject.computing_layers()
         for layer in layers:
             subject.check_layer(layer)
-        depth = list(subject.layers)
-        return sorted(layers, key=depth.index)
+        return sorted(layers, key=subject.depth)
 
     def _seeds(self, first: int) -> list[int]:
         if isinstance(self.seeds, int):

@@ -118,7 +118,7 @@ class Sweep:
     def _estimate(self, number: int) -> str:
         """Says how much a very large grid is, from a few steps of its deepest layer."""
         subject, steps = self.engine.subject, self.engine.trainer["max_steps"]
-        deepest = max(self.grid.probed_layers(subject), key=list(subject.layers).index)
+        deepest = max(self.grid.probed_layers(subject), key=subject.depth)
         images = torch.rand(16, *subject.input_shape, requires_grad=True)
         seconds = []
         for _ in range(4):

@@ -9,7 +9,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from prober.ascent.module import visualization
+from prober.ascent.module import single_target
 from prober.ascent.objectives import ChannelMean
 from prober.ascent.run_files import RunRecord, SnapshotFiles
 from prober.ascent.tensorboard import TensorBoardImages, TensorBoardScalars
@@ -17,7 +17,7 @@ from tests import plain
 
 
 def run(folder, steps, every, before=(), log_every_n_steps=10):
-    module = visualization(plain.subject(), ChannelMean("conv1", 2), seed=1, style="plain")
+    module = single_target(plain.subject(), ChannelMean("conv1", 2), seed=1, style="plain")
     logger = TensorBoardLogger(folder, name="run", version=0, default_hp_metric=False)
     record = RunRecord()
     callbacks = [

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from prober.ascent.batched_objectives import BatchedObjectives
 from prober.ascent.layer_objectives import (
     Caricature,
     ClassDifference,
@@ -19,7 +20,6 @@ from prober.ascent.layer_objectives import (
 from prober.ascent.method import Method
 from prober.ascent.module import ActivationMaximization
 from prober.ascent.objectives import ChannelMean
-from prober.ascent.scores import Scores
 from prober.ascent.starts import GaussianNoise, GivenImage
 from prober.ascent.targets import Target
 from prober.common.errors import InputError
@@ -40,7 +40,7 @@ def vector_of(layer, seed=0):
 
 
 def scores_of(objective, images=IMAGES):
-    scores = Scores([objective.resolved(SUBJECT)] * len(images))
+    scores = BatchedObjectives([objective.resolved(SUBJECT)] * len(images))
     return scores(SUBJECT(images, scores.layers, scores.channels)).tolist()
 
 
@@ -214,7 +214,7 @@ def test_only_images_of_equal_objectives_are_compared():
         ChannelMean("conv3", 0),
         second + 2 * Diversity("conv1"),
     ]
-    scores = Scores(objectives)
+    scores = BatchedObjectives(objectives)
     actual = scores(SUBJECT(IMAGES, scores.layers, scores.channels)).tolist()
     maps = maps_of("conv1")
     of_first, of_second = diversity(maps[[0, 2]]), diversity(maps[[1, 4]])
@@ -237,7 +237,7 @@ def test_two_terms_of_diversity_add_up_and_an_image_is_not_compared_with_itself(
     expected = [4 * one + two for one, two in zip(*maps, strict=True)]
     assert scores_of(twice) == pytest.approx(expected, rel=1e-9)
     with pytest.raises(InputError, match="compares the images of several seeds"):
-        Scores([twice])
+        BatchedObjectives([twice])
 
 
 def test_diverse_images_are_less_alike_than_those_of_the_unit_alone():

@@ -12,7 +12,7 @@ from prober.ascent.layer_objectives import (
     Direction,
 )
 from prober.ascent.method import Method
-from prober.ascent.module import ActivationMaximization, ScoreNotFinite, visualization
+from prober.ascent.module import ActivationMaximization, ScoreNotFinite, single_target
 from prober.ascent.objectives import ChannelMean, ClassConditional, Neuron, TopKMean
 from prober.ascent.parameterizations import Fourier, MagnitudeConstrained, Pixels
 from prober.ascent.regularizers import L2, Distance, TotalVariation
@@ -51,7 +51,7 @@ def mixed_targets(layers, classes):
 
 def one(**kwargs):
     settings = {"objective": ChannelMean("conv2", 3), "seed": 0, **kwargs}
-    return visualization(plain.subject(), style="plain", **settings)
+    return single_target(plain.subject(), style="plain", **settings)
 
 
 class OddCNN(nn.Module):
@@ -222,7 +222,7 @@ def test_statistics_of_a_batch_norm_are_the_same_after_fit():
     cnn = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.9))
     for _ in range(3):
         cnn(torch.rand(8, 3, 9, 9) * 5)
-    module = visualization(
+    module = single_target(
         Subject(cnn, input_shape=(3, 9, 9)), ChannelMean("2", 1), seed=0, style="plain"
     )
     plain.fit(module, 10, "32-true")
@@ -280,7 +280,7 @@ def test_alone_and_in_a_batch_of_16_bit_for_bit_in_float64(cnn):
     assert batch.dtype == torch.float64
     assert ((batch - start).flatten(1).abs().mean(1) > 1e-3).all()
     for i, target in enumerate(targets):
-        alone = visualization(
+        alone = single_target(
             make_subject(),
             target.objective,
             target.initial_image,
@@ -322,7 +322,7 @@ def test_alone_and_in_a_batch_of_16_score_within_1_percent_in_float32(cnn):
 
 def test_score_that_is_not_finite_stops_the_run_with_the_step():
     subject = Subject(nn.Sequential(Fragile()), input_shape=(3, 6, 6))
-    module = visualization(subject, ChannelMean("0", 0), regularizers=[], seed=0, style="plain")
+    module = single_target(subject, ChannelMean("0", 0), regularizers=[], seed=0, style="plain")
     watch = Watch()
     with pytest.raises(ScoreNotFinite) as raised:
         plain.fit(module, 200, callbacks=[watch])
@@ -362,7 +362,7 @@ def test_gradient_that_is_not_finite_stops_the_run_with_the_step():
 
     subject = Subject(nn.Sequential(Root()), input_shape=(3, 6, 6))
     start = GrayNoise(gray=0.3, noise=0.0)
-    module = visualization(subject, ChannelMean("0", 0), start, [], seed=0, style="plain")
+    module = single_target(subject, ChannelMean("0", 0), start, [], seed=0, style="plain")
     watch = Watch()
     with pytest.raises(ScoreNotFinite) as raised:
         plain.fit(module, 200, callbacks=[watch])
@@ -384,7 +384,7 @@ class ShutForDark(nn.Module):
 def test_unit_that_no_gradient_leads_back_from_is_no_error():
     subject = Subject(nn.Sequential(ShutForDark()), input_shape=(3, 6, 6), value_range=(0, 3))
     for regularizers in ([], DEFAULT):
-        module = visualization(
+        module = single_target(
             subject, ChannelMean("0", 0), regularizers=regularizers, seed=0, style="plain"
         )
         plain.fit(module, 3)
@@ -461,7 +461,7 @@ def test_any_target_alone_and_in_a_batch_bit_for_bit_in_float64(settings):
     assert pictures.dtype == torch.float64
     assert ((pictures - start).flatten(1).abs().mean(1) > 1e-3).all()
     for i, target in enumerate(targets):
-        alone = visualization(
+        alone = single_target(
             plain.subject(),
             target.objective,
             target.initial_image,
@@ -564,7 +564,7 @@ def test_image_in_another_basis_is_the_only_parameter_and_its_pictures_are_in_ra
 def test_gradient_goes_through_basis_and_transforms():
     """Against finite differences of the scores written out."""
     objective = ChannelMean("conv2", 3) - 0.5 * DeepDream("conv1")
-    module = visualization(
+    module = single_target(
         plain.subject(),
         objective,
         seed=3,

@@ -4,8 +4,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prober.ascent.batched_objectives import BatchedObjectives
 from prober.ascent.layer_objectives import DeepDream, Diversity
-from prober.ascent.module import visualization
+from prober.ascent.module import single_target
 from prober.ascent.objectives import (
     ChannelMean,
     ClassConditional,
@@ -15,7 +16,6 @@ from prober.ascent.objectives import (
     Weighted,
     WeightedSum,
 )
-from prober.ascent.scores import Scores
 from prober.common.errors import InputError
 from tests import plain
 from tests.ascent.objectives import CASES, IMAGES, LAYERS, SUBJECT, largest, layers_of
@@ -27,7 +27,7 @@ cases = pytest.mark.parametrize(("objective", "name", "score"), CASES, ids=[c[1]
 def test_score_is_the_formula(objective, name, score):
     resolved = objective.resolved(SUBJECT)
     assert resolved.name == name
-    scores = Scores([resolved])
+    scores = BatchedObjectives([resolved])
     actual = [scores(SUBJECT(image[None], scores.layers)).item() for image in IMAGES]
     expected = [float(score(layers_of(i))) for i in range(len(IMAGES))]
     assert actual == pytest.approx(expected, rel=1e-10, abs=1e-12)
@@ -41,7 +41,7 @@ def test_gradient_is_that_of_the_formula(objective, name, score):
     layers = {layer: output[0] for layer, output in plain.outputs(image).items()}
     expected = torch.autograd.grad(score(layers), image)[0][0]
 
-    module = visualization(
+    module = single_target(
         plain.subject(), objective, regularizers=[], seed=3, style="plain"
     ).double()
     module.loss_of_step().backward()
@@ -56,7 +56,7 @@ def reckoned(objective):
     """The weight of each objective in a sum, and those of each image of `IMAGES`."""
     objective = objective.resolved(SUBJECT)
     weights = [(term.objective, term.weight) for term in objective.terms]
-    scores = Scores([objective] * len(IMAGES))
+    scores = BatchedObjectives([objective] * len(IMAGES))
     return weights, scores(SUBJECT(IMAGES, scores.layers, scores.channels)).tolist()
 
 
@@ -256,7 +256,7 @@ def test_objective_that_does_not_fit_is_told(objective, message):
 @given(st.integers(1, 196), st.integers(0, 31))
 def test_any_k_that_fits_the_map(k, channel):
     objective = TopKMean("conv2", channel, k).resolved(SUBJECT)
-    scores = Scores([objective] * 2)(SUBJECT(IMAGES[:2], ["conv2"]))
+    scores = BatchedObjectives([objective] * 2)(SUBJECT(IMAGES[:2], ["conv2"]))
     expected = [largest(LAYERS["conv2"][i, channel], k).item() for i in range(2)]
     assert scores.tolist() == pytest.approx(expected, rel=1e-10)
 

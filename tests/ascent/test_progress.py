@@ -4,7 +4,7 @@ from io import StringIO
 import pytest
 
 from prober.ascent.method import Method
-from prober.ascent.module import ActivationMaximization, visualization
+from prober.ascent.module import ActivationMaximization, single_target
 from prober.ascent.objectives import ChannelMean
 from prober.ascent.progress import ProgressBar
 from prober.ascent.starts import GaussianNoise
@@ -59,6 +59,6 @@ def test_a_fit_that_breaks_leaves_the_line():
 
 def test_a_bar_that_is_not_shown_writes_nothing():
     file = StringIO()
-    ascent = visualization(plain.subject(), ChannelMean("conv1", 2), seed=1, style="plain")
+    ascent = single_target(plain.subject(), ChannelMean("conv1", 2), seed=1, style="plain")
     plain.fit(ascent, 3, callbacks=[ProgressBar(shown=False, file=file)])
     assert file.getvalue() == ""

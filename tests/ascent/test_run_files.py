@@ -4,7 +4,7 @@ import numpy as np
 from lightning.pytorch import Callback
 from PIL import Image
 
-from prober.ascent.module import visualization
+from prober.ascent.module import single_target
 from prober.ascent.objectives import ChannelMean
 from prober.ascent.run_files import RunRecord, SnapshotFiles
 from prober.ascent.tensorboard import TensorBoardImages, TensorBoardScalars
@@ -36,7 +36,7 @@ def test_run_that_breaks_keeps_the_image_the_snapshots_and_a_record(tmp_path):
 def test_nothing_is_written_without_a_logger(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     record = RunRecord()
-    module = visualization(plain.subject(), ChannelMean("conv1", 2), seed=1, style="plain")
+    module = single_target(plain.subject(), ChannelMean("conv1", 2), seed=1, style="plain")
     callbacks = [record, SnapshotFiles(1), TensorBoardScalars(), TensorBoardImages(1)]
     plain.fit(module, 2, callbacks=callbacks)
     assert record.record["status"] == "finished"

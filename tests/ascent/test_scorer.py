@@ -1,10 +1,10 @@
 import pytest
 import torch
 
+from prober.ascent.batched_objectives import BatchedObjectives
 from prober.ascent.layer_objectives import DeepDream
 from prober.ascent.objectives import ChannelMean, Neuron, TopKMean
 from prober.ascent.scorer import Scorer, share_seen
-from prober.ascent.scores import Scores
 from prober.subject import Subject
 
 SUBJECT = Subject()
@@ -31,7 +31,7 @@ def test_a_score_is_what_the_whole_image_gives(objectives):
     resolved = [objective.resolved(SUBJECT) for objective in objectives]
     images = torch.rand(len(resolved), 3, 28, 28, generator=torch.Generator().manual_seed(2))
     images.requires_grad_()
-    whole = Scores(resolved)
+    whole = BatchedObjectives(resolved)
     wanted = whole(SUBJECT(images, whole.layers))
     found = Scorer(SUBJECT, resolved)(images)
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from prober.ascent.method import Method
-from prober.ascent.module import ActivationMaximization, visualization
+from prober.ascent.module import ActivationMaximization, single_target
 from prober.ascent.objectives import ChannelMean, ClassConditional, Neuron
 from prober.ascent.parameterizations import Fourier, Pixels
 from prober.ascent.regularizers import L2, TotalVariation
@@ -25,7 +25,7 @@ def settled(module):
 
 
 def test_plain_is_pixels_from_noise_with_weak_penalties_at_every_size():
-    module = visualization(plain.subject(), ChannelMean("conv2", 3), seed=0, style="plain")
+    module = single_target(plain.subject(), ChannelMean("conv2", 3), seed=0, style="plain")
     said = (Pixels(), GaussianNoise(0.0, 1.0), (L2(1e-4), TotalVariation(1e-3)), 0.05)
     assert settled(module) == said
     assert module.methods[0].transforms == ()
@@ -123,7 +123,7 @@ def test_other_inputs_than_images_have_styles_too(layers, shape, moved):
 
 def test_what_is_given_comes_before_the_style():
     given = {"parameterization": Pixels(), "transforms": [Jitter(3)], "lr": 0.02}
-    module = visualization(
+    module = single_target(
         plain.subject(), ChannelMean("conv2", 3), GaussianNoise(0.5), [L2(0.1)], 0, **given
     )
     assert settled(module) == (Pixels(), GaussianNoise(0.5), (L2(0.1),), 0.02)
@@ -132,7 +132,7 @@ def test_what_is_given_comes_before_the_style():
 
 def test_another_basis_has_its_own_start_and_rate():
     """Those of the style would be too coarse for pixels."""
-    module = visualization(
+    module = single_target(
         plain.subject(), ChannelMean("conv2", 3), seed=0, parameterization=Pixels()
     )
     assert settled(module) == (Pixels(), GaussianNoise(), (), 0.05)

@@ -1,4 +1,4 @@
-from prober.ascent.module import visualization
+from prober.ascent.module import single_target
 from prober.ascent.objectives import ChannelMean
 from prober.ascent.regularizers import L2, TotalVariation
 from prober.ascent.target_records import target_records
@@ -17,7 +17,7 @@ def test_penalties_that_win_are_told():
     won = []
     for regularizers in ([L2(100.0)], [L2(1e-4), TotalVariation(1e-3)], []):
         unit = ChannelMean("conv2", 3)
-        module = visualization(plain.subject(), unit, None, regularizers, 0, style="plain")
+        module = single_target(plain.subject(), unit, None, regularizers, 0, style="plain")
         trainer = plain.fit(module, 20)
         (record,) = target_records(module, module.evaluate(), trainer, 0.0)
         won.append(record["penalties_won"])

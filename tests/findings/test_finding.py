@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prober.common.errors import InputError
-from prober.findings.finding import Kind, Score, load_findings, save_findings
+from prober.findings.finding import Kind, ScoreRange, load_findings, save_findings
 from tests.plain import FOLDER
 from tests.report.reports import facet, finding
 
@@ -54,9 +54,9 @@ def test_a_unit_is_named_by_layer_channel_and_position():
 
 
 def test_a_share_counts_from_mid_gray_to_the_best():
-    assert Score(neutral=-1.0, best=3.0).share(2.0) == pytest.approx(0.75)
-    assert Score(neutral=-1.0, best=3.0).share(-2.0) == pytest.approx(-0.25)
-    assert Score(neutral=1.0, best=1.0).share(1.0) is None
+    assert ScoreRange(neutral=-1.0, best=3.0).share(2.0) == pytest.approx(0.75)
+    assert ScoreRange(neutral=-1.0, best=3.0).share(-2.0) == pytest.approx(-0.25)
+    assert ScoreRange(neutral=1.0, best=1.0).share(1.0) is None
 
 
 def test_the_document_is_what_the_docstrings_say(monkeypatch):

@@ -12,7 +12,7 @@ from prober.findings.finding import (
     FrequencyTuning,
     Kind,
     OrientationTuning,
-    Score,
+    ScoreRange,
     Shares,
     Tuning,
     save_findings,
@@ -26,7 +26,7 @@ from prober.report.record import (
 )
 
 EVIDENCE = Evidence(
-    score=Score(neutral=1.0, best=3.0),
+    score=ScoreRange(neutral=1.0, best=3.0),
     maxima=None,
     field=Field(top=5, left=5, height=10, width=10),
     neuron=(7, 7),

@@ -27,7 +27,7 @@ from prober.findings.finding import (
     Picture,
     Pictures,
     RealEvidence,
-    Score,
+    ScoreRange,
     Trust,
     UsedShares,
     Variance,
@@ -109,7 +109,7 @@ def data(folder, base, of_class):
 def unit(folder, layer, channel, facets=(), flat=False, plain=False, **other):
     """What is found of a unit; `plain` has as little evidence as there can be."""
     base = f"pictures/{layer}/ch{channel:03d}"
-    evidence = {"neuron": None if flat else (7, 7), "score": Score(0.1, 3.2)}
+    evidence = {"neuron": None if flat else (7, 7), "score": ScoreRange(0.1, 3.2)}
     if not plain:
         hue = HueTuning((0, 120, 240), flat=(0.1, 2.0, 0.3), strokes=(0.5, None, 0.4))
         evidence |= {

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import prober
-from prober.ascent.module import visualization
+from prober.ascent.module import single_target
 from prober.ascent.objectives import ChannelMean
 from prober.common.errors import InputError
 from prober.subject import Subject
@@ -363,7 +363,7 @@ def test_layers_from_which_no_gradient_leads_back_are_told_with_where_it_ends(wa
     for layer in cut:
         assert re.search(rf"no gradient leads .* it ends {where}", subject.listing.unprobed[layer])
         with pytest.raises(InputError, match=rf"'{layer}' .* cannot be probed: no gradient .*"):
-            visualization(subject, ChannelMean(layer, 1), seed=0)
+            single_target(subject, ChannelMean(layer, 1), seed=0)
         with pytest.raises(InputError, match="no gradient leads"):
             prober.visualize(subject, f"{layer}:1", steps=1)
         # What it gives can be had all the same.

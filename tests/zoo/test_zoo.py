@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from prober.ascent.module import visualization
+from prober.ascent.module import single_target
 from prober.ascent.objectives import ChannelMean
 from prober.subject import Subject
 from tests import plain
@@ -98,7 +98,7 @@ def test_family_is_listed_and_probed(family, models, table):
     seconds = []
     for layer in (names[0], names[len(names) // 2], names[-2]):
         channel = loudest_channel(subject, layer, torch.rand(1, 3, side, side))
-        module = visualization(subject, ChannelMean(layer, channel), seed=0)
+        module = single_target(subject, ChannelMean(layer, channel), seed=0)
         start = module.image.detach().clone()
         began = time.perf_counter()
         plain.fit(module, 5, precision="32-true")

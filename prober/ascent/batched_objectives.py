@@ -27,7 +27,7 @@ class _Group:
     every: bool = False
 
 
-class Scores:
+class BatchedObjectives:
     """The scores of N images by N objectives.
 
     Args:

@@ -5,10 +5,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prober.ascent.batched_objectives import BatchedObjectives
 from prober.ascent.method import Method
 from prober.ascent.module import ActivationMaximization
 from prober.ascent.objectives import ChannelMean, ClassConditional
-from prober.ascent.scores import Scores
 from prober.ascent.starts import GaussianNoise
 from prober.ascent.targets import Target
 from tests import plain
@@ -18,7 +18,7 @@ from tests.ascent.objectives import CASES, IMAGES, SUBJECT, layers_of
 @given(st.lists(st.integers(0, len(CASES) - 1), min_size=1, max_size=len(CASES)))
 def test_scores_of_any_mixed_batch_are_those_of_each_alone(picks):
     objectives = [CASES[pick][0].resolved(SUBJECT) for pick in picks]
-    scores = Scores(objectives)
+    scores = BatchedObjectives(objectives)
     images = IMAGES[: len(picks)]
     actual = scores(SUBJECT(images, scores.layers))
     expected = [float(CASES[pick][2](layers_of(i))) for i, pick in enumerate(picks)]
@@ -27,9 +27,9 @@ def test_scores_of_any_mixed_batch_are_those_of_each_alone(picks):
 
 
 def test_only_the_layers_that_are_needed_are_asked_for():
-    assert Scores([ChannelMean("conv1", 0)]).layers == {"conv1"}
+    assert BatchedObjectives([ChannelMean("conv1", 0)]).layers == {"conv1"}
     both = [ChannelMean("conv1", 0), ClassConditional(ChannelMean("conv2", 0), 1)]
-    assert Scores(both).layers == {"conv1", "conv2", "logits"}
+    assert BatchedObjectives(both).layers == {"conv1", "conv2", "logits"}
 
 
 def test_float32_batch_is_within_rounding_of_the_formulas():
