@@ -9,6 +9,6 @@ if __name__ == "__main__":
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
     try:
         from prober.cli.main import main
-    except KeyboardInterrupt:  # the libraries take seconds to load
+    except KeyboardInterrupt:  # before `main` hears it
         sys.exit(130)
     main()

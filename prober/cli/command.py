@@ -5,13 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from jsonargparse import Namespace
+if TYPE_CHECKING:  # a command's file says what it loads; this one is read for the help, too
+    from jsonargparse import Namespace
 
-from prober.cli.parser import ProberParser
-from prober.subject import Subject
-
-if TYPE_CHECKING:
-    from prober.cli.main import ProberCLI
+    from prober.cli.parser import ProberParser
+    from prober.cli.prober_cli import ProberCLI
+    from prober.subject import Subject
 
 RUNS = "lightning_logs"
 """The folder of all runs, in the working directory or in `trainer.default_root_dir`."""

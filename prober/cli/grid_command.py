@@ -30,7 +30,7 @@ from prober.sweep.resume import Config
 from prober.sweep.sweep import Sweep
 
 if TYPE_CHECKING:
-    from prober.cli.main import ProberCLI
+    from prober.cli.prober_cli import ProberCLI
 
 
 class GridCommand(Command):

@@ -1,145 +1,13 @@
-"""ProberCLI: LightningCLI with this project's defaults and commands."""
+"""What `main.py` and the command `prober` run: a command line, whatever happens on the way."""
 
 import os
-import re
 import sys
-from typing import Any
 
-import torch
-from jsonargparse import Namespace
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
-from typing_extensions import override
-
-from prober.ascent.datamodule import StepsDataModule
-from prober.ascent.module import single_target
-from prober.cli.class_paths import reading_configs
-from prober.cli.commands import all_commands
-from prober.cli.parser import ProberParser, Refused
-from prober.cli.trainer import TRAINER_DEFAULTS
+from prober.cli.overview import answer
+from prober.cli.refused import Refused
 from prober.common.console import forgive_code_pages
 from prober.common.errors import InputError, on_one_line
 from prober.common.quiet import quiet_lightning
-
-
-class ProberCLI(LightningCLI):
-    """Reads the command line, and builds what it describes; the command then does what it says.
-
-    LightningCLI's own commands are the Trainer's methods. These here are those of
-    `prober/cli/commands`; so it is used as one without commands, whose parser is the command's.
-
-    Args:
-        args: Arguments in place of those of the command line.
-
-    Attributes:
-        command: The command that was asked for.
-        parser: Its parser.
-        config: What was asked for.
-        text: The same as YAML, with everything that was not.
-        config_init: What was asked for, with all classes built.
-        threads: How many threads torch would use by itself.
-
-    Raises:
-        InputError: Something asked for cannot be built; nothing has been written.
-        Refused: The options or the YAML cannot be read.
-    """
-
-    def __init__(self, args: ArgsType = None) -> None:
-        self._commands = all_commands()
-        self._parsers: dict[str, ProberParser] = {}
-        super().__init__(
-            single_target,
-            StepsDataModule,
-            save_config_callback=None,
-            trainer_defaults=TRAINER_DEFAULTS,
-            seed_everything_default=0,
-            parser_class=ProberParser,
-            parser_kwargs={
-                "description": "The Prober: what the channels, neurons and classes of a trained "
-                "CNN want to see.",
-            },
-            auto_configure_optimizers=False,
-            load_from_checkpoint_support=False,
-            args=args,
-            run=False,
-        )
-
-    @override
-    def init_parser(self, **kwargs: Any) -> ProberParser:
-        parser = super().init_parser(**kwargs)
-        assert isinstance(parser, ProberParser)  # as `parser_class` says
-        return parser
-
-    @override
-    def setup_parser(
-        self, add_subcommands: bool, main_kwargs: dict[str, Any], subparser_kwargs: dict[str, Any]
-    ) -> None:
-        self.parser = self.init_parser(**main_kwargs)
-        subcommands = self.parser.add_subcommands()
-        for name, command in self._commands.items():
-            parser = self._parsers[name] = self.init_parser(description=command.description)
-            parser.only = command.only
-            command.add_arguments(self, parser)
-            parser.shorten_help()
-            subcommands.add_subcommand(name, parser, help=command.description)
-
-    @override
-    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        with reading_configs():
-            super().parse_arguments(parser, args)
-        name = self.config.subcommand
-        self.command, self.parser = self._commands[name], self._parsers[name]
-        self.config = self.config[name]
-        self.parser.check_groups(self.config)
-        seed = self.config.get("seed_everything", 0)
-        if not 0 <= seed < 2**32:
-            raise InputError(f"seed_everything is {seed}; choose 0 to {2**32 - 1}.")
-
-    @override
-    def before_instantiate_classes(self) -> None:
-        self.threads = torch.get_num_threads()
-        self.command.check(self.config)
-        with reading_configs():
-            self.text = self.parser.dump(self.config, skip_none=False)
-
-    @override
-    def instantiate_classes(self) -> None:
-        self.config_init = self.built(self.config)
-
-    def today(self, text: str) -> str:
-        """Returns what a config of this command says today that an earlier version has written.
-
-        Args:
-            text: The config, as YAML.
-
-        Returns:
-            The same with the settings that have been added since, and classes where they are now;
-            as it is, if it can no longer be read.
-        """
-        try:
-            with reading_configs():
-                return self.parser.dump(self.parser.parse_string(text), skip_none=False)
-        except Refused:
-            return text
-
-    def built(self, config: Namespace) -> Namespace:
-        """Builds what a config describes; what goes wrong on the way is told, not thrown.
-
-        Raises:
-            InputError: It cannot be built.
-        """
-        try:
-            with reading_configs():
-                return self.parser.instantiate_classes(config)
-        except (InputError, Refused):
-            raise
-        except MisconfigurationException as error:
-            raise InputError(str(error)) from error
-        except (Exception, SystemExit) as error:  # whatever a person's own CNN does
-            # The parser wraps what a constructor raised into what else it had expected.
-            inner = re.search(r"Errors:\s+- (.*?)\s+- Expected", str(error), re.DOTALL)
-            said = inner[1] if inner else f"{type(error).__name__}: {error}"
-            raise InputError(f"What the configuration describes cannot be built: {said}") from error
 
 
 def main() -> None:
@@ -147,6 +15,9 @@ def main() -> None:
     forgive_code_pages()
     sys.path.insert(0, os.getcwd())  # a person's own CNN in a file of the working directory
     try:
+        answer(sys.argv[1:])
+        from prober.cli.prober_cli import ProberCLI  # loads PyTorch and Lightning: seconds
+
         with quiet_lightning(bool(sys.warnoptions)):
             cli = ProberCLI()
             code = cli.command.run(cli)

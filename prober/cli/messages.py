@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, get_args
 
 import prober
+from prober.cli.overview import no_command, no_such_command
 from prober.common.errors import suggestion
 from prober.common.patches import options_of, type_of
 
@@ -143,19 +144,12 @@ VALUE = r".*(?:Given|Got) value: ?(?P<value>.*)$"
 MESSAGES = (
     Message(
         re.compile(r'expected "subcommand" to be one of \{(?P<commands>.*?)\}'),
-        lambda found, parsed: (
-            f"A command is missing: one of {found['commands'].replace(',', ', ')}, such as fit "
-            "--config configs/conv2_ch3.yaml. --help tells what they do."
-        ),
+        lambda found, parsed: no_command(found["commands"].split(",")),
         'expected "subcommand" to be one of {fit,layers,report,sweep}, but it was not provided.',
     ),
     Message(
         re.compile(r"invalid choice: '(?P<name>.*?)' \(choose from (?P<commands>.*)\)"),
-        lambda found, parsed: (
-            f"There is no command '{found['name']}'."
-            f"{suggestion(found['name'], _commands_of(parsed.parser))} "
-            f"Choose {', '.join(_commands_of(parsed.parser))}."
-        ),
+        lambda found, parsed: no_such_command(found["name"], list(_commands_of(parsed.parser))),
         "argument subcommand: invalid choice: 'fitt' (choose from 'fit', 'layers', 'report', "
         "'sweep')",
     ),

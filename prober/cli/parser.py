@@ -10,26 +10,13 @@ from lightning.pytorch.cli import LightningArgumentParser
 from typing_extensions import override
 
 from prober.cli.messages import Parsed, explain
+from prober.cli.refused import Refused
 from prober.cli.resolved import resolved
 from prober.cli.yaml_bounds import MOST_OF_YAML
 from prober.common.patches import list_in_help, option_groups_of, options_of
 
 SHOWN = ("max_steps", "precision", "accelerator", "log_every_n_steps", "enable_progress_bar")
 """The Trainer's options that `--help` lists; the others work, too."""
-
-
-class Refused(SystemExit):
-    """Options or YAML that cannot be read; ends the program with code 2.
-
-    No Exception, because jsonargparse would go on and try other types.
-
-    Args:
-        message: What is wrong and what there is instead.
-    """
-
-    def __init__(self, message: str) -> None:
-        super().__init__(2)
-        self.message = message
 
 
 class ProberParser(LightningArgumentParser):

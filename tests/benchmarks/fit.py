@@ -37,7 +37,7 @@ from prober.ascent.starts import GaussianNoise
 from prober.ascent.targets import Target
 from prober.ascent.tensorboard import TensorBoardImages, TensorBoardScalars
 from prober.cli.commands.fit import RunLogger, trainer_of_run
-from prober.cli.main import ProberCLI
+from prober.cli.prober_cli import ProberCLI
 from prober.common.files import PROJECT
 from prober.subject import Subject
 from tests.benchmarks.plain import load_cnn, plain_batch, plain_loop

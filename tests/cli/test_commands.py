@@ -12,7 +12,7 @@ import pytest
 from prober import visualize
 from prober.ascent.method import Method
 from prober.cli import commands
-from prober.cli.main import ProberCLI
+from prober.cli.prober_cli import ProberCLI
 from prober.common.patches import options_of
 from tests.command_line import CONV2_CH3, ROOT, refused
 

@@ -15,8 +15,8 @@ import yaml
 
 import prober
 from prober.cli.class_paths import current_path
-from prober.cli.main import ProberCLI
 from prober.cli.old_configs import with_style
+from prober.cli.prober_cli import ProberCLI
 from tests.command_line import ROOT, refused
 
 OLD = Path(__file__).parent / "old_configs"

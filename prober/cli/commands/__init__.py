@@ -1,18 +1,24 @@
 """The commands, one in each file: a new one is a file more."""
 
 from importlib import import_module
-from pkgutil import iter_modules
+from pathlib import Path
 
 from prober.cli.command import Command
+
+
+def command_files() -> dict[str, Path]:
+    """Returns the files of the commands by the commands' names."""
+    files = [file for folder in __path__ for file in sorted(Path(folder).glob("[!_]*.py"))]
+    return {file.stem: file for file in files}
 
 
 def all_commands() -> dict[str, Command]:
     """Returns the commands by their names, those of their files."""
     found = {}
-    for file in iter_modules(__path__):
-        module = import_module(f"{__name__}.{file.name}")
+    for name in command_files():
+        module = import_module(f"{__name__}.{name}")
         for each in vars(module).values():
             own = isinstance(each, type) and each.__module__ == module.__name__
             if own and issubclass(each, Command):
-                found[file.name] = each()
+                found[name] = each()
     return found

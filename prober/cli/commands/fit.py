@@ -36,7 +36,7 @@ from prober.common.errors import InputError
 from prober.common.files import claim_version, safe_name, write_whole
 
 if TYPE_CHECKING:
-    from prober.cli.main import ProberCLI
+    from prober.cli.prober_cli import ProberCLI
 
 QUIET = {
     "callbacks": None,

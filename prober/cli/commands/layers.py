@@ -13,7 +13,7 @@ from prober.cli.parser import ProberParser
 from prober.subject import Subject
 
 if TYPE_CHECKING:
-    from prober.cli.main import ProberCLI
+    from prober.cli.prober_cli import ProberCLI
 
 
 class LayersCommand(Command):

@@ -15,7 +15,7 @@ from prober.report.report import Report
 from prober.subject import Subject
 
 if TYPE_CHECKING:
-    from prober.cli.main import ProberCLI
+    from prober.cli.prober_cli import ProberCLI
 
 GRID: dict[str, Any] = {
     "layers": "all",

@@ -11,7 +11,7 @@ from prober.cli.parser import ProberParser
 from prober.sweep.interpolate import Interpolation
 
 if TYPE_CHECKING:
-    from prober.cli.main import ProberCLI
+    from prober.cli.prober_cli import ProberCLI
 
 
 class SweepCommand(GridCommand):

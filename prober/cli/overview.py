@@ -1,0 +1,77 @@
+"""What the command line says before there is a command: its help, or that there is none.
+
+A command loads PyTorch and Lightning, which takes seconds; nothing here does.
+"""
+
+import ast
+import sys
+from collections.abc import Sequence
+
+from jsonargparse import ActionConfigFile, ArgumentParser
+
+from prober.cli.commands import command_files
+from prober.cli.refused import Refused
+from prober.common.errors import suggestion
+
+DESCRIPTION = "The Prober: what the channels, neurons and classes of a trained CNN want to see."
+
+
+def answer(args: Sequence[str]) -> None:
+    """Ends the program with the help, or with an error, if that is all that is needed.
+
+    Args:
+        args: The arguments of the command line.
+
+    Raises:
+        Refused: There is no command, or no such command.
+        SystemExit: The help was asked for, and is printed.
+    """
+    commands = list(command_files())
+    if not args:
+        raise Refused(no_command(commands))
+    first = args[0]
+    if first in ("-h", "--help"):
+        _overview().print_help()
+        sys.exit(0)
+    if not first.startswith("-") and first not in commands:
+        raise Refused(no_such_command(first, commands))
+
+
+def no_command(commands: Sequence[str]) -> str:
+    """Returns what is said if no command is given."""
+    return (
+        f"A command is missing: one of {', '.join(commands)}, such as fit --config "
+        "configs/conv2_ch3.yaml. --help tells what they do."
+    )
+
+
+def no_such_command(name: str, commands: Sequence[str]) -> str:
+    """Returns what is said of a command that does not exist."""
+    return (
+        f"There is no command '{name}'.{suggestion(name, commands)} Choose {', '.join(commands)}."
+    )
+
+
+def _overview() -> ArgumentParser:
+    """Makes a parser that has the help of the whole, but none of the commands' options."""
+    parser = ArgumentParser(description=DESCRIPTION)
+    parser.add_argument(
+        "-c",
+        "--config",
+        action=ActionConfigFile,
+        help="Path to a configuration file in json or yaml format.",
+    )
+    commands = parser.add_subcommands()
+    for name, file in command_files().items():
+        description = _description(file.read_text(encoding="utf-8"))
+        commands.add_subcommand(name, ArgumentParser(), help=description)
+    return parser
+
+
+def _description(source: str) -> str:
+    """Returns the `description` of a command, of which only the source is read."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Assign([ast.Name("description")], ast.Constant(str(description))):
+                return description
+    return ""
