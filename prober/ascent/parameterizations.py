@@ -12,7 +12,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -149,6 +149,9 @@ class Fourier(Parameterization):
     Args:
         decay: Exponent of 1/f, at least 0. Photographs have about 1; more gives smoother pictures,
             0 treats all frequencies alike.
+        least_slope: The sigmoid's slope, at least, where the gradient leads a pixel back to the
+            middle: without it, pixels that went the wrong way at first stay black or white. 0 for
+            the slope as it is, which is 0.25 at the most.
 
     Examples:
         Pictures as the images of the basis, and back:
@@ -161,14 +164,16 @@ class Fourier(Parameterization):
     """
 
     decay: float = 1.0
+    least_slope: float = 0.0
 
     def __post_init__(self) -> None:
-        """Checks the setting."""
+        """Checks the settings."""
         check_not_negative(self, "decay")
+        check_not_negative(self, "least_slope")
 
     @override
     def basis(self, shape: Shape) -> Basis:
-        return FourierBasis(shape, self.decay)
+        return FourierBasis(shape, self.decay, self.least_slope)
 
 
 class FourierBasis(Basis):
@@ -177,8 +182,9 @@ class FourierBasis(Basis):
     scale: Tensor
     colors: Tensor
 
-    def __init__(self, shape: Shape, decay: float) -> None:
+    def __init__(self, shape: Shape, decay: float, least_slope: float = 0.0) -> None:
         super().__init__()
+        self.least_slope = least_slope
         channels, *sides = shape
         _check_sides(shape, "Fourier")
         f = frequencies(*sides).clamp_min(1 / max(sides))
@@ -202,7 +208,32 @@ class FourierBasis(Basis):
     def decode(self, image: Tensor) -> Tensor:
         with torch.autocast(image.device.type, enabled=False):  # half precision has no spectra
             latent = hartley(image * self.scale, self.scale.dim())
-            return mix_channels(self.colors, latent).sigmoid()
+            latent = mix_channels(self.colors, latent)
+            return (
+                _LeastSlopeSigmoid.apply(latent, self.least_slope)
+                if self.least_slope
+                else latent.sigmoid()
+            )
+
+
+class _LeastSlopeSigmoid(torch.autograd.Function):
+    """A sigmoid whose slope is at least so much where a descent leads back to the middle."""
+
+    @staticmethod
+    @override
+    def forward(ctx: Any, latent: Tensor, least_slope: float) -> Tensor:
+        pictures = latent.sigmoid()
+        ctx.save_for_backward(latent, pictures)
+        ctx.least_slope = least_slope
+        return pictures
+
+    @staticmethod
+    @override
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        latent, pictures = ctx.saved_tensors
+        slope = pictures * (1 - pictures)
+        back = latent * gradient > 0
+        return gradient * torch.where(back, slope.clamp_min(ctx.least_slope), slope), None
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,10 @@ SMALL = 128
 """In pictures whose sides are shorter, a stroke is a few pixels wide. Nothing was measured between
 96 and 224 pixels; the border is a guess."""
 
+LEAST_SLOPE = 0.1
+"""Of the sigmoid where the gradient leads back, see `Fourier`. Of eight channels of the shipped
+CNNs the median reaches 97 % of the plain score with it, 85 % without; 0.02 to 0.2 do alike."""
+
 LEAST_MOVED = 6
 """A unit that sees fewer pixels is not moved: a 3 x 3 field is only blurred by it."""
 
@@ -66,7 +70,7 @@ def look(style: str, shape: Shape) -> Look:
 
     Examples:
         >>> look("legible", (3, 28, 28)).parameterization, look("legible", (3, 28, 28)).lr
-        (Fourier(decay=1.5), 0.4)
+        (Fourier(decay=1.5, least_slope=0.1), 0.4)
     """
     if style == "plain":
         return Look(Pixels(), GaussianNoise(), DEFAULT_REGULARIZERS, PLAIN_RATE)
@@ -75,7 +79,7 @@ def look(style: str, shape: Shape) -> Look:
     side = min(shape[1:][-2:])
     small = side < SMALL
     return Look(
-        parameterization=Fourier(decay=1.5 if small else 1.0),
+        parameterization=Fourier(decay=1.5 if small else 1.0, least_slope=LEAST_SLOPE),
         initial_image=PinkNoise(contrast=0.05 if small else 0.005),
         regularizers=(),
         lr=PLAIN_RATE * LUCID_SIDE / side,

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 
+import prober
 from prober.ascent.given_images import shipped_digits
 from prober.ascent.parameterizations import Fourier, MagnitudeBasis, MagnitudeConstrained, Pixels
 from prober.ascent.starts import PinkNoise
@@ -73,6 +74,45 @@ def test_fourier_is_a_sum_of_waves_that_fall_with_frequency(shape, decay):
     decoded = Fourier(decay).basis(shape).double().decode(image).numpy()
     expected = np.stack([fourier_by_sums(one.numpy(), decay) for one in image])
     np.testing.assert_allclose(decoded, expected, atol=1e-6)
+
+
+def test_the_gradient_leads_back_at_no_less_than_the_least_slope():
+    shape = (3, 3, 4)
+    image = 8 * numbers(1, shape)
+    with_way_back, without = (Fourier(least_slope=s).basis(shape).double() for s in (0.1, 0.0))
+    pictures = with_way_back.decode(image)
+    assert torch.equal(pictures, without.decode(image))
+    upstream = torch.randn(pictures.shape, generator=torch.Generator().manual_seed(1)).double()
+    # d latent / d image, by the other basis, whose slope is known.
+    jacobian = torch.autograd.functional.jacobian(lambda i: without.decode(i).logit(), image)
+    jacobian = jacobian.reshape(pictures.numel(), image.numel()).numpy()
+    p, g = pictures.flatten().numpy(), upstream.flatten().numpy()
+    slope = p * (1 - p)
+    back = (p > 0.5) == (g > 0)  # a descent makes what is light darker, what is dark lighter
+    assert 0 < (back & (slope < 0.1)).sum() < len(p) and (~back & (slope < 0.1)).any()
+    expected = (g * np.where(back, np.maximum(slope, 0.1), slope)) @ jacobian
+    variable = image.clone().requires_grad_()
+    with_way_back.decode(variable).backward(upstream)
+    np.testing.assert_allclose(variable.grad.flatten().numpy(), expected, rtol=1e-5, atol=1e-9)
+
+
+def test_pixels_that_went_the_wrong_way_come_back():
+    """A channel that wants yellow all over; without, the corners stay black or white."""
+    scores = [
+        prober.visualize(
+            plain.subject(),
+            "conv1:3",
+            steps=150,
+            parameterization=Fourier(1.5, least_slope),
+            lr=0.4,
+            regularizers=[],
+        ).record["score_end"]
+        for least_slope in (0.0, 0.1)
+    ]
+    # Of the mean over the map each pixel adds to what it is in each of the nine places.
+    weights = plain.weights()
+    most = weights["conv1.weight"][3].sum((1, 2)).clamp_min(0).sum() + weights["conv1.bias"][3]
+    assert scores[1] > 0.93 * most > 1.1 * scores[0]  # the border sees less
 
 
 def test_fourier_of_an_image_of_zeros_is_mid_gray():
@@ -305,7 +345,7 @@ def test_decay_out_of_range_is_told(decay):
 
 def test_record_has_name_and_settings():
     assert Pixels().record() == {"name": "Pixels"}
-    assert Fourier().record() == {"name": "Fourier", "decay": 1.0}
+    assert Fourier().record() == {"name": "Fourier", "decay": 1.0, "least_slope": 0.0}
     assert MagnitudeConstrained("digits").record() == {
         "name": "MagnitudeConstrained",
         "images": "digits",

@@ -48,7 +48,7 @@ def large(side=(160, 240)):
 def test_legible_is_a_spectrum_whose_rate_goes_with_the_side(side, decay, contrast, lr):
     """0.05 times 224 and divided by the shorter side, worked out by hand."""
     module = ActivationMaximization(large(side), [deep(1)])
-    assert settled(module) == (Fourier(decay), PinkNoise(contrast), (), pytest.approx(lr))
+    assert settled(module) == (Fourier(decay, 0.1), PinkNoise(contrast), (), pytest.approx(lr))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_record_says_what_the_style_stood_for_and_makes_the_method_again():
     first, second = target_records(module, module.evaluate(), trainer, 0.0)
     assert first["style"] == second["style"] == "legible"
     assert first["optimizer"] == {"name": "Adam", "lr": pytest.approx(0.4)}
-    assert first["parameterization"] == {"name": "Fourier", "decay": 1.5}
+    assert first["parameterization"] == {"name": "Fourier", "decay": 1.5, "least_slope": 0.1}
     assert first["regularizers"] == [] and first["initial_image"]["name"] == "PinkNoise"
     assert [each["name"] for each in first["transforms"]] == ["Jitter", "Scale", "Rotation"]
     assert second["transforms"] == []

@@ -195,7 +195,7 @@ SHIPPED = {
     "class7_fourier": (
         "classifier_ch7",
         {
-            "parameterization": {"name": "Fourier", "decay": 1.0},
+            "parameterization": {"name": "Fourier", "decay": 1.0, "least_slope": 0.0},
             "initial_image": PinkNoise().record(),
             "transforms": [],
         },
@@ -267,7 +267,7 @@ def test_print_config_is_yaml_of_all_settings(prober, tmp_path):
     ended = prober("fit", "--config", CONFIGS / "class7.yaml", *shape, "--print_config")
     legible = yaml.safe_load(ended.out)["model"]
     assert legible["lr"] == pytest.approx(0.2) and legible["regularizers"] == []
-    assert legible["parameterization"]["init_args"] == {"decay": 1.5}
+    assert legible["parameterization"]["init_args"] == {"decay": 1.5, "least_slope": 0.1}
     assert config["snapshots"] == {"every": 50}
     assert list(tmp_path.iterdir()) == []
 
@@ -319,7 +319,7 @@ MODELS = {
                 {"objective": of("Negative", objective=MEAN), "weight": 2},
             ],
         ),
-        "parameterization": of("Fourier", decay=0.5),
+        "parameterization": of("Fourier", decay=0.5, least_slope=0.0),
         "regularizers": [of("Distance", weight=0.5)],
     },
     "conv3_cosine_way": {
@@ -403,7 +403,7 @@ def test_transforms_do_not_hide_a_dead_unit(prober, tmp_path):
         (
             ["--model.parameterization", "Fourier", "--model.parameterization.decay", "2"],
             "conv2_ch3",
-            {"parameterization": {"name": "Fourier", "decay": 2.0}},
+            {"parameterization": {"name": "Fourier", "decay": 2.0, "least_slope": 0.0}},
         ),
         (
             [

@@ -88,7 +88,7 @@ def test_records_are_interpolated_in_the_way_they_were_made(prober, tmp_path):
     assert ended.code == 0, ended.err
     folder = tmp_path / "lightning_logs" / "sweep_interpolation" / "version_0" / "interpolation"
     data = json.loads((folder / "conv2_ch1.json").read_text(encoding="utf-8"))
-    assert data["parameterization"] == {"name": "Fourier", "decay": 1.5}
+    assert data["parameterization"] == {"name": "Fourier", "decay": 1.5, "least_slope": 0.0}
     assert data["transforms"] == [{"name": "Jitter", "pixels": 2}]
     # The scores are of the pictures as they are; Fourier takes them to [0.01, 0.99] first.
     for i, run in enumerate(runs):
@@ -102,7 +102,7 @@ def test_records_are_interpolated_in_the_way_they_were_made(prober, tmp_path):
 @pytest.mark.parametrize(
     ("second", "told"),
     [
-        (FOURIER, "Pixels(), {rest}, the other with Fourier(decay=1.5), {rest}"),
+        (FOURIER, "Pixels(), {rest}, the other with Fourier(decay=1.5, least_slope=0.0), {rest}"),
         (JITTER, "Pixels(), {rest}, the other with Pixels(), Jitter(pixels=2), "),
         (["--model.lr", "0.1"], "Pixels(), {rest}, the other with Pixels(), "),
         (

@@ -45,7 +45,7 @@ def test_a_sweep_takes_any_objectives_with_a_record_for_each(others):
     assert (others / "sheets" / "conv3.png").is_file()
     for record in records:
         assert record["status"] == "finished" and not record["dead"]
-        assert record["parameterization"] == {"name": "Fourier", "decay": 1.0}
+        assert record["parameterization"] == {"name": "Fourier", "decay": 1.0, "least_slope": 0.0}
         assert [t["name"] for t in record["transforms"]] == ["Jitter", "Rotation"]
         assert record["initial_image"]["name"] == "PinkNoise"
         if record["objective"] not in ("WeightedSum",):
