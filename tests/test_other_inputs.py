@@ -10,16 +10,21 @@ from PIL import Image
 from torch import nn
 
 import prober
+from prober.ascent.given_images import read_images
 from prober.common.drawn_inputs import drawn_one
 from prober.common.errors import InputError
 from prober.common.pictures import enlarge
+from prober.findings.finding import load_findings
+from prober.report.record import load_record
 from prober.subject import Subject
 from prober.subject.receptive_fields import receptive_fields
 from tests import plain
 
 SOURCE = """
 import torch
+from lightning.pytorch import LightningDataModule
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 
 def pooled(conv, channels):
@@ -42,6 +47,11 @@ class Vector(nn.Sequential):
     def __init__(self):
         torch.manual_seed(0)
         super().__init__(nn.Sequential(nn.Linear(12, 4), nn.Tanh(), nn.Linear(4, 3)))
+
+
+class Data(LightningDataModule):
+    def train_dataloader(self):
+        return DataLoader(TensorDataset(*torch.load("data.pt")), batch_size=30)
 """
 SPACE: dict = {}
 exec(SOURCE, SPACE)  # what the command line imports from a file
@@ -159,8 +169,62 @@ def test_fit_writes_what_can_be_looked_at(name, prober, tmp_path):
     assert ended.code == 0, ended.err
     [sheet] = (tmp_path / "lightning_logs").glob("sweep*/version_0/sheets/*.png")
     assert len(np.unique(np.asarray(Image.open(sheet)))) > 5
-    ended = prober("report", "--config", "grid.yaml")
-    assert ended.code == 2 and f"takes {name.lower()}s, {list(shape)}" in ended.err
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_a_report_has_pictures_scores_and_answers_alone(name, prober, tmp_path):
+    shape, layer, *_ = INPUTS[name]
+    (tmp_path / "nets.py").write_text(SOURCE, encoding="utf-8")
+    cnn = SPACE[name]()
+    inputs = torch.rand(30, *shape, generator=torch.Generator().manual_seed(1))
+    labels = torch.arange(30) % 3
+    torch.save((inputs, labels), tmp_path / "data.pt")
+    config = {
+        "model": {"subject": {"cnn": {"class_path": f"nets.{name}"}, "input_shape": list(shape)}},
+        "grid": {"layers": [layer], "channels": "0-1", "seeds": 3, "positions": 2},
+        "data": "nets.Data",
+    }
+    (tmp_path / "report.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    steps = ("--trainer.max_steps", 4, "--trainer.devices", 1)
+    ended = prober("report", "--config", "report.yaml", *steps)
+    assert ended.code == 0, ended.err
+    [folder] = (tmp_path / "lightning_logs").glob("report_*/version_0")
+    summary = (folder / "SUMMARY.md").read_text(encoding="utf-8")
+    assert f"The input is a {name.lower()}, {list(shape)}, which has neither color nor" in summary
+    assert (folder / "index.html").exists() and list((folder / "tensorboard").glob("events*"))
+    findings = load_findings(folder)
+    assert len(findings) == 2 + 3  # two channels, three classes
+    for finding in findings:
+        assert not finding.dead and finding.kinds == () and finding.facets == ()
+        assert finding.shares is finding.polysemantic is finding.confidence is None
+        assert [each.style for each in finding.evidence.styles] == ["legible", "plain"]
+        for each in finding.evidence.styles:
+            assert (folder / each.picture).exists()
+            animation = (folder / each.picture).with_suffix(".gif")
+            assert animation.exists() == (name == "Volume")
+        pictures = finding.evidence.pictures
+        assert finding.evidence.score.best == pytest.approx(
+            max(item.score for item in pictures.items if item.variant == "mean"), rel=1e-5
+        )
+    half = torch.full((1, *shape), 0.5)
+    logit = findings[-1]
+    assert logit.evidence.score.neutral == pytest.approx(cnn(half)[0, 2].item(), rel=1e-4)
+    examples = logit.evidence.data.examples.items
+    expected = cnn(inputs)[:, 2].sort(descending=True)
+    found = [example.score for example in examples]
+    assert found == pytest.approx(expected.values[: len(found)].tolist(), rel=1e-4)
+    assert [example.label for example in examples] == [
+        str(labels[i].item()) for i in expected.indices[: len(found)].tolist()
+    ]
+    right = (cnn(inputs).argmax(1) == labels).float().mean().item()  # of each class as many
+    assert load_record(folder).behavior.accuracy == pytest.approx(right)
+
+
+def test_a_folder_of_pictures_is_no_signals(tmp_path):
+    with pytest.raises(InputError, match=r"no image of a folder: give an array \(.npy\)"):
+        read_images(str(tmp_path), (2, 40))
+    np.save(tmp_path / "signals.npy", np.random.default_rng(0).random((5, 2, 40), np.float32))
+    assert read_images(str(tmp_path / "signals.npy"), (2, 40)).images.shape == (5, 2, 40)
 
 
 class Steered(nn.Module):

@@ -14,7 +14,7 @@ from torch import Tensor
 from prober.common.colors import hue_to_rgb
 from prober.common.errors import InputError
 from prober.common.files import read_npy
-from prober.common.inputs import Shape
+from prober.common.inputs import Shape, input_kind
 from prober.subject.reference import HUES, load_digits, matching_hues
 
 DIGITS = "digits"
@@ -58,7 +58,8 @@ def read_images(
     Args:
         given: `digits`; the path of a folder of images, whose subfolders are classes if there are
             any; the path of an array `[N, C, H, W]` in [0, 1] (`.npy`); a datamodule, or the import
-            path of one, whose training batches are images and labels.
+            path of one, whose training batches are images and labels. Signals, volumes and vectors
+            come as arrays or by a datamodule, in their own shape.
         shape: What the subject takes.
         key: The option that names them, for messages.
         resize: Whether pictures of another size than the subject's are brought to it; else they
@@ -68,8 +69,7 @@ def read_images(
         InputError: There is no such folder, no image in it can be used, or the shape is another.
     """
     try:
-        channels, height, width = shape
-        return _read(given, (channels, height, width), resize)
+        return _read(given, tuple(shape), resize)
     except InputError as error:
         raise InputError(f"{key}: {error}") from error
 
@@ -121,6 +121,11 @@ def _of_folder(folder: Path, shape: Shape, resize: bool) -> LabelledImages:
         raise InputError(
             f"there is no folder '{folder}'. Give a folder of images (subfolders are classes), an "
             "array of them (.npy), a LightningDataModule by its import path, or 'digits'."
+        )
+    if not input_kind(shape).has_color_and_shape:
+        raise InputError(
+            f"the subject takes {list(shape)}, which is no image of a folder: give an array (.npy) "
+            f"of {['N', *shape]}, or a LightningDataModule by its import path."
         )
     classes = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     files = [
@@ -190,7 +195,7 @@ def read_picture(file: Path, shape: Shape, resize: bool = True) -> Tensor:
 
 def _of_array(file: Path, shape: Shape) -> LabelledImages:
     images = read_npy(file, "an array of images")
-    if images.ndim != 4 or list(images.shape[1:]) != list(shape) or not len(images):
+    if list(images.shape[1:]) != list(shape) or not len(images):
         raise InputError(
             f"'{file}' is {list(images.shape)}; N images for this subject are {['N', *shape]}."
         )

@@ -24,6 +24,14 @@ class InputKind(Enum):
         return _AXES[self.value]
 
     @property
+    def has_color_and_shape(self) -> bool:
+        """Whether what excites a unit can be told apart into color and shape; so of images alone.
+
+        Of other inputs a report shows pictures, scores and answers, and claims nothing of them.
+        """
+        return self is InputKind.IMAGE
+
+    @property
     def parts(self) -> str:
         """What it consists of: `pixels` of an image."""
         return _PARTS[self.value]

@@ -40,5 +40,7 @@ def gather(survey: Survey, unit: Unit, found: Found | None, folder: PictureFolde
         tuning=tuning_of(curves),
         data=real_evidence(real, unit, curves, score, folder) if real else None,
         trust=compare_paths(survey, unit, found, real) if found and found.groups and real else None,
-        styles=draw_styles(survey, unit, folder),
+        styles=draw_styles((survey.sweep, survey.other_style), unit, folder)
+        if survey.other_style
+        else (),
     )

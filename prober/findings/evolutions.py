@@ -9,7 +9,7 @@ from prober.common.evenly import evenly
 from prober.common.pictures import shrunk, sprite
 from prober.findings.finding import Picture, Pictures, ScoreRange
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
-from prober.findings.picture_folder import CELL_SIDE, PictureFolder
+from prober.findings.picture_folder import PictureFolder
 from prober.findings.responses import scores
 from prober.findings.units import Unit
 from prober.subject import Subject
@@ -63,9 +63,10 @@ def draw_evolutions(
     # What has settled has made fewer steps than others, and stays as it was then.
     steps = np.unique(np.concatenate([own for _, own in evolutions]))
     kept = [int(steps[i]) for i in evenly(len(steps), SNAPSHOTS)]
+    side = folder.cell_side(subject.input_shape)
     rows, items = [], []
     for shown, (evolution, own) in zip(visualizations, evolutions, strict=True):
-        rows.append(shrunk(evolution[[latest(own, step) for step in kept]], CELL_SIDE))
+        rows.append(shrunk(evolution[[latest(own, step) for step in kept]], side))
         neutral = scores(subject, [shown.objective], gray).item()
         record = shown.record
         items.append(

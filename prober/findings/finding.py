@@ -469,7 +469,8 @@ class StyledPicture:
         style: `legible`, such that people can read it, or `plain`: what excites the unit most.
         variant: What it maximizes: `mean`, `h07_w07`.
         score: Its score.
-        picture: File: the picture, whole.
+        picture: File: the picture, whole. Of a volume an animation through its slices lies beside
+            it, `style_plain.gif`.
     """
 
     style: str
@@ -485,11 +486,11 @@ class Evidence:
     Attributes:
         score: How far the score goes.
         maxima: The largest scores with and without color and shape; `null` if the unit is dead.
-        field: The receptive field of the neuron examined.
+        field: The receptive field of the neuron examined; `null` where the input is no image.
         neuron: `[h, w]`, the neuron examined; `null` in a flat layer.
         pictures: The sweep's visualizations of the unit.
         starts: How many starts of each origin were tried.
-        tuning: Answers to flat and striped images.
+        tuning: Answers to flat and striped images; `null` where the input is no image.
         data: Answers to real images; `null` without any.
         trust: How the picture compares with real images; `null` without any.
         styles: The unit's picture in both styles, the legible one first, see below; `[]` where
@@ -498,11 +499,11 @@ class Evidence:
 
     score: ScoreRange
     maxima: Maxima | None
-    field: Field
+    field: Field | None
     neuron: tuple[int, ...] | None
     pictures: Pictures | None
     starts: dict[str, int]
-    tuning: Tuning
+    tuning: Tuning | None
     data: RealEvidence | None
     trust: Trust | None
     styles: tuple[StyledPicture, ...] = ()
@@ -515,16 +516,17 @@ class Finding:
     Attributes:
         layer: The layer.
         channel: The channel; in a flat layer, the unit.
-        position: `[h, w]` for a single neuron, `null` for a channel.
-        kinds: The sorted kinds of its facets; `[]` if it is dead; `["unclear"]` if the evidence is
-            thin.
-        shares: What its gain is due to; `null` if it is dead.
+        position: `[h, w]` for a single neuron, of a volume `[d, h, w]`, `null` for a channel.
+        kinds: The sorted kinds of its facets; `[]` if it is dead or its facets were not looked for;
+            `["unclear"]` if the evidence is thin.
+        shares: What its gain is due to; `null` if it has no kinds.
         dead: Whether nothing that was tried makes a difference to it.
-        polysemantic: Whether it has two facets or more.
+        polysemantic: Whether it has two facets or more; `null` where facets were not looked for,
+            for the input has neither color nor shape.
         hue: Degrees, of its first facet that has one.
         orientation: Degrees, of its first facet that has one.
         confidence: 0 to 1: how often claims with such figures are right, on planted units and on
-            trained ones.
+            trained ones; `null` where facets were not looked for.
         why: Sentences: why it is unclear, dead, or not trusted.
         trusted: Whether its picture excites it by the path of real images; `null` without real
             images.
@@ -540,10 +542,10 @@ class Finding:
     kinds: tuple[Kind, ...]
     shares: Shares | None
     dead: bool
-    polysemantic: bool
+    polysemantic: bool | None
     hue: float | None
     orientation: float | None
-    confidence: float
+    confidence: float | None
     why: tuple[str, ...]
     trusted: bool | None
     facets: tuple[Facet, ...]
@@ -553,7 +555,7 @@ class Finding:
     @property
     def key(self) -> str:
         """Its name within the layer: `3`, or `3/7,7` for a neuron."""
-        position = "" if self.position is None else "/{},{}".format(*self.position)
+        position = "" if self.position is None else "/" + ",".join(map(str, self.position))
         return f"{self.channel}{position}"
 
     @property

@@ -130,7 +130,7 @@ class FinishedSweep:
                 units.append(Unit(layer, channel))
             else:
                 neurons = dict.fromkeys(map(tuple, positions))
-                units += [Unit(layer, channel, (h, w)) for h, w in neurons]
+                units += [Unit(layer, channel, neuron) for neuron in neurons]
         return sorted(units, key=lambda u: (subject.depth(u.layer), u.channel, u.position or ()))
 
     def of(self, unit: Unit) -> list[SweepPicture]:
@@ -149,6 +149,19 @@ class FinishedSweep:
             if key not in best or shown.score > best[key].score:
                 best[key] = shown
         return list(best.values())
+
+    def best_images(self, most: int) -> Tensor:
+        """Reads the images of `best_of_variants`, or of some of them, evenly spread.
+
+        Args:
+            most: How many are read at the most.
+
+        Returns:
+            `[N, C, H, W]` in [0, 1].
+        """
+        best = self.best_of_variants()
+        number = min(len(best), most)
+        return self.images([best[i * len(best) // number] for i in range(number)])
 
     def planned(self) -> list[PlannedTarget]:
         """Plans the same targets once more, for another subject.

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prober.common.files import write_whole
+from prober.common.inputs import InputKind, Shape, input_kind
 from prober.findings.units import Unit
 
-CELL_SIDE = 84
-"""Pixels that a cell of a sprite may have on a side."""
+CELL_SIDE, PLOT_SIDE = 84, 168
+"""Pixels that a cell of a sprite may have on a side, of a picture and of a plot."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,12 @@ class PictureFolder:
 
     report: Path
     unit: Unit
+
+    @staticmethod
+    def cell_side(shape: Shape) -> int:
+        """Returns how many pixels a cell may have on a side that shows an input of a shape."""
+        plotted = input_kind(shape) in (InputKind.VECTOR, InputKind.SIGNAL)
+        return PLOT_SIDE if plotted else CELL_SIDE
 
     def write(self, name: str, content: bytes) -> str:
         """Writes a picture; returns its path relative to the report's folder."""

@@ -20,7 +20,7 @@ from prober.findings.finding import (
     UsedShares,
     Variance,
 )
-from prober.findings.picture_folder import CELL_SIDE, PictureFolder
+from prober.findings.picture_folder import PictureFolder
 from prober.findings.real_responses import LOGIT_SITE, SIX_HUES, RealResponses
 from prober.findings.tuning import Curves
 from prober.findings.units import Site, Unit
@@ -31,14 +31,18 @@ HUE_RULES = 0.5
 
 
 def real_evidence(
-    responses: RealResponses, unit: Unit, curves: Curves, score: ScoreRange, folder: PictureFolder
+    responses: RealResponses,
+    unit: Unit,
+    curves: Curves | None,
+    score: ScoreRange,
+    folder: PictureFolder,
 ) -> RealEvidence:
     """Writes the real images that excite a unit most; says what goes with class and color.
 
     Args:
         responses: What the CNN answers to real images.
         unit: The unit.
-        curves: What it answers to flat patches.
+        curves: What it answers to flat patches; None where there are none.
         score: How far its score goes.
         folder: Where its pictures are written.
     """
@@ -69,7 +73,8 @@ def _examples(
     classes = responses.real.classes
     response = responses.of_pool(unit.site).strongest[:, unit.channel]
     top = responses.top(response)
-    cells = shrunk(drawn(responses.images_of_pool(top)), CELL_SIDE)
+    images = responses.images_of_pool(top)
+    cells = shrunk(drawn(images), folder.cell_side(tuple(images.shape[1:])))
     return Examples(
         sprite=folder.write("examples.png", sprite(cells[None])),
         cell=cells.shape[1:3],
@@ -145,13 +150,15 @@ def variance_of(responses: RealResponses, site: Site, channel: int) -> Variance 
     return Variance(hue, brightness, label, rest=max(0.0, 1 - hue - brightness - label))
 
 
-def class_evidence(responses: RealResponses, channel: int, curves: Curves) -> ClassEvidence | None:
+def class_evidence(
+    responses: RealResponses, channel: int, curves: Curves | None
+) -> ClassEvidence | None:
     """Returns what becomes of a class's logit when color or shape of its real images change.
 
     Args:
         responses: What the CNN answers to real images.
         channel: The class.
-        curves: What its logit answers to flat patches.
+        curves: What its logit answers to flat patches; None where there are none.
     """
     real = responses.real
     own = real.labels == channel
@@ -164,7 +171,9 @@ def class_evidence(responses: RealResponses, channel: int, curves: Curves) -> Cl
         label=real.classes[channel],
         hue=finite(real.class_hues[channel].item()),
         color=None if color.isnan().any() else tuple(color.tolist()),
-        flat_hue=curves.chosen.hues[curves.flat.argmax()].item() if len(curves.flat) else None,
+        flat_hue=curves.chosen.hues[curves.flat.argmax()].item()
+        if curves and len(curves.flat)
+        else None,
         logit=logit,
         used=used_shares(logit) if logit else None,
     )

@@ -10,6 +10,7 @@ from torch import Tensor
 from prober.ascent.given_images import DIGITS, LabelledImages, read_images
 from prober.ascent.method import is_large
 from prober.common.colors import angle_of, rgb_to_hue, turned_hues
+from prober.common.inputs import Shape
 from prober.findings.class_colors import Dealer, dealer_of
 from prober.findings.palettes import NEAR, palettes_of
 
@@ -41,7 +42,7 @@ class RealImages(LabelledImages):
         parts = self.images.split(64)
         self.image_hues = torch.cat([_hues_of_images(part) for part in parts])
         self.dealer, self.colored = None, False
-        if self.images.shape[1] == 3:
+        if self.images.shape[1] == 3 and self.images.dim() == 4:
             chroma = [(part.amax(1) - part.amin(1)).amax((1, 2)) for part in parts]
             self.colored = bool((torch.cat(chroma) > NEAR).float().mean() >= 0.5)
             self.dealer = dealer_of(palettes_of(self.images), self.labels, len(self.classes))
@@ -128,7 +129,7 @@ class RealImages(LabelledImages):
 
 
 def read_real_images(
-    given: str | LightningDataModule | None, shape: tuple[int, int, int], is_reference: bool
+    given: str | LightningDataModule | None, shape: Shape, is_reference: bool
 ) -> RealImages | None:
     """Reads real images.
 
@@ -152,7 +153,7 @@ def read_real_images(
 
 def _hues_of_images(images: Tensor) -> Tensor:
     """The mean hue of each image, weighted by its pixels' chroma; NaN for gray ones."""
-    if images.shape[1] != 3:
+    if images.shape[1] != 3 or images.dim() != 4:
         return torch.full((len(images),), math.nan)
     chroma = images.amax(1) - images.amin(1)
     radians = torch.deg2rad(rgb_to_hue(images.movedim(1, -1)))

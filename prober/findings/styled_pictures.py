@@ -1,12 +1,14 @@
 """The pictures of a unit in both styles: one that people can read, one of what excites it most."""
 
+from collections.abc import Sequence
+
 from prober.ascent.targets import Target
-from prober.common.drawn_inputs import drawn_one
-from prober.common.pictures import enlarge, sprite
+from prober.common.drawn_inputs import drawn_one, slices
+from prober.common.inputs import InputKind, input_kind
+from prober.common.pictures import enlarge, gif, sprite
 from prober.findings.finding import StyledPicture
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
 from prober.findings.picture_folder import PictureFolder
-from prober.findings.survey import Survey
 from prober.findings.units import Unit
 from prober.sweep.planned import PlannedTarget
 
@@ -30,29 +32,37 @@ def plan_other_style(sweep: FinishedSweep, units: list[Unit]) -> list[PlannedTar
     ]
 
 
-def draw_styles(survey: Survey, unit: Unit, folder: PictureFolder) -> tuple[StyledPicture, ...]:
-    """Writes a unit's picture in both styles, the best of each; the legible one first.
+def draw_styles(
+    sweeps: Sequence[FinishedSweep], unit: Unit, folder: PictureFolder
+) -> tuple[StyledPicture, ...]:
+    """Writes a unit's picture in the style of each sweep, the best of each; the legible one first.
 
     Args:
-        survey: What units answer to images that are at hand.
+        sweeps: One of each style; what the last one's first picture of the unit maximizes is shown.
         unit: The unit.
         folder: Where its pictures are written.
 
     Returns:
-        Nothing if there is one style alone.
+        Nothing if one of them has no picture of the unit.
     """
-    if survey.other_style is None or not (others := survey.other_style.of(unit)):
+    found = [sweep.of(unit) for sweep in sweeps]
+    if not all(found):
         return ()
-    own = [shown for shown in survey.sweep.of(unit) if shown.variant == others[0].variant]
+    variant = found[-1][0].variant
+    alike = [[shown for shown in own if shown.variant == variant] for own in found]
     drawn = [
-        _draw(sweep, max(found, key=lambda shown: shown.score), folder)
-        for sweep, found in ((survey.sweep, own), (survey.other_style, others))
+        _draw(sweep, max(own, key=lambda shown: shown.score), folder)
+        for sweep, own in zip(sweeps, alike, strict=True)
     ]
     return tuple(sorted(drawn, key=lambda each: each.style != FIRST))
 
 
 def _draw(sweep: FinishedSweep, shown: SweepPicture, folder: PictureFolder) -> StyledPicture:
     style = shown.record.get("style", "plain")
-    cell = enlarge(drawn_one(sweep.images([shown])[0]))
+    image = sweep.images([shown])[0]
+    cell = enlarge(drawn_one(image))
     path = folder.write(f"style_{style}.png", sprite(cell[None, None]))
+    if input_kind(tuple(image.shape)) is InputKind.VOLUME:
+        through = gif([enlarge(each) for each in slices(image)])
+        folder.write(f"style_{style}.gif", through)
     return StyledPicture(style, shown.variant, shown.score, path)

@@ -50,7 +50,7 @@ class Survey:
     to_pictures: Mapping[Site, Responses]
     dead: frozenset[Unit]
     awakened: Mapping[Unit, Tensor]
-    other_style: FinishedSweep | None = None
+    other_style: FinishedSweep | None
 
     def curves(self, unit: Unit) -> Curves:
         """Returns a unit's tuning curves."""
@@ -71,7 +71,11 @@ class Survey:
 
 
 def survey(
-    subject: Subject, sweep: FinishedSweep, images: RealImages | None, method: Method
+    subject: Subject,
+    sweep: FinishedSweep,
+    other_style: FinishedSweep | None,
+    images: RealImages | None,
+    method: Method,
 ) -> Survey:
     """Shows a subject flat, striped and real images and pictures of its units.
 
@@ -79,6 +83,7 @@ def survey(
         subject: The CNN under study; one of large images gets another memory layout, a third
             faster.
         sweep: The visualizations of its units.
+        other_style: A picture of each unit in another style than these; None without any.
         images: Real images, or None.
         method: How the search's images are optimized.
 
@@ -96,9 +101,7 @@ def survey(
     real = None if images is None else respond_to_real(subject, images, windows)
     for own in units.values():
         _check_finite(subject, battery, own)
-    best = sweep.best_of_variants()
-    number = min(len(best), images_at_once(subject))
-    pictures = sweep.images([best[i * len(best) // number] for i in range(number)])
+    pictures = sweep.best_images(images_at_once(subject))
     to_pictures = responses(subject, pictures, windows)
     rounding = moved_by_rounding(subject, battery, windows)
     dead: list[Unit] = []
@@ -122,6 +125,7 @@ def survey(
         to_pictures=to_pictures,
         dead=frozenset(dead),
         awakened=awakened,
+        other_style=other_style,
     )
 
 

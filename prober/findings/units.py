@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from prober.common.files import safe_name
 
-Site = tuple[str, tuple[int, int] | None]
+Site = tuple[str, tuple[int, ...] | None]
 """A layer, and the position of its neuron that is looked at; None for the channels as a whole."""
 
 
@@ -15,12 +15,13 @@ class Unit:
     Attributes:
         layer: Name of the layer.
         channel: Index of the channel; in a flat layer, of the unit.
-        position: `(h, w)` if the unit is a neuron, None if it is a channel.
+        position: `(h, w)`, of a volume `(d, h, w)`, if the unit is a neuron, None if it is a
+            channel.
     """
 
     layer: str
     channel: int
-    position: tuple[int, int] | None = None
+    position: tuple[int, ...] | None = None
 
     @property
     def site(self) -> Site:
@@ -30,5 +31,7 @@ class Unit:
     @property
     def folder(self) -> str:
         """Where its pictures lie: `conv2/ch003`, `conv2/ch003_h07_w07`."""
-        at = "" if self.position is None else "_h{:02d}_w{:02d}".format(*self.position)
+        position = self.position or ()
+        sides = "dhw"[3 - len(position) :]
+        at = "".join(f"_{side}{place:02d}" for side, place in zip(sides, position, strict=True))
         return f"{safe_name(self.layer)}/ch{self.channel:03d}{at}"

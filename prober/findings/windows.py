@@ -44,7 +44,7 @@ class Window:
         return Neuron(unit.layer, unit.channel, *self.neuron)
 
 
-def window_of(subject: Subject, layer: str, position: tuple[int, int] | None) -> Window:
+def window_of(subject: Subject, layer: str, position: tuple[int, ...] | None) -> Window:
     """Finds where a neuron of a layer looks: its receptive field.
 
     Args:
@@ -56,7 +56,8 @@ def window_of(subject: Subject, layer: str, position: tuple[int, int] | None) ->
     height, width = subject.input_shape[1:]
     if not sides:
         return Window(None, 0, 0, height, width)
-    neuron = position or (sides[0] // 2, sides[1] // 2)
+    h, w = position or (sides[0] // 2, sides[1] // 2)
+    neuron = (h, w)
     seen = pixels_seen(subject, layer)
     top, bottom, left, right = seen[:, neuron[0], neuron[1]].tolist()
     if top == bottom:

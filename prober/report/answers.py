@@ -157,13 +157,13 @@ def polysemantic_answer(probed: Probed, against: Probed | None) -> str:
                 "a facet needs half"
             )
     else:
-        clear = [f for f in found if not flagged(f) and f.confidence >= CLEAR_CONFIDENCE]
+        clear = [f for f in found if not flagged(f) and (f.confidence or 0) >= CLEAR_CONFIDENCE]
         want = "wants" if len(found) == 1 else "want"
         best = (clear or found)[0]
         which = "The clearest" if clear else "The likeliest"
         sentences = [
             f"{'Yes' if clear else 'None that is sure'}: {len(found)} of {units} {want} several "
-            f"things, with a confidence of {percent(best.confidence)} at best",
+            f"things, with a confidence of {percent(best.confidence or 0)} at best",
             f"{which} is {link(best)}: {plain(unit_words(best))}",
         ]
     if against and against.live:

@@ -79,7 +79,8 @@ def how_made(probed: Probed, against: Probed | None) -> list[str]:
         f"regularizers: {penalties or 'none'}."
     )
     if record.data:
-        lines.append(f"Real images: {plain(record.data.name)} ({record.data.images:,}).")
+        real = "images" if probed.has_facets else "inputs"
+        lines.append(f"Real {real}: {plain(record.data.name)} ({record.data.images:,}).")
     seconds = sum(record.seconds.values())
     lines.append(f"Made on {record.date} in {seconds:,.0f} seconds.")
     return lines

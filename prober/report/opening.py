@@ -55,7 +55,7 @@ def unit_to_show(probed: Probed) -> str:
     those that are sure and trusted.
     """
     sure = [f for f in probed.live if f.shares and f.facets and not flagged(f) and not f.why]
-    sure = [finding for finding in sure if finding.confidence >= SURE]
+    sure = [finding for finding in sure if (finding.confidence or 0) >= SURE]
     if not sure:
         return ""
     best = max(sure, key=_color)
@@ -80,9 +80,9 @@ def _shape(finding: Finding) -> float:
 
 def what_figures_rest_on(probed: Probed, against: Probed | None) -> list[str]:
     """Says who the CNNs are, on how many images figures rest, and which class has which color."""
-    lines = [_who(probed)]
+    lines = [who(probed)]
     if against:
-        lines.append(f"{_who(against)} It has the same layers and is there to compare with.")
+        lines.append(f"{who(against)} It has the same layers and is there to compare with.")
     if data := probed.record.data:
         behavior = probed.record.behavior
         number = max(behavior.images.values()) if behavior and behavior.images else data.images
@@ -100,7 +100,7 @@ def what_figures_rest_on(probed: Probed, against: Probed | None) -> list[str]:
     return lines
 
 
-def _who(cnn: Probed) -> str:
+def who(cnn: Probed) -> str:
     """Says who a CNN is: what it learned from, if it ships with the project, or its weights."""
     subject = cnn.record.subject
     said = f"*{plain(cnn.name)}* is {plain(subject.name)}"

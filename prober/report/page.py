@@ -14,6 +14,7 @@ from prober.common.typed_json import to_plain
 from prober.findings.finding import WANTED, Finding, Kind
 from prober.report.answers import changed_words
 from prober.report.charts import mean_shares
+from prober.report.plain_summary import why_plain
 from prober.report.probed import COUNTED_AS, Probed, counts, flagged, load_report
 from prober.report.words import facet_words, hue_words, percent, unit_sentence
 
@@ -124,6 +125,7 @@ def _index(probed: Probed, against: Probed | None) -> str:
         "subject": probed.record.subject.name,
         "against": against.record.subject.name if against else None,
         "input": probed.record.subject.input_shape,
+        "facets": probed.has_facets,
         "shares": COUNTED_AS,
         "layers": rows,
     }
@@ -133,6 +135,7 @@ def _index(probed: Probed, against: Probed | None) -> str:
         other_behavior=against.record.behavior if against else None,
         rows=rows,
         total=_counts(probed.findings),
+        why=None if probed.has_facets else why_plain(probed),
         kinds=tuple(kind.value for kind in KINDS),
         flags=FLAGS,
         percent=percent,
@@ -151,7 +154,7 @@ def _template(name: str) -> str:
 def _entry(finding: Finding, probed: Probed) -> dict[str, Any]:
     """Returns what the overview needs of a unit."""
     pictures = [picture for facet in finding.facets for picture in facet.pictures]
-    if finding.evidence.neuron is None:  # it sees the whole image, and so do people
+    if finding.evidence.neuron is None or not pictures:  # it sees the whole image, as people do
         pictures = [styled.picture for styled in finding.evidence.styles] + pictures
     return {
         "key": finding.key,
@@ -182,7 +185,7 @@ def _counts(findings: Sequence[Finding]) -> dict[str, int]:
     return {
         "units": len(findings),
         **{kind.value: found[kind] for kind in KINDS},
-        "polysemantic": sum(finding.polysemantic for finding in findings),
+        "polysemantic": sum(bool(finding.polysemantic) for finding in findings),
         "dead": sum(finding.dead for finding in findings),
         "not trusted": sum(map(flagged, findings)),
     }

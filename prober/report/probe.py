@@ -12,15 +12,18 @@ from PIL import Image
 
 from prober.ascent.styles import Style
 from prober.common.files import write_whole
+from prober.common.inputs import input_kind
 from prober.common.pictures import sprite
 from prober.findings.behavior import Behavior, behavior
 from prober.findings.examination import examine
 from prober.findings.facet_search import plan_search
-from prober.findings.finding import save_findings
+from prober.findings.finding import Finding, save_findings
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.maxima import maxima_of_live_units
+from prober.findings.plain_findings import plain_findings
 from prober.findings.points import Point
 from prober.findings.real_images import RealImages
+from prober.findings.real_responses import RealResponses
 from prober.findings.starts import effort
 from prober.findings.styled_pictures import plan_other_style
 from prober.findings.survey import survey
@@ -121,19 +124,53 @@ def probe(
             made = _make(engine, config, targets, pictures)
             made.show(targets)
         _check_done(made)
-    with watch.timed("evidence"):
-        sweep = FinishedSweep(pictures, subject)
-        print(f"Showing it flat and striped images{' and real ones' if images else ''}.")
-        surveyed = survey(subject, sweep, images, engine.method)
+    sweep, other_style = FinishedSweep(pictures, subject), None
     if both_styles:
         with watch.timed("pictures"):
-            units = [unit for own in surveyed.units.values() for unit in own]
-            made = sweep.visualizations[0].record.get("style", "plain")
-            style: Style = "plain" if made == "legible" else "legible"
+            first = sweep.visualizations[0].record.get("style", "plain")
+            style: Style = "plain" if first == "legible" else "legible"
             print(f"Making {style} pictures, too.")
             other = replace(engine, method=replace(engine.method, style=style))
-            _check_done(_make(other, config, plan_other_style(sweep, units), folder / style))
-            surveyed = replace(surveyed, other_style=FinishedSweep(folder / style, subject))
+            planned = plan_other_style(sweep, sweep.units(subject))
+            _check_done(_make(other, config, planned, folder / style))
+            other_style = FinishedSweep(folder / style, subject)
+    points: list[Point] = []
+    if input_kind(subject.input_shape).has_color_and_shape:
+        findings, points, real = _examined(
+            engine, config, sweep, other_style, folder, images, cores, watch
+        )
+    else:
+        with watch.timed("evidence"):
+            print(f"Asking it what it answers{' to real inputs, too' if images else ''}.")
+            findings, real = plain_findings(subject, sweep, other_style, images, folder)
+    save_findings(findings, folder)
+    _copy_sheets(pictures, folder)
+    sheets = (file.relative_to(folder) for file in (folder / "sheets").glob("*.png"))
+    return Part(
+        folder=folder,
+        subject=SubjectRecord.of(subject, findings),
+        behavior=behavior(real) if real else None,
+        settings=SettingsRecord.of(sweep),
+        sheets=tuple(sorted(sheet.as_posix() for sheet in sheets)),
+        points=points,
+    )
+
+
+def _examined(
+    engine: Engine,
+    config: Config,
+    sweep: FinishedSweep,
+    other_style: FinishedSweep | None,
+    folder: Path,
+    images: RealImages | None,
+    cores: int,
+    watch: Stopwatch,
+) -> tuple[list[Finding], list[Point], RealResponses | None]:
+    """Finds out what the units of a CNN of images want, and how much of it is color and shape."""
+    subject = engine.subject
+    with watch.timed("evidence"):
+        print(f"Showing it flat and striped images{' and real ones' if images else ''}.")
+        surveyed = survey(subject, sweep, other_style, images, engine.method)
     with watch.timed("maxima"):
         print("Looking for what excites its units most with and without color and shape.")
         maxima = maxima_of_live_units(surveyed, cores)
@@ -147,17 +184,7 @@ def probe(
             searched = FinishedSweep(folder / "search", subject)
     with watch.timed("evidence"):
         findings, points = examine(surveyed, maxima, searched, folder, cores)
-        save_findings(findings, folder)
-        _copy_sheets(pictures, folder)
-    sheets = (file.relative_to(folder) for file in (folder / "sheets").glob("*.png"))
-    return Part(
-        folder=folder,
-        subject=SubjectRecord.of(subject, findings),
-        behavior=behavior(surveyed.real) if surveyed.real else None,
-        settings=SettingsRecord.of(sweep),
-        sheets=tuple(sorted(sheet.as_posix() for sheet in sheets)),
-        points=points,
-    )
+    return findings, points, surveyed.real
 
 
 def _make(engine: Engine, config: Config, targets: Sequence[PlannedTarget], folder: Path) -> Made:

@@ -54,6 +54,11 @@ class Probed:
         return cls(record, load_findings(folder / prefix), prefix, record.subject.name)
 
     @cached_property
+    def has_facets(self) -> bool:
+        """Whether it was found out what units want: facets, and what is due to color and shape."""
+        return any(finding.polysemantic is not None for finding in self.findings)
+
+    @cached_property
     def layers(self) -> dict[str, list[Finding]]:
         """The findings of each layer that has some, in order of the forward pass."""
         layers: dict[str, list[Finding]] = {name: [] for name in self.record.subject.layers}
@@ -87,7 +92,11 @@ class Probed:
         """
 
         def unclear(finding: Finding) -> tuple[bool, float, float]:
-            return flagged(finding), -finding.confidence, -max(shares(finding)[1:2], default=0.0)
+            return (
+                flagged(finding),
+                -(finding.confidence or 0),
+                -max(shares(finding)[1:2], default=0.0),
+            )
 
         return sorted((finding for finding in self.live if finding.polysemantic), key=unclear)
 
@@ -108,10 +117,18 @@ class Probed:
         """Shows in Markdown the best picture of a facet, as a link to its unit; `""` without."""
         if not facet.pictures:
             return ""
-        said = f"{self.name} {finding.name}: {thing(finding, facet)}"
+        return self._linked(facet.pictures[0], finding, thing(finding, facet))
+
+    def styled_picture(self, finding: Finding) -> str:
+        """Shows in Markdown a unit's picture in the first style, likewise."""
+        styles = finding.evidence.styles
+        return self._linked(styles[0].picture, finding, styles[0].style) if styles else ""
+
+    def _linked(self, picture: str, finding: Finding, what: str) -> str:
+        said = f"{self.name} {finding.name}: {what}"
         # A bar would end the cell of a table, even within quotes.
         said = html.escape(said).replace("|", "&#124;").replace("\\", "")
-        source = quote(self.prefix + facet.pictures[0])
+        source = quote(self.prefix + picture)
         return f'[<img src="{source}" alt="{said}" width="{PICTURE_WIDTH}">]({_address(finding)})'
 
 
@@ -184,7 +201,7 @@ def counts(findings: Iterable[Finding]) -> Counter[str]:
 
 def clearest(findings: Iterable[Finding]) -> list[Finding]:
     """Sorts units: the surest first and flagged ones last."""
-    return sorted(findings, key=lambda f: (flagged(f), bool(f.why), -f.confidence))
+    return sorted(findings, key=lambda f: (flagged(f), bool(f.why), -(f.confidence or 0)))
 
 
 def shares(finding: Finding) -> Sequence[float]:

@@ -11,7 +11,6 @@ from lightning.pytorch import LightningDataModule
 from prober.ascent.method import Method, is_large
 from prober.common.errors import InputError
 from prober.common.files import claim_version, safe_name, write_whole
-from prober.common.inputs import InputKind, input_kind, plane_of
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.points import effects, thumbs
 from prober.findings.real_images import RealImages, read_real_images
@@ -58,10 +57,9 @@ class Report:
         self.sweep = replace(self.sweep, engine=evidence_engine(self.sweep.engine))
         self._check_processes()
         self._check_grid()
-        self._check_input()
         subject = self.sweep.engine.subject
         reference = isinstance(subject.cnn, ReferenceCNN)
-        images = read_real_images(self.data, plane_of(subject.input_shape), reference)
+        images = read_real_images(self.data, subject.input_shape, reference)
         if images is not None:
             for each in filter(None, (subject, self.against)):
                 each.take_classes(len(images.classes))
@@ -149,16 +147,6 @@ class Report:
                 "report its folder with --sweep."
             )
 
-    def _check_input(self) -> None:
-        """Refuses what has neither color nor shape."""
-        shape = self.sweep.engine.subject.input_shape
-        if input_kind(shape) is not InputKind.IMAGE:
-            raise InputError(
-                f"A report says what color and shape have to do with a unit, and the subject takes "
-                f"{input_kind(shape).name.lower()}s, {list(shape)}, which have neither: use sweep, "
-                "which shows what they want."
-            )
-
     def _check_grid(self) -> None:
         """Refuses what is no picture of a unit alone."""
         for option in ("targets", "diversity"):
@@ -173,7 +161,7 @@ class Report:
         """Checks that the layers of two subjects that are looked at are the same."""
         if other.input_shape != subject.input_shape:
             raise InputError(
-                f"--against {other.name} takes images of {list(other.input_shape)}, {subject.name} "
+                f"--against {other.name} takes inputs of {list(other.input_shape)}, {subject.name} "
                 f"of {list(subject.input_shape)}: they cannot be set beside each other."
             )
         there = {name: layer.shape for name, layer in other.layers.items()}

@@ -15,6 +15,13 @@ from prober.report.opening import (
     unit_to_show,
     what_figures_rest_on,
 )
+from prober.report.plain_summary import (
+    plain_answers,
+    plain_class_table,
+    plain_doubts,
+    plain_layer_table,
+    why_plain,
+)
 from prober.report.probed import load_report
 from prober.report.tables import (
     CLASSES,
@@ -51,6 +58,20 @@ def write_summary(folder: Path) -> Path:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    file = folder / "SUMMARY.md"
+    if not probed.has_facets:
+        text = environment.get_template("PLAIN_SUMMARY.md.j2").render(
+            title=plain(probed.record.subject.name),
+            why=why_plain(probed),
+            answers=plain_answers(probed, against),
+            layer_table=plain_layer_table(probed, against),
+            class_table=plain_class_table(probed, against),
+            other_classes=max(0, len(probed.classes) - CLASSES),
+            doubts=plain_doubts(probed, against),
+            made=how_made(probed, against),
+        )
+        write_whole(file, text)
+        return file
     write_charts(folder, probed, against)
     text = environment.get_template("SUMMARY.md.j2").render(
         title=plain(probed.record.subject.name),
@@ -75,6 +96,5 @@ def write_summary(folder: Path) -> Path:
         unsettled=unsettled(probed, against),
         made=how_made(probed, against),
     )
-    file = folder / "SUMMARY.md"
     write_whole(file, text)
     return file

@@ -78,7 +78,7 @@ def _counts(name: str, findings: Sequence[Finding]) -> list[str]:
         return f"{count} ({percent(count / len(findings))})" if count else "0"
 
     counted_as = counts(findings)
-    polysemantic = sum(finding.polysemantic for finding in living(findings))
+    polysemantic = sum(bool(finding.polysemantic) for finding in living(findings))
     flags = sum(map(flagged, findings))
     kinds = [said(counted_as[column]) for column in COUNTED_AS]
     explained = _percent(mean_hue_share(findings))
@@ -277,7 +277,7 @@ def facet_table(probed: Probed) -> str:
             picture = probed.picture(finding, facet)
             cells.append("<br>".join(filter(None, [picture, plain(words)])))
         more = len(cells) - most
-        head = f"{link(finding)}<br>confidence {percent(finding.confidence)}"
+        head = f"{link(finding)}<br>confidence {percent(finding.confidence or 0)}"
         head += f"<br>{counted(more, 'more facet')}" if more > 0 else ""
         rows.append([head, *cells[:most], *[EMPTY] * -more])
     return table(["unit", *(f"facet {i + 1}" for i in range(most))], rows) if rows else ""

@@ -104,13 +104,11 @@ def stroke_angle(finding: Finding, facet: Facet) -> float | None:
     a unit that needs color and shape at once bars without color say nothing, and of one with
     several facets they may show another.
     """
-    angle, tuning, score = (
-        facet.orientation,
-        finding.evidence.tuning.orientation,
-        finding.evidence.score,
-    )
-    if angle is None or len(finding.facets) > 1 or facet.shares.interaction >= AT_ONCE:
+    angle, measured, score = facet.orientation, finding.evidence.tuning, finding.evidence.score
+    together = facet.shares.interaction >= AT_ONCE
+    if angle is None or measured is None or len(finding.facets) > 1 or together:
         return angle
+    tuning = measured.orientation
     best = max(range(len(tuning.bars)), key=tuning.bars.__getitem__)
     clear = max(tuning.bars) - min(tuning.bars) >= ORIENTED * (score.best - score.neutral)
     near = distance(tuning.degrees[best], angle, 180) <= NEAR_DEGREES
@@ -153,6 +151,9 @@ def unit_sentence(finding: Finding) -> str:
     """Says what a unit wants as a sentence, with angles."""
     if finding.dead:
         return "Dead: nothing that was tried excites it."
+    if finding.polysemantic is None:
+        score = finding.evidence.score
+        return f"Its score goes from {score.neutral:.3g} to {score.best:.3g}."
     if Kind.UNCLEAR in finding.kinds:
         return "Unclear: the figures contradict each other, or the search did not settle."
     facets = [facet_words(finding, facet) for facet in finding.facets]

@@ -39,7 +39,7 @@ function card(unit) {
       : element("span", { class: "none" }, unit.dead ? "nothing excites it" : "no picture"),
     mix(unit.mix),
     element("span", { class: "line" }, element("b", {}, unit.class_name ?? unit.key.replace("/", " at ")),
-      !unit.dead
+      !unit.dead && present(unit.confidence)
         && element("span", { class: "sure", title: "confidence" }, percent(unit.confidence))),
     badges(unit),
     unit.polysemantic && element("span", { class: "flag" }, plural(unit.facets, "facet")),
@@ -91,7 +91,7 @@ function drawOverview() {
     return element("section", { class: "layer", "data-layer": layer.name },
       element("h2", {}, layer.name, " ", element("small", {},
         units.length === layer.units.length ? all : `${units.length} of ${all} shown`)),
-      report.against && units.length > 0 && shares(layer), list);
+      report.against && report.facets && units.length > 0 && shares(layer), list);
   }));
   tellFilter(count);
 }

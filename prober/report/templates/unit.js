@@ -25,7 +25,7 @@ function navigation(unit) {
 }
 
 function trustWords(unit) {
-  if (unit.dead) return null;
+  if (unit.dead || !report.facets) return null;
   if (unit.trusted === null) {
     return unit.evidence.data ? "trust could not be checked" : "trust not checked: no real images";
   }
@@ -39,7 +39,7 @@ function heading(unit) {
   const name = `${unit.layer} / ${unitName(unit.layer, unit.key)}${own}`;
   const through = (first, length) => `${first} to ${first + length - 1}`;
   const signs = unit.dead ? [{ kind: "dead" }]
-    : unit.facets.length > 1 ? unit.facets : [{ kind: unit.kinds[0], ...unit }];
+    : unit.facets.length > 1 ? unit.facets : unit.kinds.map((kind) => ({ kind, ...unit }));
   return element("header", { class: "head" },
     element("h2", { tabindex: "-1" }, data?.class && !own ? `${name}, class ${data.class.label}` : name),
     element("p", { class: "wants" }, signs.map(symbol), unit.words.wants),

@@ -31,6 +31,9 @@ function unitName(layer, key) {
   return position ? `neuron (${position.replace(",", ", ")}) of ${name}` : name;
 }
 
+/** What shares of the gain are counted from. */
+const NEUTRAL = report.facets ? "neutral gray" : "the neutral input, all values halfway,";
+
 const link = (unit) => `#${encodeURIComponent(unit.layer)}/${unit.key}`;
 
 /** The sign of a kind: a disk of its hue, a stroke of its direction, half light and half dark … */
@@ -43,7 +46,7 @@ function symbol({ kind, hue = null, orientation = null }) {
 
 /** The kinds of a unit, each with its sign. */
 function badges(unit) {
-  const kinds = unit.dead ? ["dead"] : unit.kinds;
+  const kinds = unit.dead ? ["dead"] : unit.kinds; // none where facets were not looked for
   // A unit has one hue and one direction; of several kinds one cannot say whose they are.
   const { hue, orientation } = kinds.length > 1 ? {} : unit;
   return kinds.map((kind) =>
@@ -51,6 +54,7 @@ function badges(unit) {
 }
 
 function confidence(unit) {
+  if (!present(unit.confidence)) return null;
   const meter = element("span", { class: "meter", "aria-hidden": "true" },
     element("i", { style: `width:${100 * unit.confidence}%` }));
   return element("span", {}, "confidence ", meter, ` ${percent(unit.confidence)}`);

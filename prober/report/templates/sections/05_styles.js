@@ -4,14 +4,22 @@ sections.push(styles);
 
 const STYLES = { legible: "legible: as people can read it", plain: "plain: what excites it most" };
 
+const VOLUME = report.input.length === 4;
+const STYLED = report.facets ? 280 : 336; // pixels of width; a plot has as many
+
 function styles(unit) {
   const found = unit.evidence.styles;
   if (!found.length) return null;
   return part("What it wants to see",
-    element("div", { class: "row" }, found.map(({ style, score, picture: path }) =>
-      element("figure", {}, picture(path, `${STYLES[style]}: score ${number(score)}`, 280),
-        element("figcaption", {}, `${STYLES[style]}, score ${number(score)}`)))),
-    note("Both maximize the same score. The legible one is made from a spectrum and has to stand "
-      + "being moved a little; the plain one from single pixels. The evidence below is of the "
-      + "neuron's own best images, whatever their style."));
+    element("div", { class: "row" }, found.map(({ style, score, picture: path }) => [
+      element("figure", {}, picture(path, `${STYLES[style]}: score ${number(score)}`, STYLED),
+        element("figcaption", {}, `${STYLES[style]}, score ${number(score)}`)),
+      VOLUME && element("figure", {}, picture(path.replace(/png$/, "gif"),
+        `${style}: through its depth`, 200),
+        element("figcaption", {}, "the same, slice by slice through its depth"))])),
+    found.length > 1 && note("Both maximize the same score. The legible one is made from a spectrum and has to stand "
+      + "being moved a little; the plain one from single "
+      + `${report.facets ? "pixels" : "values"}. `
+      + (report.facets ? "The evidence below is of the neuron's own best images, whatever their "
+        + "style." : "")));
 }

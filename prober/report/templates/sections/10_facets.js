@@ -3,6 +3,7 @@
 sections.push(facets);
 
 function facets(unit) {
+  if (!report.facets) return null;
   const several = unit.facets.length > 1;
   if (unit.facets.length) return unit.facets.map((_, index) => facet(unit, index, several));
   return part("What excites it", note(unit.dead

@@ -19,7 +19,7 @@ function evolution(unit) {
   }
   const board = element("div", { id: "seeds" }, seeds(unit));
   return part(title, tried, player(pictures.steps, board), board,
-    note("Percent: the share of the gain from neutral gray to the best picture."));
+    note(`Percent: the share of the gain from ${NEUTRAL} to the best picture.`));
 }
 
 /** The slider and its button. All cells follow one property of `board`: the column they show. */
@@ -66,7 +66,8 @@ function seeds(unit) {
   rows.sort((a, b) => (b.item.score ?? -Infinity) - (a.item.score ?? -Infinity));
   return [...unit.facets.keys(), null].map((index) => {
     const led = rows.filter(({ item }) => item.facet === index);
-    const name = index === null ? "Led to none of what it wants"
+    const name = !report.facets ? "From all starts"
+      : index === null ? "Led to none of what it wants"
       : unit.facets.length > 1 ? `Led to facet ${index + 1}: ${unit.words.facets[index]}`
         : "Led to what excites it";
     return led.length > 0 && [element("h4", {}, `${name} (${plural(led.length, "picture")})`),

@@ -5,6 +5,7 @@ sections.push(tuning);
 const CHART = { width: 372, height: 222, left: 46, right: 354, top: 14, bottom: 170 };
 
 function tuning(unit) {
+  if (!report.facets) return null;
   const title = "Tuning curves";
   const { tuning: measured, score } = unit.evidence;
   const charts = measured ? [hueChart(measured.hue), orientationChart(measured.orientation),

@@ -3,9 +3,11 @@
 sections.push(realImages);
 
 function realImages(unit) {
-  const title = "Real images";
+  const what = report.facets ? "images" : "inputs";
+  const title = `Real ${what}`;
   const data = unit.evidence.data;
-  if (!data) return part(title, note("No real images were given."));
+  if (!data) return part(title, note(`No real ${what} were given.`));
+  if (!report.facets) return part(title, examples(data.examples, unit.words.examples));
   return part(title, examples(data.examples, unit.words.examples),
     element("h4", {}, "By class and color"), variance(data.variance),
     data.table?.length ? heatMap(data, unit.words.columns)
@@ -20,11 +22,10 @@ function examples(found, hues) {
     element("div", { class: "row" }, items.map((item, column) => {
       const name = present(item.label) ? `class ${item.label}` : "";
       const about = [name, hues[column]].filter(Boolean).join(", ");
-      const label = `Real image, ${about || "of no class"}: score ${number(item.score)}`;
+      const label = `Real ${report.facets ? "image" : "input"}, ${about || "of no class"}: score ${number(item.score)}`;
       return scored(cell({ sprite, size, columns: items.length, column, label }), about, item);
     })),
-    note("The bar is the share of the gain from neutral "
-      + "gray to the best picture.")];
+    note(`The bar is the share of the gain from ${NEUTRAL} to the best picture.`)];
 }
 
 function variance(shares) {

@@ -1,0 +1,181 @@
+"""Plain findings: pictures, scores and answers, of units whose input has no color and no shape.
+
+Of signals, volumes and vectors nothing is claimed of what a unit's gain is due to, nor of facets,
+which are told apart by it.
+"""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from prober.ascent.batched_objectives import BatchedObjectives
+from prober.ascent.objectives import ChannelMean, Objective
+from prober.common.errors import InputError
+from prober.findings.batches import forward_batches, images_at_once
+from prober.findings.dead_units import looks_dead
+from prober.findings.evolutions import draw_evolutions
+from prober.findings.finding import Evidence, Finding, ScoreRange
+from prober.findings.finished_sweep import FinishedSweep
+from prober.findings.picture_folder import PictureFolder
+from prober.findings.real_evidence import real_evidence
+from prober.findings.real_images import RealImages
+from prober.findings.real_responses import RealResponses
+from prober.findings.responses import Responses
+from prober.findings.styled_pictures import draw_styles
+from prober.findings.units import Site, Unit
+from prober.subject import LOGITS, Subject
+
+VALUES = (0.5, 0.0, 1.0)
+"""Of inputs of one value that units are shown; the first is the neutral one."""
+
+NOISE = 8
+"""Inputs of noise that they are shown, too."""
+
+Answers = dict[Unit, Tensor]
+"""What each unit answers to N inputs, `[N]`: its score by what is maximized for it."""
+
+
+def plain_findings(
+    subject: Subject,
+    sweep: FinishedSweep,
+    other_style: FinishedSweep | None,
+    real: RealImages | None,
+    folder: Path,
+) -> tuple[list[Finding], RealResponses | None]:
+    """Gathers what can be said of units, and writes their pictures.
+
+    A unit's score is that of its first visualization, of a channel its mean, say.
+
+    Args:
+        subject: The CNN under study.
+        sweep: The visualizations of its units.
+        other_style: A picture of each unit in another style; None without any.
+        real: Real inputs, or None.
+        folder: The report's folder.
+
+    Returns:
+        The findings, one for each unit, and what the CNN answers to real inputs.
+
+    Raises:
+        InputError: A unit answers with what is no number, or a picture is damaged.
+    """
+    objectives = {unit: sweep.of(unit)[0].objective for unit in sweep.units(subject)}
+    simple = _simple(subject)
+    to_simple = _answers(subject, simple, objectives)
+    _check_finite(subject, to_simple)
+    exact = _answers(copy.deepcopy(subject).double(), simple, objectives)
+    to_pictures = _answers(subject, sweep.best_images(images_at_once(subject)), objectives)
+    responses = _to_real(subject, real, objectives) if real else None
+    styles = [made for made in (sweep, other_style) if made is not None]
+
+    def found_of(unit: Unit) -> Finding:
+        answered = [to_simple[unit], to_pictures[unit]]
+        if responses is not None:
+            answered.append(responses.plain[unit.site].strongest[:, unit.channel])
+        rounding = (to_simple[unit] - exact[unit]).abs().amax()
+        made = sweep.of(unit)
+        dead = all(shown.record["dead"] for shown in made)
+        dead = dead and looks_dead(torch.cat(answered), rounding)
+        neutral = to_simple[unit][0].item()
+        best = max(shown.score for shown in made if shown.objective == objectives[unit])
+        score = ScoreRange(neutral, neutral if dead else best)
+        pictures = PictureFolder(folder, unit)
+        return Finding(
+            layer=unit.layer,
+            channel=unit.channel,
+            position=unit.position,
+            kinds=(),
+            shares=None,
+            dead=dead,
+            polysemantic=None,
+            hue=None,
+            orientation=None,
+            confidence=None,
+            why=(_why_dead(real is not None),) if dead else (),
+            trusted=None,
+            facets=(),
+            runner_up=None,
+            evidence=Evidence(
+                score=score,
+                maxima=None,
+                field=None,
+                neuron=unit.position,
+                pictures=draw_evolutions(subject, sweep, unit, {}, pictures),
+                starts={},
+                tuning=None,
+                data=real_evidence(responses, unit, None, score, pictures) if responses else None,
+                trust=None,
+                styles=draw_styles(styles, unit, pictures),
+            ),
+        )
+
+    return [found_of(unit) for unit in objectives], responses
+
+
+def _simple(subject: Subject) -> Tensor:
+    """Inputs of one value, the neutral one first, and of noise, `[N, *shape]`."""
+    shape = subject.input_shape
+    values = torch.tensor(VALUES).view(-1, *[1] * len(shape)).expand(-1, *shape)
+    return torch.cat(
+        [values, torch.rand(NOISE, *shape, generator=torch.Generator().manual_seed(0))]
+    )
+
+
+@torch.no_grad()
+def _answers(subject: Subject, inputs: Tensor, objectives: Mapping[Unit, Objective]) -> Answers:
+    layers = list(dict.fromkeys(unit.layer for unit in objectives))
+    deepest = max(layers, key=list(subject.listing.measured).index)
+    parts: dict[Unit, list[Tensor]] = {unit: [] for unit in objectives}
+    for batch in forward_batches(subject, deepest, len(inputs)):
+        outputs = subject(inputs[batch].to(subject.mean), layers)
+        number = len(inputs[batch])
+        for unit, objective in objectives.items():
+            parts[unit].append(BatchedObjectives([objective] * number)(outputs).cpu())
+    return {unit: torch.cat(part) for unit, part in parts.items()}
+
+
+def _to_real(
+    subject: Subject, real: RealImages, objectives: Mapping[Unit, Objective]
+) -> RealResponses:
+    """The answers of units, and of all logits, to real inputs as they are."""
+    logits = subject.listing.measured.get(LOGITS)
+    classes = logits.shape[0] if logits is not None and len(logits.shape) == 1 else 0
+    of_classes: dict[Unit, Objective] = {
+        Unit(LOGITS, number): ChannelMean(LOGITS, number) for number in range(classes)
+    }
+    found: dict[Site, Tensor] = {}
+    for unit, answers in _answers(subject, real.images, of_classes | dict(objectives)).items():
+        channels = subject.listing.measured[unit.layer].shape[0]
+        found.setdefault(unit.site, torch.zeros(len(answers), channels))[:, unit.channel] = answers
+    plain = {site: Responses(answers, answers) for site, answers in found.items()}
+    return RealResponses(
+        real=real,
+        plain=plain,
+        dealt={},
+        turned={},
+        turned_labels=real.labels[:0],
+        changed=None,
+        gray=None,
+    )
+
+
+def _check_finite(subject: Subject, answers: Answers) -> None:
+    for unit, own in answers.items():
+        if not own.isfinite().all():
+            raise InputError(
+                f"{subject.name} answers an input of one value, or of noise, with NaN or infinity "
+                f"in channel {unit.channel} of '{unit.layer}', so nothing can be said of it. Does "
+                "it divide by the spread of each input? Leave the channel out (grid.channels), or "
+                "the layer."
+            )
+
+
+def _why_dead(saw_real: bool) -> str:
+    real = ", real inputs" if saw_real else ""
+    return (
+        "Nothing that was tried makes a difference to it: noise, inputs of one value, pictures of "
+        f"other units{real}, and no ascent moves its score."
+    )

@@ -1,0 +1,120 @@
+"""The summary of units whose input has no color and no shape: scores, pictures and answers."""
+
+from collections.abc import Sequence
+
+from prober.common.inputs import input_kind
+from prober.findings.finding import Finding
+from prober.report.markdown import plain, table
+from prober.report.opening import who
+from prober.report.probed import NAMED_UNITS, Probed, class_of, link, living
+from prober.report.tables import CLASSES
+from prober.report.words import counted, joined, percent
+
+EXAMPLES = 3
+"""Units of a layer whose pictures are shown: those whose score goes farthest."""
+
+
+def why_plain(probed: Probed) -> str:
+    """Says in one sentence why nothing is said of color, shape and facets."""
+    shape = probed.record.subject.input_shape
+    return (
+        f"The input is a {input_kind(shape).name.lower()}, {list(shape)}, which has neither color "
+        "nor shape: this report shows what excites the units and how far their scores go, and says "
+        "nothing of color, shape, facets and shortcuts."
+    )
+
+
+def plain_answers(probed: Probed, against: Probed | None) -> list[str]:
+    """Says of each CNN who it is, how many units move, and how well it names real inputs."""
+    said = []
+    for cnn in filter(None, (probed, against)):
+        moved = f"{len(cnn.live)} of {counted(len(cnn.findings), 'unit')} answer to something"
+        behavior = cnn.record.behavior
+        named = ""
+        if behavior is not None:
+            low, high = behavior.intervals["accuracy"]
+            named = (
+                f" Of {behavior.images['accuracy']:,} real inputs {percent(behavior.accuracy)} are "
+                f"named right (95% interval: {percent(low)} to {percent(high)}; by chance "
+                f"{percent(behavior.chance)})."
+            )
+        said.append(f"{who(cnn)} {moved}.{named}")
+    return said
+
+
+def plain_layer_table(probed: Probed, against: Probed | None) -> str:
+    """Shows for each layer how many units are dead, and those whose score goes farthest."""
+    rows = []
+    for layer, findings in probed.layers.items():
+        rows.append([f"**{plain(layer)}**", *_cells(probed, findings)])
+        if against and (others := against.layers.get(layer)):
+            rows.append([plain(f"{layer}, {against.name}"), *_cells(against, others)])
+    return table(["layer", "units", "dead", "score goes farthest in", *[""] * (EXAMPLES - 1)], rows)
+
+
+def _cells(probed: Probed, findings: Sequence[Finding]) -> list[str]:
+    farthest = sorted(living(findings), key=_gain, reverse=True)[:EXAMPLES]
+    dead = sum(finding.dead for finding in findings)
+    shown = [_shown(probed, finding) for finding in farthest]
+    return [str(len(findings)), str(dead), *shown, *["-"] * (EXAMPLES - len(shown))]
+
+
+def _gain(finding: Finding) -> float:
+    score = finding.evidence.score
+    return score.best - score.neutral
+
+
+def _shown(probed: Probed, finding: Finding) -> str:
+    """Shows a unit's picture, with its name and how far its score goes."""
+    picture = probed.styled_picture(finding)
+    return "<br>".join(filter(None, [picture, f"{link(finding)}: {score_words(finding)}"]))
+
+
+def score_words(finding: Finding) -> str:
+    """Says how far a unit's score goes: `0.12 to 3.4`."""
+    score = finding.evidence.score
+    return f"{score.neutral:.3g} to {score.best:.3g}"
+
+
+def plain_class_table(probed: Probed, against: Probed | None) -> str:
+    """Shows the picture of each class and how far its logit goes; `""` if none was probed."""
+    rows = []
+    for finding in probed.classes[:CLASSES]:
+        row = [link(finding, _class_name(probed, finding))]
+        for cnn in filter(None, (probed, against)):
+            own = cnn.same_unit(finding)
+            row += [cnn.styled_picture(own), score_words(own)] if own else ["-", "-"]
+        rows.append(row)
+    columns = ["picture", "logit, neutral to best"]
+    header = ["class", *columns]
+    if against:
+        header += [f"{plain(against.name)}: {column}" for column in columns]
+    return table(header, rows) if rows else ""
+
+
+def _class_name(probed: Probed, finding: Finding) -> str:
+    known = class_of(finding)
+    return known.label if known else probed.class_name(finding) or str(finding.channel)
+
+
+def plain_doubts(probed: Probed, against: Probed | None) -> list[str]:
+    """Says what the pictures leave open."""
+    said = [
+        "Whether a unit wants several things was not looked for: its pictures from other seeds are "
+        "on the page."
+    ]
+    if dead := [finding for finding in probed.findings if finding.dead]:
+        names = joined([link(finding) for finding in dead], NAMED_UNITS)
+        said.append(f"Nothing that was tried moves {counted(len(dead), 'unit')}: {names}.")
+    if probed.record.data is None:
+        said.append("No real inputs were given, so nothing here says what it does with them.")
+    elif probed.record.behavior is None:
+        said.append(
+            "How well it names real inputs was not checked: they have no classes, or not as many "
+            "as it has logits."
+        )
+    if against is None:
+        said.append(
+            "No second subject was probed, so nothing here says what training made of the CNN."
+        )
+    return said
