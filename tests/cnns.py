@@ -56,3 +56,29 @@ def deep():
     """As ImageNet's CNNs: any size fits, and 32 times smaller."""
     steps = [nn.Sequential(nn.Conv2d(4, 4, 3, 2, 1), nn.ReLU()) for _ in range(5)]
     return small(*steps, nn.AdaptiveAvgPool2d(6))
+
+
+OPEN, SHUT, EDGE, NEVER, CUT = range(5)
+
+
+class Shut(nn.Module):
+    """Of images `[N, 1, H, W]` channels that are open, shut or cut off.
+
+    `OPEN` is open; `SHUT` until a bright field comes, `EDGE` until an upright edge does; `NEVER`
+    opens; no gradient leads back from `CUT`.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 5, 5)
+        with torch.no_grad():
+            self.conv.weight[:] = torch.ones(5, 5)
+            self.conv.weight[EDGE] = torch.tensor([1.0, 1, 0, -1, -1]).expand(5, 5)
+            # Of the brightest field, 25, and of the best edge, 10, so much has to be there.
+            self.conv.bias[:] = -torch.tensor([0.0, 23, 8, 100, 0])
+        self.relu = nn.ReLU()
+        self.out = nn.Identity()
+
+    def forward(self, x):
+        seen = self.relu(self.conv(x))
+        return self.out(torch.cat([seen[:, :CUT], seen[:, CUT:].detach()], 1))

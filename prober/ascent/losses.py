@@ -53,10 +53,14 @@ class Losses:
             draw: How they are transformed, which the penalties do not see; None for not at all.
             exact: Whether each goes through the subject alone.
         """
-        seen = self._alone_scores if exact and not self.compares else self._scores_together
-        scores = seen(pictures, draw)
+        scores = self.scores(pictures, draw, exact)
         penalties, weighted = self._penalties(pictures, starts)
         return scores, weighted - scores, penalties
+
+    def scores(self, pictures: Tensor, draw: Draws | None, exact: bool) -> Tensor:
+        """Evaluates the scores alone, `[N]`; takes what evaluating the losses does."""
+        seen = self._alone_scores if exact and not self.compares else self._scores_together
+        return seen(pictures, draw)
 
     def _scores_together(self, pictures: Tensor, draw: Draws | None) -> Tensor:
         return self._scores(self._transformed(pictures, draw))

@@ -15,6 +15,7 @@ from prober.ascent.method import Method
 from prober.ascent.objectives import Objective
 from prober.ascent.regularizers import Regularizer
 from prober.ascent.settling import Settling
+from prober.ascent.silent import Silent
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
 from prober.ascent.transforms import Draws, TransformsOfEach
@@ -91,6 +92,8 @@ class ActivationMaximization(LightningModule):
         excited: `[N]`, whether the score has changed at all since the first step. It has not if
             no gradient reaches the image (a dead unit).
         reached: Whether the scores lead back to the image at all, once a step has been made.
+        silent: Which targets found no gradient from their start, and were led on through ReLUs
+            that leak.
         failed_at: `[N]`, the step at which the score or its gradient became NaN or infinite, -1
             if they did not.
 
@@ -137,6 +140,7 @@ class ActivationMaximization(LightningModule):
         self.start: Measures | None = None
         self.excited = torch.zeros(len(self.targets), dtype=torch.bool)
         self.reached = False
+        self.silent = Silent(self._losses, len(self.targets))
         self.failed_at = torch.full((len(self.targets),), -1)
 
     def pictures(self) -> Tensor:
@@ -221,7 +225,15 @@ class ActivationMaximization(LightningModule):
         if not loss.requires_grad:
             # Nothing leads back to the image, which is no error: it stays as it is.
             return loss.sum() + 0 * self.image.sum()
-        return loss.sum()
+        total = loss.sum()
+        if self.reached:
+            leaky = self.silent.leaky_scores(
+                self.image, pictures, score, self.going, draw, self._exact
+            )
+            if leaky is not None:
+                # A silent target's own score is 0 in its image's gradient, so nothing counts twice.
+                total = total - leaky.sum()
+        return total
 
     @torch.no_grad()
     def evaluate(self) -> Measures:

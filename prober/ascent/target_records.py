@@ -40,6 +40,7 @@ def target_records(
                 **_class_name(module, i),
                 **module.methods[i].record(),
                 "steps": settled_at if settled_at >= 0 else trainer.global_step,
+                "leaky_steps": module.silent.leaky_steps[i].item(),
                 "dead": status["status"] == "finished" and not excited,
                 "penalties_won": excited and _penalties_won(module.start, end, i),
                 **{

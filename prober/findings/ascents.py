@@ -15,10 +15,10 @@ from prober.ascent.targets import Target
 from prober.ascent.transforms import TransformsOfEach
 from prober.common.colors import without_color
 from prober.findings.batches import gradient_batches
-from prober.findings.leaky_relus import LeakyReLUs
 from prober.findings.starts import effort
 from prober.findings.windows import Window
 from prober.subject import Subject
+from prober.subject.leaky_relus import LeakyReLUs
 
 LIKENESS_WEIGHT = 1.0
 """How much likeness to a known facet counts beside the whole gain."""

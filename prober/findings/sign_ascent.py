@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from prober.findings.cut_cnn import CutCNN
-from prober.findings.leaky_relus import LeakyReLUs
+from prober.subject.leaky_relus import LeakyReLUs
 
 LAST_STEP = 0.01
 """Length of the last step of fields with a shape."""

@@ -17,6 +17,8 @@ from prober.ascent.targets import Target
 from prober.ascent.transforms import Jitter
 from prober.common.errors import InputError
 from prober.subject import Subject
+from tests import plain
+from tests.cnns import NEVER, OPEN, Shut
 
 SUBJECT = Subject()
 
@@ -108,11 +110,10 @@ def test_images_that_are_compared_settle_together():
 
 
 def test_a_target_that_nothing_excites_makes_all_steps():
-    start = GrayNoise(0.0, 0.0)
-    black = SUBJECT(torch.zeros(1, 3, 28, 28), ["relu3"])["relu3"][0, :, 0, 0]
-    objective = Neuron("relu3", int((black == 0).nonzero()[0]), 0, 0)
-    dead = Target(objective, start, (), 0)
-    module, trainer = fitted([dead, TARGETS[0]], 120, settle=0.01)
+    subject = Subject(Shut(), input_shape=(1, 12, 12))
+    targets = [Target(ChannelMean("out", channel), None, (), 0) for channel in (NEVER, OPEN)]
+    module = ActivationMaximization(subject, targets, Method(style="plain", settle=0.01))
+    trainer = plain.fit(module, 120)
     assert module.settled_at[0] == -1 and module.settled_at[1] > 0
     assert trainer.global_step == 120
 

@@ -9,6 +9,7 @@ import yaml
 
 from prober.ascent.starts import GivenImage, GrayNoise, LowFrequencyNoise, PinkNoise
 from tests import plain
+from tests.cnns import NEVER, SHUT
 from tests.command_line import CONFIGS, CONV2_CH3, lines
 
 L2 = {"name": "l2", "weight": 1e-4}
@@ -387,13 +388,10 @@ def test_run_of_any_kind_has_a_whole_record_and_a_config_that_gives_the_same_bit
 
 
 def test_transforms_do_not_hide_a_dead_unit(prober, tmp_path):
-    channel = dead_channel()
-    options = ["--model.objective.layer", "relu3", "--model.objective.channel", channel]
-    ended = fit(
-        prober, *options, "--model.transforms", "[{class_path: Noise, init_args: {noise_std: 0.0}}]"
-    )
-    assert f"Nothing excites relu3_ch{channel} from this start" in ended.out
-    assert read(tmp_path, f"relu3_ch{channel}/version_0")[0]["dead"] is True
+    noise = "[{class_path: Noise, init_args: {noise_std: 0.0}}]"
+    ended = fit(prober, *silent(NEVER), "--model.transforms", noise)
+    assert f"Nothing excites out_ch{NEVER} from this start" in ended.out
+    assert read(tmp_path, f"out_ch{NEVER}/version_0")[0]["dead"] is True
 
 
 @pytest.mark.parametrize(
@@ -482,26 +480,31 @@ def test_config_of_a_person_with_an_own_cnn(prober, tmp_path):
     assert hashes[0] == hashes[1] != hashes[2]
 
 
-def dead_channel():
-    """A channel of relu3 that is zero everywhere at the start of seed 0."""
-    maps = plain.outputs(plain.noise(0)[None])["relu3"][0]
-    return maps.flatten(1).amax(1).tolist().index(0)
+def silent(channel):
+    """Options that ask for a channel of a CNN behind whose ReLU there is no gradient."""
+    cnn = {"cnn": "tests.cnns.Shut", "checkpoint": "null", "input_shape": "[1, 12, 12]"}
+    subject = [word for key, v in cnn.items() for word in (f"--model.subject.{key}", v)]
+    return [*subject, "--model.objective.layer", "out", "--model.objective.channel", channel]
 
 
 @pytest.mark.parametrize("regularizers", ["[]", "[L2, TotalVariation]"])
 def test_dead_unit_finishes_and_is_told(prober, tmp_path, regularizers):
-    channel = dead_channel()
-    ended = fit(
-        prober,
-        *("--model.objective.layer", "relu3", "--model.objective.channel", channel),
-        *("--model.regularizers", regularizers),
-        steps=5,
-    )
-    assert f"Nothing excites relu3_ch{channel} from this start" in ended.out
-    record, _ = read(tmp_path, f"relu3_ch{channel}/version_0")
+    ended = fit(prober, *silent(NEVER), "--model.regularizers", regularizers, steps=5)
+    said = f"Nothing excites out_ch{NEVER} from this start: its ReLUs stayed shut, though 5 steps"
+    assert said in ended.out
+    record, _ = read(tmp_path, f"out_ch{NEVER}/version_0")
     assert record["dead"] is True
     assert record["status"] == "finished"
     assert (record["score_start"], record["score_end"], record["steps"]) == (0, 0, 5)
+    assert record["leaky_steps"] == 5
+
+
+def test_a_silent_unit_that_wakes_is_told(prober, tmp_path):
+    ended = fit(prober, *silent(SHUT), steps=30)
+    record, _ = read(tmp_path, f"out_ch{SHUT}/version_0")
+    assert record["score_start"] == 0 < record["score_end"] and record["dead"] is False
+    leaky = f"out_ch{SHUT} was silent at the start: {record['leaky_steps']} steps went through"
+    assert leaky in ended.out and "Nothing excites" not in ended.out
 
 
 @pytest.mark.parametrize("steps", [1, 2])

@@ -262,6 +262,7 @@ def test_record_of_a_run(conv2_ch3):
         "held": [],
         "optimizer": {"name": "Adam", "lr": 0.05},
         "steps": 60,
+        "leaky_steps": 0,
         "dead": False,
         "penalties_won": False,
         "score_start": pytest.approx(scores[0], rel=1e-9),

@@ -198,8 +198,20 @@ def _say_result(trainer: Trainer, name: str, record: dict[str, Any] | None) -> N
         f"{name}: score {record['score_start']:.4g} at the start, {record['score_end']:.4g} "
         f"after {record['steps']} steps."
     )
-    if record["dead"]:
-        print(f"Nothing excites {name} from this start: its score did not move.")
+    leaky = record["leaky_steps"]
+    steps = f"{leaky} step" + ("s" if leaky > 1 else "")
+    if record["dead"] and leaky:
+        print(
+            f"Nothing excites {name} from this start: its ReLUs stayed shut, though {steps} went "
+            "through ReLUs that leak."
+        )
+    elif record["dead"]:
+        print(
+            f"Nothing excites {name} from this start: its score did not move, and no gradient that "
+            "would move the picture leads back from it, through ReLUs that leak neither."
+        )
+    elif leaky:
+        print(f"{name} was silent at the start: {steps} went through ReLUs that leak.")
     if record["penalties_won"]:
         print(
             f"The picture is what the penalties want: they fell by more than the score of {name} "

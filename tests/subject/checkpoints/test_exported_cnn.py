@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from prober.findings.leaky_relus import LeakyReLUs
 from prober.subject import Subject
 from prober.subject.checkpoints.export_archive import load_exported
+from prober.subject.leaky_relus import LeakyReLUs
 from tests.subject.checkpoints.archives import IMAGES, Net, export, network
 
 

@@ -25,7 +25,16 @@ class LeakyReLUs(TorchFunctionMode):
 
     ReLU and ReLU6 as modules, functions and methods, in place or not; clamps at 0 without an upper
     end; thresholds and hard tangents whose lower end is 0. Other calls are left as they are.
+
+    Args:
+        nearest: Whether of the neurons of a channel those that are nearest to opening let most of
+            it through. The mean of a channel would else pull all of its neurons alike, and where
+            the weights of its filter add up to 0, nowhere.
     """
+
+    def __init__(self, nearest: bool = False) -> None:
+        super().__init__()
+        self._nearest = nearest
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
@@ -36,7 +45,10 @@ class LeakyReLUs(TorchFunctionMode):
             return func(*args, **kwargs)
         value = args[0] if args else kwargs.pop("input")
         exact = func(value.clone(), *args[1:], **kwargs)
-        leaky = F.leaky_relu(value.clone(), SLOPE)
+        if self._nearest and value.dim() > 2:
+            leaky = torch.where(value > 0, value, SLOPE * _nearness(value.detach()) * value)
+        else:
+            leaky = F.leaky_relu(value.clone(), SLOPE)
         result = leaky + (exact - leaky).detach()
         in_place = kwargs.get("inplace") or func.__name__.endswith("_")
         return value.copy_(result) if in_place else result
@@ -59,3 +71,13 @@ def _cuts_at_zero(func: Any, others: tuple, kwargs: dict[str, Any]) -> bool:
 
 def _is_zero(value: Any) -> bool:
     return isinstance(value, int | float) and value == 0
+
+
+def _nearness(values: Tensor) -> Tensor:
+    """How near neurons `[N, C, ...]` are to opening beside the nearest of their channel, 0 to 1.
+
+    exp((x - max) / standard deviation), over the neurons of the channel.
+    """
+    flat = values.flatten(2)
+    spread = flat.std(2, keepdim=True, correction=0).clamp_min(1e-12)
+    return ((flat - flat.amax(2, keepdim=True)) / spread).exp().view_as(values)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from prober.findings.leaky_relus import LeakyReLUs
+from prober.subject.leaky_relus import LeakyReLUs
 
 RELUS = {
     "module": nn.ReLU(),
@@ -68,3 +68,16 @@ def test_what_is_no_relu_stays(name):
     with LeakyReLUs():
         found = answers()
     assert found == answers()
+
+
+def test_of_a_shut_map_most_leaks_where_it_is_nearest_to_opening():
+    values = torch.tensor([[[[-1.0, -2.0], [-3.0, -6.0]], [[-5.0, -5.0], [-5.0, -5.0]]]])
+    x = values.clone().requires_grad_()
+    with LeakyReLUs(nearest=True):
+        answer = F.relu(x)
+    answer.sum().backward()
+    assert answer.eq(0).all()
+    deviation = (3.5) ** 0.5  # of -1, -2, -3 and -6, around -3
+    expected = [0.1 * 2.718281828459045 ** (-below / deviation) for below in (0, 1, 2, 5)]
+    assert x.grad[0, 0].flatten().tolist() == pytest.approx(expected, rel=1e-5)
+    assert x.grad[0, 1].flatten().tolist() == pytest.approx([0.1] * 4)
