@@ -72,7 +72,9 @@ class Behavior:
     right, falls by 20 points or more with another class's color, and the answers then follow that:
     of those lost, it gets as many as guessing among the other classes would give it and a quarter
     of the others. It is `partly` if it falls by 5 to 20 points so; `none` if the accuracy is as
-    high and falls by no more than 5 points, however the color was changed.
+    high and falls by no more than 5 points, however the color was changed. Where no color goes with
+    a class it is `none`, too, if the accuracy falls by no more in gray: the CNN needs no color
+    then, though others may be strange to it.
     """
 
     accuracy: float
@@ -167,7 +169,8 @@ def _shortcut(shares: dict[str, float], followed: float, chance: float, classes:
     if abs(lost) <= NOISE_LOSS:
         return Shortcut.NONE
     if "names_color" not in shares:
-        return Shortcut.UNKNOWN
+        kept = shares.get("accuracy_without_color", -1.0) >= shares["accuracy"] - NOISE_LOSS
+        return Shortcut.NONE if kept else Shortcut.UNKNOWN
     guessed = 1 / (classes - 1)
     needed = (guessed + KNOWLEDGE * (1 - guessed)) * lost
     # With two classes every lost answer names the other one, save that the images are not all the

@@ -13,13 +13,21 @@ OWN_COLOR = 0.4
 always; some of its images may have another class's color."""
 
 CARRIES_CLASS = 0.2
-"""A role in the palette carries the class if its color names this share of all images, likewise."""
+"""A role in the palette carries the class if its color names this share of all images, likewise;
+that of a texture needs as many as the color of a class."""
 
 SAME_COLOR = 0.03
 """Noise on colors, its standard deviation in each channel: what differs by less is the same."""
 
 MOST_NEIGHBORS = 50
 """Images whose classes name the class of a color, at the most."""
+
+EVEN_AREA = 0.4
+"""Share of the pixels of an area, in the median of each class, that have to be of its color. Else
+it is texture, light and dark by what it is: there only hue and saturation may tell the class."""
+
+DARKEST = 0.05
+"""Brightness from which on down hue and saturation count the less."""
 
 FREE_COLORS = 3
 """Colors up to which a palette is plain, so that its colors can be dealt without classes, too."""
@@ -84,11 +92,7 @@ def dealer_of(palettes: Palettes, labels: Tensor, classes: int) -> Dealer | None
     """
     colors, there = palettes.by_role()
     if classes >= 2:
-        carrying = [
-            role
-            for role in range(there.shape[1])
-            if _carries_class(colors[:, [role]], there[:, role], labels, classes)
-        ]
+        carrying = _carrying(palettes, labels, classes)
         if carrying:
             roles = torch.tensor(carrying)
             dealable = there[:, roles].all(1) & (labels >= 0)
@@ -109,6 +113,22 @@ def dealer_of(palettes: Palettes, labels: Tensor, classes: int) -> Dealer | None
     roles = torch.tensor(free)
     dealable = there[:, roles].all(1)
     return Dealer(palettes, roles, [], [dealable.nonzero()[:, 0]], dealable)
+
+
+def _carrying(palettes: Palettes, labels: Tensor, classes: int) -> list[int]:
+    """The roles whose color goes with the class."""
+    colors, there = palettes.by_role()
+    light = colors.mean(2, keepdim=True)
+    tints = (colors - light) / light.clamp_min(DARKEST)
+    found = []
+    for role, (even, own) in enumerate(zip(palettes.even_by_role().T, there.T, strict=True)):
+        if _is_area(even, own, labels, classes):
+            asked, needed = colors, CARRIES_CLASS
+        else:
+            asked, needed = tints, OWN_COLOR
+        if _names_class(asked[:, [role]], own, labels, classes) >= needed:
+            found.append(role)
+    return found
 
 
 def _named(colors: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> Tensor:
@@ -136,12 +156,19 @@ def _named(colors: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> Te
     return named
 
 
-def _carries_class(colors: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> bool:
+def _names_class(colors: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> float:
+    """How often colors name the class, each class weighing the same: 0 by chance, 1 always."""
     dealable = dealable & (labels >= 0)
     right = (_named(colors, dealable, labels, classes) == labels)[dealable].float()
     own = labels[dealable]
     rates = [right[own == k].mean().item() for k in range(classes) if (own == k).any()]
-    return sum(rates) / classes >= _from_chance(CARRIES_CLASS, classes)
+    return (sum(rates) / classes - 1 / classes) / (1 - 1 / classes)
+
+
+def _is_area(even: Tensor, there: Tensor, labels: Tensor, classes: int) -> bool:
+    """Whether a role is an area of one color in each class, not texture."""
+    own = [even[there & (labels == k)] for k in range(classes)]
+    return all(each.median() >= EVEN_AREA for each in own if len(each))
 
 
 def _own(named: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> list[int]:

@@ -44,11 +44,14 @@ class Palettes:
     Attributes:
         colors: `[N, 4, 3]`, in the order in which they were found.
         there: `[N, 4]`, which of them there are.
+        even: `[N, 4]`, the share of its pixels that hardly differ from it: much where an area has
+            one color, little in a texture, whose colors are only the ends of many.
         roles: `[N, 4]`, the role of each, a permutation of 0 to 3.
     """
 
     colors: Tensor
     there: Tensor
+    even: Tensor
     roles: Tensor
 
     def by_role(self) -> tuple[Tensor, Tensor]:
@@ -56,6 +59,10 @@ class Palettes:
         order = self.roles.argsort(1)
         colors = self.colors.gather(1, order[:, :, None].expand(-1, -1, 3))
         return colors, self.there.gather(1, order)
+
+    def even_by_role(self) -> Tensor:
+        """Returns how even the colors are, `[N, 4]`, by role."""
+        return self.even.gather(1, self.roles.argsort(1))
 
     def recolored(self, images: Tensor, numbers: Tensor, roles: Tensor, donors: Tensor) -> Tensor:
         """Gives images some colors of other images.
@@ -90,12 +97,12 @@ def palettes_of(images: Tensor) -> Palettes:
     stride = max(1, -(-max(height, width) // int(SAMPLED_PIXELS**0.5)))
     sampled = images[:, :, ::stride, ::stride].flatten(2)
     parts = [_colors(block) for block in sampled.split(IMAGES_AT_ONCE)]
-    colors, there, areas = (torch.cat(part) for part in zip(*parts, strict=True))
-    return Palettes(colors, there, _roles(colors, there, areas))
+    colors, there, even, areas = (torch.cat(part) for part in zip(*parts, strict=True))
+    return Palettes(colors, there, even, _roles(colors, there, areas))
 
 
-def _colors(pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The palettes of images `[n, 3, P]`: colors, which there are, the share of each."""
+def _colors(pixels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The palettes of images `[n, 3, P]`: colors, which there are, how even, the share of each."""
     every, number = torch.arange(len(pixels)), pixels.shape[2]
     few = pixels[:, :, :: max(1, number // COUNTED_PIXELS)].mT
     # Each weighs the more the nearer it is, lest a soft edge be taken that has as many around it.
@@ -116,7 +123,16 @@ def _colors(pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         direction = torch.nn.functional.normalize(off[every, :, farthest], dim=1)[:, :, None]
         off = off - direction * (direction.mT @ off)
     found, exist = torch.stack(colors, 1), torch.stack(there, 1)
-    return found, exist, _mix(pixels, found, exist).mean(2)
+    return found, exist, _even(pixels, found, exist), _mix(pixels, found, exist).mean(2)
+
+
+def _even(pixels: Tensor, colors: Tensor, there: Tensor) -> Tensor:
+    """The share `[n, 4]` of the pixels nearest to a color that hardly differ from it."""
+    away = torch.cdist(pixels.mT, colors).masked_fill(~there[:, None], torch.inf)
+    nearest, which = away.min(2)
+    own = torch.nn.functional.one_hot(which, COLORS).float()
+    near = (nearest < NEAR / 2).float()
+    return (own * near[:, :, None]).sum(1) / own.sum(1).clamp_min(1)
 
 
 def _mean_near(pixels: Tensor, color: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """The three answers that a summary begins with: at most three short sentences each."""
 
-from prober.findings.behavior import Behavior, ColorChange, Shortcut
+from prober.findings.behavior import NOISE_LOSS, Behavior, ColorChange, Shortcut
 from prober.findings.finding import Finding
 from prober.report.charts import mean_shares
 from prober.report.markdown import plain
@@ -81,8 +81,8 @@ def shortcut_answer(probed: Probed, against: Probed | None) -> str:
         changed += f", and {_by_color(behavior)} by that color"
     sentences = [verdict, changed]
     other = against.record.behavior if against else None
-    if against and other and other.accuracy_color_changed is not None:
-        right, before = percent(other.accuracy_color_changed), percent(other.accuracy)
+    if against and other and (known := _telling(other)[1]) is not None:
+        right, before = percent(known), percent(other.accuracy)
         stay = other.shortcut == Shortcut.NONE
         said = f"{right} stay right" if stay else f"{right} are, in place of {before}"
         sentences.append(f"In {plain(against.name)} {said}")
@@ -91,13 +91,22 @@ def shortcut_answer(probed: Probed, against: Probed | None) -> str:
 
 def _changed(behavior: Behavior) -> str:
     """Says how a CNN names real images when their color is changed."""
-    if behavior.accuracy_color_changed is None:
+    words, right = _telling(behavior)
+    if right is None:
         return ""
-    words = changed_words(behavior)
     return (
-        f"{words[0].upper()}{words[1:]}, {percent(behavior.accuracy_color_changed)} of the real "
-        f"images are named right, in place of {percent(behavior.accuracy)}"
+        f"{words[0].upper()}{words[1:]}, {percent(right)} of the real images are named right, in "
+        f"place of {percent(behavior.accuracy)}"
     )
+
+
+def _telling(behavior: Behavior) -> tuple[str, float | None]:
+    """The change of color that the verdict rests on, in words, and how many are right with it."""
+    words, right = changed_words(behavior), behavior.accuracy_color_changed
+    fell = right is not None and round(behavior.accuracy - right, 4) > NOISE_LOSS
+    if fell and behavior.shortcut == Shortcut.NONE:
+        return "without color", behavior.accuracy_without_color
+    return words, right
 
 
 def changed_words(behavior: Behavior) -> str:

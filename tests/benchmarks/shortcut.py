@@ -48,7 +48,9 @@ def is_right(verdict: Shortcut, lost: float, colored: bool = True) -> bool:
         return verdict == Shortcut.COLOR
     if lost <= 0.05:
         return verdict == Shortcut.NONE
-    return verdict != Shortcut.COLOR or lost >= 0.15 if lost > 0.1 else verdict != Shortcut.COLOR
+    if lost <= 0.1:
+        return verdict != Shortcut.COLOR
+    return verdict != Shortcut.NONE and (verdict != Shortcut.COLOR or lost >= 0.15)
 
 
 def main() -> None:

@@ -1,5 +1,7 @@
 """Behavior: what is concluded of a CNN by how it names real images in other colors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -92,3 +94,16 @@ def test_a_loss_is_no_shortcut_where_no_color_goes_with_a_class():
     assert found.accuracy == 1 and found.accuracy_color_changed == 0
     assert found.names_color is None and found.color_change == ColorChange.TURN
     assert found.shortcut == "cannot say"
+
+
+def test_a_cnn_that_is_as_right_in_gray_takes_no_shortcut_though_other_colors_confuse_it():
+    """Where no color goes with a class; where some do, what it does in theirs counts."""
+    gray = torch.tensor(logits([LABELS])[0])
+    answer = logits([[(c + 1) % 3 for c in LABELS]] * 3)
+    data = RealImages("gray", torch.full((30, 3, 4, 4), 0.5), torch.tensor(LABELS), list("abc"))
+    found = behavior(replace(responses_of(data, answer, gray), gray=gray))
+    assert found.accuracy == found.accuracy_without_color == 1
+    assert found.accuracy_color_changed == 0
+    assert found.shortcut == "none"
+    by_color = logits([[h] * 30 for h in range(3)])
+    assert behavior(responses_of(data_of(LABELS), by_color, gray=gray)).shortcut == "color"

@@ -80,6 +80,21 @@ def test_photographs_have_no_color_to_deal():
     assert data.dealer is None and data.colored
 
 
+def test_light_and_dark_of_a_texture_are_no_color_of_its_class():
+    """Textures of two coarsenesses and contrasts, in tints that go with no class."""
+    chance = torch.Generator().manual_seed(0)
+    fine = torch.rand(200, 1, 28, 28, generator=chance)
+    coarse = torch.rand(200, 1, 7, 7, generator=chance)
+    coarse = 0.35 + 0.3 * torch.nn.functional.interpolate(coarse, size=(28, 28), mode="bilinear")
+    tints = 0.6 + 0.4 * torch.rand(400, 3, 1, 1, generator=chance)
+    found = palettes_of(torch.cat([fine, coarse]) * tints)
+    dealer = dealer_of(found, torch.arange(2).repeat_interleave(200), 2)
+    assert dealer is None or dealer.classes == []
+    gray = torch.arange(2).view(2, 1, 1, 1).repeat_interleave(200, 0) * 0.5 + 0.2
+    even = palettes_of((gray * tints).expand(-1, -1, 28, 28))
+    assert dealer_of(even, torch.arange(2).repeat_interleave(200), 2).classes == [0, 1]
+
+
 def test_images_of_one_color_each_have_a_palette_of_one():
     colors = torch.rand(6, 3, generator=torch.Generator().manual_seed(0))
     found = palettes_of(colors[:, :, None, None].expand(-1, -1, 5, 7))
