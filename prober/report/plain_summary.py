@@ -77,7 +77,11 @@ def score_words(finding: Finding) -> str:
 
 
 def plain_class_table(probed: Probed, against: Probed | None) -> str:
-    """Shows the picture of each class and how far its logit goes; `""` if none was probed."""
+    """Shows the picture of each class, or unit of the output, and how far its score goes.
+
+    Returns:
+        `""` if none was probed.
+    """
     rows = []
     for finding in probed.classes[:CLASSES]:
         row = [link(finding, _class_name(probed, finding))]
@@ -85,8 +89,8 @@ def plain_class_table(probed: Probed, against: Probed | None) -> str:
             own = cnn.same_unit(finding)
             row += [cnn.styled_picture(own), score_words(own)] if own else ["-", "-"]
         rows.append(row)
-    columns = ["picture", "logit, neutral to best"]
-    header = ["class", *columns]
+    columns = ["picture", "score, neutral to best"]
+    header = [probed.output_noun, *columns]
     if against:
         header += [f"{plain(against.name)}: {column}" for column in columns]
     return table(header, rows) if rows else ""

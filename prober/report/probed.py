@@ -80,8 +80,22 @@ class Probed:
 
     @cached_property
     def classes(self) -> list[Finding]:
-        """The units that are the logit of a class."""
+        """The units of the output: the logits of the classes, if it has some."""
         return [f for f in self.findings if class_of(f) or f.layer == LOGITS]
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether logits are known to be those of classes, and not boxes, values or features.
+
+        So they are where the classes have names, or where real images have as many.
+        """
+        named = self.record.subject.classes is not None or self.record.behavior is not None
+        return named or any(map(class_of, self.findings))
+
+    @property
+    def output_noun(self) -> str:
+        """What a unit of the output is called: `class` if it is known to be of one, or `output`."""
+        return "class" if self.has_classes else "output"
 
     @cached_property
     def polysemantic(self) -> list[Finding]:

@@ -33,6 +33,7 @@ from prober.report.tables import (
     facet_table,
     layer_table,
     logit_sentence,
+    no_classes,
 )
 
 
@@ -66,6 +67,8 @@ def write_summary(folder: Path) -> Path:
             answers=plain_answers(probed, against),
             layer_table=plain_layer_table(probed, against),
             class_table=plain_class_table(probed, against),
+            no_classes=no_classes(probed),
+            output_noun=probed.output_noun,
             other_classes=max(0, len(probed.classes) - CLASSES),
             doubts=plain_doubts(probed, against),
             made=how_made(probed, against),
@@ -88,6 +91,7 @@ def write_summary(folder: Path) -> Path:
         classes_chart=classes_chart(probed),
         class_sentence=class_sentence(probed, against),
         class_table=class_table(probed, against),
+        no_classes=no_classes(probed),
         other_classes=max(0, len(probed.classes) - CLASSES),
         class_logit_table=class_logit_table(probed, against),
         logit_sentence=logit_sentence(probed, against),

@@ -148,7 +148,7 @@ def _with_interval(behavior: Behavior, name: str) -> str:
 
 
 def class_table(probed: Probed, against: Probed | None) -> str:
-    """Shows for each class what its logit wants, and how much the CNN goes by color there."""
+    """Shows for each class, or unit of the output, what it wants, and how far it goes by color."""
     hued = any((known := class_of(f)) and known.hue is not None for f in probed.classes)
     used = any((known := class_of(f)) and known.used for f in probed.classes)
     columns = ["picture", "wants", *(["color wanted"] if used else [])]
@@ -165,10 +165,22 @@ def class_table(probed: Probed, against: Probed | None) -> str:
             other = against.same_unit(finding)
             row += _class_cells(against, other, used, hued) if other else [EMPTY] * len(columns)
         rows.append(row)
-    header = ["class", *(["its color"] if hued else []), *columns]
+    header = [probed.output_noun, *(["its color"] if hued else []), *columns]
     if against:
         header += [f"{plain(against.name)}: picture", *columns[1:]]
     return table(header, rows) if rows else ""
+
+
+def no_classes(probed: Probed) -> str:
+    """Says why the units of the output are not taken for classes; `""` if they are."""
+    if probed.has_classes:
+        return ""
+    data = probed.record.data
+    known = "neither have they names (`model.subject.classes`) nor were real images given"
+    if data is not None:
+        has = f"the real images have {counted(len(data.classes), 'class', 'classes')}"
+        known = f"they have no names (`model.subject.classes`), and {has}, not as many"
+    return f"Whether the units of the output are classes is not known: {known}."
 
 
 def class_link(finding: Finding) -> str:

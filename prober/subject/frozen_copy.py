@@ -11,6 +11,9 @@ from torch.overrides import TorchFunctionMode
 from prober.common.errors import InputError
 from prober.common.patches import INSIDE_OF_COMPILED, convert_tensors, hooks_of
 
+_FLOAT = ("FloatFunctional", "FXFloatFunctional")
+"""Modules of `torch.ao.nn.quantized` that compute in floating point: of a CNN not yet quantized."""
+
 
 class _CopyComputed(TorchFunctionMode):
     """Lets `copy.deepcopy` copy tensors that were computed, which it refuses.
@@ -133,7 +136,8 @@ def _check_kind(cnn: nn.Module) -> None:
                 f"{whole} cannot be probed. {where} is lazy and has no weights yet. Build the CNN "
                 "with all its sizes, or run it once on an image before."
             )
-        if ".quantized" in type(module).__module__ or any(t.is_quantized for t in held):
+        quantized = ".quantized" in type(module).__module__ and type(module).__name__ not in _FLOAT
+        if quantized or any(tensor.is_quantized for tensor in held):
             raise InputError(
                 f"{whole} cannot be probed. {where} is quantized, and no gradient leads through "
                 "it. Give the CNN as it was before quantization."

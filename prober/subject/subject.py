@@ -73,8 +73,8 @@ class Subject(ConvertsItself):
             `(low + (high - low) * image - mean) / std`.
         classes_from: Of a CNN that gives several outputs, which has the classes and so goes by
             `logits`: its key, `scores` or `1`, or the name of a layer. Where none is given: the
-            output whose key is `logits`, the only one that can be probed, or the only flat one
-            with as many units as there are classes in real images.
+            only flat output with as many units as `classes` has names or real images have classes,
+            the output whose key is `logits`, or the only one that can be probed.
         given: What the CNN takes beside the input that is optimized, by name or place: a number, a
             list of numbers, or the path of an array for one image (`.npy`).
         checkpoint_key: Which weights to take of a checkpoint that holds several sets: the key of
@@ -161,10 +161,13 @@ class Subject(ConvertsItself):
         self._modules_by_name = dict(self.cnn.named_modules())
         self._hooked = {n for n, module in self._modules_by_name.items() if any(hooks_of(module))}
         self.listing = self._listed()
+        self._classes_from = classes_from
         self._settle_outputs(classes_from)
         self.class_names: tuple[str, ...] | None = None
         if classes is not None:
-            self.name_classes(read_class_names(classes))
+            of_classes = read_class_names(classes)
+            self.take_classes(len(of_classes))
+            self.name_classes(of_classes)
         self.notes += self._said_of_cuts()
         self._folding: Folding | None = None
         self._takes_channels_last: bool | None = None
@@ -239,14 +242,18 @@ class Subject(ConvertsItself):
     def take_classes(self, number: int) -> None:
         """Lets the output that has the classes go by `logits`, if it is plain which has them.
 
-        That is the only flat one of several outputs with as many units as there are classes.
+        That is the only flat one of several outputs with as many units as there are classes, unless
+        `logits` has as many already, or what was given has settled it.
 
         Args:
             number: How many classes there are.
         """
+        if self._classes_from is not None or self.class_names is not None:
+            return
         listing = self.listing
+        taken = listing.measured.get(LOGITS)
         outputs = [n for n, layer in listing.outputs.items() if layer.shape == (number,)]
-        if LOGITS not in listing.measured and len(outputs) == 1:
+        if len(outputs) == 1 and (taken is None or taken.shape[0] != number):
             self._take(outputs[0], f"the only flat output of {number} units, one for each class")
 
     def _settle_outputs(self, classes_from: str | None) -> None:

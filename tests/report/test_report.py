@@ -936,7 +936,7 @@ def test_a_report_on_large_images_finds_what_was_planted(prober, tmp_path):
     records = [
         json.loads(line) for line in (folder / "search" / "records.jsonl").open(encoding="utf-8")
     ]
-    assert max(record["steps"] for record in records) == 100  # others have settled before
+    assert 80 <= max(record["steps"] for record in records) <= 100  # what settles stops before
     assert {record["parameterization"]["name"] for record in records} == {"Fourier"}
     names = {tuple(each["name"] for each in record["transforms"]) for record in records}
     assert names == {()}  # a neuron that sees a few pixels is not moved at all

@@ -377,8 +377,9 @@ def test_pictures_alone_show_no_shortcut(tmp_path):
     )
     assert "No real images were given" in text
     assert "No unit could be checked with real images." in text
-    (head, *rows) = table(text, "class")
-    assert head == ["class", "picture", "wants"]
+    (head, *rows) = table(text, "output")
+    assert head == ["output", "picture", "wants"]
+    assert "Whether the units of the output are classes is not known: neither have they" in text
     assert [row[2] for row in rows][:3] == ["red", "orange", "yellow"]
 
 

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from prober.common.errors import InputError
+from prober.subject import Subject
 from tests import plain
 from tests.subject.nets import IMAGES, Gives, Tables, state, subject_of
 
@@ -58,6 +59,23 @@ def test_cnn_of_a_kind_that_cannot_be_probed_is_told_once(cnn, message):
 
 def iter_():
     yield
+
+
+class Added(nn.Module):
+    """As a CNN that is made to be quantized, before it is."""
+
+    def __init__(self):
+        super().__init__()
+        from torch.ao.nn.quantized import FloatFunctional
+
+        self.conv, self.add = nn.Conv2d(3, 4, 3, padding=1), FloatFunctional()
+
+    def forward(self, x):
+        return self.add.add(self.conv(x), 1.0)
+
+
+def test_what_is_made_to_be_quantized_is_not_quantized_yet():
+    assert Subject(Added(), input_shape=(3, 8, 8)).layers["logits"].shape == (4, 8, 8)
 
 
 def quantized():

@@ -73,6 +73,19 @@ def test_each_output_is_a_layer_and_none_is_taken_without_a_reason(container):
     assert "policy" not in subject.computing_layers()
 
 
+def test_the_names_of_the_classes_say_which_output_has_them():
+    names = [f"class {number}" for number in range(6)]
+    gather = lambda m, p, v, b: {"logits": b, "p": p}  # noqa: E731
+    subject = subject_of(gather, classes=names)
+    assert "The layer logits is logits.p [1, 6], the only flat output of 6" in subject.notes[-1]
+    assert subject.layers["logits"].shape == (6,) and subject.class_name("policy", 2) == "class 2"
+    subject.take_classes(4)  # what names say is not undone by images
+    assert subject.layers["logits"].shape == (6,)
+    assert subject_of(gather).layers["logits"].shape == (4,)
+    with pytest.raises(InputError, match="classes has 6 names, and Net has 4 logits"):
+        subject_of(gather, classes=names, classes_from="logits")
+
+
 def test_no_output_is_taken_that_fits_no_class_or_that_is_one_of_two():
     subject = subject_of(lambda m, p, v, b: (v, b))
     subject.take_classes(6)
