@@ -6,6 +6,7 @@ Only the standard library is imported here, for this is loaded before anything e
 import builtins
 import ctypes
 import errno
+import importlib
 import importlib.abc
 import importlib.machinery
 import io
@@ -58,6 +59,7 @@ def run(*args, cwd, folder, **environment):
 
 def take_away():
     """Takes from this process, and leaves what Linux, macOS and Windows have in common."""
+    importlib.import_module("asyncio")  # of Linux, which from Python 3.13 on asks os.sysconf
     for module in MODULES:
         sys.modules[module] = None  # whose import fails from now on
     for name in dir(os):

@@ -15,7 +15,7 @@ from prober.findings.finding import WANTED, Finding, Kind
 from prober.report.answers import changed_words
 from prober.report.charts import mean_shares
 from prober.report.plain_summary import why_plain
-from prober.report.probed import COUNTED_AS, Probed, counts, flagged, load_report
+from prober.report.probed import COUNTED_AS, Probed, counts, flagged, load_report, picture_of
 from prober.report.words import facet_words, hue_words, percent, unit_sentence
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -153,9 +153,6 @@ def _template(name: str) -> str:
 
 def _entry(finding: Finding, probed: Probed) -> dict[str, Any]:
     """Returns what the overview needs of a unit."""
-    pictures = [picture for facet in finding.facets for picture in facet.pictures]
-    if finding.evidence.neuron is None or not pictures:  # it sees the whole image, as people do
-        pictures = [styled.picture for styled in finding.evidence.styles] + pictures
     return {
         "key": finding.key,
         "class_name": probed.class_name(finding),
@@ -167,7 +164,7 @@ def _entry(finding: Finding, probed: Probed) -> dict[str, Any]:
         "hue": finding.hue,
         "orientation": finding.orientation,
         "facets": len(finding.facets),
-        "picture": pictures[0] if pictures else None,
+        "picture": picture_of(finding),
         "mix": mean_shares([finding]) or None,
         "largest": _largest(finding),
     }

@@ -128,10 +128,12 @@ class Probed:
         return {finding.name: finding for finding in self.findings}
 
     def picture(self, finding: Finding, facet: Facet) -> str:
-        """Shows in Markdown the best picture of a facet, as a link to its unit; `""` without."""
-        if not facet.pictures:
-            return ""
-        return self._linked(facet.pictures[0], finding, thing(finding, facet))
+        """Shows in Markdown the picture of a facet, as a link to its unit; `""` without.
+
+        That of the first facet is the unit's.
+        """
+        best = picture_of(finding) if facet is finding.facets[0] else next(iter(facet.pictures), "")
+        return self._linked(best, finding, thing(finding, facet)) if best else ""
 
     def styled_picture(self, finding: Finding) -> str:
         """Shows in Markdown a unit's picture in the first style, likewise."""
@@ -182,6 +184,18 @@ def link(finding: Finding, text: str = "") -> str:
 def _address(finding: Finding) -> str:
     """Where the page shows a unit."""
     return f"index.html#{quote(finding.layer, safe='')}/{quote(finding.key, safe=',')}"
+
+
+def picture_of(finding: Finding) -> str | None:
+    """Returns the file of the picture that stands for a unit, None if it has none.
+
+    That of its best facet, which is of what one neuron sees; but of a unit that sees the whole
+    image, as people do, the one in the first style.
+    """
+    pictures = [picture for facet in finding.facets for picture in facet.pictures]
+    if finding.evidence.neuron is None or not pictures:
+        pictures = [styled.picture for styled in finding.evidence.styles] + pictures
+    return next(iter(pictures), None)
 
 
 def flag(finding: Finding) -> str:
