@@ -95,7 +95,7 @@ def shipped_digits() -> LabelledImages:
     """The 1,000 digits that ship with the project, each in its class's hue."""
     digits, labels = load_digits()
     images = digits[:, None] * hue_to_rgb(HUES[matching_hues(labels)])[:, :, None, None]
-    name = "the 1,000 shipped digits, each in the hue of its class"
+    name = "1,000 digits of MNIST's test set, each in the hue of its class"
     return LabelledImages(name, images, labels, [str(i) for i in range(10)])
 
 

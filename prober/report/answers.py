@@ -39,7 +39,7 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
     said = [f"{joined(names, NAMED_LAYERS)} {how}" for how, names in levels.items() if names]
     if len(said) == 1 < len(shares):
         said = [f"all {len(shares)} layers {how}" for how, names in levels.items() if names]
-    verdict = ", ".join(said if levels["mostly"] else ["none mostly", *said])
+    verdict = ", ".join(said if levels["mostly"] else ["no layer mostly", *said])
     verdict = verdict[0].upper() + verdict[1:]
     most, least = (choose(shares, key=shares.__getitem__) for choose in (max, min))
     high, low = percent(shares[most]), percent(shares[least])
@@ -78,14 +78,11 @@ def shortcut_answer(probed: Probed, against: Probed | None) -> str:
     }[behavior.shortcut]
     changed = _changed(behavior)
     if behavior.shortcut != Shortcut.NONE:
-        changed += f", and {_by_color(behavior)} by that color"
+        changed += f", and {percent(behavior.names_color or 0)} are named by that color"
     sentences = [verdict, changed]
     other = against.record.behavior if against else None
     if against and other and (known := _telling(other)[1]) is not None:
-        right, before = percent(known), percent(other.accuracy)
-        stay = other.shortcut == Shortcut.NONE
-        said = f"{right} stay right" if stay else f"{right} are, in place of {before}"
-        sentences.append(f"In {plain(against.name)} {said}")
+        sentences.append(f"In {plain(against.name)} it {_goes(other.accuracy, known)}")
     return ". ".join(sentences) + "."
 
 
@@ -94,10 +91,15 @@ def _changed(behavior: Behavior) -> str:
     words, right = _telling(behavior)
     if right is None:
         return ""
-    return (
-        f"{words[0].upper()}{words[1:]}, {percent(right)} of the real images are named right, in "
-        f"place of {percent(behavior.accuracy)}"
-    )
+    goes = _goes(behavior.accuracy, right)
+    return f"{words[0].upper()}{words[1:]}, accuracy on real images {goes}"
+
+
+def _goes(before: float, after: float) -> str:
+    """Says how an accuracy changes, as it is rounded: `falls from 100% to 20%`."""
+    if percent(before) == percent(after):
+        return f"stays at {percent(after)}"
+    return f"{'falls' if after < before else 'rises'} from {percent(before)} to {percent(after)}"
 
 
 def _telling(behavior: Behavior) -> tuple[str, float | None]:
@@ -114,12 +116,6 @@ def changed_words(behavior: Behavior) -> str:
     if behavior.color_change is None or behavior.color_change == ColorChange.TURN:
         return "with the hue turned"
     return f"given {behavior.color_change}"
-
-
-def _by_color(behavior: Behavior) -> str:
-    """Says how many of the images that are named wrong, given another color, are named by it."""
-    wrong = 1 - (behavior.accuracy_color_changed or 0)
-    return "most of the others" if 2 * (behavior.names_color or 0) > wrong else "many of the others"
 
 
 def _why_unknown(behavior: Behavior, record: ReportRecord) -> str:
@@ -167,12 +163,15 @@ def polysemantic_answer(probed: Probed, against: Probed | None) -> str:
             )
     else:
         clear = [f for f in found if not flagged(f) and (f.confidence or 0) >= CLEAR_CONFIDENCE]
-        want = "wants" if len(found) == 1 else "want"
+        want = ("wants" if len(found) == 1 else "want") if clear else "may want"
         best = (clear or found)[0]
         which = "The clearest" if clear else "The likeliest"
+        confidence = f"with at most {percent(best.confidence or 0)} confidence"
+        if (best.confidence or 0) < CLEAR_CONFIDENCE:
+            confidence += " (50% is a guess)"
         sentences = [
             f"{'Yes' if clear else 'None that is sure'}: {len(found)} of {units} {want} several "
-            f"things, with a confidence of {percent(best.confidence or 0)} at best",
+            f"things, {confidence}",
             f"{which} is {link(best)}: {plain(unit_words(best))}",
         ]
     if against and against.live:

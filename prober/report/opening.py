@@ -88,7 +88,7 @@ def what_figures_rest_on(probed: Probed, against: Probed | None) -> list[str]:
         number = max(behavior.images.values()) if behavior and behavior.images else data.images
         lines.append(
             f"Figures on real images rest on {counted(number, 'image')}: {plain(data.name)}. "
-            "How sure they are stands under *Shortcut learning*."
+            "Their 95% intervals are under *Shortcut learning*."
         )
     colors = [
         f"{plain(known.label)} {hue_name(known.hue)}"

@@ -241,10 +241,10 @@ def test_layers_go_by_color_as_far_as_it_makes_up_what_excites_their_units(tmp_p
     ("layers", "said"),
     [
         ((0.5, 0.9), "All 2 layers mostly. "),
-        ((0.2, 0.49), "None mostly, all 2 layers in part. "),
-        ((0.1, 0.49), "None mostly, layer1 in part, layer0 hardly. "),
-        ((0.0, 0.19), "None mostly, all 2 layers hardly. "),
-        ((0.3,), "None mostly, layer0 in part. Color makes up 30% of what excites layer0."),
+        ((0.2, 0.49), "No layer mostly, all 2 layers in part. "),
+        ((0.1, 0.49), "No layer mostly, layer1 in part, layer0 hardly. "),
+        ((0.0, 0.19), "No layer mostly, all 2 layers hardly. "),
+        ((0.3,), "No layer mostly, layer0 in part. Color makes up 30% of what excites layer0."),
         ((0.6,) * 7, "All 7 layers mostly. "),
         (
             (0.6,) * 6 + (0.1,),
@@ -278,18 +278,18 @@ TURNED = replace(
     [
         (
             SHORTCUT,
-            "Yes, in color. Given another class's color, 20% of the real images are named right, "
-            "in place of 99%, and most of the others by that color.",
+            "Yes, in color. Given another class's color, accuracy on real images falls from 99% to "
+            "20%, and 66% are named by that color.",
         ),
         (
             PARTLY,
-            "In part, in color. Given another class's color, 85% of the real images are named "
-            "right, in place of 99%, and many of the others by that color.",
+            "In part, in color. Given another class's color, accuracy on real images falls from "
+            "99% to 85%, and 6% are named by that color.",
         ),
         (
             HONEST,
-            "None found in color, the only one looked for. Given another class's color, 98% of the "
-            "real images are named right, in place of 99%.",
+            "None found in color, the only one looked for. Given another class's color, accuracy "
+            "on real images falls from 99% to 98%.",
         ),
         (
             GUESSING,
@@ -297,13 +297,13 @@ TURNED = replace(
         ),
         (
             TURNED,
-            "Cannot be said. With the hue turned, 50% of the real images are named right, in place "
-            "of 90%, but no color belongs to a class.",
+            "Cannot be said. With the hue turned, accuracy on real images falls from 90% to 50%, "
+            "but no color belongs to a class.",
         ),
         (
             replace(TURNED, color_change="another class's color", names_color=0.1),
-            "Cannot be said. Given another class's color, 50% of the real images are named right, "
-            "in place of 90%, but the errors do not follow it.",
+            "Cannot be said. Given another class's color, accuracy on real images falls from 90% "
+            "to 50%, but the errors do not follow it.",
         ),
         (
             replace(TURNED, accuracy=0.25, accuracy_color_changed=0.24),
@@ -312,8 +312,8 @@ TURNED = replace(
         ),
         (
             replace(TURNED, accuracy_without_color=0.88, shortcut=Shortcut.NONE),
-            "None found in color, the only one looked for. Without color, 88% of the real images "
-            "are named right, in place of 90%.",
+            "None found in color, the only one looked for. Without color, accuracy on real images "
+            "falls from 90% to 88%.",
         ),
         (
             replace(TURNED, accuracy_color_changed=None),
@@ -443,7 +443,7 @@ def test_polysemantic_units_go_by_confidence_then_by_the_second_facet(tmp_path):
     assert rows[1][2].endswith("horizontal strokes; 75% of the gain, from 40% of the starts")
     assert rows[1][2].count("<img") == 1
     assert without_links(answers(text)[2]) == (
-        "Yes: 4 of 5 units want several things, with a confidence of 95% at best. The clearest is "
+        "Yes: 4 of 5 units want several things, with at most 95% confidence. The clearest is "
         "conv/2: red or horizontal strokes."
     )
 
@@ -452,7 +452,7 @@ def test_polysemantic_units_go_by_confidence_then_by_the_second_facet(tmp_path):
 def test_polysemantic_units_in_doubt_are_no_clear_examples(tmp_path, doubt):
     units = [finding("conv", 0, facet("color", 0.0), facet("brightness"), **doubt)]
     answer = answers(summary(tmp_path, units))[2]
-    assert answer.startswith("None that is sure: 1 of 1 unit wants several things")
+    assert answer.startswith("None that is sure: 1 of 1 unit may want several things")
     assert without_links(answer).endswith(
         "is conv/0" + " ⚠" * ("trusted" in doubt) + ": red or brightness."
     )
@@ -656,10 +656,10 @@ def test_the_second_subject_stands_beside_the_first(tmp_path):
     text = write_everything(tmp_path)
     first, second, third = map(without_links, answers(text))
     assert first == (
-        "None mostly, all 4 layers in part. Color makes up 30% of what excites each of them. "
+        "No layer mostly, all 4 layers in part. Color makes up 30% of what excites each of them. "
         "In b it makes up at most 30%, in conv1."
     )
-    assert second.endswith("by that color. In b 98% stay right.")
+    assert second.endswith("by that color. In b it falls from 99% to 98%.")
     live = [each for each in everything() if each.facets and each.layer != "conv2"]
     assert third.endswith(f"In b 1 of {len(live)} do.")
     assert table(text, "on real images")[1:] == [
