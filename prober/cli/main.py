@@ -1,13 +1,19 @@
 """What `main.py` and the command `prober` run: a command line, whatever happens on the way."""
 
+import gc
 import os
 import sys
+from functools import cache
+from typing import TYPE_CHECKING
 
 from prober.cli.overview import answer
 from prober.cli.refused import Refused
 from prober.common.console import forgive_code_pages
 from prober.common.errors import InputError, on_one_line
 from prober.common.quiet import quiet_lightning
+
+if TYPE_CHECKING:
+    from prober.cli.prober_cli import ProberCLI
 
 
 def main() -> None:
@@ -16,10 +22,9 @@ def main() -> None:
     sys.path.insert(0, os.getcwd())  # a person's own CNN in a file of the working directory
     try:
         answer(sys.argv[1:])
-        from prober.cli.prober_cli import ProberCLI  # loads PyTorch and Lightning: seconds
-
+        prober_cli = loaded()
         with quiet_lightning(bool(sys.warnoptions)):
-            cli = ProberCLI()
+            cli = prober_cli()
             code = cli.command.run(cli)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -38,3 +43,19 @@ def main() -> None:
         sys.exit(code)
     sys.stderr.write(f"Error: {on_one_line(message)}\n")
     sys.exit(2)
+
+
+@cache
+def loaded() -> "type[ProberCLI]":
+    """Loads ProberCLI, and with it PyTorch and Lightning, which takes seconds.
+
+    Of these, and of those in which Python ends, a quarter went into looking for garbage among
+    things that all stay until the end.
+    """
+    gc.disable()
+    try:
+        from prober.cli.prober_cli import ProberCLI
+    finally:
+        gc.enable()
+    gc.freeze()
+    return ProberCLI

@@ -1,6 +1,7 @@
 """ProberCLI: LightningCLI with this project's defaults and commands."""
 
 import re
+import sys
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ import prober
 from prober.ascent.datamodule import StepsDataModule
 from prober.ascent.module import single_target
 from prober.cli.class_paths import reading_configs
-from prober.cli.commands import all_commands
+from prober.cli.commands import command_files, load_commands
 from prober.cli.overview import DESCRIPTION
 from prober.cli.parser import ProberParser
 from prober.cli.refused import Refused
@@ -46,7 +47,10 @@ class ProberCLI(LightningCLI):
     def __init__(self, args: ArgsType = None) -> None:
         for name in prober.__all__:  # what is not loaded cannot be named in short
             getattr(prober, name)
-        self._commands = all_commands()
+        known = list(command_files())
+        first = (sys.argv[1:] if args is None else list(args))[:1]
+        # Another command than the one that is asked for is not even loaded.
+        self._commands = load_commands(first if set(first) & set(known) else known)
         self._parsers: dict[str, ProberParser] = {}
         super().__init__(
             single_target,

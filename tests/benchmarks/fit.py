@@ -203,7 +203,7 @@ def ratios(steps: int) -> list[Ratio]:
             "the fit command / a process with the plain loop",
             lambda: process(str(PROJECT / "main.py"), "fit", f"--config={CONFIG}"),
             lambda: process("-m", "tests.benchmarks.plain", "conv2", "3"),
-            1.35,
+            1.15,
             "s",
         ),
         Ratio(

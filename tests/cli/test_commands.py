@@ -51,14 +51,16 @@ def test_a_new_command_is_one_file(prober, tmp_path, monkeypatch):
 
 
 def test_commands_are_those_that_the_documents_name():
-    assert set(commands.all_commands()) == {"fit", "sweep", "report", "layers"}
+    assert set(commands.command_files()) == {"fit", "sweep", "report", "layers"}
 
 
 @pytest.fixture
-def cli(monkeypatch):
+def cli(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "argv", ["main.py"])
     monkeypatch.setenv("PL_GLOBAL_SEED", "0")
-    return ProberCLI(["layers"])
+    (tmp_path / "layers.yaml").write_text("layers: {json: false}", encoding="utf-8")
+    # Where no command comes first, all are loaded.
+    return ProberCLI(["--config", str(tmp_path / "layers.yaml"), "layers"])
 
 
 @pytest.mark.parametrize("command", ["fit", "sweep", "report"])

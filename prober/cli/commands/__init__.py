@@ -1,5 +1,6 @@
 """The commands, one in each file: a new one is a file more."""
 
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
@@ -12,10 +13,10 @@ def command_files() -> dict[str, Path]:
     return {file.stem: file for file in files}
 
 
-def all_commands() -> dict[str, Command]:
-    """Returns the commands by their names, those of their files."""
+def load_commands(names: Iterable[str]) -> dict[str, Command]:
+    """Loads commands, and what they need; returns them by their names."""
     found = {}
-    for name in command_files():
+    for name in names:
         module = import_module(f"{__name__}.{name}")
         for each in vars(module).values():
             own = isinstance(each, type) and each.__module__ == module.__name__
