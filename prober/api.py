@@ -31,7 +31,7 @@ from prober.subject import LOGITS, Subject
 from prober.subject.class_names import class_number
 from prober.subject.given_inputs import GivenInputs
 from prober.subject.input_shape import guessed_input_shape
-from prober.subject.rejected import unlike_images
+from prober.subject.rejected import bytes_alone, unlike_images
 from prober.sweep.chunks import cut, sizes_for
 from prober.sweep.optimize import ChunkResult, Settings, optimize
 from prober.sweep.planned import PlannedTarget
@@ -257,7 +257,9 @@ def _guessed(model: nn.Module) -> tuple[Shape, str]:
             raise
         missing = GivenInputs(model, None).missing
         name = type(model).__name__
-        raise unlike_images(model, name, missing, told.__cause__) or told from told
+        cause = told.__cause__
+        known = unlike_images(model, name, missing, cause) or bytes_alone(model, name, cause)
+        raise known or told from told
 
 
 def _plan(

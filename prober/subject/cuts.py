@@ -70,6 +70,7 @@ class _Pass:
         self._number: Counter[str] = Counter()
         self._error = ""
         self.leading: set[Place] = set()
+        self._zero: set[Place] = set()
         with torch.inference_mode(False), torch.enable_grad(), straight_checkpoints():
             self._image = image.clone().requires_grad_()
             self._graph = _Graph(self._image)
@@ -86,6 +87,7 @@ class _Pass:
         self._number[name] += 1
         found = {path: self._graph.leads(tensor) for path, tensor in tensors(given)}
         self.leading |= {(name, number, path) for path, leads in found.items() if leads}
+        self._zero |= {(name, number, p) for p, t in tensors(given) if self._graph.is_zero(t)}
         takes = any(self._graph.leads(tensor) for _, tensor in tensors(inputs))
         off = not torch.is_grad_enabled()
         self._calls.append(_Call(name, takes, any(found.values()), off))
@@ -97,7 +99,10 @@ class _Pass:
         if number >= len(at):
             failed = f"fails ({self._error})" if self._error else "does not reach it"
             return f"the forward pass {failed} where gradients are computed"
-        return f"no gradient leads back to the input: it ends {self._end(at[number])}"
+        end = self._end(at[number])
+        if place in self._zero:
+            return f"the gradient is zero: a function with a backward of its own gives zeros {end}"
+        return f"no gradient leads back to the input: it ends {end}"
 
     def _end(self, at: int) -> str:
         """Says where the gradient ends on the way to what a call has given."""
@@ -164,6 +169,7 @@ class _Graph:
         self._image = image
         # By node. As long as these are kept, no other node gets the place of one of them.
         self._leads: dict[Any, tuple[bool, bool]] = {}
+        self._zero: set[Any] = set()
 
     def leads(self, tensor: Tensor) -> bool:
         """Tells whether a gradient leads from a tensor back to the image."""
@@ -173,6 +179,10 @@ class _Graph:
             return False
         for_certain, perhaps = self._walked(tensor.grad_fn)
         return for_certain or (perhaps and self._has_gradient(tensor))
+
+    def is_zero(self, tensor: Tensor) -> bool:
+        """Tells of a tensor that was asked about whether it has a gradient, but 0 everywhere."""
+        return tensor.grad_fn in self._zero
 
     def _walked(self, node: Any) -> tuple[bool, bool]:
         """Whether a way leads back, and whether one does through functions with a backward."""
@@ -208,4 +218,6 @@ class _Graph:
             )
         except (RuntimeError, NotImplementedError):
             return False
-        return found is not None and bool((found != 0).any())
+        if found is not None and not (found != 0).any():
+            self._zero.add(tensor.grad_fn)
+        return found is not None and tensor.grad_fn not in self._zero

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from prober.common.errors import named_kind
 from prober.subject.channel_layout import CONVOLUTIONS, DEFAULT, Layout, known_layout
 from prober.subject.cuts import Place, find_cuts
+from prober.subject.expected_bytes import ExpectedBytes
 from prober.subject.nested_outputs import Path, pick, tensors
 from prober.subject.passes import straight_checkpoints, watched
 from prober.subject.state_between_calls import StateBetweenCalls
@@ -78,6 +79,8 @@ class Listing:
         outputs: Of a CNN that gives several tensors, the layers that these are: `logits.0`.
         sources: For what the whole CNN gives, by name, the layer whose output it is, if there is
             one.
+        divides_by_255: Whether the CNN divides its input by 255, as if it were bytes.
+        makes_bytes: Whether it makes bytes of its input.
     """
 
     layers: dict[str, Layer]
@@ -88,6 +91,8 @@ class Listing:
     batch: int | None
     outputs: dict[str, Layer]
     sources: dict[str, str]
+    divides_by_255: bool = False
+    makes_bytes: bool = False
 
     @property
     def gives_logits(self) -> str | None:
@@ -149,7 +154,8 @@ def list_layers(
         Exception: Whatever the CNN raises if it does not take these images.
         WrongBatch: It takes them, but as another number of images.
     """
-    first = _watch(cnn, run, images)
+    with ExpectedBytes(images) as bytes_:
+        first = _watch(cnn, run, images)
     whole = [tensor for _, tensor in tensors(first.given[-1][1])]
     apart = any(tensor.shape[:1] == images.shape[:1] for tensor in whole)
     if not apart and (len(images) > 1 or first.unbatched):
@@ -163,6 +169,7 @@ def list_layers(
     finally:
         state.restore()
     listing = _Lister(cnn, images, first, doubled).listing()
+    listing.divides_by_255, listing.makes_bytes = bytes_.divides, bytes_.rounds
     del first
     places = {layer.place for layer in listing.layers.values()}
 

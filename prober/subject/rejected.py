@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+import torch
 from torch import nn
 
 from prober.common.errors import InputError, listed
@@ -30,6 +31,8 @@ def rejected(
         return told
     said = _said(error)
     shapes = _that_fit(cnn, shape, calling)
+    if shapes is None and (told := bytes_alone(cnn, name, error)):
+        return told
     if shapes is None and re.search(PRECISIONS, said, re.IGNORECASE):
         return InputError(
             f"{name} computes in a precision that its weights have not: {said}. Leave that to the "
@@ -56,6 +59,21 @@ def _that_fit(cnn: nn.Module, shape: Shape, calling: Calling) -> Shape | None:
     except InputError:
         return None
     return None if found == tuple(shape) else found
+
+
+def bytes_alone(cnn: nn.Module, name: str, error: BaseException) -> InputError | None:
+    """Says what to do with a CNN that takes no floating-point numbers but bytes; None of any other.
+
+    Args:
+        cnn: The CNN.
+        name: What it is called.
+        error: What it raised.
+    """
+    try:
+        guessed_input_shape(cnn, lambda cnn, images: cnn(images.to(torch.uint8)))
+    except InputError:
+        return None
+    return _of_bytes(name, _said(error))
 
 
 def unlike_images(
@@ -103,11 +121,15 @@ def unlike_images(
             "takes the tensor and puts it there."
         )
     if re.search(r"uint8|byte", said, re.IGNORECASE):
-        return InputError(
-            f"{name} takes bytes: {said}. Whole numbers have no gradient: let its forward pass "
-            "take floating-point numbers from 0 to 255, and set value_range to [0, 255]."
-        )
+        return _of_bytes(name, said)
     return None
+
+
+def _of_bytes(name: str, said: str) -> InputError:
+    return InputError(
+        f"{name} takes bytes: {said}. Whole numbers have no gradient: let its forward pass "
+        "take floating-point numbers from 0 to 255, and set value_range to [0, 255]."
+    )
 
 
 def _said(error: BaseException) -> str:

@@ -168,7 +168,7 @@ class Subject(ConvertsItself):
             of_classes = read_class_names(classes)
             self.take_classes(len(of_classes))
             self.name_classes(of_classes)
-        self.notes += self._said_of_cuts()
+        self.notes += [*self._said_of_bytes(), *self._said_of_cuts()]
         self._folding: Folding | None = None
         self._takes_channels_last: bool | None = None
 
@@ -296,6 +296,22 @@ class Subject(ConvertsItself):
         said = f"The layer {LOGITS} is {name} {output}, {why}."
         begun = (f"The layer {LOGITS} is ", "The CNN gives ")
         self.notes = [note for note in self.notes if not note.startswith(begun)] + [said]
+
+    def _said_of_bytes(self) -> list[str]:
+        """Says that the CNN wants values from 0 to 255 where that is seen, and it gets others."""
+        wanted = "set value_range to [0, 255]"
+        if self.listing.makes_bytes:
+            return [
+                f"{self.name} makes bytes of its input, and whole numbers have no gradient: let "
+                f"its forward pass take floating-point numbers from 0 to 255, and {wanted}."
+            ]
+        plain = self.value_range == (0.0, 1.0) and not self._normalizes
+        if self.listing.divides_by_255 and plain:
+            return [
+                f"{self.name} divides its input by 255, as if it were bytes, but gets values from "
+                f"0 to 1: {wanted}."
+            ]
+        return []
 
     def _said_of_cuts(self) -> list[str]:
         """Says which layers cannot be probed for want of a gradient."""

@@ -221,6 +221,13 @@ class Bytes(nn.Module):
         return x.float().mean((2, 3))
 
 
+class BareCheck(nn.Module):
+    def forward(self, x):
+        if x.dtype != torch.uint8:
+            raise AssertionError
+        return x.float().mean((2, 3))
+
+
 class OfDictionary(nn.Module):
     def forward(self, observations):
         return observations["image"].mean((2, 3))
@@ -232,6 +239,7 @@ class OfDictionary(nn.Module):
         (OnGPU, r"moves something to a GPU by itself.*without \.cuda\(\)"),
         (Tokens, r"takes tokens: its layer '0' looks up whole numbers"),
         (Bytes, r"takes bytes.*value_range to \[0, 255\]"),
+        (BareCheck, r"takes bytes: AssertionError.*value_range to \[0, 255\]"),
         (OfDictionary, r"something that holds one.*Wrap the CNN in a module"),
         (lambda: Net(as_half, **FLOAT_HEAD), r"precision that its weights have not"),
         (lambda: nn.Conv1d(2, 4, 3), r"It takes \[2, 1024\]: set input_shape .*length\]"),
@@ -247,6 +255,31 @@ def test_what_no_image_can_be_given_to_is_told_with_what_to_do(make, message):
     if "It takes" not in message and "precision" not in message:
         with pytest.raises(InputError, match=message):
             prober.visualize(make(), "logits:0")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "said"),
+    [
+        (lambda x: x / 255, "divides its input by 255"),
+        (lambda x: x.permute(0, 1, 3, 2).float().div_(255.0), "divides its input by 255"),
+        (lambda x: (x - 0.5) * (1 / 255), "divides its input by 255"),
+        (lambda x: x.to(torch.uint8).float() / 255, "makes bytes of its input, and whole numbers"),
+        (lambda x: x / 256 + 255, None),
+        (lambda x: x, None),
+    ],
+)
+def test_what_divides_by_255_is_told_to_be_given_bytes(prepare, said):
+    def run(net, x):
+        return net.conv(prepare(x)).mean((2, 3)) / 255  # which is no input any more
+
+    cnn = Net(run, conv=conv())
+    subject = subject_of(cnn)
+    found = [note for note in subject.notes if "255" in note]
+    assert len(found) == (said is not None)
+    if said:
+        assert said in found[0] and "set value_range to [0, 255]" in found[0]
+    right = Subject(cnn, input_shape=(3, 8, 8), value_range=(0, 255))
+    assert any("255" in note for note in right.notes) == (said is not None and "makes" in said)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
@@ -361,10 +394,13 @@ def test_layers_from_which_no_gradient_leads_back_are_told_with_where_it_ends(wa
     assert set(subject.listing.cut) - {"hard"} == cut
     assert not set(subject.layers) & cut
     for layer in cut:
-        assert re.search(rf"no gradient leads .* it ends {where}", subject.listing.unprobed[layer])
-        with pytest.raises(InputError, match=rf"'{layer}' .* cannot be probed: no gradient .*"):
+        why = rf"no gradient leads .* it ends {where}"
+        if way == "backward of zeros":
+            why = rf"the gradient is zero: a function with a backward of its own .* {where}"
+        assert re.search(why, subject.listing.unprobed[layer])
+        with pytest.raises(InputError, match=rf"'{layer}' .* cannot be probed: {why}"):
             single_target(subject, ChannelMean(layer, 1), seed=0)
-        with pytest.raises(InputError, match="no gradient leads"):
+        with pytest.raises(InputError, match=why):
             prober.visualize(subject, f"{layer}:1", steps=1)
         # What it gives can be had all the same.
         torch.testing.assert_close(subject(IMAGES, [layer])[layer], plainly(cnn, layer))
