@@ -353,7 +353,10 @@ def test_class_that_does_not_exist_is_told(tmp_path):
         with pytest.raises(InputError, match=message):
             Direction("conv2", difference).resolved(SUBJECT)
 
-    told(ClassDifference(7, 10), "no class '10' in 1,000 digits of MNIST's test set.* Its classes: 0, 1,")
+    told(
+        ClassDifference(7, 10),
+        "no class '10' in 1,000 digits of MNIST's test set.* Its classes: 0, 1,",
+    )
     told(ClassDifference("seven", 1), "no class 'seven'")
     told(ClassDifference(7, 7), "zero everywhere")
     told(ClassDifference(7, 1, str(tmp_path / "nowhere")), "data: there is no folder")
