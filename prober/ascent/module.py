@@ -39,8 +39,8 @@ class Measures:
     penalties: dict[str, Tensor]
 
 
-ROUNDING = 1e-6
-"""The share of a score by which it may change in float32 though nothing moves it."""
+ROUNDING, EXACT_ROUNDING = 1e-6, 1e-12
+"""The share of a score by which it may change though nothing moves it: in float32, in float64."""
 
 
 class ScoreNotFinite(InputError):
@@ -183,7 +183,7 @@ class ActivationMaximization(LightningModule):
     def has_moved(self, scores: Tensor) -> Tensor:
         """Tells which scores `[N]` are no longer what they were at the start, but for rounding."""
         assert self.start is not None  # a step has been made
-        rounding = 0.0 if self.image.dtype == torch.float64 else ROUNDING
+        rounding = EXACT_ROUNDING if self.image.dtype == torch.float64 else ROUNDING
         start = self.start.score
         return ~((scores - start).abs() <= rounding * start.abs())
 

@@ -25,6 +25,8 @@ class Silent:
 
     Attributes:
         still: `[N]`, which have not found a gradient yet.
+        pull: `[N]`, the largest number in the first gradient of the score that an image has found,
+            through ReLUs that leak if there was no other; 0 if none was found.
         leaky_steps: `[N]`, how many steps went through ReLUs that leak.
     """
 
@@ -33,6 +35,7 @@ class Silent:
         self._some = list(range(number))
         self._looks = 0
         self.still = torch.ones(number, dtype=torch.bool)
+        self.pull = torch.zeros(number, dtype=torch.float64)
         self.leaky_steps = torch.zeros(number, dtype=torch.long)
 
     def leaky_scores(
@@ -63,10 +66,12 @@ class Silent:
         self._looks += 1
         places = self.still[going].nonzero()[:, 0]
         here = places.to(scores.device)
-        shut = ~_leads(scores[here], image)[here].cpu()
+        pull = _pull(scores[here], image)[here]
+        shut = pull == 0
         if self._losses.compares:  # then a gradient leads to all of them, or to none
             shut = shut.all().expand_as(shut)
         self.still[going[places]] = shut
+        self._note(going[places], pull)
         numbers, here = going[places[shut]], places[shut].to(scores.device)
         if not len(numbers):
             return None
@@ -77,13 +82,18 @@ class Silent:
             leaky = self._losses_of_some.scores(
                 pictures[here], None if draw is None else draw[places[shut]], exact
             )
-        self.leaky_steps[numbers] += _leads(leaky, image)[here].cpu()
+        pull = _pull(leaky, image)[here]
+        self.leaky_steps[numbers] += pull != 0
+        self._note(numbers, pull)
         return leaky
 
+    def _note(self, numbers: Tensor, pull: Tensor) -> None:
+        self.pull[numbers] = torch.where(self.pull[numbers] == 0, pull, self.pull[numbers])
 
-def _leads(scores: Tensor, image: Tensor) -> Tensor:
-    """Tells to which images `[M]` a gradient leads from any of some scores."""
+
+def _pull(scores: Tensor, image: Tensor) -> Tensor:
+    """Returns the largest number in the gradient of some scores for each of M images, `[M]`."""
     (gradient,) = torch.autograd.grad(scores.sum(), image, retain_graph=True, allow_unused=True)
     if gradient is None:
-        return torch.zeros(len(image), dtype=torch.bool, device=image.device)
-    return (gradient != 0).flatten(1).any(1)
+        return torch.zeros(len(image), dtype=torch.float64)
+    return gradient.abs().flatten(1).amax(1).double().cpu()

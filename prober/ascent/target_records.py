@@ -8,6 +8,10 @@ from lightning.pytorch import Trainer
 from prober.ascent.module import ActivationMaximization, Measures
 from prober.common.typed_json import finite
 
+FAINTEST = 1e-12
+"""A gradient that is nowhere larger does not move a picture: Adam adds 1e-8 to what it divides it
+by, so that in 500 steps of 0.05 no pixel comes farther than 0.0025."""
+
 
 def target_records(
     module: ActivationMaximization, end: Measures, trainer: Trainer, seconds: float
@@ -32,7 +36,11 @@ def target_records(
         # After a single step only the end shows that the score has changed; under transforms that
         # of each step is of another picture, and differs though nothing excites the unit.
         changed = module.reached and bool(module.has_moved(end.score)[i])
+        won = _penalties_won(module.start, end, i)
         excited = changed or (not module.methods[i].transforms and module.excited[i].item())
+        # What the penalties do to the picture moves a score, too, which is no sign of life.
+        pull = module.silent.pull[i].item()
+        excited = excited and pull != 0 and not (won and pull < FAINTEST)
         records.append(
             {
                 **status,
@@ -42,7 +50,7 @@ def target_records(
                 "steps": settled_at if settled_at >= 0 else trainer.global_step,
                 "leaky_steps": module.silent.leaky_steps[i].item(),
                 "dead": status["status"] == "finished" and not excited,
-                "penalties_won": excited and _penalties_won(module.start, end, i),
+                "penalties_won": won,
                 **{
                     f"{name}_{when}": finite(getattr(measures, name)[i].item())
                     for name in ("score", "loss")

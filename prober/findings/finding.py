@@ -471,12 +471,15 @@ class StyledPicture:
         score: Its score.
         picture: File: the picture, whole. Of a volume an animation through its slices lies beside
             it, `style_plain.gif`.
+        penalties_won: Whether the penalties fell by more than the score rose, so that the picture
+            is what they want.
     """
 
     style: str
     variant: str
     score: float
     picture: str
+    penalties_won: bool = False
 
 
 @dataclass(frozen=True)

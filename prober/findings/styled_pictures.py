@@ -65,4 +65,5 @@ def _draw(sweep: FinishedSweep, shown: SweepPicture, folder: PictureFolder) -> S
     if input_kind(tuple(image.shape)) is InputKind.VOLUME:
         through = gif([enlarge(each) for each in slices(image)])
         folder.write(f"style_{style}.gif", through)
-    return StyledPicture(style, shown.variant, shown.score, path)
+    won = shown.record.get("penalties_won", False)
+    return StyledPicture(style, shown.variant, shown.score, path, won)

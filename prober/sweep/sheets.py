@@ -162,7 +162,7 @@ def _block(
                 continue
             paste_framed(block, _thumb(store, each), *corner)
             score = "dead" if record["dead"] else f"{record['score_end']:.3g}"
-            score += " (penalties)" if record.get("penalties_won") else ""
+            score += " (penalties)" if record.get("penalties_won") and not record["dead"] else ""
             score += f"  seed {each.target.seed}" if overflowing else ""
             draw.text((corner[0], top + side), score, "dimgray", letters)
     return block

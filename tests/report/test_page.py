@@ -28,6 +28,7 @@ from prober.findings.finding import (
     Pictures,
     RealEvidence,
     ScoreRange,
+    StyledPicture,
     Trust,
     UsedShares,
     Variance,
@@ -79,7 +80,7 @@ def seeds(folder, base, facets):
             score=3.0 - seed,
             share=0.9 - seed,
             facet=0 if facets and seed == 0 else None,
-            record={"stem": f"record of seed {seed}"},
+            record={"stem": f"record of seed {seed}", "penalties_won": seed == 1},
         )
         for seed in range(2)
     ]
@@ -114,6 +115,16 @@ def unit(folder, layer, channel, facets=(), flat=False, plain=False, **other):
         hue = HueTuning((0, 120, 240), flat=(0.1, 2.0, 0.3), strokes=(0.5, None, 0.4))
         evidence |= {
             "pictures": seeds(folder, base, facets),
+            "styles": tuple(
+                StyledPicture(
+                    style,
+                    "mean",
+                    3.2,
+                    sprite(folder, f"{base}/{style}.png", 7, 5),
+                    style == "plain",
+                )
+                for style in ("legible", "plain")
+            ),
             "starts": {"noise": 8, "pushed away": 4},
             "tuning": replace(EVIDENCE.tuning, hue=hue),
             "data": data(folder, base, flat),
@@ -462,6 +473,16 @@ def test_a_unit_shows_its_evidence(browser, page):
     wait(lambda: "record of seed 1" in text(browser, "details:last-of-type pre"))
     broken = "return [...document.images].filter(i => i.complete && !i.naturalWidth).length"
     assert browser.execute_script(broken) == 0
+
+
+def test_beside_a_picture_stands_that_the_penalties_won(browser, page):
+    visit(browser, page + "#conv1/1")
+    at(browser, "conv1 / channel 1")
+    told = [
+        figure.text for figure in find(browser, "#unit figure") if "penalties want" in figure.text
+    ]
+    assert len(told) == 2
+    assert told[0].startswith("plain: what excites it most") and "seed 1" in told[1]
 
 
 def test_the_same_unit_of_the_other_subject(browser, page):

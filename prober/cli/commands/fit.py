@@ -207,8 +207,8 @@ def _say_result(trainer: Trainer, name: str, record: dict[str, Any] | None) -> N
         )
     elif record["dead"]:
         print(
-            f"Nothing excites {name} from this start: its score did not move, and no gradient that "
-            "would move the picture leads back from it, through ReLUs that leak neither."
+            f"Nothing excites {name} from this start: no gradient that would move its score leads "
+            "back from it, not even through ReLUs that leak."
         )
     elif leaky:
         print(f"{name} was silent at the start: {steps} went through ReLUs that leak.")

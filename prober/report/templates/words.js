@@ -59,3 +59,7 @@ function confidence(unit) {
     element("i", { style: `width:${100 * unit.confidence}%` }));
   return element("span", {}, "confidence ", meter, ` ${percent(unit.confidence)}`);
 }
+
+/** What is said beside a picture whose penalties fell by more than its score rose. */
+const penalties = () => element("span", { class: "warning" },
+  ` ${WARNING} This is what the penalties want: the score hardly moved.`);

@@ -11,9 +11,10 @@ function styles(unit) {
   const found = unit.evidence.styles;
   if (!found.length) return null;
   return part("What it wants to see",
-    element("div", { class: "row" }, found.map(({ style, score, picture: path }) => [
+    element("div", { class: "row" }, found.map(({ style, score, picture: path, ...told }) => [
       element("figure", {}, picture(path, `${STYLES[style]}: score ${number(score)}`, STYLED),
-        element("figcaption", {}, `${STYLES[style]}, score ${number(score)}`)),
+        element("figcaption", {}, `${STYLES[style]}, score ${number(score)}`,
+          told.penalties_won && penalties())),
       VOLUME && element("figure", {}, picture(path.replace(/png$/, "gif"),
         `${style}: through its depth`, 200),
         element("figcaption", {}, "the same, slice by slice through its depth"))])),

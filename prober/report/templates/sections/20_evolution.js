@@ -83,5 +83,6 @@ function seed({ sprite, cell: size, steps, items }, { item, row }) {
     cell({ sprite, size, columns: steps.length, rows: items.length, row, label, target: 140 }),
     element("figcaption", { title: item.regularizers }, element("b", {}, what),
       element("span", {}, `seed ${item.seed}`), element("span", {}, item.initial_image),
-      element("span", {}, `score ${number(item.score)} (${percent(item.share)})`)));
+      element("span", {}, `score ${number(item.score)} (${percent(item.share)})`),
+      item.record.penalties_won && penalties()));
 }
