@@ -12,7 +12,7 @@ from prober.ascent.objectives import Objective
 from prober.ascent.parameterizations import Fourier, Parameterization, Pixels
 from prober.ascent.regularizers import DEFAULT_REGULARIZERS, Regularizer
 from prober.ascent.starts import GaussianNoise, InitialImage, PinkNoise
-from prober.ascent.transforms import Jitter, Rotation, Scale, Transform, robust
+from prober.ascent.transforms import Jitter, Padding, Rotation, Scale, Transform, robust
 from prober.common.inputs import InputKind, Shape, input_kind
 from prober.subject import Subject
 from prober.subject.receptive_fields import receptive_field
@@ -25,8 +25,12 @@ STYLES: tuple[str, ...] = get_args(Style)
 PLAIN_RATE = 0.05
 """Adam's learning rate for pixels, in pixel values."""
 
-LUCID_SIDE = 224
-"""The side in pixels of the pictures that Lucid's rate and transforms were made for."""
+LARGE_SIDE = 224
+"""The side in pixels of the pictures that the rates, and what is in pixels, were measured with."""
+
+LARGE_RATE = 0.015
+"""Adam's rate for the spectrum of a large picture of that side. With 0.05 it is all black, white
+and pure colors, and fewer CNNs name it."""
 
 SMALL = 128
 """In pictures whose sides are shorter, a stroke is a few pixels wide. Nothing was measured between
@@ -61,8 +65,8 @@ def look(style: str, shape: Shape) -> Look:
     """Returns what a style stands for, but for the transforms.
 
     A step of Adam changes a pixel the more, the more frequencies there are: in the basis `Fourier`
-    in proportion to the side. So the rate is 0.05 at 224 pixels, and grows as the side gets
-    shorter; at 28 pixels 0.05 leaves half of the picture gray.
+    in proportion to the side. So the rate grows as the side gets shorter; at 28 pixels 0.05 leaves
+    half of the picture gray.
 
     Args:
         style: One of `STYLES`.
@@ -77,12 +81,11 @@ def look(style: str, shape: Shape) -> Look:
     if input_kind(shape) is InputKind.VECTOR:  # whose numbers have no order, and so no spectrum
         return Look(Pixels(), GaussianNoise(), (), PLAIN_RATE)
     side = min(shape[1:][-2:])
-    small = side < SMALL
     return Look(
-        parameterization=Fourier(decay=1.5 if small else 1.0, least_slope=LEAST_SLOPE),
-        initial_image=PinkNoise(contrast=0.05 if small else 0.005),
+        parameterization=Fourier(decay=1.5, least_slope=LEAST_SLOPE),
+        initial_image=PinkNoise(contrast=0.05),
         regularizers=(),
-        lr=PLAIN_RATE * LUCID_SIDE / side,
+        lr=(PLAIN_RATE if side < SMALL else LARGE_RATE) * LARGE_SIDE / side,
     )
 
 
@@ -113,7 +116,7 @@ def transforms_of(style: str, objective: Objective, subject: Subject) -> tuple[T
         return (Jitter(pixels),) if pixels else ()
     side = min(sides[-2:])
     if whole and side >= SMALL:
-        return robust(subject.input_shape)
+        return far(subject.input_shape)
     # As far in parts of what is seen, rotations of small pictures half as far.
     share = seen / side
     factor = round(0.1 * share, 3)
@@ -121,3 +124,20 @@ def transforms_of(style: str, objective: Objective, subject: Subject) -> tuple[T
     turned = () if input_kind(subject.input_shape) is InputKind.SIGNAL else (Rotation(degrees),)
     scaled = Scale(round(1 - factor, 3), round(1 + factor, 3))
     return Jitter(round(seen / 14)), scaled, *turned
+
+
+def far(shape: Shape) -> tuple[Transform, ...]:
+    """Returns transformations that move the whole of a large picture far.
+
+    Lucid's (`robust`) move it a little. Moved this far, it shows its class in more than one place,
+    size and slant, and CNNs that were not probed are much surer of what they see. Half as far, or
+    scales of 0.5 to 1.5, do less. Signals and volumes, of which nothing was measured, are moved as
+    Lucid moves pictures.
+
+    Args:
+        shape: Channels, height and width of the pictures, or the shape of other inputs.
+    """
+    if input_kind(shape) is not InputKind.IMAGE:
+        return robust(shape)
+    border, pixels = (round(length * min(shape[1:]) / LARGE_SIDE) for length in (12, 24))
+    return Padding(border), Jitter(pixels), Scale(0.6, 1.4), Rotation(20.0)

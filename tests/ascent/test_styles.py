@@ -12,7 +12,7 @@ from prober.ascent.starts import GaussianNoise, PinkNoise
 from prober.ascent.styles import look, transforms_of
 from prober.ascent.target_records import target_records
 from prober.ascent.targets import Target
-from prober.ascent.transforms import Jitter, Rotation, Scale, robust
+from prober.ascent.transforms import Jitter, Padding, Rotation, Scale, robust
 from prober.subject import Subject
 from tests import plain
 
@@ -42,13 +42,20 @@ def large(side=(160, 240)):
 
 
 @pytest.mark.parametrize(
-    ("side", "decay", "contrast", "lr"),
-    [((8, 9), 1.5, 0.05, 1.4), ((96, 64), 1.5, 0.05, 0.175), ((160, 240), 1.0, 0.005, 0.07)],
+    ("side", "lr"),
+    [
+        ((8, 9), 1.4),
+        ((96, 64), 0.175),
+        ((127, 300), 0.0882),
+        ((128, 300), 0.02625),
+        ((280, 240), 0.014),
+    ],
 )
-def test_legible_is_a_spectrum_whose_rate_goes_with_the_side(side, decay, contrast, lr):
-    """0.05 times 224 and divided by the shorter side, worked out by hand."""
+def test_legible_is_a_spectrum_whose_rate_goes_with_the_side(side, lr):
+    """0.05, from 128 pixels on 0.015, times 224 and divided by the shorter side, by hand."""
     module = ActivationMaximization(large(side), [deep(1)])
-    assert settled(module) == (Fourier(decay, 0.1), PinkNoise(contrast), (), pytest.approx(lr))
+    said = (Fourier(1.5, 0.1), PinkNoise(0.05), (), pytest.approx(lr, rel=1e-3))
+    assert settled(module) == said
 
 
 @pytest.mark.parametrize(
@@ -74,7 +81,7 @@ def test_transforms_grow_with_what_the_unit_sees(objective, moved):
     assert transforms_of("legible", objective.resolved(subject), subject) == moved
 
 
-def test_large_pictures_are_moved_as_lucid_moves_them_and_neurons_hardly():
+def test_large_pictures_are_moved_far_and_neurons_hardly():
     class Deep(nn.Module):
         def __init__(self):
             super().__init__()
@@ -91,7 +98,13 @@ def test_large_pictures_are_moved_as_lucid_moves_them_and_neurons_hardly():
     def moved(objective):
         return transforms_of("legible", objective.resolved(subject), subject)
 
-    assert moved(ChannelMean("whole", 0)) == robust(shape)
+    # 12 and 24 pixels of 224 are 8.6 and 17.1 of 160.
+    assert moved(ChannelMean("whole", 0)) == (
+        Padding(9),
+        Jitter(17),
+        Scale(0.6, 1.4),
+        Rotation(20.0),
+    )
     assert moved(ChannelMean("edge", 0)) == ()
     # 7 steps of 8 pixels and a kernel of 3: 59 of 160 pixels.
     part = (Jitter(4), Scale(0.963, 1.037), Rotation(3.69))
@@ -119,6 +132,12 @@ def test_other_inputs_than_images_have_styles_too(layers, shape, moved):
     assert module.methods[0].transforms == moved
     plain.fit(module, 2)
     assert module.start.score < module.evaluate().score
+
+
+def test_a_long_signal_is_moved_as_lucid_moves_pictures():
+    subject = Subject(nn.Sequential(nn.Flatten(), nn.Linear(320, 3)), input_shape=(2, 160))
+    objective = ChannelMean("1", 0).resolved(subject)
+    assert transforms_of("legible", objective, subject) == robust((2, 160))
 
 
 def test_what_is_given_comes_before_the_style():
