@@ -127,9 +127,9 @@ class Facet:
         full: File: the best one, whole.
 
     A facet counts if its best optimum reaches at least half of the gain of the best of all. Two
-    optima are of two facets if they plainly differ (in what is due to what by 40 % of the gain, in
-    hue by 50°, in orientation by 25° if the strokes are straight or bars of both orientations
-    excite the unit, in brightness by half) and the score falls to less than 90 % of the lower one's
+    optima are of two facets if they plainly differ (in what is due to what by 44 % of the gain, in
+    hue by 58°, in orientation by 29° if the strokes are straight or bars of both orientations
+    excite the unit, in brightness by 0.53) and the score falls to less than 85 % of the lower one's
     gain somewhere on the straight line between them. Within one linear detector, or a minimum of
     such, it cannot fall there.
 

@@ -18,7 +18,7 @@ from prober.report.probed import (
     living,
     shares,
 )
-from prober.report.words import counted, hue_name, is_own, joined, percent, thing, unit_words
+from prober.report.words import counted, hue_name, is_own, joined, percent, things, unit_words
 
 EXAMPLES = 2
 """Pictures for each kind and layer."""
@@ -281,10 +281,10 @@ def facet_table(probed: Probed) -> str:
     rows = []
     for finding in shown:
         cells = []
-        for facet, share in zip(finding.facets, shares(finding), strict=True):
+        facets = zip(finding.facets, things(finding), shares(finding), strict=True)
+        for facet, wants, share in facets:
             words = (
-                f"{thing(finding, facet)}; {percent(share)} of the gain, "
-                f"from {percent(facet.share)} of the starts"
+                f"{wants}; {percent(share)} of the gain, from {percent(facet.share)} of the starts"
             )
             picture = probed.picture(finding, facet)
             cells.append("<br>".join(filter(None, [picture, plain(words)])))

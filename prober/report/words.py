@@ -97,6 +97,17 @@ def thing(finding: Finding, facet: Facet) -> str:
     return ", ".join(filter(None, [hue, strokes])) or PLAINLY[facet.kind]
 
 
+def things(finding: Finding) -> list[str]:
+    """Says what each facet wants; of those of the same words, at which angle: `…strokes at 5°`."""
+    said = [thing(finding, facet) for facet in finding.facets]
+    return [
+        words
+        if facet.orientation is None or said.count(words) == 1
+        else f"{words} at {round(facet.orientation) % 180}°"
+        for words, facet in zip(said, finding.facets, strict=True)
+    ]
+
+
 def stroke_angle(finding: Finding, facet: Facet) -> float | None:
     """Returns a facet's orientation, degrees, if the unit is about one; else None.
 
@@ -143,8 +154,7 @@ def unit_words(finding: Finding) -> str:
     """Says what a unit wants in plain words: its facets, each thing once."""
     if finding.dead:
         return "nothing excites it"
-    things = dict.fromkeys(thing(finding, facet) for facet in finding.facets)
-    return " or ".join(things) or "unclear"
+    return " or ".join(dict.fromkeys(things(finding))) or "unclear"
 
 
 def unit_sentence(finding: Finding) -> str:

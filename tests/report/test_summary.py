@@ -210,6 +210,14 @@ def test_words_of_facets_have_angles_only_where_they_are_asked_for():
     assert unit_words(eight) == "an 8"
 
 
+def test_facets_of_the_same_words_are_told_apart_by_their_angles():
+    facets = [facet("color+shape", 122.0, angle) for angle in (159.6, 9.4)]
+    said = "green, horizontal strokes at 160° or green, horizontal strokes at 9°"
+    assert unit_words(finding("conv", 0, *facets)) == said
+    facets = [facet("shape", None, 4.0), facet("shape", None, 90.0)]
+    assert unit_words(finding("conv", 0, *facets)) == "horizontal strokes or upright strokes"
+
+
 @given(st.text("ab|*_`[]<>\\& \n", max_size=12).map(lambda text: f"x{text}x"))
 def test_plain_text_is_shown_letter_by_letter(text):
     shown = markdown.markdown(f"| head |\n| --- |\n| {plain(text)} |", extensions=["tables"])
