@@ -72,9 +72,10 @@ class Behavior:
     right, falls by 20 points or more with another class's color, and the answers then follow that:
     of those lost, it gets as many as guessing among the other classes would give it and a quarter
     of the others. It is `partly` if it falls by 5 to 20 points so; `none` if the accuracy is as
-    high and falls by no more than 5 points, however the color was changed. Where no color goes with
-    a class it is `none`, too, if the accuracy falls by no more in gray: the CNN needs no color
-    then, though others may be strange to it.
+    high and falls by no more than 5 points, however the color was changed; but not with the hue
+    turned if an area's color tells anything of the class, since it may do so by being there. Where
+    it tells nothing, it is `none` also if the accuracy falls by no more in gray: the CNN needs no
+    color then, though others may be strange to it.
     """
 
     accuracy: float
@@ -125,7 +126,7 @@ def behavior(responses: RealResponses) -> Behavior | None:
         accuracy_without_color=shares.get("accuracy_without_color"),
         names_color=shares.get("names_color"),
         chance=chance,
-        shortcut=_shortcut(shares, followed, chance, classes),
+        shortcut=_shortcut(shares, followed, chance, classes, change, real.color_tells),
         color_change=change,
         images={name: figure.images for name, figure in figures.items()},
         intervals={name: wilson(each.share, each.counted) for name, each in figures.items()},
@@ -158,7 +159,14 @@ class _Figure:
         return cls(share, int(counts.sum()), (own.sum() ** 2 / (1 / counts[own]).sum()).item())
 
 
-def _shortcut(shares: dict[str, float], followed: float, chance: float, classes: int) -> Shortcut:
+def _shortcut(
+    shares: dict[str, float],
+    followed: float,
+    chance: float,
+    classes: int,
+    change: ColorChange | None,
+    color_tells: bool,
+) -> Shortcut:
     """Judges by the shares of answers, and how many more name the color's class than before."""
     if "accuracy_color_changed" not in shares:
         return Shortcut.UNKNOWN
@@ -167,10 +175,12 @@ def _shortcut(shares: dict[str, float], followed: float, chance: float, classes:
     if shares["accuracy"] < chance + KNOWLEDGE * (1 - chance):
         return Shortcut.UNKNOWN
     if abs(lost) <= NOISE_LOSS:
-        return Shortcut.NONE
+        # What tells the class may be that there is a color, which stays where hues are turned.
+        open_still = color_tells and change == ColorChange.TURN
+        return Shortcut.UNKNOWN if open_still else Shortcut.NONE
     if "names_color" not in shares:
         kept = shares.get("accuracy_without_color", -1.0) >= shares["accuracy"] - NOISE_LOSS
-        return Shortcut.NONE if kept else Shortcut.UNKNOWN
+        return Shortcut.NONE if kept and not color_tells else Shortcut.UNKNOWN
     guessed = 1 / (classes - 1)
     needed = (guessed + KNOWLEDGE * (1 - guessed)) * lost
     # With two classes every lost answer names the other one, save that the images are not all the

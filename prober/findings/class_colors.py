@@ -16,6 +16,9 @@ CARRIES_CLASS = 0.2
 """A role in the palette carries the class if its color names this share of all images, likewise;
 that of a texture needs as many as the color of a class."""
 
+TELLS_CLASS = 0.06
+"""Colors tell nothing of the class if they name this share of all images or fewer, likewise."""
+
 SAME_COLOR = 0.03
 """Noise on colors, its standard deviation in each channel: what differs by less is the same."""
 
@@ -115,6 +118,19 @@ def dealer_of(palettes: Palettes, labels: Tensor, classes: int) -> Dealer | None
     return Dealer(palettes, roles, [], [dealable.nonzero()[:, 0]], dealable)
 
 
+def color_tells(palettes: Palettes, labels: Tensor, classes: int) -> bool:
+    """Whether the color of an area tells anything of the class, if only by being there."""
+    if classes < 2:
+        return False
+    colors, there = palettes.by_role()
+    everywhere = torch.ones_like(labels, dtype=torch.bool)  # what lacks has the ground's color
+    return any(
+        _is_area(even, own, labels, classes)
+        and _names_class(colors[:, [role]], everywhere, labels, classes) >= TELLS_CLASS
+        for role, (even, own) in enumerate(zip(palettes.even_by_role().T, there.T, strict=True))
+    )
+
+
 def _carrying(palettes: Palettes, labels: Tensor, classes: int) -> list[int]:
     """The roles whose color goes with the class."""
     colors, there = palettes.by_role()
@@ -166,9 +182,9 @@ def _names_class(colors: Tensor, dealable: Tensor, labels: Tensor, classes: int)
 
 
 def _is_area(even: Tensor, there: Tensor, labels: Tensor, classes: int) -> bool:
-    """Whether a role is an area of one color in each class, not texture."""
-    own = [even[there & (labels == k)] for k in range(classes)]
-    return all(each.median() >= EVEN_AREA for each in own if len(each))
+    """Whether a role is an area of one color in each class that has it, not texture."""
+    own = [each for k in range(classes) if len(each := even[there & (labels == k)])]
+    return len(own) > 0 and all(each.median() >= EVEN_AREA for each in own)
 
 
 def _own(named: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> list[int]:

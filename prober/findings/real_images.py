@@ -11,7 +11,7 @@ from prober.ascent.given_images import DIGITS, LabelledImages, read_images
 from prober.ascent.method import is_large
 from prober.common.colors import angle_of, rgb_to_hue, turned_hues
 from prober.common.inputs import Shape
-from prober.findings.class_colors import Dealer, dealer_of
+from prober.findings.class_colors import Dealer, color_tells, dealer_of
 from prober.findings.palettes import NEAR, palettes_of
 
 NO_IMAGES = "none"
@@ -29,11 +29,13 @@ class RealImages(LabelledImages):
         image_hues: The hue of each image in degrees, `[N]`, NaN where it has none.
         dealer: Deals their colors anew, those that go with the class if any do; None if there are
             none that could be dealt.
+        color_tells: Whether an area's color tells anything of the class, if only by being there.
         colored: Whether most of them have any color, so that their hue can be turned.
     """
 
     image_hues: Tensor = field(init=False)
     dealer: Dealer | None = field(init=False)
+    color_tells: bool = field(init=False)
     colored: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -41,11 +43,12 @@ class RealImages(LabelledImages):
         # In blocks, since the way to the hues takes some times the memory of the images.
         parts = self.images.split(64)
         self.image_hues = torch.cat([_hues_of_images(part) for part in parts])
-        self.dealer, self.colored = None, False
+        self.dealer, self.color_tells, self.colored = None, False, False
         if self.images.shape[1] == 3 and self.images.dim() == 4:
             chroma = [(part.amax(1) - part.amin(1)).amax((1, 2)) for part in parts]
             self.colored = bool((torch.cat(chroma) > NEAR).float().mean() >= 0.5)
-            self.dealer = dealer_of(palettes_of(self.images), self.labels, len(self.classes))
+            found = palettes_of(self.images), self.labels, len(self.classes)
+            self.dealer, self.color_tells = dealer_of(*found), color_tells(*found)
 
     @property
     def colored_classes(self) -> list[int]:

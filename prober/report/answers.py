@@ -1,6 +1,6 @@
 """The three answers that a summary begins with: at most three short sentences each."""
 
-from prober.findings.behavior import NOISE_LOSS, Behavior, ColorChange, Shortcut
+from prober.findings.behavior import KNOWLEDGE, NOISE_LOSS, Behavior, ColorChange, Shortcut
 from prober.findings.finding import Finding
 from prober.report.charts import mean_shares
 from prober.report.markdown import plain
@@ -125,8 +125,10 @@ def _why_unknown(behavior: Behavior, record: ReportRecord) -> str:
         return f"{right}; they could not be shown in other colors."
     if _guesses(behavior, record):
         return f"{right}, no better than by chance."
-    if abs(behavior.accuracy - behavior.accuracy_color_changed) <= 0.05:
+    if behavior.accuracy < behavior.chance + KNOWLEDGE * (1 - behavior.chance):
         return f"{right}, too few to tell what it goes by."
+    if abs(behavior.accuracy - behavior.accuracy_color_changed) <= NOISE_LOSS:
+        return f"{right}; color tells their class in part, and that could not be changed."
     why = "the errors do not follow it"
     if behavior.names_color is None:
         why = "no color belongs to a class"

@@ -1,7 +1,5 @@
 """Behavior: what is concluded of a CNN by how it names real images in other colors."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -101,9 +99,15 @@ def test_a_cnn_that_is_as_right_in_gray_takes_no_shortcut_though_other_colors_co
     gray = torch.tensor(logits([LABELS])[0])
     answer = logits([[(c + 1) % 3 for c in LABELS]] * 3)
     data = RealImages("gray", torch.full((30, 3, 4, 4), 0.5), torch.tensor(LABELS), list("abc"))
-    found = behavior(replace(responses_of(data, answer, gray), gray=gray))
+    found = behavior(responses_of(data, answer, gray, gray))
     assert found.accuracy == found.accuracy_without_color == 1
     assert found.accuracy_color_changed == 0
     assert found.shortcut == "none"
+    data.color_tells = True
+    assert behavior(responses_of(data, answer, gray, gray)).shortcut == "cannot say"
+    same = logits([LABELS] * 3)
+    assert (
+        behavior(responses_of(data, same, gray, gray)).shortcut == "cannot say"
+    )  # hues turned alone
     by_color = logits([[h] * 30 for h in range(3)])
     assert behavior(responses_of(data_of(LABELS), by_color, gray=gray)).shortcut == "color"

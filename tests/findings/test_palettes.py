@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from prober.findings.class_colors import dealer_of
+from prober.findings.class_colors import color_tells, dealer_of
 from prober.findings.palettes import palettes_of
 from prober.findings.real_images import RealImages
 from prober.subject.reference import load_digits
@@ -90,9 +90,20 @@ def test_light_and_dark_of_a_texture_are_no_color_of_its_class():
     found = palettes_of(torch.cat([fine, coarse]) * tints)
     dealer = dealer_of(found, torch.arange(2).repeat_interleave(200), 2)
     assert dealer is None or dealer.classes == []
+    assert not color_tells(found, torch.arange(2).repeat_interleave(200), 2)
     gray = torch.arange(2).view(2, 1, 1, 1).repeat_interleave(200, 0) * 0.5 + 0.2
     even = palettes_of((gray * tints).expand(-1, -1, 28, 28))
     assert dealer_of(even, torch.arange(2).repeat_interleave(200), 2).classes == [0, 1]
+
+
+def test_a_color_that_only_some_of_a_class_have_tells_something_of_it():
+    digits, labels = load_digits()
+    images = digits[:400, None].repeat(1, 3, 1, 1)
+    labels = (labels[:400] >= 5).long()
+    assert not RealImages("plain", images, labels, ["a", "b"]).color_tells
+    images[labels == 1, :, 1:5, 1:5] = torch.tensor([1.0, 0.2, 0.2])[:, None, None]
+    data = RealImages("a patch in one class", images, labels, ["a", "b"])
+    assert data.color_tells and data.colored_classes == []
 
 
 def test_images_of_one_color_each_have_a_palette_of_one():

@@ -324,6 +324,11 @@ TURNED = replace(
             "falls from 90% to 88%.",
         ),
         (
+            replace(TURNED, accuracy_color_changed=0.88),
+            "Cannot be said. Of the real images 90% are named right; color tells their class in "
+            "part, and that could not be changed.",
+        ),
+        (
             replace(TURNED, accuracy_color_changed=None),
             "Cannot be said. Of the real images 90% are named right; they could not be shown in "
             "other colors.",
