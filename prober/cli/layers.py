@@ -109,7 +109,8 @@ def _title(subject: Subject) -> list[str]:
 def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
     """What the columns mean, where this CNN makes them hard to read, and what is not listed."""
     notes = ["output: N images. parameters: with those of a module's parts."]
-    if LOGITS in subject.layers and not subject.listing.outputs:
+    logits = subject.layers.get(LOGITS)
+    if logits and not logits.module and not subject.listing.outputs:
         notes[0] += f" {LOGITS}: what the whole CNN puts out."
     kind = input_kind(subject.input_shape)
     sides = " x ".join(kind.axes) or "how many"

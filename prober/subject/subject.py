@@ -24,6 +24,7 @@ from prober.subject.frozen_copy import copied, freeze
 from prober.subject.input_shape import guessed_input_shape, takes
 from prober.subject.layers import LOGITS, Layer, Listing, list_layers
 from prober.subject.passes import other_weights, straight_checkpoints, watched
+from prober.subject.probabilities import TRIED, find_probabilities
 from prober.subject.reference import ReferenceCNN
 from prober.subject.rejected import rejected
 from prober.subject.state_between_calls import StateBetweenCalls
@@ -255,6 +256,7 @@ class Subject(ConvertsItself):
         outputs = [n for n, layer in listing.outputs.items() if layer.shape == (number,)]
         if len(outputs) == 1 and (taken is None or taken.shape[0] != number):
             self._take(outputs[0], f"the only flat output of {number} units, one for each class")
+            self._take_scores()
 
     def _settle_outputs(self, classes_from: str | None) -> None:
         """Says which of several outputs goes by `logits`, and takes the one that is asked for."""
@@ -266,8 +268,10 @@ class Subject(ConvertsItself):
                 name = classes_from
             if name not in listing.cut:
                 self.check_layer(name)
-            self._take(name, "as classes_from says")
-        elif listing.outputs and LOGITS in listing.measured:
+            if name != LOGITS:
+                self._take(name, "as classes_from says")
+            return
+        if listing.outputs and LOGITS in listing.measured:
             layer = listing.measured[LOGITS]
             name = ".".join(map(str, (LOGITS, *layer.path)))
             only = "the only output that can be probed"
@@ -275,6 +279,40 @@ class Subject(ConvertsItself):
         elif listing.outputs:
             why = listing.unprobed[LOGITS]
             self.notes.append(f"{why[0].upper()}{why[1:]}.")
+        self._take_scores()
+
+    def _take_scores(self) -> None:
+        """Takes for `logits` the scores that the CNN makes probabilities of, if it gives these."""
+        output = self.layers.get(LOGITS)
+        if output is None or len(output.shape) != 1:
+            return
+        generator = torch.Generator().manual_seed(0)
+        shape = (TRIED, 1, *self.input_shape)
+        images = map(self._call.filled, torch.rand(shape, generator=generator).to(self.mean))
+        try:
+            found = find_probabilities(self.cnn, self._run_anew, images, self.layers, output)
+        except Exception:  # whatever a forward pass of other images may raise
+            return
+        finally:
+            self._state.restore()
+        if found is None:
+            return
+        flat = "whose gradient vanishes where the CNN is sure"
+        if found.scores is None:
+            self.notes.append(
+                f"The units of {LOGITS} are probabilities ({found.function}), {flat}; no layer "
+                "gives the scores that they are made of."
+            )
+        else:
+            self._take(
+                found.scores,
+                f"of which the CNN gives the {found.function}: probabilities, {flat} "
+                f"(model.subject.classes_from: {LOGITS} takes these all the same)",
+            )
+
+    def _run_anew(self, images: Tensor) -> Any:
+        self._state.restore()
+        return self._run(images)
 
     def _take(self, name: str, why: str) -> None:
         listing = self.listing

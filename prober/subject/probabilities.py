@@ -1,0 +1,113 @@
+"""Probabilities: outputs that went through a softmax or a sigmoid, and the scores behind them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from prober.subject.layers import Layer
+from prober.subject.passes import watched
+
+FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "softmax": lambda scores: scores.softmax(1),
+    "log-softmax": lambda scores: scores.log_softmax(1),
+    "sigmoid": torch.sigmoid,
+}
+"""What makes probabilities of scores `[N, units]`."""
+
+TRIED = 2
+"""Images that are tried: numbers that agree for all units of both do not agree by chance."""
+
+
+class Probabilities(NamedTuple):
+    """What makes probabilities of an output.
+
+    Attributes:
+        function: One of `FUNCTIONS`.
+        scores: The layer that gives what it is made of; None if no layer does.
+    """
+
+    function: str
+    scores: str | None
+
+
+def find_probabilities(
+    cnn: nn.Module,
+    run: Callable[[Tensor], Any],
+    images: Iterator[Tensor],
+    layers: Mapping[str, Layer],
+    output: Layer,
+) -> Probabilities | None:
+    """Finds out whether a flat output has probabilities, by their numbers.
+
+    A layer gives the scores behind them if the function of what it gives is the output, but for
+    rounding. Without such a layer units that are 0 or more and add up to 1 are taken for a softmax, and those
+    of an `nn.Sigmoid` for what they are.
+
+    Args:
+        cnn: The CNN.
+        run: Runs it on images.
+        images: As many as it takes, several times; the first of each counts.
+        layers: The layers that can be probed, in the order of the forward pass.
+        output: The output, `[N, units]`.
+    """
+    own = {
+        name: layer
+        for name, layer in layers.items()
+        if layer.module and layer.call is None and layer.shape == output.shape
+    }
+    seen: list[dict[str, Tensor]] = []
+    functions = list(FUNCTIONS)
+    for given in images:
+        seen.append(_outputs(cnn, run, given, own, output))
+        functions = [function for function in functions if _may_be(function, seen[-1][""])]
+        if not functions:
+            return None
+    own = {name: layer for name, layer in own.items() if all(name in outputs for outputs in seen)}
+    values = torch.cat([outputs[""] for outputs in seen])
+    for name in reversed(own):
+        scores = torch.cat([outputs[name] for outputs in seen])
+        for function in functions:
+            if _agree(FUNCTIONS[function](scores), values) and not _agree(scores, values):
+                return Probabilities(function, name)
+    last = list(own.values())[-1].kind if own else ""
+    certain = "softmax" if "softmax" in functions else "sigmoid" if last == "Sigmoid" else None
+    return Probabilities(certain, None) if certain in functions else None
+
+
+def _outputs(
+    cnn: nn.Module,
+    run: Callable[[Tensor], Any],
+    images: Tensor,
+    layers: Mapping[str, Layer],
+    output: Layer,
+) -> dict[str, Tensor]:
+    """What the layers, and under `""` the output, give for the first of some images."""
+    found: dict[str, Tensor] = {}
+    of_module: dict[str, dict[str, Layer]] = {}
+    for name, layer in [*layers.items(), ("", output)]:
+        of_module.setdefault(layer.module, {})[name] = layer
+
+    def keep(module: str, _inputs: tuple[Any, ...], given: Any) -> None:
+        for name, layer in of_module[module].items():  # of several calls the last counts
+            found[name] = layer.taken_from(given)[:1].double().clone()
+
+    modules = {name: cnn.get_submodule(name) for name in of_module if name}
+    with torch.random.fork_rng([]), torch.no_grad(), watched(modules, keep):
+        given = run(images)
+    if "" in of_module:
+        keep("", (), given)
+    return found
+
+
+def _may_be(function: str, values: Tensor) -> bool:
+    """Whether values `[N, units]` may have come out of a function."""
+    if function == "sigmoid":
+        return bool(((values >= 0) & (values <= 1)).all())
+    shares = values.exp() if function == "log-softmax" else values
+    return values.shape[1] > 1 and bool((shares >= 0).all()) and _agree(shares.sum(1), 1.0)
+
+
+def _agree(one: Tensor, other: Tensor | float) -> bool:
+    return bool(((one - other).abs() <= 1e-5 * one.abs().clamp_min(1)).all())
