@@ -42,8 +42,8 @@ def find_probabilities(
     """Finds out whether a flat output has probabilities, by their numbers.
 
     A layer gives the scores behind them if the function of what it gives is the output, but for
-    rounding. Without such a layer units that are 0 or more and add up to 1 are taken for a softmax, and those
-    of an `nn.Sigmoid` for what they are.
+    rounding. Without such a layer units that are 0 or more and add up to 1 are taken for a softmax,
+    and those of an `nn.Sigmoid` for what they are.
 
     Args:
         cnn: The CNN.
