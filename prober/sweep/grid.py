@@ -90,8 +90,7 @@ class Grid:
             InputError: The grid is empty, or a part of it does not exist in the subject.
         """
         if not subject.layers:
-            said = " ".join(subject.notes)
-            raise InputError(f"No layer of {subject.name} can be probed. {said}".strip())
+            raise InputError(_why_none(subject))
         seeds = self._seeds(seed)
         if not 0 <= self.diversity < math.inf:
             raise InputError(f"grid.diversity is {self.diversity}; it must be 0 or more.")
@@ -309,3 +308,16 @@ def _labelled(items: Sequence[Item], names: list[str]) -> list[tuple[str, Item]]
         return [("", items[0])]
     labels = [name if names.count(name) == 1 else f"{name}{i}" for i, name in enumerate(names)]
     return list(zip(labels, items, strict=True))
+
+
+def _why_none(subject: Subject) -> str:
+    """Says why no layer of a subject can be probed, and what to do."""
+    none = f"No layer of {subject.name} can be probed"
+    first = next(iter(subject.listing.cut), None)
+    if first is None:
+        return f"{none}. {' '.join(subject.notes)}".strip()
+    return (
+        f"{none}: {subject.listing.unprobed[first]}. Pictures are made by following it, and a "
+        "report rests on them. Let it through there: without torch.no_grad and detach() a CNN "
+        "gives the same, with the same weights."
+    )
