@@ -68,15 +68,17 @@ def _script(layer: str, findings: Sequence[Finding], against: Probed | None) -> 
     """Returns the script that hands the units of a layer to the page.
 
     Each unit comes whole, with what is said of it in `words`, and with that of the second subject
-    as `other`, of which the page shows less: its evidence keeps only the scores.
+    as `other`, of which the page shows less: its evidence keeps only the scores and the pictures in
+    each style.
     """
     units = {}
     for finding in findings:
         beside = against.same_unit(finding) if against else None
         other = None
         if beside is not None:
-            score = {"score": to_plain(beside.evidence.score)}
-            other = to_plain(beside) | {"evidence": score, "words": _words(beside)}
+            kept = to_plain(beside.evidence)
+            kept = {name: kept[name] for name in ("score", "styles")}
+            other = to_plain(beside) | {"evidence": kept, "words": _words(beside)}
         units[finding.key] = to_plain(finding) | {"words": _words(finding), "other": other}
     return f"receive({_json(layer)}, {_json(units)});\n"
 

@@ -176,7 +176,7 @@ def no_classes(probed: Probed) -> str:
     if probed.has_classes:
         return ""
     data = probed.record.data
-    known = "neither have they names (`model.subject.classes`) nor were real images given"
+    known = "they have no names (`model.subject.classes`), and no real images were given"
     if data is not None:
         has = f"the real images have {counted(len(data.classes), 'class', 'classes')}"
         known = f"they have no names (`model.subject.classes`), and {has}, not as many"

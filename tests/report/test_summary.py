@@ -392,7 +392,7 @@ def test_pictures_alone_show_no_shortcut(tmp_path):
     assert "No unit could be checked with real images." in text
     (head, *rows) = table(text, "output")
     assert head == ["output", "picture", "wants"]
-    assert "Whether the units of the output are classes is not known: neither have they" in text
+    assert "Whether the units of the output are classes is not known: they have no names" in text
     assert [row[2] for row in rows][:3] == ["red", "orange", "yellow"]
 
 

@@ -56,16 +56,17 @@ function heading(unit) {
 /** The unit of one of two subjects, in short. */
 function panel(subject, unit, folder) {
   const content = (found) => {
-    const [best] = found.facets;
+    const best = found.facets[0]?.pictures[0] ?? found.evidence.styles[0]?.picture;
+    const said = found.words.facets[0] ?? found.words.wants;
     const { neutral, best: top } = found.evidence.score;
     const { shares } = found;
     return [
-      best?.pictures.length
-        ? picture(best.pictures[0], `The best picture in ${subject}: ${found.words.facets[0]}`, 200, folder)
+      best
+        ? picture(best, `The best picture in ${subject}: ${said}`, 200, folder)
         : element("span", { class: "none" }, found.dead ? "nothing excites it" : "no picture"),
       element("div", {}, paragraph(badges(found)), paragraph(found.words.wants),
         !found.dead && paragraph(confidence(found)),
-        top !== null
+        report.facets && top !== null
           && paragraph(`Score ${number(neutral)} (neutral gray) → ${number(top)} (best).`),
         shares && paragraph(`Due to color ${percent(shares.color)}, to shape `
           + `${percent(shares.shape)}, to brightness ${percent(shares.brightness)}.`),
@@ -80,5 +81,5 @@ function comparison(unit) {
   return element("div", {}, element("div", { class: "panels" },
     panel(report.subject, unit, ""), panel(report.against, unit.other, "against/")),
   note("The unit of this name in both CNNs; channels of one number need not be alike. Scores have a "
-    + "scale of their own in each: compare shares."));
+    + `scale of their own in each${report.facets ? ": compare shares" : ""}.`));
 }
