@@ -27,8 +27,9 @@ nearer, where either word will do. Of 40 the 95 % interval begins at 0.91, of 13
 
 FACETS_CONFIDENCE = ((0.0, 0.5), (0.1, 0.8), (0.2, 0.92), (0.35, 0.96), (0.5, 0.97))
 """How often it was right that facets are several, by how far the figure that tells them apart lies
-from its limit. On planted units, and on others that were built without a look at these; of 132 more
-all 34 that have several were found, and none of the 98 others was said to."""
+from its limit. On planted units, and on others that were built without a look at these. Of 132 more
+all 34 that have several were found, 3, 11, 10 and 10 of them at 0.03, 0.1, 0.2 and 0.35 and more,
+and none of the 98 others was said to. Below 0.03 no facets are told apart."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,8 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
     }
     said = [f"{joined(names, NAMED_LAYERS)} {how}" for how, names in levels.items() if names]
     if len(said) == 1 < len(shares):
-        said = [f"all {len(shares)} layers {how}" for how, names in levels.items() if names]
+        every = "both" if len(shares) == 2 else f"all {len(shares)}"
+        said = [f"{every} layers {how}" for how, names in levels.items() if names]
     verdict = ", ".join(said if levels["mostly"] else ["no layer mostly", *said])
     verdict = verdict[0].upper() + verdict[1:]
     most, least = (choose(shares, key=shares.__getitem__) for choose in (max, min))

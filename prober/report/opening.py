@@ -12,7 +12,7 @@ from prober.subject.reference import TRAINED_ON
 SURE = 0.9
 """The confidence from which on a unit may be recommended."""
 
-LEAST_COLOR = 0.3
+LEAST_COLOR = 0.5
 """The share of color below which a unit is no example of color."""
 
 NAMED_COLORS = 12

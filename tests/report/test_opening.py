@@ -37,7 +37,7 @@ def test_the_unit_to_show_is_the_most_colorful_of_those_that_are_sure_and_truste
 
 
 def test_without_color_the_unit_to_show_is_one_of_shape():
-    said = unit_to_show(probed(unit(0, 0.2, 0.5), unit(1, 0.0, 0.9)))
+    said = unit_to_show(probed(unit(0, 0.44, 0.4), unit(1, 0.0, 0.9)))
     assert "conv/1" in said and said.endswith("90% of what excites it is due to shape.")
     assert unit_to_show(probed(unit(0, 0.2, 0.5, confidence=0.5), finding("conv", 1))) == ""
 

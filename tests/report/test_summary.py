@@ -248,10 +248,10 @@ def test_layers_go_by_color_as_far_as_it_makes_up_what_excites_their_units(tmp_p
 @pytest.mark.parametrize(
     ("layers", "said"),
     [
-        ((0.5, 0.9), "All 2 layers mostly. "),
-        ((0.2, 0.49), "No layer mostly, all 2 layers in part. "),
+        ((0.5, 0.9), "Both layers mostly. "),
+        ((0.2, 0.49), "No layer mostly, both layers in part. "),
         ((0.1, 0.49), "No layer mostly, layer1 in part, layer0 hardly. "),
-        ((0.0, 0.19), "No layer mostly, all 2 layers hardly. "),
+        ((0.0, 0.19), "No layer mostly, both layers hardly. "),
         ((0.3,), "No layer mostly, layer0 in part. Color makes up 30% of what excites layer0."),
         ((0.6,) * 7, "All 7 layers mostly. "),
         (
