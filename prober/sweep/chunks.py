@@ -1,6 +1,7 @@
 """From the targets of a sweep to chunks that are optimized together."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -28,6 +29,9 @@ ROOM = 2**30
 
 MOST_IN_CHUNK = 64
 """Images in a chunk at the most: more gained nothing, and what is lost with a chunk grows."""
+
+MANY = 16
+"""Chunks that are to be left for many processes where they are made larger."""
 
 
 def automatic_size(subject: Subject, layer: str, memory: int | None, share: float = 1.0) -> int:
@@ -79,6 +83,25 @@ def sizes_for(
         )
         for layer, layers in needed_layers(targets).items()
     }
+
+
+def sizes_for_settling(sizes: dict[str, int], targets: Sequence[PlannedTarget]) -> dict[str, int]:
+    """Doubles chunks whose targets settle, where there are many.
+
+    They end one by one, and on average less than half of a chunk's images are there, while what a
+    step costs whatever its chunk holds stays the same. Measured on 128 targets of the reference
+    CNN, milliseconds of processor time a step and image in chunks of 64 and of 128: conv1 0.113 and
+    0.113, conv2 0.187 and 0.161, conv3 0.242 and 0.203.
+
+    Args:
+        sizes: For each layer a good number of images for chunks that stay as they are.
+        targets: All targets.
+    """
+    # Chunks of a few images are those of large CNNs, whose memory they fill.
+    doubled = {layer: 2 * size if size > FEW else size for layer, size in sizes.items()}
+    numbers = Counter(each.layer for each in targets)
+    chunks = sum(math.ceil(numbers[layer] / size) for layer, size in doubled.items())
+    return doubled if chunks >= MANY else sizes
 
 
 def cut(targets: Sequence[PlannedTarget], sizes: dict[str, int]) -> list[list[PlannedTarget]]:

@@ -23,7 +23,7 @@ from prober.common.errors import InputError
 from prober.common.files import write_whole
 from prober.subject import Subject
 from prober.sweep.allocator import settle_memory
-from prober.sweep.chunks import cut, needed_layers, sizes_for
+from prober.sweep.chunks import cut, needed_layers, sizes_for, sizes_for_settling
 from prober.sweep.memory import Bound, bytes_of_image
 from prober.sweep.optimize import KeptSnapshots, Settings, optimize
 from prober.sweep.planned import PlannedTarget
@@ -173,7 +173,10 @@ class Engine:
         memory = None
         if accelerator == "cuda":
             memory = torch.cuda.get_device_properties(0).total_memory
-        return sizes_for(self.subject, targets, memory)
+        sizes = sizes_for(self.subject, targets, memory)
+        if self.method.settle and accelerator == "cpu":
+            sizes = sizes_for_settling(sizes, targets)
+        return sizes
 
     def _bounded(
         self,

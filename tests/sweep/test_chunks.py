@@ -5,7 +5,7 @@ import pytest
 from prober.ascent.layer_objectives import DeepDream, Diversity
 from prober.ascent.objectives import ChannelMean
 from prober.common.errors import InputError
-from prober.sweep.chunks import automatic_size, cut
+from prober.sweep.chunks import automatic_size, cut, sizes_for_settling
 from prober.sweep.grid import Grid
 
 
@@ -24,6 +24,13 @@ def test_deeper_layers_and_less_memory_make_smaller_chunks(subject):
     assert sizes == sorted(sizes, reverse=True)
     assert automatic_size(subject, "conv2", 2**20) < sizes[1]
     assert automatic_size(subject, "logits", 1) == 1
+
+
+def test_chunks_whose_targets_settle_are_larger_where_many_are_left(subject):
+    planned = Grid(layers=["conv1", "conv2"], seeds=2).plan(subject, 0)  # 32 and 64 targets
+    assert sizes_for_settling({"conv1": 8, "conv2": 8}, planned) == {"conv1": 8, "conv2": 8}
+    assert sizes_for_settling({"conv1": 5, "conv2": 5}, planned) == {"conv1": 5, "conv2": 5}
+    assert sizes_for_settling({"conv1": 2, "conv2": 5}, planned) == {"conv1": 2, "conv2": 10}
 
 
 def test_images_that_are_compared_are_a_chunk_of_their_own(subject):
