@@ -242,6 +242,18 @@ class Steered(nn.Module):
         return self.head(torch.cat([maps, angle], 1) if self.joined else maps * angle * scale)
 
 
+class OfTwo(nn.Module):
+    def forward(self, one, other):
+        if other.shape != one.shape:
+            raise ValueError("two images of one shape")
+        return (one - other).mean((2, 3))
+
+
+def test_a_number_where_a_tensor_belongs_is_told():
+    with pytest.raises(InputError, match=r"takes no number for other: .*{other: other.npy}, say"):
+        Subject(OfTwo(), input_shape=(3, 8, 8), given={"other": 0.5})
+
+
 @pytest.mark.parametrize("joined", [False, True])
 @pytest.mark.parametrize("names", [("angle", "mask"), ("0", "2")])
 def test_other_inputs_are_held_at_what_is_given(names, joined, tmp_path):

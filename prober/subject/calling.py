@@ -51,7 +51,7 @@ class Calling:
         then on batches of several images.
         """
         yield
-        if self.inputs.has_numbers:
+        if self.inputs.numbers:
             self.inputs.as_columns = True
             yield
             self.inputs.as_columns = False

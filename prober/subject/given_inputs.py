@@ -64,9 +64,9 @@ class GivenInputs:
         self.as_columns = False
 
     @property
-    def has_numbers(self) -> bool:
-        """Whether numbers are among what is given."""
-        return any(not isinstance(value, Tensor) for value in self._values.values())
+    def numbers(self) -> list[str]:
+        """The names of the inputs for which a number is given."""
+        return [str(name) for name, value in self._values.items() if not isinstance(value, Tensor)]
 
     def call(self, cnn: nn.Module, images: Tensor) -> Any:
         """Runs the CNN on images, `[N, C, H, W]`, as it takes them."""

@@ -15,6 +15,10 @@ PRECISIONS = r"float|double|half|bfloat16|c10::|dtype|scalar type|uint8|byte"
 """Words of messages on precisions."""
 
 
+NUMBERS = r"\b(float|int)\b"
+"""Words of messages on numbers where tensors belong."""
+
+
 def rejected(
     cnn: nn.Module, name: str, shape: Shape, calling: Calling, error: BaseException
 ) -> InputError:
@@ -30,6 +34,13 @@ def rejected(
     if told := unlike_images(cnn, name, calling.inputs.missing, error):
         return told
     said = _said(error)
+    numbers = calling.inputs.numbers
+    if numbers and isinstance(error, AttributeError | TypeError) and re.search(NUMBERS, said):
+        return InputError(
+            f"The forward pass of {name} takes no number for {' and '.join(numbers)}: {said}. Give "
+            "an array for one image in model.subject.given, "
+            f"{{{numbers[0]}: {numbers[0]}.npy}}, say."
+        )
     shapes = _that_fit(cnn, shape, calling)
     if shapes is None and (told := bytes_alone(cnn, name, error)):
         return told
