@@ -43,7 +43,12 @@ class Losses:
         return Losses(self._subject, [self._targets[i] for i in numbers], self._transforms)
 
     def __call__(
-        self, pictures: Tensor, starts: Tensor | None, draw: Draws | None, exact: bool
+        self,
+        pictures: Tensor,
+        starts: Tensor | None,
+        draw: Draws | None,
+        exact: bool,
+        seen: Tensor | None = None,
     ) -> Measured:
         """Evaluates pictures.
 
@@ -52,8 +57,9 @@ class Losses:
             starts: `[N, C, H, W]`, what they were at the start, if a penalty is `of_change`.
             draw: How they are transformed, which the penalties do not see; None for not at all.
             exact: Whether each goes through the subject alone.
+            seen: A view of `pictures` that the scores alone are of; None for these themselves.
         """
-        scores = self.scores(pictures, draw, exact)
+        scores = self.scores(pictures if seen is None else seen, draw, exact)
         penalties, weighted = self._penalties(pictures, starts)
         return scores, weighted - scores, penalties
 

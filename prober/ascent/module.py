@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from prober.ascent.held import Holding
 from prober.ascent.losses import Losses
+from prober.ascent.matters import EVERY, Matters
 from prober.ascent.method import Method
 from prober.ascent.objectives import Objective
 from prober.ascent.regularizers import Regularizer
@@ -94,6 +96,7 @@ class ActivationMaximization(LightningModule):
         reached: Whether the scores lead back to the image at all, once a step has been made.
         silent: Which targets found no gradient from their start, and were led on through ReLUs
             that leak.
+        matters: How much each pixel of the pictures matters; None if they are no images.
         failed_at: `[N]`, the step at which the score or its gradient became NaN or infinite, -1
             if they did not.
 
@@ -141,6 +144,7 @@ class ActivationMaximization(LightningModule):
         self.excited = torch.zeros(len(self.targets), dtype=torch.bool)
         self.reached = False
         self.silent = Silent(self._losses, len(self.targets))
+        self.matters = Matters(len(self.targets), shape[1:]) if len(shape) == 3 else None
         self.failed_at = torch.full((len(self.targets),), -1)
 
     def pictures(self) -> Tensor:
@@ -203,13 +207,15 @@ class ActivationMaximization(LightningModule):
             draw = None if draw is None else draw[self.going]
             starts = None if starts is None else starts[self.going]
         pictures = self._decoded(self.image)
-        losses = self._losses_of_going
-        score, loss, penalties = losses(pictures, starts, draw, self._exact)
+        losses, seen = self._losses_of_going, pictures
+        if self.matters is not None and self.global_step % EVERY == 0:
+            seen = pictures.view_as(pictures)  # has the gradient of the scores alone
+        score, loss, penalties = losses(pictures, starts, draw, self._exact, seen)
         if not (self._one_by_one or score.isfinite().all()):
             # In a batch the gradient of one target's NaN may reach the others (0 times NaN, where
             # they share a convolution), so from here on each goes through the subject alone.
             self._one_by_one = True
-            score, loss, penalties = losses(pictures, starts, draw, self._exact)
+            score, loss, penalties = losses(pictures, starts, draw, self._exact, seen)
         self.measures = self._of_all(
             Measures(score.detach(), loss.detach(), {k: v.detach() for k, v in penalties.items()})
         )
@@ -233,6 +239,8 @@ class ActivationMaximization(LightningModule):
             if leaky is not None:
                 # A silent target's own score is 0 in its image's gradient, so nothing counts twice.
                 total = total - leaky.sum()
+        if self.matters is not None and seen is not pictures and self.reached:
+            seen.register_hook(partial(self.matters.look, going=self.going))
         return total
 
     @torch.no_grad()

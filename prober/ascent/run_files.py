@@ -9,6 +9,7 @@ import numpy as np
 from lightning.pytorch import Callback, Trainer
 from torch.utils.tensorboard.summary import hparams
 
+from prober.ascent.matters import with_opacity
 from prober.ascent.module import ActivationMaximization, Measures
 from prober.ascent.snapshots import AtSnapshots
 from prober.ascent.target_records import target_records
@@ -91,6 +92,10 @@ class RunRecord(Callback):
             image = module.pictures().detach()[0].float().cpu()
             write_whole(folder / "final.npy", npy(image.numpy()))
             write_whole(folder / "final.png", png(enlarge(drawn_one(image))))
+            if module.matters is not None:
+                matters = with_opacity(image, module.matters.opacity()[0].numpy())
+                if matters is not None:
+                    write_whole(folder / "matters.png", matters)
             if input_kind(tuple(image.shape)) is InputKind.VOLUME:
                 write_whole(folder / "slices.gif", gif([enlarge(each) for each in slices(image)]))
             write_whole(folder / "record.json", json.dumps(self.record, indent=2) + "\n")

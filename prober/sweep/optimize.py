@@ -59,6 +59,7 @@ class ChunkResult:
         scores: float32 `[N, T]`, the score curves; from where an image has settled on its score.
         score_steps: `[T]`, the steps of the score curves.
         records: One for each target.
+        opacity: uint8 `[N, H, W]`, how much each pixel matters; None if they are no images.
     """
 
     images: Tensor
@@ -67,6 +68,7 @@ class ChunkResult:
     scores: np.ndarray
     score_steps: np.ndarray
     records: list[dict[str, Any]]
+    opacity: np.ndarray | None
 
 
 def optimize(
@@ -117,6 +119,7 @@ def optimize(
             {"stem": planned.path, "variant": planned.variant, **record}
             for planned, record in zip(chunk, records, strict=True)
         ],
+        opacity=None if module.matters is None else module.matters.opacity().numpy(),
     )
 
 

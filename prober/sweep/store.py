@@ -77,8 +77,10 @@ class Store:
                 through = [enlarge(each) for each in slices(image)]
                 write_whole(picture.with_suffix(".gif"), gif(through))
         file = BytesIO()
+        opacity = {} if result.opacity is None else {"opacity": result.opacity}
         np.savez_compressed(
             file,
+            **opacity,
             evolution=result.evolution,
             steps=result.steps,
             scores=result.scores,
@@ -93,9 +95,12 @@ class Store:
             records.write(lines.encode())
 
     def read(self, index: int, *names: str) -> list[np.ndarray]:
-        """Reads arrays of a finished chunk: `evolution`, `steps`, `scores`, `score_steps`."""
+        """Reads arrays of a finished chunk: `evolution`, `steps`, `scores`, `score_steps`.
+
+        Of images made since there is one, `opacity` can be read, too; of others it is left out.
+        """
         with np.load(self.chunk_file(index), allow_pickle=False) as file:
-            return [file[name] for name in names]
+            return [file[name] for name in names if name in file]
 
     def records(self, index: int) -> list[dict[str, Any]]:
         """Reads the records of a finished chunk."""
