@@ -473,6 +473,8 @@ class StyledPicture:
             it, `style_plain.gif`.
         penalties_won: Whether the penalties fell by more than the score rose, so that the picture
             is what they want.
+        matters: File: the same, the more transparent the less a pixel matters to the score; `null`
+            where there is none.
     """
 
     style: str
@@ -480,6 +482,7 @@ class StyledPicture:
     score: float
     picture: str
     penalties_won: bool = False
+    matters: str | None = None
 
 
 @dataclass(frozen=True)

@@ -190,6 +190,11 @@ class FinishedSweep:
         evolution, steps = self._cached[1]
         return evolution[visualization.row], steps
 
+    def opacity(self, visualization: SweepPicture) -> np.ndarray | None:
+        """Reads how much each pixel matters, uint8 `[H, W]`; None where that is not known."""
+        found = self._store.read(visualization.chunk, "opacity")
+        return found[0][visualization.row] if found and found[0].size else None
+
     def _image(self, visualization: SweepPicture) -> Tensor:
         try:
             return read_npy(self._array(visualization), "a picture's array")

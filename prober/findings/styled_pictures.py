@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from prober.ascent.matters import with_opacity
 from prober.ascent.targets import Target
 from prober.common.drawn_inputs import drawn_one, slices
 from prober.common.inputs import InputKind, input_kind
@@ -65,5 +66,13 @@ def _draw(sweep: FinishedSweep, shown: SweepPicture, folder: PictureFolder) -> S
     if input_kind(tuple(image.shape)) is InputKind.VOLUME:
         through = gif([enlarge(each) for each in slices(image)])
         folder.write(f"style_{style}.gif", through)
-    won = shown.record.get("penalties_won", False)
-    return StyledPicture(style, shown.variant, shown.score, path, won)
+    opacity = sweep.opacity(shown)
+    matters = None if opacity is None else with_opacity(image, opacity)
+    return StyledPicture(
+        style,
+        shown.variant,
+        shown.score,
+        path,
+        penalties_won=shown.record.get("penalties_won", False),
+        matters=None if matters is None else folder.write(f"style_{style}_matters.png", matters),
+    )

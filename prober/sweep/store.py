@@ -77,15 +77,14 @@ class Store:
                 through = [enlarge(each) for each in slices(image)]
                 write_whole(picture.with_suffix(".gif"), gif(through))
         file = BytesIO()
-        opacity = {} if result.opacity is None else {"opacity": result.opacity}
         np.savez_compressed(
             file,
-            **opacity,
             evolution=result.evolution,
             steps=result.steps,
             scores=result.scores,
             score_steps=result.score_steps,
             records=np.array(json.dumps(result.records)),
+            opacity=np.empty(0) if result.opacity is None else result.opacity,
         )
         write_whole(self.chunk_file(index), file.getvalue())
         lines = "".join(json.dumps(record) + "\n" for record in result.records)
@@ -97,7 +96,8 @@ class Store:
     def read(self, index: int, *names: str) -> list[np.ndarray]:
         """Reads arrays of a finished chunk: `evolution`, `steps`, `scores`, `score_steps`.
 
-        Of images made since there is one, `opacity` can be read, too; of others it is left out.
+        And `opacity`, which is empty of what are no images, and left out if an older version wrote
+        the chunk.
         """
         with np.load(self.chunk_file(index), allow_pickle=False) as file:
             return [file[name] for name in names if name in file]

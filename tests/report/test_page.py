@@ -121,7 +121,8 @@ def unit(folder, layer, channel, facets=(), flat=False, plain=False, **other):
                     "mean",
                     3.2,
                     sprite(folder, f"{base}/{style}.png", 7, 5),
-                    style == "plain",
+                    penalties_won=style == "plain",
+                    matters=sprite(folder, f"{base}/{style}_matters.png", 7, 5),
                 )
                 for style in ("legible", "plain")
             ),
@@ -483,6 +484,17 @@ def test_beside_a_picture_stands_that_the_penalties_won(browser, page):
     ]
     assert len(told) == 2
     assert told[0].startswith("plain: what excites it most") and "seed 1" in told[1]
+
+
+def test_a_switch_shows_where_the_pictures_matter(browser, page):
+    visit(browser, page + "#conv1/1")
+    at(browser, "conv1 / channel 1")
+    images = find(browser, "img[data-matters]")
+    assert len(images) == 2
+    for named in ("legible.png", "legible_matters.png", "legible.png"):
+        assert images[0].get_attribute("src").endswith(f"/pictures/conv1/ch001/{named}")
+        wait(lambda: images[0].get_property("naturalWidth") == 30)
+        one(browser, "#matters").click()
 
 
 def test_the_same_unit_of_the_other_subject(browser, page):

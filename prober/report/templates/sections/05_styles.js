@@ -7,12 +7,31 @@ const STYLES = { legible: "legible: as people can read it", plain: "plain: what 
 const VOLUME = report.input.length === 4;
 const STYLED = report.facets ? 280 : 336; // pixels of width; a plot has as many
 
+/** A switch that fades what matters little to the score, of all pictures that can show it. */
+function fading(found) {
+  if (!found.some(({ matters }) => matters)) return null;
+  const box = element("input", { type: "checkbox", id: "matters" });
+  box.addEventListener("change", () => {
+    for (const image of document.querySelectorAll("img[data-matters]")) {
+      image.src = address(box.checked ? image.dataset.matters : image.dataset.whole);
+    }
+  });
+  return element("label", { class: "note" }, box, " fade what matters little to the score");
+}
+
+function styled(said, path, matters) {
+  const made = picture(path, said, STYLED);
+  if (matters) Object.assign(made.dataset, { whole: path, matters });
+  return made;
+}
+
 function styles(unit) {
   const found = unit.evidence.styles;
   if (!found.length) return null;
   return part("What it wants to see",
+    fading(found),
     element("div", { class: "row" }, found.map(({ style, score, picture: path, ...told }) => [
-      element("figure", {}, picture(path, `${STYLES[style]}: score ${number(score)}`, STYLED),
+      element("figure", {}, styled(`${STYLES[style]}: score ${number(score)}`, path, told.matters),
         element("figcaption", {}, `${STYLES[style]}, score ${number(score)}`,
           told.penalties_won && penalties())),
       VOLUME && element("figure", {}, picture(path.replace(/png$/, "gif"),
