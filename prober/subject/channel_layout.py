@@ -12,6 +12,7 @@ class Layout(Enum):
     one column.
     """
 
+    NUMBERS = "[N]"
     UNITS = "[N, units]"
     MAPS = "[N, channels, h, w]"
     MAPS_LAST = "[N, h, w, channels]"
@@ -23,8 +24,10 @@ class Layout(Enum):
     def arranged(self, output: Tensor) -> Tensor:
         """Returns the output as `[N, channels, h, w]`, `[N, channels, d, h, w]` or `[N, units]`.
 
-        It is a view.
+        It is a view. A number for each image is one unit.
         """
+        if self is Layout.NUMBERS:
+            return output.unsqueeze(1)
         if self is Layout.MAPS_LAST:
             return output.permute(0, 3, 1, 2)
         if self is Layout.VOLUMES_LAST:
@@ -34,13 +37,19 @@ class Layout(Enum):
         return output.unsqueeze(3) if self is Layout.SEQUENCES else output
 
 
-FIRST = {2: Layout.UNITS, 3: Layout.SEQUENCES, 4: Layout.MAPS, 5: Layout.VOLUMES}
+FIRST = {1: Layout.NUMBERS, 2: Layout.UNITS, 3: Layout.SEQUENCES, 4: Layout.MAPS, 5: Layout.VOLUMES}
 """By the number of dimensions, the layout whose channels follow the images."""
 
-LAST = {2: Layout.UNITS, 3: Layout.TOKENS, 4: Layout.MAPS_LAST, 5: Layout.VOLUMES_LAST}
+LAST = {
+    1: Layout.NUMBERS,
+    2: Layout.UNITS,
+    3: Layout.TOKENS,
+    4: Layout.MAPS_LAST,
+    5: Layout.VOLUMES_LAST,
+}
 """By the number of dimensions, the layout whose channels come last."""
 
-DEFAULT = {2: Layout.UNITS, 3: Layout.TOKENS, 4: Layout.MAPS, 5: Layout.VOLUMES}
+DEFAULT = {1: Layout.NUMBERS, 2: Layout.UNITS, 3: Layout.TOKENS, 4: Layout.MAPS, 5: Layout.VOLUMES}
 """What is most usual, where nothing tells the layout."""
 
 _COUNTS = ("out_channels", "out_features", "num_features", "num_channels", "normalized_shape")
@@ -74,6 +83,8 @@ def known_layout(module: nn.Module, output: Tensor) -> Layout | None:
     dims = output.dim()
     if dims not in FIRST:
         return None
+    if dims == 1:
+        return Layout.NUMBERS
     count = next((getattr(module, key) for key in _COUNTS if hasattr(module, key)), None)
     if isinstance(count, tuple):
         count = count[0] if len(count) == 1 else None

@@ -124,7 +124,7 @@ def odd_net():
 @pytest.mark.parametrize(
     ("layer", "why"),
     [
-        ("volume", r"\[1, 4, 8, 2, 2, 2\], none of \[N, units\], \[N, channels, h, w\]"),
+        ("volume", r"\[1, 4, 8, 2, 2, 2\], none of \[N\], \[N, units\], \[N, channels, h, w\]"),
         ("second", r"\[64, 1, 4\] has the images second.*batch_first"),
         ("position", r"\[1, 7, 4\] for any number of images"),
         ("windows", r"\[8, 4, 4, 2\] does not start with the images: for two .* \[16, 4, 4, 2\]"),

@@ -136,3 +136,14 @@ def test_without_a_gradient_an_output_can_be_named_and_is_cut():
     with pytest.raises(InputError, match=r"'logits' .*no gradient leads"):
         prober.visualize(subject, "logits:3", steps=1)
     assert subject(IMAGES, ["logits"])["logits"].shape == (3, 6)
+
+
+def test_a_number_for_each_image_is_one_unit():
+    subject = subject_of(lambda m, p, v, b: v.squeeze(1))
+    layer = subject.layers["logits"]
+    assert layer.shape == (1,) and layer.output == [1]
+    expected = net(lambda m, p, v, b: v)
+    expected.load_state_dict(subject.cnn.state_dict())
+    torch.testing.assert_close(subject(IMAGES, ["logits"])["logits"], expected(IMAGES))
+    record = prober.visualize(subject, "logits:0", steps=3).record
+    assert record["score_end"] > record["score_start"]
