@@ -107,11 +107,12 @@ def tensorboard_command(folder: Path) -> str:
 
 def hyperparameters(record: dict[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
     """Returns what was set and the score that came of it, for TensorBoard's HParams page."""
+    target = Objective.from_record(record).name
     settings = {
         "layer": record["layer"],
         "channel": "none" if record["channel"] is None else record["channel"],
         "objective": record["objective"],
-        "target": Objective.from_record(record).name,
+        "target": ", ".join(filter(None, (target, record.get("class_name")))),
         "position": str(record["position"]),
         "class": str(record["class"]),
         "seed": record["seed"],

@@ -39,6 +39,7 @@ def points_of(survey: Survey, unit: Unit, found: Found) -> list[Point]:
     """Returns some of the best optima of each facet of a unit."""
     points = []
     window = survey.window(unit)
+    own_class = survey.subject.class_name(unit.layer, unit.channel)
     for number, group in enumerate(found.groups):
         members = various(group.members, found.optima)
         images = found.optima.images[members]
@@ -46,7 +47,7 @@ def points_of(survey: Survey, unit: Unit, found: Found) -> list[Point]:
         answers = torch.cat([site.strongest for site in answered.values()], 1)
         for member, own in zip(members, answers, strict=True):
             label = {
-                "name": f"{unit.layer}/{unit.channel}",
+                "name": ", ".join(filter(None, (f"{unit.layer}/{unit.channel}", own_class))),
                 "kind": group.kind.value,
                 "layer": unit.layer,
                 "channel": unit.channel,

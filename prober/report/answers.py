@@ -4,7 +4,7 @@ from prober.findings.behavior import KNOWLEDGE, NOISE_LOSS, Behavior, ColorChang
 from prober.findings.finding import Finding
 from prober.report.charts import mean_shares
 from prober.report.markdown import plain
-from prober.report.probed import Probed, flagged, link
+from prober.report.probed import Probed, flagged
 from prober.report.record import ReportRecord
 from prober.report.words import counted, joined, percent, unit_words
 
@@ -161,8 +161,8 @@ def polysemantic_answer(probed: Probed, against: Probed | None) -> str:
         else:
             reached = percent(second.runner_up or 0)
             sentences.append(
-                f"The strongest second thing, of {link(second)}, reaches {reached} of the gain; "
-                "a facet needs half"
+                f"The strongest second thing, of {probed.link(second)}, reaches {reached} of the "
+                "gain; a facet needs half"
             )
     else:
         clear = [f for f in found if not flagged(f) and (f.confidence or 0) >= CLEAR_CONFIDENCE]
@@ -175,7 +175,7 @@ def polysemantic_answer(probed: Probed, against: Probed | None) -> str:
         sentences = [
             f"{'Yes' if clear else 'None that is sure'}: {len(found)} of {units} {want} several "
             f"things, {confidence}",
-            f"{which} is {link(best)}: {plain(unit_words(best))}",
+            f"{which} is {probed.link(best)}: {plain(unit_words(best))}",
         ]
     if against and against.live:
         number = f"{len(against.polysemantic)} of {len(against.live)} do"

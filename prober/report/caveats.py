@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from prober.findings.finding import Finding, Kind
 from prober.report.markdown import plain
-from prober.report.probed import NAMED_UNITS, Probed, clearest, counts_as, flagged, link
+from prober.report.probed import NAMED_UNITS, Probed, clearest, counts_as, flagged
 from prober.report.words import counted, joined
 
 
@@ -17,7 +17,7 @@ def distrusted(probed: Probed) -> list[str]:
     for layer, findings in probed.layers.items():
         if which := clearest(filter(flagged, findings)):
             number = f"{len(which)} of {len(findings)}"
-            said.append(f"{plain(layer)}, {number}: {_with_reason(which)}")
+            said.append(f"{plain(layer)}, {number}: {_with_reason(probed, which)}")
     return said or [f"None of {counted(len(checked), 'unit')} checked with real images."]
 
 
@@ -27,11 +27,11 @@ def unsettled(probed: Probed, against: Probed | None) -> list[str]:
     for layer, findings in probed.layers.items():
         unclear = [finding for finding in findings if counts_as(finding) == Kind.UNCLEAR]
         if unclear:
-            names = _with_reason(clearest(unclear))
+            names = _with_reason(probed, clearest(unclear))
             said.append(f"{plain(layer)}: {len(unclear)} of {len(findings)} are unclear: {names}")
         dead = [finding for finding in findings if finding.dead]
         if dead:
-            names = joined([link(finding) for finding in dead], NAMED_UNITS)
+            names = joined([probed.link(finding) for finding in dead], NAMED_UNITS)
             number = f"{len(dead)} of {len(findings)}"
             said.append(f"{plain(layer)}: nothing that was tried excites {number}: {names}.")
     if probed.live:
@@ -53,10 +53,10 @@ def unsettled(probed: Probed, against: Probed | None) -> list[str]:
     return said
 
 
-def _with_reason(findings: Sequence[Finding]) -> str:
+def _with_reason(probed: Probed, findings: Sequence[Finding]) -> str:
     """Names a few units, and why the first is among them."""
     why = " ".join(findings[0].why)
-    return f"{joined([link(finding) for finding in findings], NAMED_UNITS)}." + (
+    return f"{joined([probed.link(finding) for finding in findings], NAMED_UNITS)}." + (
         f" The first: {plain(why)}" if why else ""
     )
 

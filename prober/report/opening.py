@@ -5,7 +5,7 @@ import html
 from prober.findings.finding import Finding
 from prober.report.charts import CLASSES_CHART, LAYERS_CHART, mean_shares
 from prober.report.markdown import plain
-from prober.report.probed import Probed, class_of, flagged, link
+from prober.report.probed import Probed, class_of, flagged
 from prober.report.words import counted, hue_name, joined, percent, unit_words
 from prober.subject.reference import TRAINED_ON
 
@@ -65,7 +65,7 @@ def unit_to_show(probed: Probed) -> str:
     share = percent(_color(best) if part == "color" else _shape(best))
     picture = probed.picture(best, best.facets[0])
     return (
-        f"{picture} **One unit to show: {link(best)}.** It wants {plain(unit_words(best))}; "
+        f"{picture} **One unit to show: {probed.link(best)}.** It wants {plain(unit_words(best))}; "
         f"{share} of what excites it is due to {part}."
     )
 

@@ -6,8 +6,8 @@ from prober.common.inputs import input_kind
 from prober.findings.finding import Finding
 from prober.report.markdown import plain, table
 from prober.report.opening import who
-from prober.report.probed import NAMED_UNITS, Probed, class_of, link, living
-from prober.report.tables import CLASSES
+from prober.report.probed import NAMED_UNITS, Probed, living
+from prober.report.tables import CLASSES, class_link
 from prober.report.words import counted, joined, percent
 
 EXAMPLES = 3
@@ -67,7 +67,7 @@ def _gain(finding: Finding) -> float:
 def _shown(probed: Probed, finding: Finding) -> str:
     """Shows a unit's picture, with its name and how far its score goes."""
     picture = probed.styled_picture(finding)
-    return "<br>".join(filter(None, [picture, f"{link(finding)}: {score_words(finding)}"]))
+    return "<br>".join(filter(None, [picture, f"{probed.link(finding)}: {score_words(finding)}"]))
 
 
 def score_words(finding: Finding) -> str:
@@ -84,7 +84,7 @@ def plain_class_table(probed: Probed, against: Probed | None) -> str:
     """
     rows = []
     for finding in probed.classes[:CLASSES]:
-        row = [link(finding, _class_name(probed, finding))]
+        row = [class_link(probed, finding)]
         for cnn in filter(None, (probed, against)):
             own = cnn.same_unit(finding)
             row += [cnn.styled_picture(own), score_words(own)] if own else ["-", "-"]
@@ -96,11 +96,6 @@ def plain_class_table(probed: Probed, against: Probed | None) -> str:
     return table(header, rows) if rows else ""
 
 
-def _class_name(probed: Probed, finding: Finding) -> str:
-    known = class_of(finding)
-    return known.label if known else probed.class_name(finding) or str(finding.channel)
-
-
 def plain_doubts(probed: Probed, against: Probed | None) -> list[str]:
     """Says what the pictures leave open."""
     said = [
@@ -108,7 +103,7 @@ def plain_doubts(probed: Probed, against: Probed | None) -> list[str]:
         "on the page."
     ]
     if dead := [finding for finding in probed.findings if finding.dead]:
-        names = joined([link(finding) for finding in dead], NAMED_UNITS)
+        names = joined([probed.link(finding) for finding in dead], NAMED_UNITS)
         said.append(f"Nothing that was tried moves {counted(len(dead), 'unit')}: {names}.")
     if probed.record.data is None:
         said.append("No real inputs were given, so nothing here says what it does with them.")

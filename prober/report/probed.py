@@ -119,6 +119,12 @@ class Probed:
         names = self.record.subject.classes
         return names[finding.channel] if names and finding.layer == LOGITS else None
 
+    def link(self, finding: Finding) -> str:
+        """Links in Markdown to a unit, by its name and that of its class if it has one."""
+        own = self.class_name(finding)
+        known = own not in (None, str(finding.channel))
+        return link(finding, f"{finding.name}, {own}" if known else "")
+
     def same_unit(self, finding: Finding) -> Finding | None:
         """Returns what was found here of the unit of this name."""
         return self._by_name.get(finding.name)

@@ -115,7 +115,7 @@ def _example(probed: Probed, finding: Finding) -> str:
     pictures = [probed.picture(finding, facet) for facet in finding.facets[:1]]
     wants = unit_words(finding)
     words = [plain(wants) if wants != Kind.BRIGHTNESS else "", share_words(finding.shares)]
-    caption = [link(finding), "; ".join(filter(None, words))]
+    caption = [probed.link(finding), "; ".join(filter(None, words))]
     return "<br>".join(filter(None, [*pictures, *caption]))
 
 
@@ -156,7 +156,7 @@ def class_table(probed: Probed, against: Probed | None) -> str:
     columns += ["plain color that excites it most"] if hued else []
     rows = []
     for finding in probed.classes[:CLASSES]:
-        row = [class_link(finding)]
+        row = [class_link(probed, finding)]
         if hued:
             known = class_of(finding)
             row.append(EMPTY if known is None or known.hue is None else hue_name(known.hue))
@@ -183,10 +183,11 @@ def no_classes(probed: Probed) -> str:
     return f"Whether the units of the output are classes is not known: {known}."
 
 
-def class_link(finding: Finding) -> str:
-    """Links to the logit of a class by the class's name."""
+def class_link(probed: Probed, finding: Finding) -> str:
+    """Links to the logit of a class by the class's name, or its number where it has none."""
     known = class_of(finding)
-    return link(finding, known.label if known else str(finding.channel))
+    name = known.label if known else probed.class_name(finding)
+    return link(finding, name or str(finding.channel))
 
 
 def _class_cells(probed: Probed, finding: Finding, used: bool, hued: bool) -> list[str]:
@@ -233,7 +234,7 @@ def class_logit_table(probed: Probed, against: Probed | None) -> str:
     rows = []
     for finding in probed.classes[:CLASSES]:
         if logit := _logit(finding):
-            row = [class_link(finding), *_figures(logit)]
+            row = [class_link(probed, finding), *_figures(logit)]
             if against and both:
                 other = against.same_unit(finding)
                 row += _figures(_logit(other) if other else None)
@@ -289,7 +290,7 @@ def facet_table(probed: Probed) -> str:
             picture = probed.picture(finding, facet)
             cells.append("<br>".join(filter(None, [picture, plain(words)])))
         more = len(cells) - most
-        head = f"{link(finding)}<br>confidence {percent(finding.confidence or 0)}"
+        head = f"{probed.link(finding)}<br>confidence {percent(finding.confidence or 0)}"
         head += f"<br>{counted(more, 'more facet')}" if more > 0 else ""
         rows.append([head, *cells[:most], *[EMPTY] * -more])
     return table(["unit", *(f"facet {i + 1}" for i in range(most))], rows) if rows else ""

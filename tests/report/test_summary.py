@@ -484,6 +484,17 @@ def test_without_polysemantic_units_the_strongest_second_thing_is_told(tmp_path)
     )
 
 
+def test_classes_go_by_their_names_in_the_text(tmp_path):
+    units = [finding("logits", 0, facet("shape"), confidence=0.95), finding("logits", 1)]
+    about = record(units, data=False)
+    about = replace(about, subject=replace(about.subject, classes=("zebra", "1")))
+    write(tmp_path, units, about)
+    text = write_summary(tmp_path).read_text(encoding="utf-8")
+    assert "**One unit to show: [logits/0, zebra](index.html#logits/0).**" in text
+    assert "nothing that was tried excites 1 of 2: [logits/1](index.html#logits/1)" in text
+    assert "| [zebra](index.html#logits/0) |" in text
+
+
 def test_all_dead(tmp_path):
     text = summary(tmp_path, [finding("conv", i, trusted=None) for i in range(3)])
     first, second, third = answers(text)

@@ -76,6 +76,10 @@ def test_a_sweep_takes_names_and_shows_them(prober, tmp_path):
     lines = (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
     shown = [(json.loads(line)["channel"], json.loads(line)["class_name"]) for line in lines]
     assert shown == [(8, "zebra"), (9, "nine")]
+    for channel, name in shown:
+        [run] = (folder / "hparams").glob(f"logits_ch{channel:03d}_*")
+        [file] = run.glob("events.out.tfevents.*")
+        assert f"logits_ch{channel}, {name}".encode() in file.read_bytes()
     sheet = np.asarray(Image.open(folder / "sheets" / "logits.png").convert("L"))
     assert sheet.shape[0] > 2 * 112
     wrong = prober("sweep", "--config", "sweep.yaml", "--grid.classes", "[zebro]", *quick)
