@@ -35,7 +35,7 @@ async function drawUnit(unit) {
       `page/${layers.get(unit.layer).file} could not be loaded. It belongs into the folder of index.html.`));
     return;
   }
-  const found = { ...units[unit.key], key: unit.key };
+  const found = { ...units[unit.key], key: unit.key, class_name: unit.class_name };
   const parts = [heading, comparison, ...sections].flatMap((draw) => draw(found)).filter(present);
   $("unit").replaceChildren(navigation(unit), ...parts);
   $("unit").querySelector("h2").focus({ preventScroll: true });

@@ -4,6 +4,11 @@ sections.push(styles);
 
 const STYLES = { legible: "legible: as people can read it", plain: "plain: what excites it most" };
 
+const SPECTRUM = "The legible one is made from a spectrum and has to stand being moved a little; the "
+  + "plain one from single ";
+/** How the styles differ, by how many sides the input has. */
+const DIFFER = ["The plain one has penalties, too.", `${SPECTRUM}values.`, `${SPECTRUM}pixels.`,
+  `${SPECTRUM}values.`];
 const VOLUME = report.input.length === 4;
 const STYLED = report.facets ? 280 : 336; // pixels of width; a plot has as many
 
@@ -37,9 +42,7 @@ function styles(unit) {
       VOLUME && element("figure", {}, picture(path.replace(/png$/, "gif"),
         `${style}: through its depth`, 200),
         element("figcaption", {}, "the same, slice by slice through its depth"))])),
-    found.length > 1 && note("Both maximize the same score. The legible one is made from a spectrum and has to stand "
-      + "being moved a little; the plain one from single "
-      + `${report.facets ? "pixels" : "values"}. `
-      + (report.facets ? "The evidence below is of the neuron's own best images, whatever their "
+    found.length > 1 && note(`Both maximize the same score. ${DIFFER[report.input.length - 1]}`
+      + (report.facets ? " The evidence below is of the neuron's own best images, whatever their "
         + "style." : "")));
 }

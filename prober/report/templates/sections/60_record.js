@@ -10,7 +10,7 @@ function records(unit) {
     details.addEventListener("toggle", write, { once: true });
     return details;
   };
-  const { other, key, words, ...finding } = unit;
+  const { other, key, words, class_name: _, ...finding } = unit;
   return part("The record", closed("The finding, as in findings.json", finding),
     (unit.evidence.pictures?.items ?? []).map((item) => closed(`${item.look}, seed ${item.seed}, `
       + `${item.initial_image}: score ${number(item.score)}`, item.record)));
