@@ -184,6 +184,7 @@ def test_folder_of_a_run(conv2_ch3):
         f"{run}/evolution/step_0060.png",
         f"{run}/final.npy",
         f"{run}/final.png",
+        f"{run}/matters.png",
         f"{run}/record.json",
     ]
 
