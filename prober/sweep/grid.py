@@ -152,19 +152,23 @@ class Grid:
 
     def _objectives(self, subject: Subject) -> Iterator[tuple[str, str, Objective]]:
         """Gives what is looked at: its name, that of its folder, and its objective."""
+        logits: set[int] = set()  # those that the layers name
         for layer in self._layers(subject):
             shape = subject.check_layer(layer)
             channels = numbers("grid.channels", self.channels, shape[0], f"of '{layer}'")
             for channel in channels:
                 for name in self.objectives:
                     for objective in self._of_channel(name, layer, channel, shape):
+                        if objective == ChannelMean(LOGITS, channel):
+                            logits.add(channel)
                         yield objective.variant, f"ch{channel:03d}", objective
         none = self.classes == ALL and LOGITS not in subject.layers  # all that there are
         if self.classes is not None and not none:
             classes = subject.check_layer(LOGITS)[0]
             given = _numbered(self.classes, subject)
             for channel in numbers("grid.classes", given, classes, f"of {subject.name}"):
-                yield "mean", f"ch{channel:03d}", ChannelMean(LOGITS, channel)
+                if channel not in logits:
+                    yield "mean", f"ch{channel:03d}", ChannelMean(LOGITS, channel)
         for written in self.targets:
             for layer in {term.objective.layer for term in written.terms}:
                 subject.check_layer(layer)

@@ -51,6 +51,20 @@ def test_all_layers_are_those_that_compute_channels(subject):
 
 
 @pytest.mark.parametrize(
+    ("layers", "channels", "expected"),
+    [
+        (["logits"], "all", [*range(10)]),
+        (["logits", "conv1"], [3], [3, 3, *range(3), *range(4, 10)]),
+    ],
+)
+def test_logits_that_the_layers_name_are_not_looked_at_twice(subject, layers, channels, expected):
+    grid = Grid(layers=layers, channels=channels, classes="all")
+    planned = grid.plan(subject, 0)
+    assert [p.target.objective.channel for p in planned] == expected
+    assert grid.count(subject) == len(planned)
+
+
+@pytest.mark.parametrize(
     ("given", "expected"),
     [(3, [3]), ([2, 0], [2, 0]), ("1-3", [1, 2, 3]), ("0-0", [0]), ("all", list(range(6)))],
 )
