@@ -22,10 +22,9 @@ from prober.common.drawing import (
     paste_framed,
     text_block,
 )
-from prober.common.drawn_inputs import drawn_one, slices
+from prober.common.drawn_inputs import drawn_one, slices_gif
 from prober.common.errors import InputError
 from prober.common.files import expanded, npy, safe_name, write_whole
-from prober.common.inputs import InputKind, input_kind
 from prober.common.pictures import enlarge, gif, png, shrunk
 
 CELL = 168
@@ -142,9 +141,8 @@ class Visualization:
         write_whole(folder / "final.npy", npy(self.array))
         write_whole(folder / "final.png", png(enlarge(self._pixels)))
         write_whole(folder / "record.json", record)
-        if input_kind(self.array.shape) is InputKind.VOLUME:
-            through = [enlarge(each) for each in slices(torch.from_numpy(self.array))]
-            write_whole(folder / "slices.gif", gif(through))
+        if (through := slices_gif(torch.from_numpy(self.array))) is not None:
+            write_whole(folder / "slices.gif", through)
         frames = [enlarge(frame) for frame in self.evolution.frames]
         write_whole(folder / "evolution.gif", gif(frames))
 

@@ -14,9 +14,8 @@ from prober.ascent.module import ActivationMaximization, Measures
 from prober.ascent.snapshots import AtSnapshots
 from prober.ascent.target_records import target_records
 from prober.ascent.tensorboard import hyperparameters, tensorboard
-from prober.common.drawn_inputs import drawn_one, slices
+from prober.common.drawn_inputs import drawn_one, slices_gif
 from prober.common.files import npy, write_whole
-from prober.common.inputs import InputKind, input_kind
 from prober.common.pictures import enlarge, gif, png
 
 
@@ -96,8 +95,8 @@ class RunRecord(Callback):
                 matters = with_opacity(image, module.matters.opacity()[0].numpy())
                 if matters is not None:
                     write_whole(folder / "matters.png", matters)
-            if input_kind(tuple(image.shape)) is InputKind.VOLUME:
-                write_whole(folder / "slices.gif", gif([enlarge(each) for each in slices(image)]))
+            if (through := slices_gif(image)) is not None:
+                write_whole(folder / "slices.gif", through)
             write_whole(folder / "record.json", json.dumps(self.record, indent=2) + "\n")
         if writer := tensorboard(trainer):
             for summary in hparams(*hyperparameters(self.record)):

@@ -25,7 +25,7 @@ STYLES: tuple[str, ...] = get_args(Style)
 PLAIN_RATE = 0.05
 """Adam's learning rate for pixels, in pixel values."""
 
-LARGE_SIDE = 224
+MEASURED_SIDE = 224
 """The side in pixels of the pictures that the rates, and what is in pixels, were measured with."""
 
 LARGE_RATE = 0.015
@@ -85,7 +85,7 @@ def look(style: str, shape: Shape) -> Look:
         parameterization=Fourier(decay=1.5, least_slope=LEAST_SLOPE),
         initial_image=PinkNoise(contrast=0.05),
         regularizers=(),
-        lr=(PLAIN_RATE if side < SMALL else LARGE_RATE) * LARGE_SIDE / side,
+        lr=(PLAIN_RATE if side < SMALL else LARGE_RATE) * MEASURED_SIDE / side,
     )
 
 
@@ -139,5 +139,5 @@ def far(shape: Shape) -> tuple[Transform, ...]:
     """
     if input_kind(shape) is not InputKind.IMAGE:
         return robust(shape)
-    border, pixels = (round(length * min(shape[1:]) / LARGE_SIDE) for length in (12, 24))
+    border, pixels = (round(length * min(shape[1:]) / MEASURED_SIDE) for length in (12, 24))
     return Padding(border), Jitter(pixels), Scale(0.6, 1.4), Rotation(20.0)

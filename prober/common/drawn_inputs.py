@@ -8,8 +8,8 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from prober.common.drawing import CURVE, FAINT, INK, PAPER, font
-from prober.common.inputs import InputKind
-from prober.common.pictures import to_bytes
+from prober.common.inputs import InputKind, input_kind
+from prober.common.pictures import enlarge, gif, to_bytes
 
 HEIGHT, WIDTH = 168, 336
 """Pixels of a plot."""
@@ -73,6 +73,13 @@ def slices(volume: Tensor) -> list[np.ndarray]:
         D pictures, uint8 `[H, W, 3]`: the frames of an animation through the volume.
     """
     return list(_panels(volume.transpose(0, 1)))
+
+
+def slices_gif(given: Tensor) -> bytes | None:
+    """Returns an animation through a volume `[C, D, H, W]`, enlarged; None of any other input."""
+    if input_kind(tuple(given.shape)) is not InputKind.VOLUME:
+        return None
+    return gif([enlarge(each) for each in slices(given)])
 
 
 def _panels(images: Tensor) -> np.ndarray:

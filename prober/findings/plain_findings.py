@@ -13,7 +13,6 @@ from torch import Tensor
 
 from prober.ascent.batched_objectives import BatchedObjectives
 from prober.ascent.objectives import ChannelMean, Objective
-from prober.common.errors import InputError
 from prober.findings.batches import forward_batches, images_at_once
 from prober.findings.dead_units import looks_dead
 from prober.findings.evolutions import draw_evolutions
@@ -23,7 +22,7 @@ from prober.findings.picture_folder import PictureFolder
 from prober.findings.real_evidence import real_evidence
 from prober.findings.real_images import RealImages
 from prober.findings.real_responses import RealResponses
-from prober.findings.responses import Responses
+from prober.findings.responses import Responses, check_finite
 from prober.findings.styled_pictures import draw_styles
 from prober.findings.units import Site, Unit
 from prober.subject import LOGITS, Subject
@@ -65,7 +64,8 @@ def plain_findings(
     objectives = {unit: sweep.of(unit)[0].objective for unit in sweep.units(subject)}
     simple = _simple(subject)
     to_simple = _answers(subject, simple, objectives)
-    _check_finite(subject, to_simple)
+    for unit, answers in to_simple.items():
+        check_finite(subject, unit, answers, "an input of one value, or of noise,", "input")
     exact = _answers(copy.deepcopy(subject).double(), simple, objectives)
     to_pictures = _answers(subject, sweep.best_images(images_at_once(subject)), objectives)
     responses = _to_real(subject, real, objectives) if real else None
@@ -160,17 +160,6 @@ def _to_real(
         changed=None,
         gray=None,
     )
-
-
-def _check_finite(subject: Subject, answers: Answers) -> None:
-    for unit, own in answers.items():
-        if not own.isfinite().all():
-            raise InputError(
-                f"{subject.name} answers an input of one value, or of noise, with NaN or infinity "
-                f"in channel {unit.channel} of '{unit.layer}', so nothing can be said of it. Does "
-                "it divide by the spread of each input? Leave the channel out (grid.channels), or "
-                "the layer."
-            )
 
 
 def _why_dead(saw_real: bool) -> str:

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from prober.ascent.objectives import Objective
 from prober.ascent.scorer import Scorer, share_seen
+from prober.common.errors import InputError
 from prober.findings.batches import batches, forward_batches, gradient_batches, images_at_once
-from prober.findings.units import Site
+from prober.findings.units import Site, Unit
 from prober.findings.windows import Window
 from prober.subject import Subject
 
@@ -108,3 +109,24 @@ def gradients(subject: Subject, objectives: Sequence[Objective], images: Tensor)
             gradient = torch.zeros_like(part) if gradient is None else gradient
         parts.append(gradient.cpu())
     return torch.cat(parts)
+
+
+def check_finite(subject: Subject, unit: Unit, answers: Tensor, shown: str, each: str) -> None:
+    """Checks what a unit answers to the inputs that every unit is shown first.
+
+    Args:
+        subject: The CNN under study.
+        unit: The unit.
+        answers: `[N]`.
+        shown: What it was shown, for the message.
+        each: What one of these is called there.
+
+    Raises:
+        InputError: An answer is NaN or infinite.
+    """
+    if not answers.isfinite().all():
+        raise InputError(
+            f"{subject.name} answers {shown} with NaN or infinity in channel {unit.channel} of "
+            f"'{unit.layer}', so nothing can be said of it. Does it divide by the spread of each "
+            f"{each}? Leave the channel out (grid.channels), or the layer."
+        )

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from prober.ascent.matters import with_opacity
 from prober.ascent.targets import Target
-from prober.common.drawn_inputs import drawn_one, slices
-from prober.common.inputs import InputKind, input_kind
-from prober.common.pictures import enlarge, gif, sprite
+from prober.common.drawn_inputs import drawn_one, slices_gif
+from prober.common.pictures import enlarge, sprite
 from prober.findings.finding import StyledPicture
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
 from prober.findings.picture_folder import PictureFolder
@@ -63,8 +62,7 @@ def _draw(sweep: FinishedSweep, shown: SweepPicture, folder: PictureFolder) -> S
     image = sweep.images([shown])[0]
     cell = enlarge(drawn_one(image))
     path = folder.write(f"style_{style}.png", sprite(cell[None, None]))
-    if input_kind(tuple(image.shape)) is InputKind.VOLUME:
-        through = gif([enlarge(each) for each in slices(image)])
+    if (through := slices_gif(image)) is not None:
         folder.write(f"style_{style}.gif", through)
     opacity = sweep.opacity(shown)
     matters = None if opacity is None else with_opacity(image, opacity)

@@ -7,13 +7,12 @@ from torch import Tensor
 
 from prober.ascent.method import Method, is_large
 from prober.ascent.objectives import Objective
-from prober.common.errors import InputError
 from prober.findings.batches import images_at_once
 from prober.findings.dead_units import moved_by_rounding, split_dead
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
 from prober.findings.real_images import RealImages
 from prober.findings.real_responses import RealResponses, respond_to_real
-from prober.findings.responses import Responses, responses
+from prober.findings.responses import Responses, check_finite, responses
 from prober.findings.tuning import Battery, Curves
 from prober.findings.units import Site, Unit
 from prober.findings.windows import Window, window_of
@@ -99,8 +98,10 @@ def survey(
     windows = {site: window_of(subject, *site) for site in units}
     battery = Battery(subject, windows)
     real = None if images is None else respond_to_real(subject, images, windows)
-    for own in units.values():
-        _check_finite(subject, battery, own)
+    for site, own in units.items():
+        for unit in own:
+            answers = battery.responses[site][:, unit.channel]
+            check_finite(subject, unit, answers, "a plain gray, flat or striped image", "image")
     pictures = sweep.best_images(images_at_once(subject))
     to_pictures = responses(subject, pictures, windows)
     rounding = moved_by_rounding(subject, battery, windows)
@@ -127,14 +128,3 @@ def survey(
         awakened=awakened,
         other_style=other_style,
     )
-
-
-def _check_finite(subject: Subject, battery: Battery, units: list[Unit]) -> None:
-    for unit in units:
-        if not battery.responses[unit.site][:, unit.channel].isfinite().all():
-            raise InputError(
-                f"{subject.name} answers a plain gray, flat or striped image with NaN or infinity "
-                f"in channel {unit.channel} of '{unit.layer}', so nothing can be said of it. Does "
-                "it divide by the spread of each image? Leave the channel out (grid.channels), or "
-                "the layer."
-            )

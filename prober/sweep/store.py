@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from prober.common.drawn_inputs import drawn_one, slices
+from prober.common.drawn_inputs import drawn_one, slices_gif
 from prober.common.files import npy, write_whole
-from prober.common.inputs import InputKind, input_kind
-from prober.common.pictures import enlarge, gif, png
+from prober.common.pictures import enlarge, png
 from prober.sweep.optimize import ChunkResult
 from prober.sweep.planned import PlannedTarget
 
@@ -73,9 +72,8 @@ class Store:
             picture, array = self.target_files(planned)
             write_whole(array, npy(image.numpy()))
             write_whole(picture, png(enlarge(drawn_one(image))))
-            if input_kind(tuple(image.shape)) is InputKind.VOLUME:
-                through = [enlarge(each) for each in slices(image)]
-                write_whole(picture.with_suffix(".gif"), gif(through))
+            if (through := slices_gif(image)) is not None:
+                write_whole(picture.with_suffix(".gif"), through)
         file = BytesIO()
         np.savez_compressed(
             file,
