@@ -154,13 +154,16 @@ MESSAGES = (
         "'sweep')",
     ),
     Message(
-        re.compile(r"the following arguments are required: fit\.model\.objective$"),
+        re.compile(r'Parser key "model\.objective": .*Got value: None '),
         lambda found, parsed: (
             "model.objective is missing, which is what the image is of: give a config that says "
             "it, such as --config configs/conv2_ch3.yaml, or --model.objective ChannelMean "
             "--model.objective.layer conv2 --model.objective.channel 3."
         ),
-        "the following arguments are required: fit.model.objective",
+        'Parser key "model.objective": Not a valid subclass of Objective. Got value: None Subclass '
+        "types expect one of: - a class path (str) - a dict with class_path entry - a dict without "
+        "class_path but with init_args entry (class path given previously) - a dict with "
+        "parameters accepted by the base class (implicit class_path)",
     ),
     Message(
         re.compile(r"^Problems parsing config: (?P<why>.*)"),
@@ -195,6 +198,11 @@ MESSAGES = (
             "init_args: ...}, weight: ...}."
         ),
         'Parser key "summands": Expected a dot import path string: ChannelMean',
+    ),
+    Message(
+        re.compile(KEY + r"(?:Given|Got) value: None(?: |$)"),
+        lambda found, parsed: f"{found['key']} is null: give it a value, or leave the key out.",
+        "Parser key \"snapshots.every\": Expected a <class 'int'>. Got value: None",
     ),
     Message(
         re.compile(KEY + r"import path string: (?P<name>.*?)" + END),

@@ -52,6 +52,12 @@ class ProberParser(LightningArgumentParser):
             self._reading = ""
 
     @override
+    def validate(self, namespace: Namespace, *args: Any, **kwargs: Any) -> None:
+        """Refuses null, too, where it means nothing: YAML has it where a key has no value."""
+        super().validate(namespace, *args, **kwargs)
+        super().validate(namespace, skip_unset=False, skip_required=True)
+
+    @override
     def dump(self, cfg: Namespace, *args: Any, **kwargs: Any) -> str:
         """Writes a config; `--print_config` with what the style stands for."""
         parser: Any = self

@@ -76,14 +76,6 @@ class Grid:
     regularizers: list[list[Regularizer]] | None = None
     in_turn: bool = False
 
-    def __post_init__(self) -> None:
-        """Refuses null where it means nothing: YAML has it where a key has no value."""
-        for each in fields(self):
-            if getattr(self, each.name) is None and each.default is not None:
-                raise InputError(
-                    f"grid.{each.name} is null: give it a value, or leave the key out of the grid."
-                )
-
     def plan(self, subject: Subject, seed: int) -> list[PlannedTarget]:
         """Expands the grid into its targets, layer by layer in the order of the forward pass.
 

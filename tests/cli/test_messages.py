@@ -33,6 +33,7 @@ CAUSES = [
         },
         ["--config", "bad.yaml"],
     ),
+    ({"bad.yaml": "snapshots: {every: }"}, ["--config", "bad.yaml"]),
     ({}, ["--model.objective", "ChannelMeen"]),
     (
         {"bad.yaml": "model: {objective: {class_path: prober.ascent.objectives.ChannelMeen}}"},

@@ -83,3 +83,30 @@ def test_a_message_that_quotes_much_is_cut(prober):
     assert "x" * 200 in message
     message = refused(prober("layers", "--model.subject.input_shape", "x" * 5000))
     assert "x" * 290 + "..." in message and len(message) < 1000
+
+
+EMPTY = {
+    "seed_everything": "seed_everything:\ngrid: {seeds: 1}\n",
+    "trainer.max_steps": "trainer:\n  max_steps:\n",
+    "snapshots.every": "snapshots: {every: }",
+    "model.subject.value_range": "model: {subject: {value_range: }}",
+    "model.style": "model: {style: null}",
+    "low": "model: {transforms: [{class_path: Scale, init_args: {low: }}]}",
+    "grid.layers": "grid: {layers: }",
+    "gray": "grid: {initial_images: [{class_path: GrayNoise, init_args: {gray: ~}}]}",
+    "channels_last": "channels_last:\ngrid: {seeds: 1}\n",
+}
+
+
+@pytest.mark.parametrize(("key", "text"), EMPTY.items(), ids=EMPTY)
+def test_a_key_without_a_value_is_told(prober, tmp_path, key, text):
+    (tmp_path / "bad.yaml").write_text(text, encoding="utf-8")
+    message = refused(prober("sweep", "--config", "bad.yaml"))
+    assert message == f"{key} is null: give it a value, or leave the key out."
+
+
+def test_null_stays_where_it_means_something(prober, tmp_path):
+    text = "model: {lr: , settle: , subject: {mean: }}\ngrid: {classes: }\nmemory:\n"
+    (tmp_path / "good.yaml").write_text(text, encoding="utf-8")
+    # The first thing that is wrong is one of those which are checked later.
+    refused(prober("sweep", "--config", "good.yaml"), "The grid is empty")

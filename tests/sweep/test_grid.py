@@ -33,13 +33,6 @@ def test_every_combination_is_one_target(subject):
     assert planned[-1].target.objective == ChannelMean("logits", 4)
 
 
-@pytest.mark.parametrize("key", ["layers", "channels", "objectives", "k", "targets", "seeds"])
-def test_a_key_without_a_value_is_told(key):
-    with pytest.raises(InputError, match=rf"grid\.{key} is null: give it a value, or leave"):
-        Grid(**{key: None})
-    Grid(classes=None, initial_images=None, regularizers=None)
-
-
 def test_a_number_of_seeds_counts_from_the_one_given(subject):
     planned = Grid(layers="conv1", channels=2, seeds=3).plan(subject, 40)
     assert [p.target.seed for p in planned] == [40, 41, 42]
