@@ -158,7 +158,8 @@ class ScoreRange:
 
     Attributes:
         neutral: The score of mid gray.
-        best: The score of its best picture; that of mid gray if the unit is dead.
+        best: The score of its best picture, or, where none can be made for want of a gradient, its
+            largest answer to what it was shown; that of mid gray if the unit is dead.
     """
 
     neutral: float
@@ -491,10 +492,11 @@ class Evidence:
 
     Attributes:
         score: How far the score goes.
-        maxima: The largest scores with and without color and shape; `null` if the unit is dead.
+        maxima: The largest scores with and without color and shape; `null` if the unit is dead, or
+            no gradient leads back from it.
         field: The receptive field of the neuron examined; `null` where the input is no image.
         neuron: `[h, w]`, the neuron examined; `null` in a flat layer.
-        pictures: The sweep's visualizations of the unit.
+        pictures: The sweep's visualizations of the unit; `null` if no gradient leads back from it.
         starts: How many starts of each origin were tried.
         tuning: Answers to flat and striped images; `null` where the input is no image.
         data: Answers to real images; `null` without any.
@@ -528,7 +530,7 @@ class Finding:
         shares: What its gain is due to; `null` if it has no kinds.
         dead: Whether nothing that was tried makes a difference to it.
         polysemantic: Whether it has two facets or more; `null` where facets were not looked for,
-            for the input has neither color nor shape.
+            for the input has neither color nor shape, or no gradient leads back from the unit.
         hue: Degrees, of its first facet that has one.
         orientation: Degrees, of its first facet that has one.
         confidence: 0 to 1: how often claims with such figures are right, on planted units and on
@@ -563,6 +565,11 @@ class Finding:
         """Its name within the layer: `3`, or `3/7,7` for a neuron."""
         position = "" if self.position is None else "/" + ",".join(map(str, self.position))
         return f"{self.channel}{position}"
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether no gradient leads back from it, so that there are answers alone."""
+        return self.polysemantic is None and self.evidence.pictures is None
 
     @property
     def name(self) -> str:

@@ -1,11 +1,11 @@
 """Plain findings: pictures, scores and answers, of units whose input has no color and no shape.
 
 Of signals, volumes and vectors nothing is claimed of what a unit's gain is due to, nor of facets,
-which are told apart by it.
+which are told apart by it. Of units that no gradient leads back from there are answers alone.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -39,7 +39,8 @@ Answers = dict[Unit, Tensor]
 
 def plain_findings(
     subject: Subject,
-    sweep: FinishedSweep,
+    sweep: FinishedSweep | None,
+    cut: Sequence[Unit],
     other_style: FinishedSweep | None,
     real: RealImages | None,
     folder: Path,
@@ -50,7 +51,8 @@ def plain_findings(
 
     Args:
         subject: The CNN under study.
-        sweep: The visualizations of its units.
+        sweep: The visualizations of its units; None where none could be made.
+        cut: The units that no gradient leads back from.
         other_style: A picture of each unit in another style; None without any.
         real: Real inputs, or None.
         folder: The report's folder.
@@ -61,58 +63,82 @@ def plain_findings(
     Raises:
         InputError: A unit answers with what is no number, or a picture is damaged.
     """
-    objectives = {unit: sweep.of(unit)[0].objective for unit in sweep.units(subject)}
+    objectives: dict[Unit, Objective] = {
+        unit: ChannelMean(unit.layer, unit.channel) for unit in cut
+    }
+    if sweep is not None:
+        objectives |= {unit: sweep.of(unit)[0].objective for unit in sweep.units(subject)}
     simple = _simple(subject)
     to_simple = _answers(subject, simple, objectives)
     for unit, answers in to_simple.items():
         check_finite(subject, unit, answers, "an input of one value, or of noise,", "input")
     exact = _answers(copy.deepcopy(subject).double(), simple, objectives)
-    to_pictures = _answers(subject, sweep.best_images(images_at_once(subject)), objectives)
     responses = _to_real(subject, real, objectives) if real else None
+    answered = {unit: [answers] for unit, answers in to_simple.items()}
+    if responses is not None:
+        for unit, own in answered.items():
+            own.append(responses.plain[unit.site].strongest[:, unit.channel])
+    if sweep is not None:
+        pictures = sweep.best_images(images_at_once(subject))
+        for unit, answers in _answers(subject, pictures, objectives).items():
+            answered[unit].append(answers)
     styles = [made for made in (sweep, other_style) if made is not None]
+    saw = "noise, inputs of one value" + (", real inputs" if real else "")
 
     def found_of(unit: Unit) -> Finding:
-        answered = [to_simple[unit], to_pictures[unit]]
-        if responses is not None:
-            answered.append(responses.plain[unit.site].strongest[:, unit.channel])
-        rounding = (to_simple[unit] - exact[unit]).abs().amax()
-        made = sweep.of(unit)
-        dead = all(shown.record["dead"] for shown in made)
-        dead = dead and looks_dead(torch.cat(answered), rounding)
-        neutral = to_simple[unit][0].item()
-        best = max(shown.score for shown in made if shown.objective == objectives[unit])
+        answers, pictures = torch.cat(answered[unit]), PictureFolder(folder, unit)
+        made = sweep.of(unit) if sweep is not None else []
+        dead = looks_dead(answers, (to_simple[unit] - exact[unit]).abs().amax())
+        dead = dead and all(shown.record["dead"] for shown in made)
+        neutral, best = to_simple[unit][0].item(), answers.max().item()
+        if made:
+            best = max(shown.score for shown in made if shown.objective == objectives[unit])
         score = ScoreRange(neutral, neutral if dead else best)
-        pictures = PictureFolder(folder, unit)
-        return Finding(
-            layer=unit.layer,
-            channel=unit.channel,
-            position=unit.position,
-            kinds=(),
-            shares=None,
-            dead=dead,
-            polysemantic=None,
-            hue=None,
-            orientation=None,
-            confidence=None,
-            why=(_why_dead(real is not None),) if dead else (),
-            trusted=None,
-            facets=(),
-            runner_up=None,
-            evidence=Evidence(
-                score=score,
-                maxima=None,
-                field=None,
-                neuron=unit.position,
-                pictures=draw_evolutions(subject, sweep, unit, {}, pictures),
-                starts={},
-                tuning=None,
-                data=real_evidence(responses, unit, None, score, pictures) if responses else None,
-                trust=None,
-                styles=draw_styles(styles, unit, pictures),
-            ),
+        evidence = Evidence(
+            score=score,
+            maxima=None,
+            field=None,
+            neuron=unit.position,
+            pictures=draw_evolutions(subject, sweep, unit, {}, pictures) if sweep else None,
+            starts={},
+            tuning=None,
+            data=real_evidence(responses, unit, None, score, pictures) if responses else None,
+            trust=None,
+            styles=draw_styles(styles, unit, pictures),
         )
+        why = [_why_dead(real is not None)] if dead else []
+        if unit in cut:
+            why = why_cut(subject, unit.layer, dead, saw)
+        return without_facets(unit, dead, why, evidence)
 
     return [found_of(unit) for unit in objectives], responses
+
+
+def without_facets(unit: Unit, dead: bool, why: Sequence[str], evidence: Evidence) -> Finding:
+    """Returns the finding of a unit whose facets, and what is due to what, were not looked for."""
+    return Finding(
+        layer=unit.layer,
+        channel=unit.channel,
+        position=unit.position,
+        kinds=(),
+        shares=None,
+        dead=dead,
+        polysemantic=None,
+        hue=None,
+        orientation=None,
+        confidence=None,
+        why=tuple(why),
+        trusted=None,
+        facets=(),
+        runner_up=None,
+        evidence=evidence,
+    )
+
+
+def why_cut(subject: Subject, layer: str, dead: bool, saw: str) -> list[str]:
+    """Says why there is no picture of a unit, and, if nothing moves it, what it was shown."""
+    why = f"No picture can be made, for {subject.listing.unprobed[layer]}."
+    return [why, *([f"Nothing that was tried makes a difference to it: {saw}."] if dead else [])]
 
 
 def _simple(subject: Subject) -> Tensor:

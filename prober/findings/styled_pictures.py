@@ -43,10 +43,10 @@ def draw_styles(
         folder: Where its pictures are written.
 
     Returns:
-        Nothing if one of them has no picture of the unit.
+        Nothing if there is no sweep, or one of them has no picture of the unit.
     """
     found = [sweep.of(unit) for sweep in sweeps]
-    if not all(found):
+    if not found or not all(found):
         return ()
     variant = found[-1][0].variant
     alike = [[shown for shown in own if shown.variant == variant] for own in found]

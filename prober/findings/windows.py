@@ -52,7 +52,7 @@ def window_of(subject: Subject, layer: str, position: tuple[int, ...] | None) ->
         layer: The layer.
         position: The neuron; the middle one where none is given.
     """
-    _, *sides = subject.check_layer(layer)
+    _, *sides = subject.listing.measured[layer].shape
     height, width = subject.input_shape[1:]
     if not sides:
         return Window(None, 0, 0, height, width)

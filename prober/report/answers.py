@@ -18,8 +18,6 @@ NAMED_LAYERS = 4
 CLEAR_CONFIDENCE = 0.8
 """The least confidence of a clear example."""
 
-NOTHING_EXCITES = "Cannot be said: nothing that was tried excites any unit."
-
 
 def color_answer(probed: Probed, against: Probed | None) -> str:
     """Answers which layers focus on color, by what color makes up of what excites their units."""
@@ -30,7 +28,7 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
         return f"Not examined: the input has {channels} channels, not red, green and blue."
     shares = color_shares(probed)
     if not shares:
-        return NOTHING_EXCITES
+        return _why_none(probed)
     levels = {
         "mostly": [f"**{plain(name)}**" for name, share in shares.items() if share >= MOSTLY],
         "in part": [plain(name) for name, share in shares.items() if PARTLY <= share < MOSTLY],
@@ -56,6 +54,16 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
     return ". ".join([verdict, *sentences]) + "."
 
 
+def _why_none(probed: Probed) -> str:
+    """Says why it is known of no unit what it wants."""
+    if probed.cut:
+        return (
+            "Cannot be said: the CNN cuts the gradient that pictures are made by. Where, stands "
+            "under *What the pictures could not settle*."
+        )
+    return "Cannot be said: nothing that was tried excites any unit."
+
+
 def color_shares(probed: Probed) -> dict[str, float]:
     """Returns what color makes up of the gain of each layer's units, in the mean."""
     shares = {name: mean_shares(findings) for name, findings in probed.layers.items()}
@@ -65,6 +73,11 @@ def color_shares(probed: Probed) -> dict[str, float]:
 def shortcut_answer(probed: Probed, against: Probed | None) -> str:
     """Answers whether there is a shortcut by color, from what the CNN does with real images."""
     behavior = probed.record.behavior
+    if behavior is None and probed.record.data is not None:
+        return (
+            "Cannot be said. Whether the CNN names the real images right was not checked: they "
+            "have no classes, or not as many as it has logits."
+        )
     if behavior is None:
         return (
             "Cannot be said. The pictures show what the logits want, not what the CNN does with "
@@ -150,11 +163,11 @@ def _guesses(behavior: Behavior, record: ReportRecord) -> bool:
 
 def polysemantic_answer(probed: Probed, against: Probed | None) -> str:
     """Answers whether there are clear examples of polysemantic units."""
-    if not probed.live:
-        return NOTHING_EXCITES
-    found, units = probed.polysemantic, counted(len(probed.live), "unit")
+    if not probed.searched:
+        return _why_none(probed)
+    found, units = probed.polysemantic, counted(len(probed.searched), "unit")
     if not found:
-        sentences = [f"None found: no unit of {len(probed.live):,} wants several things"]
+        sentences = [f"None found: no unit of {len(probed.searched):,} wants several things"]
         second = strongest_second(probed)
         if second is None:
             sentences.append(f"Each was tried from {probed.starts_tried}, and all led to one thing")
@@ -177,8 +190,8 @@ def polysemantic_answer(probed: Probed, against: Probed | None) -> str:
             f"things, {confidence}",
             f"{which} is {probed.link(best)}: {plain(unit_words(best))}",
         ]
-    if against and against.live:
-        number = f"{len(against.polysemantic)} of {len(against.live)} do"
+    if against and against.searched:
+        number = f"{len(against.polysemantic)} of {len(against.searched)} do"
         sentences.append(f"In {plain(against.name)} {number}")
     return ". ".join(sentences) + "."
 

@@ -7,6 +7,9 @@ from prober.report.markdown import plain
 from prober.report.probed import NAMED_UNITS, Probed, clearest, counts_as, flagged
 from prober.report.words import counted, joined
 
+NAMED_LAYERS = 4
+"""Layers that are named where more are meant."""
+
 
 def distrusted(probed: Probed) -> list[str]:
     """Names for each layer the units whose pictures are not to be trusted, and why."""
@@ -21,9 +24,22 @@ def distrusted(probed: Probed) -> list[str]:
     return said or [f"None of {counted(len(checked), 'unit')} checked with real images."]
 
 
+def without_pictures(probed: Probed) -> list[str]:
+    """Says for each reason of which layers there are no pictures, for no gradient leads back."""
+    layers: dict[str, list[str]] = {}
+    for finding in probed.cut:
+        layers.setdefault(finding.why[0], []).append(finding.layer)
+    inputs = "flat, striped and real images" if probed.has_facets else "simple and real inputs"
+    return [
+        f"Of {joined(list(dict.fromkeys(own)), NAMED_LAYERS)}, {counted(len(own), 'unit')}, "
+        f"{why[0].lower() + why[1:]} What is said of them is what they answer to {inputs}."
+        for why, own in layers.items()
+    ]
+
+
 def unsettled(probed: Probed, against: Probed | None) -> list[str]:
     """Says what the pictures leave open."""
-    said = []
+    said = list(map(plain, without_pictures(probed)))
     for layer, findings in probed.layers.items():
         unclear = [finding for finding in findings if counts_as(finding) == Kind.UNCLEAR]
         if unclear:
@@ -34,7 +50,7 @@ def unsettled(probed: Probed, against: Probed | None) -> list[str]:
             names = joined([probed.link(finding) for finding in dead], NAMED_UNITS)
             number = f"{len(dead)} of {len(findings)}"
             said.append(f"{plain(layer)}: nothing that was tried excites {number}: {names}.")
-    if probed.live:
+    if probed.searched:
         said.append(
             f"What a unit wants was looked for from {probed.starts_tried} each. A facet that none "
             "of them leads to is missed, so a unit that shows one facet may have more."
@@ -71,13 +87,14 @@ def how_made(probed: Probed, against: Probed | None) -> list[str]:
         weights = f"SHA-256 of its weights {subject.sha256[:12]}…"
         lines.append(f"{plain(subject.name)}, {weights}; units probed: {layers}.")
         lines += map(plain, subject.notes)
-    starts = joined([plain(name) for name in settings.initial_images])
-    penalties = joined([plain(name) for name in settings.regularizers])
-    lines.append(
-        f"{counted(settings.seeds, 'seed')}, {counted(settings.steps, 'step')}, precision "
-        f"{plain(settings.precision)}; initial images: {starts or 'none'}; "
-        f"regularizers: {penalties or 'none'}."
-    )
+    if settings is not None:
+        starts = joined([plain(name) for name in settings.initial_images])
+        penalties = joined([plain(name) for name in settings.regularizers])
+        lines.append(
+            f"{counted(settings.seeds, 'seed')}, {counted(settings.steps, 'step')}, precision "
+            f"{plain(settings.precision)}; initial images: {starts or 'none'}; "
+            f"regularizers: {penalties or 'none'}."
+        )
     if record.data:
         real = "images" if probed.has_facets else "inputs"
         lines.append(f"Real {real}: {plain(record.data.name)} ({record.data.images:,}).")

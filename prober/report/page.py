@@ -13,6 +13,7 @@ from prober.common.files import safe_name, write_whole
 from prober.common.typed_json import to_plain
 from prober.findings.finding import WANTED, Finding, Kind
 from prober.report.answers import changed_words
+from prober.report.caveats import without_pictures
 from prober.report.charts import mean_shares
 from prober.report.plain_summary import why_plain
 from prober.report.probed import COUNTED_AS, Probed, counts, flagged, load_report, picture_of
@@ -138,6 +139,8 @@ def _index(probed: Probed, against: Probed | None) -> str:
         rows=rows,
         total=_counts(probed.findings),
         why=None if probed.has_facets else why_plain(probed),
+        has_pictures=probed.has_pictures,
+        without_pictures=without_pictures(probed),
         kinds=tuple(kind.value for kind in KINDS),
         flags=FLAGS,
         percent=percent,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from prober.common.inputs import input_kind
 from prober.findings.finding import Finding
+from prober.report.caveats import without_pictures
 from prober.report.markdown import plain, table
 from prober.report.opening import who
 from prober.report.probed import NAMED_UNITS, Probed, living
@@ -99,8 +100,9 @@ def plain_class_table(probed: Probed, against: Probed | None) -> str:
 def plain_doubts(probed: Probed, against: Probed | None) -> list[str]:
     """Says what the pictures leave open."""
     said = [
+        *map(plain, without_pictures(probed)),
         "Whether a unit wants several things was not looked for: its pictures from other seeds are "
-        "on the page."
+        "on the page.",
     ]
     if dead := [finding for finding in probed.findings if finding.dead]:
         names = joined([probed.link(finding) for finding in dead], NAMED_UNITS)

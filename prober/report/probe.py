@@ -15,6 +15,7 @@ from prober.common.files import write_whole
 from prober.common.inputs import input_kind
 from prober.common.pictures import sprite
 from prober.findings.behavior import Behavior, behavior
+from prober.findings.cut_units import cut_findings
 from prober.findings.examination import examine
 from prober.findings.facet_search import plan_search
 from prober.findings.finding import Finding, save_findings
@@ -27,6 +28,7 @@ from prober.findings.real_responses import RealResponses
 from prober.findings.starts import effort
 from prober.findings.styled_pictures import plan_other_style
 from prober.findings.survey import survey
+from prober.findings.units import Unit
 from prober.report.record import SettingsRecord, SubjectRecord
 from prober.sweep.engine import Engine, read_saved
 from prober.sweep.planned import PlannedTarget
@@ -74,7 +76,7 @@ class Part:
         folder: Where they are.
         subject: The CNN.
         behavior: How well it names real images, None if that cannot be said.
-        settings: How its pictures were made.
+        settings: How its pictures were made; None if none could be.
         sheets: Its contact sheets, relative to the folder.
         points: The facets' best optima.
     """
@@ -82,7 +84,7 @@ class Part:
     folder: Path
     subject: SubjectRecord
     behavior: Behavior | None
-    settings: SettingsRecord
+    settings: SettingsRecord | None
     sheets: tuple[str, ...]
     points: list[Point]
 
@@ -91,6 +93,7 @@ def probe(
     engine: Engine,
     config: Config,
     targets: Sequence[PlannedTarget],
+    cut: Sequence[Unit],
     folder: Path,
     finished: Path | None,
     images: RealImages | None,
@@ -103,6 +106,7 @@ def probe(
         engine: Makes the pictures.
         config: Everything that was set.
         targets: The targets of the pictures.
+        cut: The units of which no pictures can be made, for no gradient leads back from them.
         folder: Where the findings are written.
         finished: The folder of a finished sweep to take the pictures from, None to make them.
         images: Real images, or None.
@@ -119,13 +123,14 @@ def probe(
     pictures = finished or folder / "sweep"
     # Several processes are not to have more memory together than they may.
     cores = engine.cores() if engine.memory is None else 1
-    if finished is None:
+    if targets and finished is None:
         with watch.timed("pictures"):
             made = _make(engine, config, targets, pictures)
             made.show(targets)
         _check_done(made)
-    sweep, other_style = FinishedSweep(pictures, subject), None
-    if both_styles:
+    sweep = FinishedSweep(pictures, subject) if targets or finished else None
+    other_style = None
+    if both_styles and sweep is not None:
         with watch.timed("pictures"):
             first = sweep.visualizations[0].record.get("style", "plain")
             style: Style = "plain" if first == "legible" else "legible"
@@ -134,15 +139,23 @@ def probe(
             planned = plan_other_style(sweep, sweep.units(subject))
             _check_done(_make(other, config, planned, folder / style))
             other_style = FinishedSweep(folder / style, subject)
+    findings: list[Finding] = []
     points: list[Point] = []
-    if input_kind(subject.input_shape).has_color_and_shape:
+    real: RealResponses | None = None
+    if not input_kind(subject.input_shape).has_color_and_shape:
+        with watch.timed("evidence"):
+            print(f"Asking it what it answers{' to real inputs, too' if images else ''}.")
+            findings, real = plain_findings(subject, sweep, cut, other_style, images, folder)
+    elif sweep is not None:
         findings, points, real = _examined(
             engine, config, sweep, other_style, folder, images, cores, watch
         )
-    else:
+    if cut and input_kind(subject.input_shape).has_color_and_shape:
         with watch.timed("evidence"):
-            print(f"Asking it what it answers{' to real inputs, too' if images else ''}.")
-            findings, real = plain_findings(subject, sweep, other_style, images, folder)
+            print("Asking what units answer that no gradient leads back from.")
+            answered, to_real = cut_findings(subject, cut, images, folder)
+            findings, real = findings + answered, real or to_real
+    findings.sort(key=lambda found: subject.depth(found.layer))
     save_findings(findings, folder)
     _copy_sheets(pictures, folder)
     sheets = (file.relative_to(folder) for file in (folder / "sheets").glob("*.png"))
@@ -150,7 +163,7 @@ def probe(
         folder=folder,
         subject=SubjectRecord.of(subject, findings),
         behavior=behavior(real) if real else None,
-        settings=SettingsRecord.of(sweep),
+        settings=SettingsRecord.of(sweep) if sweep else None,
         sheets=tuple(sorted(sheet.as_posix() for sheet in sheets)),
         points=points,
     )

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
+from prober.common.inputs import input_kind
 from prober.findings.finding import WANTED, ClassEvidence, Facet, Finding, Kind, load_findings
 from prober.report.markdown import plain
 from prober.report.record import RECORD_FILE, ReportRecord, load_record
@@ -17,7 +18,8 @@ from prober.subject import LOGITS
 
 SEVERAL = "several kinds"
 DEAD = "dead"
-COUNTED_AS = (*(kind.value for kind in WANTED), SEVERAL, Kind.UNCLEAR.value, DEAD)
+CUT = "no gradient"
+COUNTED_AS = (*(kind.value for kind in WANTED), SEVERAL, Kind.UNCLEAR.value, DEAD, CUT)
 """What a unit counts as; each counts once."""
 
 NAMED_UNITS = 3
@@ -53,10 +55,10 @@ class Probed:
         record = load_record(folder / prefix)
         return cls(record, load_findings(folder / prefix), prefix, record.subject.name)
 
-    @cached_property
+    @property
     def has_facets(self) -> bool:
-        """Whether it was found out what units want: facets, and what is due to color and shape."""
-        return any(finding.polysemantic is not None for finding in self.findings)
+        """Whether its input has color and shape, by which it is said what units want."""
+        return input_kind(self.record.subject.input_shape).has_color_and_shape
 
     @cached_property
     def layers(self) -> dict[str, list[Finding]]:
@@ -71,10 +73,25 @@ class Probed:
         """The units that something excites."""
         return living(self.findings)
 
+    @cached_property
+    def searched(self) -> list[Finding]:
+        """Those of which it was looked for what they want: a gradient leads back from them."""
+        return [finding for finding in self.live if not finding.is_cut]
+
+    @cached_property
+    def cut(self) -> list[Finding]:
+        """The units that no gradient leads back from, so that there are answers alone."""
+        return [finding for finding in self.findings if finding.is_cut]
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether pictures could be made of a unit."""
+        return len(self.cut) < len(self.findings)
+
     @property
     def starts_tried(self) -> str:
         """From how many starts what a unit wants was looked for: `25 to 28 starts`."""
-        starts = [sum(finding.evidence.starts.values()) for finding in self.live]
+        starts = [sum(finding.evidence.starts.values()) for finding in self.searched]
         spread = sorted({min(starts), max(starts)})
         return " to ".join(map(str, spread)) + (" start" if spread == [1] else " starts")
 
@@ -223,6 +240,8 @@ def counts_as(finding: Finding) -> str:
     """Returns the one of `COUNTED_AS` that a unit counts as."""
     if finding.dead:
         return DEAD
+    if finding.is_cut:
+        return CUT
     if len(finding.kinds) > 1:
         return SEVERAL
     return (finding.kinds or (Kind.UNCLEAR,))[0].value

@@ -135,7 +135,8 @@ class ReportRecord:
         against: The second CNN that it is set beside; `null` without one.
         data: The real images, see below; `null` without any.
         behavior: How well the CNN names them, see below; `null` if that cannot be said.
-        settings: How the pictures were made, see below.
+        settings: How the pictures were made, see below; `null` if none could be, for no gradient
+            leads back from any layer.
         sheets: Files: the contact sheets.
         seconds: How long each part has taken.
         date: The day, `2026-11-23`.
@@ -145,7 +146,7 @@ class ReportRecord:
     against: SubjectRecord | None
     data: DataRecord | None
     behavior: Behavior | None
-    settings: SettingsRecord
+    settings: SettingsRecord | None
     sheets: tuple[str, ...]
     seconds: dict[str, float]
     date: str

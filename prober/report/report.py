@@ -14,6 +14,7 @@ from prober.common.files import claim_version, safe_name, write_whole
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.points import effects, thumbs
 from prober.findings.real_images import RealImages, read_real_images
+from prober.findings.units import Unit
 from prober.report.page import write_page
 from prober.report.probe import NotDone, Part, Stopwatch, probe
 from prober.report.record import DataRecord, ReportRecord, save_record
@@ -65,6 +66,7 @@ class Report:
                 each.take_classes(len(images.classes))
                 _name_classes(each, images.classes)
         targets: list[PlannedTarget] = []
+        cut: list[Unit] = []
         if self.finished:
             made = FinishedSweep(Path(self.finished), subject)
             if self.against is not None:
@@ -72,13 +74,18 @@ class Report:
                 self.sweep = replace(self.sweep, engine=as_made(self.sweep.engine, made))
                 self.sweep.engine.check(targets)
         else:
-            targets = self.sweep.check()
+            grid, channels = self.sweep.grid.split(subject)
+            cut = [Unit(layer, channel) for layer, own in channels.items() for channel in own]
+            if grid.probed_layers(subject) or not cut:
+                self.sweep = replace(self.sweep, grid=grid)
+                targets = self.sweep.check()
         if self.against is not None:
-            self._check_against(subject, self.against, targets)
+            layers = [each.layer for each in targets] + [unit.layer for unit in cut]
+            self._check_against(subject, self.against, list(dict.fromkeys(layers)))
         folder = self._folder()
         ended = INTERRUPTED
         try:
-            self._make(folder, targets, images, both_styles)
+            self._make(folder, targets, cut, images, both_styles)
             ended = DONE
         except KeyboardInterrupt:
             pass
@@ -100,16 +107,18 @@ class Report:
         self,
         folder: Path,
         targets: Sequence[PlannedTarget],
+        cut: Sequence[Unit],
         images: RealImages | None,
         both_styles: bool,
     ) -> None:
         watch, engine, config = Stopwatch(), self.sweep.engine, self.sweep.config
         finished = Path(self.finished) if self.finished else None
-        parts = [probe(engine, config, targets, folder, finished, images, both_styles, watch)]
+        rest = images, both_styles, watch
+        parts = [probe(engine, config, targets, cut, folder, finished, *rest)]
         if self.against is not None:
             other = replace(engine, subject=self.against)
             beside = folder / "against"
-            parts.append(probe(other, config, targets, beside, None, images, both_styles, watch))
+            parts.append(probe(other, config, targets, cut, beside, None, *rest))
         with watch.timed("pages"):
             _write_records(parts, images, watch)
             write_summary(folder)
@@ -155,17 +164,21 @@ class Report:
                     f"A report looks at units: leave grid.{option} to sweep, which can show them."
                 )
 
-    def _check_against(
-        self, subject: Subject, other: Subject, targets: list[PlannedTarget]
-    ) -> None:
+    def _check_against(self, subject: Subject, other: Subject, layers: Sequence[str]) -> None:
         """Checks that the layers of two subjects that are looked at are the same."""
         if other.input_shape != subject.input_shape:
             raise InputError(
                 f"--against {other.name} takes inputs of {list(other.input_shape)}, {subject.name} "
                 f"of {list(subject.input_shape)}: they cannot be set beside each other."
             )
-        there = {name: layer.shape for name, layer in other.layers.items()}
-        wanted = {each.layer: subject.layers[each.layer].shape for each in targets}
+        own, others = subject.listing, other.listing
+        wanted = {name: own.measured[name].shape for name in layers}
+        # What can be made of a layer must be the same: pictures, or answers alone.
+        there = {
+            name: layer.shape
+            for name, layer in others.measured.items()
+            if (name in others.layers) == (name in own.layers)
+        }
         differ = [
             f"{layer} ({there.get(layer, 'missing')} instead of {shape})"
             for layer, shape in wanted.items()
@@ -181,7 +194,7 @@ class Report:
 
 def _name_classes(subject: Subject, names: Sequence[str]) -> None:
     """Names the classes after those of real images, where nothing else names them."""
-    logits = subject.layers.get(LOGITS)
+    logits = subject.listing.measured.get(LOGITS)
     said = any(name != str(number) for number, name in enumerate(names))
     if subject.class_names is None and said and logits and logits.shape == (len(names),):
         subject.name_classes(names)

@@ -79,6 +79,7 @@ def write_summary(folder: Path) -> Path:
     text = environment.get_template("SUMMARY.md.j2").render(
         title=plain(probed.record.subject.name),
         against=against,
+        has_pictures=probed.has_pictures,
         chart=layers_chart(probed, against),
         unit_to_show=unit_to_show(probed),
         rest_on=what_figures_rest_on(probed, against),

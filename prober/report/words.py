@@ -154,6 +154,8 @@ def unit_words(finding: Finding) -> str:
     """Says what a unit wants in plain words: its facets, each thing once."""
     if finding.dead:
         return "nothing excites it"
+    if finding.is_cut:
+        return "not known"
     return " or ".join(dict.fromkeys(things(finding))) or "unclear"
 
 
@@ -161,9 +163,12 @@ def unit_sentence(finding: Finding) -> str:
     """Says what a unit wants as a sentence, with angles."""
     if finding.dead:
         return "Dead: nothing that was tried excites it."
+    score = finding.evidence.score
+    goes = f"from {score.neutral:.3g} to {score.best:.3g}."
+    if finding.is_cut:
+        return f"Not known. What it was shown brings its score {goes}"
     if finding.polysemantic is None:
-        score = finding.evidence.score
-        return f"Its score goes from {score.neutral:.3g} to {score.best:.3g}."
+        return f"Its score goes {goes}"
     if Kind.UNCLEAR in finding.kinds:
         return "Unclear: the figures contradict each other, or the search did not settle."
     facets = [facet_words(finding, facet) for facet in finding.facets]

@@ -72,7 +72,8 @@ class Listing:
             `head` is the last call, and each is a layer, too: `head@0`, `head@1`.
         unprobed: For each module that cannot be probed, and each tensor in its output, why not, as
             the end of a sentence.
-        cut: Those of the unprobed that lack nothing but a gradient: they can be looked at.
+        measured: The layers that a forward pass can be asked for, in the same order: also those of
+            the unprobed that lack nothing but a gradient.
         unreached: The modules that are never called.
         uses_checkpoints: Whether the CNN uses `torch.utils.checkpoint` with `use_reentrant=True`.
         batch: How many images the CNN takes at a time, None for any number.
@@ -85,7 +86,7 @@ class Listing:
 
     layers: dict[str, Layer]
     unprobed: dict[str, str]
-    cut: dict[str, Layer]
+    measured: dict[str, Layer]
     unreached: list[str]
     uses_checkpoints: bool
     batch: int | None
@@ -100,9 +101,9 @@ class Listing:
         return self.sources.get(LOGITS)
 
     @property
-    def measured(self) -> dict[str, Layer]:
-        """The layers that a forward pass can be asked for: also those without a gradient."""
-        return self.layers | self.cut
+    def cut(self) -> list[str]:
+        """The layers that lack nothing but a gradient, and can be looked at."""
+        return [name for name in self.measured if name not in self.layers]
 
 
 class WrongBatch(Exception):
@@ -184,7 +185,7 @@ def list_layers(
     for name, layer in list(listing.layers.items()):
         if why := cuts.get(layer.place):
             listing.unprobed[name] = why
-            listing.cut[name] = listing.layers.pop(name)
+            del listing.layers[name]
     return listing
 
 
@@ -272,7 +273,7 @@ class _Lister:
         return Listing(
             layers=layers,
             unprobed=unprobed,
-            cut={},
+            measured=dict(layers),
             unreached=[name for name in self._modules if name and name not in self._seen.calls],
             uses_checkpoints=self._seen.uses_checkpoints,
             batch=len(self._images) if self._doubled is None else None,

@@ -179,7 +179,8 @@ class Subject(ConvertsItself):
         Raises:
             InputError: There are more classes, or fewer.
         """
-        number = self.layers[LOGITS].shape[0] if LOGITS in self.layers else 0
+        logits = self.listing.measured.get(LOGITS)
+        number = logits.shape[0] if logits else 0
         if len(names) != number:
             raise InputError(
                 f"classes has {len(names)} names, and {self.name} has {number} logits: give one "
@@ -202,8 +203,8 @@ class Subject(ConvertsItself):
         return self.listing.layers
 
     def depth(self, layer: str) -> int:
-        """Returns the place of a layer that can be probed in the forward pass, from 0 on."""
-        return list(self.layers).index(layer)
+        """Returns the place of a layer, of those that can be measured, in the forward pass."""
+        return list(self.listing.measured).index(layer)
 
     def _settled_shape(self, given: Sequence[int] | None) -> Shape:
         """Checks the shape of an input, or finds one that the CNN takes and says so."""
@@ -317,13 +318,12 @@ class Subject(ConvertsItself):
     def _take(self, name: str, why: str) -> None:
         listing = self.listing
         listing.unprobed.pop(LOGITS, None)
-        if name in listing.cut:
-            listing.cut[LOGITS] = listing.cut[name]
+        listing.measured[LOGITS] = listing.measured[name]
+        if name in listing.layers:
+            listing.layers[LOGITS] = listing.layers[name]
+        else:
             listing.layers.pop(LOGITS, None)
             listing.unprobed[LOGITS] = listing.unprobed[name]
-        else:
-            listing.layers[LOGITS] = listing.layers[name]
-            listing.cut.pop(LOGITS, None)
         listing.sources.pop(LOGITS, None)
         if source := listing.sources.get(name, name if listing.measured[name].module else None):
             listing.sources[LOGITS] = source
@@ -403,7 +403,7 @@ class Subject(ConvertsItself):
             InputError: A layer has no such name, or no output with channels.
         """
         for layer in layers:
-            if layer not in self.listing.cut:  # of which all but the gradient can be had
+            if layer not in self.listing.measured:  # of which all but a gradient can be had
                 self.check_layer(layer)
         batch = self.listing.batch
         if batch and len(images) != batch:
@@ -553,12 +553,13 @@ class Subject(ConvertsItself):
     def computing_layers(self) -> list[str]:
         """Returns the convolutional and linear layers; the others only pass their channels on.
 
-        The layer that gives the logits is left out: its units are the classes.
+        The layer that gives the logits is left out: its units are the classes. Those that no
+        gradient leads back from are among them.
         """
         kinds = (*CONVOLUTIONS, nn.Linear)
         return [
             name
-            for name, layer in self.layers.items()
+            for name, layer in self.listing.measured.items()
             if name == layer.module
             and name != self.listing.gives_logits
             and isinstance(self._modules_by_name[name], kinds)
@@ -567,7 +568,7 @@ class Subject(ConvertsItself):
     def bytes_to(self, layer: str) -> int:
         """Returns the bytes of one image's float32 outputs of all layers up to this one."""
         numbers = math.prod(self.input_shape)
-        for name, before in self.layers.items():
+        for name, before in self.listing.measured.items():
             if before.calls == 1 or before.call is not None:  # the last call has two names
                 numbers += math.prod(before.shape)
             if name == layer:

@@ -5,7 +5,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from itertools import product
 from typing import Any, TypeVar
@@ -146,6 +146,36 @@ class Grid:
         variants = starts * (1 if self.regularizers is None else len(self.regularizers))
         return objectives * max(0, seeds) * (min(1, variants) if self.in_turn else variants)
 
+    def split(self, subject: Subject) -> "tuple[Grid, dict[str, list[int]]]":
+        """Sets apart the layers that no gradient leads back from: they can be looked at alone.
+
+        Returns:
+            The grid without them, and the channels of each of them.
+
+        Raises:
+            InputError: A channel or class of one of them does not exist.
+        """
+        cut, measured = subject.listing.cut, subject.listing.measured
+        layers = [self.layers] if isinstance(self.layers, str) else self.layers
+        if layers == [ALL]:
+            layers = subject.computing_layers()
+        found = {
+            layer: numbers(
+                "grid.channels", self.channels, measured[layer].shape[0], f"of '{layer}'"
+            )
+            for layer in layers
+            if layer in cut
+        }
+        classes = self.classes
+        if classes is not None and LOGITS in cut:
+            given, number = _numbered(classes, subject), measured[LOGITS].shape[0]
+            found[LOGITS] = numbers("grid.classes", given, number, f"of {subject.name}")
+            classes = None
+        if not found:
+            return self, {}
+        others = [layer for layer in layers if layer not in cut]
+        return replace(self, layers=others, classes=classes), found
+
     def probed_layers(self, subject: Subject) -> list[str]:
         """Returns for each objective the layer that it probes; raises as `plan` does."""
         return [objective.layer for *_, objective in self._objectives(subject)]
@@ -203,7 +233,7 @@ class Grid:
     def _layers(self, subject: Subject) -> list[str]:
         layers = [self.layers] if isinstance(self.layers, str) else self.layers
         if layers == [ALL]:
-            layers = subject.computing_layers()
+            layers = [name for name in subject.computing_layers() if name in subject.layers]
         for layer in layers:
             subject.check_layer(layer)
         return sorted(layers, key=subject.depth)
@@ -321,7 +351,7 @@ def _why_none(subject: Subject) -> str:
     if first is None:
         return f"{none}. {' '.join(subject.notes)}".strip()
     return (
-        f"{none}: {subject.listing.unprobed[first]}. Pictures are made by following it, and a "
-        "report rests on them. Let it through there: without torch.no_grad and detach() a CNN "
-        "gives the same, with the same weights."
+        f"{none}: {subject.listing.unprobed[first]}. Pictures are made by following it. Let it "
+        "through there: without torch.no_grad and detach() a CNN gives the same, with the same "
+        "weights. What units answer without it, a report says."
     )

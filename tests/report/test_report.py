@@ -15,7 +15,7 @@ import yaml
 from PIL import Image
 
 from tests import plain
-from tests.command_line import CONFIGS, CTRL_C, end, refused, run, start
+from tests.command_line import CONFIGS, CTRL_C, ROOT, end, refused, run, start
 
 KEYS = {
     *("layer", "channel", "position", "kinds", "dead", "polysemantic", "hue", "orientation"),
@@ -28,6 +28,22 @@ HUES = [36.0 * i for i in range(10)]
 CNNS = '''
 import torch
 from torch import nn
+
+from prober.subject.reference import ReferenceCNN
+
+
+class Blind(ReferenceCNN):
+    """Runs without gradients, from conv2 on or from the start."""
+
+    def __init__(self, whole: bool = True):
+        super().__init__()
+        self.whole = whole
+
+    def forward(self, images):
+        with torch.set_grad_enabled(not self.whole):
+            x = self.pool1(self.relu1(self.conv1(images)))
+        x = self.pool2(self.relu2(self.conv2(x.detach())))
+        return self.classifier(self.pool3(self.relu3(self.conv3(x))).flatten(1))
 
 
 class Tiny(nn.Module):
@@ -541,6 +557,63 @@ def test_the_page_and_its_parts_are_there(reported):
         assert layer in page
         assert (reported / "page" / f"{layer}.js").stat().st_size > 1000
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//", page)
+
+
+def blind_report(prober, tmp_path, whole, *options):
+    """A report on the reference CNN with its gradient cut, on the channels of `reported`."""
+    subject = {"cnn": {"class_path": "cnns.Blind", "init_args": {"whole": whole}}}
+    subject["checkpoint"] = str(ROOT / "prober/subject/reference/biased.pt")
+    grid = {"layers": ["conv1", "conv2"], "channels": [0], "classes": [0], "seeds": 1}
+    config = write(tmp_path, of={"model": {"subject": subject}, "grid": grid})
+    ended = prober("report", "--config", config, "--trainer.max_steps", 5, *options)
+    assert ended.code == 0, ended.err
+    folder = folder_of(tmp_path, "biased")
+    found = {each["layer"]: each for each in findings_of(folder)}
+    assert list(found) == ["conv1", "conv2", "logits"]
+    return folder, found, (folder / "SUMMARY.md").read_text(encoding="utf-8")
+
+
+def only_answers(unit, known, where):
+    """Whether a unit's finding holds its answers, as they are known, and claims nothing else."""
+    evidence = unit["evidence"]
+    assert not unit["dead"] and unit["kinds"] == [] and unit["facets"] == []
+    assert unit["polysemantic"] is unit["shares"] is evidence["maxima"] is None
+    assert evidence["pictures"] is None and evidence["styles"] == []
+    assert unit["why"][0].endswith(where)
+    return evidence["tuning"] == known["evidence"]["tuning"]
+
+
+def test_of_a_cnn_that_cuts_every_gradient_it_is_said_what_it_answers(
+    prober, tmp_path, reported, units
+):
+    folder, found, summary = blind_report(prober, tmp_path, True)
+    for layer, unit in found.items():
+        where = "it ends at 'conv1', which runs with gradients switched off (torch.no_grad, say)."
+        assert only_answers(unit, units[layer], where)
+        data, known = unit["evidence"]["data"], units[layer]["evidence"]["data"]
+        assert {name: data[name] for name in ("table", "variance", "class")} == {
+            name: known[name] for name in ("table", "variance", "class")
+        }
+        assert [each["score"] for each in data["examples"]["items"]] == [
+            each["score"] for each in known["examples"]["items"]
+        ]
+    assert report_of(folder)["behavior"] == report_of(reported)["behavior"]
+    assert report_of(folder)["settings"] is None and not (folder / "sweep").exists()
+    assert "2. **Is there evidence of shortcut learning?** Yes, in color." in summary
+    assert (
+        summary.count("Cannot be said: the CNN cuts the gradient that pictures are made by.") == 2
+    )
+
+
+def test_beside_layers_that_are_cut_the_others_are_examined(prober, tmp_path, units):
+    folder, found, summary = blind_report(prober, tmp_path, False, "--data", "none")
+    assert found["conv1"]["shares"] and found["conv1"]["evidence"]["pictures"]
+    for layer in ("conv2", "logits"):
+        where = "it ends in the forward pass of Blind, after 'pool1' and before 'conv2'."
+        assert only_answers(found[layer], units[layer], where)
+        assert not (folder / "sweep" / layer).exists()
+    assert "Of conv2 and logits, 2 units, no picture can be made, for no gradient" in summary
+    assert "no unit of 1 wants several things" in summary or "1 of 1 unit" in summary
 
 
 @pytest.fixture(scope="module")

@@ -506,6 +506,15 @@ def test_all_dead(tmp_path):
     assert "charts/" not in text
 
 
+def cut(layer, number):
+    """Units that no gradient leads back from."""
+    why = "No picture can be made, for no gradient leads back to the input: it ends at 'conv'."
+    return [
+        finding(layer, i, dead=False, polysemantic=None, trusted=None, confidence=None, why=(why,))
+        for i in range(number)
+    ]
+
+
 def kinds_of_reports(folder):
     """Summaries of reports of several kinds, by name."""
     long = "features.denseblock3.denselayer24.conv2"
@@ -514,6 +523,8 @@ def kinds_of_reports(folder):
         "dead": lambda at: summary(at, [finding("conv", i) for i in range(3)]),
         "gray": lambda at: summary(at, colors("conv", 0, 3), shape=(1, 28, 28)),
         "no data": lambda at: summary(at, colors("conv", 2, 1), data=False),
+        "no gradient": lambda at: summary(at, cut("conv", 2)),
+        "some gradients": lambda at: summary(at, [*colors("conv", 0, 3), *cut("head", 2)]),
         "many layers": lambda at: summary(
             at,
             [unit for i in range(30) for unit in shared(f"{long}{i}", 0.9 - 0.03 * i)],

@@ -25,7 +25,7 @@ function navigation(unit) {
 }
 
 function trustWords(unit) {
-  if (unit.dead || !report.facets) return null;
+  if (unit.dead || isCut(unit) || !report.facets) return null;
   if (unit.trusted === null) {
     return unit.evidence.data ? "trust could not be checked" : "trust not checked: no real images";
   }
@@ -67,7 +67,8 @@ function panel(subject, unit, folder) {
       element("div", {}, paragraph(badges(found)), paragraph(found.words.wants),
         !found.dead && paragraph(confidence(found)),
         report.facets && top !== null
-          && paragraph(`Score ${number(neutral)} (neutral gray) → ${number(top)} (best).`),
+          && paragraph(`Score ${number(neutral)} (neutral gray) → ${number(top)} (best`
+            + `${found.polysemantic === null ? " of what it was shown" : ""}).`),
         shares && paragraph(`Due to color ${percent(shares.color)}, to shape `
           + `${percent(shares.shape)}, to brightness ${percent(shares.brightness)}.`),
         mix(shares))];

@@ -31,6 +31,9 @@ function unitName(layer, key) {
   return position ? `neuron (${position.replace(",", ", ")}) of ${name}` : name;
 }
 
+/** Whether no gradient leads back from a unit, so that there are answers alone. */
+const isCut = (unit) => unit.polysemantic === null && !unit.evidence.pictures;
+
 /** What shares of the gain are counted from. */
 const NEUTRAL = report.facets ? "neutral gray" : "the neutral input, all values halfway,";
 

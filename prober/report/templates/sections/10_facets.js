@@ -3,7 +3,7 @@
 sections.push(facets);
 
 function facets(unit) {
-  if (!report.facets) return null;
+  if (!report.facets || isCut(unit)) return null;
   const several = unit.facets.length > 1;
   if (unit.facets.length) return unit.facets.map((_, index) => facet(unit, index, several));
   return part("What excites it", note(unit.dead

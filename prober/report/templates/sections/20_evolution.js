@@ -10,6 +10,7 @@ function stopPlaying() {
 }
 
 function evolution(unit) {
+  if (isCut(unit)) return null;
   const title = "How the pictures came about";
   const { pictures, starts } = unit.evidence;
   const origins = Object.entries(starts).map(([name, count]) => `${count} ${name}`);

@@ -16,9 +16,12 @@ function tuning(unit) {
     score.neutral, score.best].filter(present);
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const range = [low - 0.13 * (high - low), high + 0.05 * (high - low)];
+  const best = isCut(unit) ? "strongest answer" : "best picture";
+  const levels = { [best]: score.best, "neutral gray": score.neutral };
   return part(title, paragraph("How the unit answers to plain stimuli. Where a curve comes near "
-    + "the upper dashed line, a plain stimulus excites it as much as its best picture."),
-  element("div", { class: "row" }, charts.map((each) => chart(each, range, score))),
+    + `the upper dashed line, a plain stimulus excites it as much as ${isCut(unit)
+      ? "anything that it was shown" : "its best picture"}.`),
+  element("div", { class: "row" }, charts.map((each) => chart(each, range, levels))),
   !measured.hue && note("There is no curve of hue: the input does not have three color channels."));
 }
 
@@ -76,8 +79,11 @@ function path(points) {
     .filter(Boolean).join("");
 }
 
-/** A chart of curves over `at`; `marks` are numbers below the axis, `strip` draws above them. */
-function chart({ title, label, unit, at, marks, lines, strip }, [low, high], score) {
+/**
+ * A chart of curves over `at`; `marks` are numbers below the axis, `strip` draws above them,
+ * `levels` are scores by what they are of, the upper one first.
+ */
+function chart({ title, label, unit, at, marks, lines, strip }, [low, high], levels) {
   const { width, height, left, right, top, bottom } = CHART;
   const x = (value) => left + ((value - at[0]) / (at.at(-1) - at[0] || 1)) * (right - left);
   const y = (value) => bottom - ((value - low) / (high - low || 1)) * (bottom - top);
@@ -103,7 +109,7 @@ function chart({ title, label, unit, at, marks, lines, strip }, [low, high], sco
     element("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": said },
       ticks(low, high).map((value) =>
         [across("grid", value), text(short(value), left - 5, y(value) + 4, "end")]),
-      level("best picture", score.best, -4), level("neutral gray", score.neutral, 12),
+      Object.entries(levels).map(([name, value], i) => level(name, value, i ? 12 : -4)),
       element("line", { class: "axis", x1: left, x2: right, y1: bottom, y2: bottom }),
       strip(x, bottom + 4),
       marks.map((value) => text(short(value) + (unit === "°" ? unit : ""), x(value), bottom + 32)),

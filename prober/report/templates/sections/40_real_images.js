@@ -7,15 +7,15 @@ function realImages(unit) {
   const title = `Real ${what}`;
   const data = unit.evidence.data;
   if (!data) return part(title, note(`No real ${what} were given.`));
-  if (!report.facets) return part(title, examples(data.examples, unit.words.examples));
-  return part(title, examples(data.examples, unit.words.examples),
+  if (!report.facets) return part(title, examples(data.examples, unit.words.examples, unit));
+  return part(title, examples(data.examples, unit.words.examples, unit),
     element("h4", {}, "By class and color"), variance(data.variance),
     data.table?.length ? heatMap(data, unit.words.columns)
       : note("There is no table: the images could not be shown in several colors."),
     data.class?.logit && classChoice(data.class, unit.words.class_hue, unit.shares));
 }
 
-function examples(found, hues) {
+function examples(found, hues, unit) {
   if (!found.items.length) return null;
   const { sprite, cell: size, items } = found;
   return [element("h4", {}, "Those that excite it most"),
@@ -25,7 +25,8 @@ function examples(found, hues) {
       const label = `Real ${report.facets ? "image" : "input"}, ${about || "of no class"}: score ${number(item.score)}`;
       return scored(cell({ sprite, size, columns: items.length, column, label }), about, item);
     })),
-    note(`The bar is the share of the gain from ${NEUTRAL} to the best picture.`)];
+    note(`The bar is the share of the gain from ${NEUTRAL} to the ${isCut(unit)
+      ? "strongest answer" : "best picture"}.`)];
 }
 
 function variance(shares) {

@@ -3,7 +3,7 @@
 sections.push(trust);
 
 function trust(unit) {
-  if (!report.facets) return null;
+  if (!report.facets || isCut(unit)) return null;
   const title = "How far to trust the picture";
   const found = unit.evidence.trust;
   if (!found) {
