@@ -171,18 +171,18 @@ class Report:
                 f"--against {other.name} takes inputs of {list(other.input_shape)}, {subject.name} "
                 f"of {list(subject.input_shape)}: they cannot be set beside each other."
             )
-        own, others = subject.listing, other.listing
+        own, there = subject.listing, other.listing
         wanted = {name: own.measured[name].shape for name in layers}
-        # What can be made of a layer must be the same: pictures, or answers alone.
-        there = {
-            name: layer.shape
-            for name, layer in others.measured.items()
-            if (name in others.layers) == (name in own.layers)
-        }
+        found = {name: layer.shape for name, layer in there.measured.items()}
         differ = [
-            f"{layer} ({there.get(layer, 'missing')} instead of {shape})"
+            f"{layer} ({found.get(layer, 'missing')} instead of {shape})"
             for layer, shape in wanted.items()
-            if there.get(layer) != shape
+            if found.get(layer) != shape
+        ]
+        differ += [
+            f"{layer} (one of them cuts its gradient)"
+            for layer, shape in wanted.items()
+            if found.get(layer) == shape and (layer in own.layers) != (layer in there.layers)
         ]
         if differ:
             raise InputError(

@@ -66,9 +66,8 @@ function panel(subject, unit, folder) {
         : element("span", { class: "none" }, found.dead ? "nothing excites it" : "no picture"),
       element("div", {}, paragraph(badges(found)), paragraph(found.words.wants),
         !found.dead && paragraph(confidence(found)),
-        report.facets && top !== null
-          && paragraph(`Score ${number(neutral)} (neutral gray) → ${number(top)} (best`
-            + `${found.polysemantic === null ? " of what it was shown" : ""}).`),
+        found.polysemantic !== null && top !== null
+          && paragraph(`Score ${number(neutral)} (neutral gray) → ${number(top)} (best).`),
         shares && paragraph(`Due to color ${percent(shares.color)}, to shape `
           + `${percent(shares.shape)}, to brightness ${percent(shares.brightness)}.`),
         mix(shares))];
