@@ -324,6 +324,7 @@ def _visualization(planned: PlannedTarget, result: ChunkResult, i: int) -> Visua
         record=record,
         scores=Curve(*_of_own_steps(result.score_steps, result.scores[i], record["steps"])),
         evolution=Evolution(*_of_own_steps(result.steps, result.evolution[i], record["steps"])),
+        opacity=None if result.opacity is None else result.opacity[i],
     )
 
 

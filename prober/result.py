@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from prober.ascent.matters import with_opacity
 from prober.common.drawing import (
     CURVE,
     FAINT,
@@ -75,6 +76,8 @@ class Visualization:
             assumed of the CNN, and what of it was left out, as sentences.
         scores: The score curve.
         evolution: The picture at every tenth of the steps.
+        opacity: uint8 `[H, W]`, how much each pixel matters to the score, by its gradient over the
+            last steps; None where the input is no image.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Visualization:
     record: dict[str, Any]
     scores: Curve
     evolution: Evolution
+    opacity: np.ndarray | None = None
 
     @property
     def image(self) -> Image.Image:
@@ -94,8 +98,8 @@ class Visualization:
         Args:
             path: `.png` for the enlarged picture, `.npy` for the array, or a folder (a name
                 without an ending, or that ends in `/`), which gets `final.png`, `final.npy`,
-                `record.json` and `evolution.gif`, as that of a run has them; of a volume
-                `slices.gif`, too.
+                `record.json` and `evolution.gif`, as that of a run has them; of an image of one
+                or three channels `matters.png`, too, of a volume `slices.gif`.
 
         Raises:
             InputError: The path has another ending.
@@ -141,7 +145,11 @@ class Visualization:
         write_whole(folder / "final.npy", npy(self.array))
         write_whole(folder / "final.png", png(enlarge(self._pixels)))
         write_whole(folder / "record.json", record)
-        if (through := slices_gif(torch.from_numpy(self.array))) is not None:
+        image = torch.from_numpy(self.array)
+        matters = None if self.opacity is None else with_opacity(image, self.opacity)
+        if matters is not None:
+            write_whole(folder / "matters.png", matters)
+        if (through := slices_gif(image)) is not None:
             write_whole(folder / "slices.gif", through)
         frames = [enlarge(frame) for frame in self.evolution.frames]
         write_whole(folder / "evolution.gif", gif(frames))

@@ -71,9 +71,9 @@ def test_the_picture_is_that_of_fit(tmp_path):
     saved = tmp_path / "saved"
     made.save(saved)
     assert sorted(f.name for f in saved.iterdir()) == [
-        *("evolution.gif", "final.npy", "final.png", "record.json")
+        *("evolution.gif", "final.npy", "final.png", "matters.png", "record.json")
     ]
-    for name in ("final.npy", "final.png"):
+    for name in ("final.npy", "final.png", "matters.png"):
         assert (saved / name).read_bytes() == (folder / name).read_bytes()
     assert json.loads((saved / "record.json").read_text(encoding="utf-8")) == json.loads(
         json.dumps(made.record)
