@@ -132,7 +132,9 @@ def jsonargparse_with(
     """Lets jsonargparse understand more class paths, and less YAML, while a config is read.
 
     Where it looks up a class path there is nothing public to ask; a loader of YAML can be given to
-    it (`set_loader`), but where it expects a number or a truth value it uses its own.
+    it (`set_loader`), but where it expects a number or a truth value it uses its own. And a list
+    takes the place of one that was given before: jsonargparse would fill in what its items leave
+    out from those of a list of the same length, the weight of another regularizer, say.
 
     Args:
         current_path: What a class path is called today.
@@ -146,6 +148,7 @@ def jsonargparse_with(
 
     import_object = _typehints.import_object
     resolve_class_path_by_name = _typehints.resolve_class_path_by_name
+    adapt_typehints = _typehints.adapt_typehints
     yaml_load, loader = _loaders_dumpers.yaml_load, get_loader("yaml")
 
     def import_current(name: str, *args: Any, **kwargs: Any) -> Any:
@@ -154,6 +157,11 @@ def jsonargparse_with(
 
     def resolve_current(cls: type | tuple[type], name: str) -> str:
         return current_path(resolve_class_path_by_name(cls, name))
+
+    def adapt_whole_lists(value: Any, *args: Any, **kwargs: Any) -> Any:
+        if type(value) is list and not kwargs.get("append"):
+            kwargs["prev_val"] = None
+        return adapt_typehints(value, *args, **kwargs)
 
     def load_checked(stream: str) -> Any:
         check_yaml(stream)
@@ -167,6 +175,7 @@ def jsonargparse_with(
         with (
             replaced(_typehints, "import_object", import_current),
             replaced(_typehints, "resolve_class_path_by_name", resolve_current),
+            replaced(_typehints, "adapt_typehints", adapt_whole_lists),
             replaced(_loaders_dumpers, "yaml_load", load_checked),
         ):
             yield

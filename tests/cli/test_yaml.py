@@ -110,3 +110,14 @@ def test_null_stays_where_it_means_something(prober, tmp_path):
     (tmp_path / "good.yaml").write_text(text, encoding="utf-8")
     # The first thing that is wrong is one of those which are checked later.
     refused(prober("sweep", "--config", "good.yaml"), "The grid is empty")
+
+
+def test_the_list_of_a_later_config_counts_as_a_whole(prober, tmp_path):
+    """Also beside the command's own list of two sets of two penalties."""
+    for name, penalties in (("one", "[[L2, L2]]"), ("other", "[[Distance, L2], [Distance, L2]]")):
+        text = f"grid: {{layers: conv1, regularizers: {penalties}}}"
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    ended = prober("report", "--config=one.yaml", "--config=other.yaml", "--print_config")
+    assert ended.code == 0
+    assert "weight" not in ended.out
+    assert ended.out.count("prober.Distance") == 2

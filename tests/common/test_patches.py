@@ -256,6 +256,24 @@ def test_all_yaml_is_checked_that_is_read_and_only_within(args):
     assert seen == []
 
 
+def test_a_list_takes_the_place_of_another_as_a_whole_and_only_within():
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--fruits", type=list[Fruit])
+    one, another = (f"[{{class_path: {__name__}.{name}{weight}}}]" for name, weight in (
+        ("Fruit", ", init_args: {weight: 5}"), ("Apple", ""),
+    ))  # fmt: skip
+
+    def weight(*args):
+        return parser.parse_args(args).fruits[0].init_args.weight
+
+    with patches.jsonargparse_with(unchanged, as_found, no_bounds, as_read):
+        assert weight("--fruits", one, "--fruits", another) == 1
+        assert weight("--fruits", one, "--fruits.weight", "7") == 7
+        added = parser.parse_args(["--fruits", one, "--fruits+", another]).fruits
+        assert [each.init_args.weight for each in added] == [5, 1]
+    assert weight("--fruits", one, "--fruits", another) == 5
+
+
 def test_yaml_that_shall_not_be_read_is_not():
     def nothing(text):
         raise yaml.YAMLError("not this")
