@@ -2,7 +2,8 @@
 
 Of a unit with several facets each is due to something of its own. So from each image is climbed
 among all images, from its gray version among gray ones, and from its color among flat ones.
-What is reached belongs to the same facet if the score does not fall on the straight line there.
+What is reached, and what is started from, belongs to the same facet if the score does not fall on
+the straight line there.
 """
 
 import torch
@@ -57,10 +58,16 @@ def maxima_nearby(
         near, near_score = _climbed(cut, channel, start, FLAT_LAST_STEP if flat else LAST_STEP)
         found = torch.full_like(own, neutral)
         best = cut.crop(maxima.images[number]).expand(len(fields), *cut.shape)
-        scores = (near_score, maxima.scores[number].expand(len(fields)))
-        for field, score in zip((near.expand(-1, *cut.shape), best), scores, strict=True):
+        # Of a unit that looks at several places a climb may end at another one: at a flat top a
+        # rounding error is enough. Then what it started from counts.
+        for known, field, score in (
+            (fields, start, cut.scores(start, [channel])[:, 0]),
+            (top, near, near_score),
+            (top, best, maxima.scores[number].expand(len(fields))),
+        ):
+            field = field.expand(-1, *cut.shape)
             lower = torch.minimum(score, reached[0]) - neutral
-            same = lowest_between(cut, channel, top, field) - neutral >= FACET_VALLEY * lower
+            same = lowest_between(cut, channel, known, field) - neutral >= FACET_VALLEY * lower
             better = same & (score > found)
             found = torch.where(better, score, found)
             if number == 2:

@@ -105,6 +105,32 @@ def test_what_is_reached_across_a_valley_is_of_another_facet():
     assert kinds == ["color", "shape"]
 
 
+class EitherPlace(nn.Module):
+    """A stroke at the left or at the right, where it saturates, and the right by a hair more."""
+
+    def __init__(self, kernel):
+        super().__init__()
+        self.detector, self.unit = nn.Conv2d(3, 1, SIDE, SIDE, bias=False), nn.Identity()
+        with torch.no_grad():
+            self.detector.weight[0] = torch.from_numpy(kernel)
+
+    def forward(self, x):
+        left, right = self.detector(x).split(1, 3)
+        saturated = torch.maximum(left, right).clamp_max(0.6)
+        return self.unit(saturated + 1e-3 * (right - left))
+
+
+def test_what_a_climb_at_a_flat_top_leaves_is_reached_all_the_same():
+    stroke = STROKES[0]
+    window = Window((0, 0), 0, 0, SIDE, 2 * SIDE)
+    subject = Subject(EitherPlace(stroke.kernel), input_shape=(3, SIDE, 2 * SIDE))
+    maxima = find_maxima(subject, "unit", [0], window).of(0)
+    image = torch.zeros(1, 3, SIDE, 2 * SIDE)
+    image[..., :SIDE] = torch.from_numpy(stroke.optimum())
+    reached, _ = maxima_nearby(CutCNN(subject, "unit", window), 0, image, maxima)
+    assert Shares(*shares_of(maxima.neutral, reached)[0].tolist()).shape > 0.95
+
+
 def test_an_image_without_a_valley_to_the_best_shares_what_the_best_reaches():
     hue = HUES[0]
     best = torch.from_numpy(hue.optimum()).float()
