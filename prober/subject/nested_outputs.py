@@ -1,10 +1,11 @@
-"""The tensors in what a module gives: alone, or in dictionaries, tuples and dataclasses of them."""
+"""The tensors in what a module gives: alone, or in dictionaries, tuples, distributions of them."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from torch import Tensor
+from torch.distributions import Distribution
 
 Path = tuple[Any, ...]
 """The keys that lead to a tensor in nested containers; `()` where there is no container."""
@@ -13,7 +14,9 @@ Path = tuple[Any, ...]
 def tensors(output: Any, path: Path = ()) -> Iterator[tuple[Path, Tensor]]:
     """Yields the tensors in a module's output, however deep, each with the keys that lead to it.
 
-    Mappings, tuples and lists, named tuples and dataclasses are looked into.
+    Mappings, tuples and lists, named tuples and dataclasses are looked into. Those of a
+    distribution, as policies give it, are its parameters: `logits` and `probs` of a `Categorical`,
+    `loc` and `scale` of a `Normal`.
     """
     if isinstance(output, Tensor):
         yield path, output
@@ -38,4 +41,8 @@ def _parts(output: Any) -> list[tuple[Any, Any]]:
         return list(enumerate(output))
     if dataclasses.is_dataclass(output) and not isinstance(output, type):
         return [(field.name, getattr(output, field.name)) for field in dataclasses.fields(output)]
+    if isinstance(output, Distribution):
+        # What wraps another, as `Independent` does, has that in the place of parameters.
+        names = [*output.arg_constraints, *(["base_dist"] if hasattr(output, "base_dist") else [])]
+        return [(name, getattr(output, name)) for name in names]
     return []

@@ -5,6 +5,7 @@ from collections import OrderedDict, namedtuple
 
 import pytest
 import torch
+from torch.distributions import Categorical, Independent, Normal
 
 from prober.subject.nested_outputs import pick, tensors
 
@@ -16,6 +17,17 @@ Pair = namedtuple("Pair", "low high")
 class Features:
     maps: torch.Tensor
     others: list
+
+
+def test_the_tensors_of_a_distribution_are_its_parameters():
+    scores = torch.tensor([[0.2, 1.7, -1.0]])
+    found = dict(tensors({"pi": Categorical(logits=scores), "value": A}))
+    assert list(found) == [("pi", "probs"), ("pi", "logits"), ("value",)]
+    torch.testing.assert_close(found["pi", "probs"], scores.softmax(1))
+    torch.testing.assert_close(found["pi", "logits"], scores.log_softmax(1))
+    normal = Independent(Normal(scores, 1 + scores**2), 1)
+    assert pick(normal, ("base_dist", "loc")) is normal.base_dist.loc
+    assert [path for path, _ in tensors(normal)] == [("base_dist", "loc"), ("base_dist", "scale")]
 
 
 @pytest.mark.parametrize(
