@@ -1,6 +1,7 @@
 """Inputs as pictures: images as they are, signals as curves, volumes as slices, vectors as bars."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -23,6 +24,13 @@ CURVES = 16
 THIN = 32
 """An image of one row or column of more pixels is drawn as a curve."""
 
+SMALLEST_LETTERS, LETTERS_PER_SIDE = 8, 10
+"""Pixels of a channel's number: at least so many, and one for so many of the longer side of all
+maps together, which are brought to 160 on sheets."""
+
+BETWEEN_MAPS = "#dbe4f3"
+"""What is between the maps of channels; not gray, as they may be."""
+
 BARS = WIDTH - 2
 """Numbers of a vector that have a bar each at the most; more are drawn as a curve."""
 
@@ -31,7 +39,8 @@ def drawn(inputs: Tensor) -> np.ndarray:
     """Draws inputs as pictures that people look at.
 
     An image of one channel is gray, of three red, green and blue; of any other number its channels
-    are shown side by side, each in gray, from left to right and then below. A signal, or an image
+    are shown side by side, each in gray below its number, from left to right and then below. A
+    signal, or an image
     of one row or column, has a curve for each channel over its whole length; where several numbers
     share a pixel, from the smallest to the largest of them. A volume is shown by the middle slice
     along each of its axes: across its depth at the top left, across its width beside it, across its
@@ -87,16 +96,37 @@ def _panels(images: Tensor) -> np.ndarray:
     number, channels, height, width = images.shape
     if channels in (1, 3):
         return to_bytes(images)
-    # About as wide as high, whatever the sides of a panel.
-    columns = min(channels, max(1, math.ceil(math.sqrt(channels * height / width))))
-    rows = -(-channels // columns)
-    sheet = np.full((number, rows * (height + 1) - 1, columns * (width + 1) - 1, 3), 255, np.uint8)
-    for channel in range(channels):
-        row, column = divmod(channel, columns)
-        top, left = row * (height + 1), column * (width + 1)
+    paper, corners = _paper_for_maps(channels, height, width)
+    sheet = paper[None].repeat(number, 0)
+    for channel, (top, left) in enumerate(corners):
         panel = to_bytes(images[:, channel : channel + 1])
         sheet[:, top : top + height, left : left + width] = panel
     return sheet
+
+
+@lru_cache(maxsize=8)
+def _paper_for_maps(
+    channels: int, height: int, width: int
+) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """Returns paper `[H, W, 3]` with the number of each channel, and where its map comes below."""
+    # About as wide as high, whatever the sides of a map.
+    columns = min(channels, max(1, math.ceil(math.sqrt(channels * height / width))))
+    rows = -(-channels // columns)
+    # To be read however far the whole is brought down; but a map is not to be lost below them.
+    size = min(width, max(rows * height, columns * width) // LETTERS_PER_SIDE)
+    letters = font(max(SMALLEST_LETTERS, size))
+    _, above, _, deepest = letters.getbbox("".join(map(str, range(10))))
+    last = letters.getlength(str(channels - 1))
+    label = math.ceil(deepest - above) + 2
+    down, across = label + height + 1, max(width, math.ceil(last)) + 1
+    sheet = Image.new("RGB", (columns * across - 1, rows * down - 1), BETWEEN_MAPS)
+    draw = ImageDraw.Draw(sheet)
+    corners = []
+    for channel in range(channels):
+        row, column = divmod(channel, columns)
+        draw.text((column * across, row * down + 1 - above), str(channel), INK, letters)
+        corners.append((row * down + label, column * across))
+    return np.asarray(sheet), corners
 
 
 def _orthogonal(volume: Tensor) -> np.ndarray:

@@ -1,7 +1,10 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 import torch
 
+from prober.common.drawing import thumb
 from prober.common.drawn_inputs import HEIGHT, WIDTH, drawn, drawn_one, slices
 from prober.common.inputs import InputKind, input_kind, plane_of
 from prober.common.pictures import enlarge, to_bytes
@@ -30,14 +33,23 @@ def test_images_of_colors_are_as_they_are(channels):
 @pytest.mark.parametrize(
     ("channels", "rows", "columns"), [(2, 1, 2), (4, 2, 2), (5, 2, 3), (13, 4, 4)]
 )
-def test_of_other_images_every_channel_is_shown(channels, rows, columns):
-    image = torch.rand(channels, 6, 6)
+@pytest.mark.parametrize("side", [6, 60, 120])
+def test_of_other_images_every_channel_is_shown_below_its_number(channels, rows, columns, side):
+    image = torch.rand(channels, side, side) / 4 + 0.5  # which is lighter than ink
     sheet = drawn_one(image)
-    assert sheet.shape == (rows * 7 - 1, columns * 7 - 1, 3)
+    number = sheet.shape[0] // rows - side  # the height of the numbers' rows
+    across = (sheet.shape[1] + 1) // columns
+    assert sheet.shape == (rows * (number + side) + rows - 1, columns * across - 1, 3)
+    seen = []
     for channel in range(channels):
         row, column = divmod(channel, columns)
-        panel = sheet[row * 7 : row * 7 + 6, column * 7 : column * 7 + 6]
+        top, left = row * (number + side + 1), column * across
+        panel = sheet[top + number : top + number + side, left : left + side]
         assert np.array_equal(panel, to_bytes(image[channel : channel + 1]))
+        seen.append(sheet[top : top + number, left : left + across - 1])
+        high = np.ptp(np.flatnonzero(seen[-1].min((1, 2)) < 128)) + 1
+        assert high * len(thumb(sheet)) / len(sheet) >= 6  # to be read on a contact sheet, too
+    assert all((one != other).any() for one, other in combinations(seen, 2))
 
 
 def ink(sheet):

@@ -29,13 +29,15 @@ function facet(unit, index, several) {
       cropped && found.full && whole(found.full, field, name), others));
 }
 
-/** The whole picture, with a frame around what the examined neuron sees of it. */
+/** The whole picture; where it is not one of maps, with a frame around what the neuron sees. */
 function whole(path, field, name) {
-  const [, height, width] = report.input;
+  const [channels, height, width] = report.input;
   const frame = `left:${(100 * field.left) / width}%;width:${(100 * field.width) / width}%;`
     + `top:${(100 * field.top) / height}%;height:${(100 * field.height) / height}%`;
+  const framed = [1, 3].includes(channels);
   return element("figure", {}, element("span", { class: "framed" },
     picture(path, `${name}: the whole picture`, 280),
-    element("span", { class: "frame", style: frame })),
-  element("figcaption", {}, "the same, whole; framed: what the neuron sees"));
+    framed && element("span", { class: "frame", style: frame })),
+  element("figcaption", {}, framed ? "the same, whole; framed: what the neuron sees"
+    : "the same, whole"));
 }
