@@ -28,13 +28,13 @@ PLAIN_RATE = 0.05
 MEASURED_SIDE = 224
 """The side in pixels of the pictures that the rates, and what is in pixels, were measured with."""
 
-LARGE_RATE = 0.015
-"""Adam's rate for the spectrum of a large picture of that side. With 0.05 it is all black, white
-and pure colors, and fewer CNNs name it."""
+FINE = 128
+"""From sides of so many pixels on a picture is fine; in a coarse one a stroke is a few pixels wide.
+Nothing was measured between 96 and 224 pixels; the border is a guess."""
 
-SMALL = 128
-"""In pictures whose sides are shorter, a stroke is a few pixels wide. Nothing was measured between
-96 and 224 pixels; the border is a guess."""
+FINE_RATE = 0.015
+"""Adam's rate for the spectrum of a fine picture of `MEASURED_SIDE`. With 0.05 it is all black,
+white and pure colors, and fewer CNNs name it."""
 
 LEAST_SLOPE = 0.1
 """Of the sigmoid where the gradient leads back, see `Fourier`. Of eight channels of the shipped
@@ -85,7 +85,7 @@ def look(style: str, shape: Shape) -> Look:
         parameterization=Fourier(decay=1.5, least_slope=LEAST_SLOPE),
         initial_image=PinkNoise(contrast=0.05),
         regularizers=(),
-        lr=(PLAIN_RATE if side < SMALL else LARGE_RATE) * MEASURED_SIDE / side,
+        lr=(PLAIN_RATE if side < FINE else FINE_RATE) * MEASURED_SIDE / side,
     )
 
 
@@ -115,19 +115,19 @@ def transforms_of(style: str, objective: Objective, subject: Subject) -> tuple[T
         pixels = min(2, seen // 28)
         return (Jitter(pixels),) if pixels else ()
     side = min(sides[-2:])
-    if whole and side >= SMALL:
+    if whole and side >= FINE:
         return far(subject.input_shape)
-    # As far in parts of what is seen, rotations of small pictures half as far.
+    # As far in parts of what is seen, rotations of coarse pictures half as far.
     share = seen / side
     factor = round(0.1 * share, 3)
-    degrees = round((5 if side < SMALL else 10) * share, 2)
+    degrees = round((5 if side < FINE else 10) * share, 2)
     turned = () if input_kind(subject.input_shape) is InputKind.SIGNAL else (Rotation(degrees),)
     scaled = Scale(round(1 - factor, 3), round(1 + factor, 3))
     return Jitter(round(seen / 14)), scaled, *turned
 
 
 def far(shape: Shape) -> tuple[Transform, ...]:
-    """Returns transformations that move the whole of a large picture far.
+    """Returns transformations that move the whole of a fine picture far.
 
     Lucid's (`robust`) move it a little. Moved this far, it shows its class in more than one place,
     size and slant, and CNNs that were not probed are much surer of what they see. Half as far, or

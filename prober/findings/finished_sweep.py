@@ -17,6 +17,7 @@ from prober.ascent.objectives import Objective, OfChannel
 from prober.ascent.regularizers import Regularizer
 from prober.ascent.targets import Target
 from prober.common.errors import InputError
+from prober.common.evenly import evenly
 from prober.common.files import read_npy
 from prober.findings.units import Unit
 from prober.subject import Subject
@@ -160,8 +161,7 @@ class FinishedSweep:
             `[N, C, H, W]` in [0, 1].
         """
         best = self.best_of_variants()
-        number = min(len(best), most)
-        return self.images([best[i * len(best) // number] for i in range(number)])
+        return self.images([best[i] for i in evenly(len(best), most)])
 
     def planned(self) -> list[PlannedTarget]:
         """Plans the same targets once more, for another subject.

@@ -14,6 +14,7 @@ from PIL import Image
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 from torch.utils.tensorboard import SummaryWriter
 
+from prober.common.evenly import evenly
 from prober.common.files import write_whole
 from prober.common.pictures import png
 
@@ -63,8 +64,7 @@ def write_report_tensorboard(
     try:
         _write_events(folder, sheets, beside)
         taken = np.flatnonzero(np.isfinite(points).all(axis=1))
-        if len(taken) > MOST_POINTS:
-            taken = taken[np.linspace(0, len(taken) - 1, MOST_POINTS).astype(int)]
+        taken = taken[evenly(len(taken), MOST_POINTS)]
         if len(taken):
             _write_projector(beside, points[taken], sprites[taken], [labels[i] for i in taken])
         shutil.rmtree(folder / "tensorboard", ignore_errors=True)
