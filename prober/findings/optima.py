@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,8 +20,7 @@ from prober.findings.windows import Window
 from prober.subject import Subject
 
 
-@dataclass(frozen=True)
-class Preferences:
+class Preferences(NamedTuple):
     """What units prefer near N images.
 
     Attributes:
@@ -114,12 +114,7 @@ def measure_optima(
         neutral=neutral,
         reached=reached[of],
         flat_color=colors[of],
-        near=Preferences(
-            near.hue[of],
-            near.hue_agreement[of],
-            near.orientation[of],
-            near.orientation_contrast[of],
-        ),
+        near=Preferences(*(preferred[of] for preferred in near)),
     )
 
 

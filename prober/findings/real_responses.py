@@ -9,7 +9,7 @@ from torch import Tensor
 
 from prober.ascent.method import is_large
 from prober.findings.real_images import TURNS, RealImages
-from prober.findings.responses import Responses, responses, responses_in_blocks
+from prober.findings.responses import Responses, responses, responses_in_blocks, together
 from prober.findings.units import Site
 from prober.findings.windows import Window
 from prober.subject import LOGITS, Subject
@@ -71,8 +71,7 @@ class RealResponses:
         """Returns the responses `[P, channels]` of a site to the pool."""
         if not self.in_every_color:
             return self.plain[site]
-        dealt = self.dealt[site]
-        return Responses(dealt.strongest.flatten(0, 1), dealt.at_neuron.flatten(0, 1))
+        return Responses(*(answers.flatten(0, 1) for answers in self.dealt[site]))
 
     def images_of_pool(self, numbers: Sequence[int]) -> Tensor:
         """Returns some images of the pool, `[len(numbers), C, H, W]`."""
@@ -148,8 +147,7 @@ def _in_color(
     )
     return {
         site: Responses(
-            plain[site].strongest.index_copy(0, others, part.strongest),
-            plain[site].at_neuron.index_copy(0, others, part.at_neuron),
+            *(own.index_copy(0, others, new) for own, new in zip(plain[site], part, strict=True))
         )
         for site, part in found.items()
     }
@@ -171,10 +169,5 @@ def _in_hues(
 
 
 def _stacked(parts: Sequence[Mapping[Site, Responses]]) -> dict[Site, Responses]:
-    return {
-        site: Responses(
-            torch.stack([part[site].strongest for part in parts]),
-            torch.stack([part[site].at_neuron for part in parts]),
-        )
-        for site in (parts[0] if parts else ())
-    }
+    sites = parts[0] if parts else ()
+    return together(torch.stack, {site: [part[site] for part in parts] for site in sites})

@@ -1,7 +1,7 @@
 """How units respond to many images, and the gradients of their scores."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,8 +15,7 @@ from prober.findings.windows import Window
 from prober.subject import Subject
 
 
-@dataclass(frozen=True)
-class Responses:
+class Responses(NamedTuple):
     """How strongly the channels of a site respond to N images.
 
     Attributes:
@@ -54,7 +53,7 @@ def responses(
             h, w = window.neuron
             whole = output[:, :, slice(*window.rows), slice(*window.columns)]
             parts[layer, position].append(Responses(whole.amax((2, 3)), output[:, :, h, w]))
-    return {site: _joined(part) for site, part in parts.items()}
+    return together(torch.cat, parts)
 
 
 def responses_in_blocks(
@@ -75,14 +74,14 @@ def responses_in_blocks(
     for block in batches(number, images_at_once(subject)):
         for site, part in responses(subject, make(block), windows).items():
             parts[site].append(part)
-    return {site: _joined(part) for site, part in parts.items()}
+    return together(torch.cat, parts)
 
 
-def _joined(parts: Sequence[Responses]) -> Responses:
-    return Responses(
-        torch.cat([part.strongest for part in parts]),
-        torch.cat([part.at_neuron for part in parts]),
-    )
+def together(
+    how: Callable[[tuple[Tensor, ...]], Tensor], parts: Mapping[Site, Sequence[Responses]]
+) -> dict[Site, Responses]:
+    """Puts each site's responses to several batches together, by `torch.cat` or `torch.stack`."""
+    return {site: Responses(*map(how, zip(*part, strict=True))) for site, part in parts.items()}
 
 
 @torch.no_grad()
