@@ -10,10 +10,10 @@ from prober.ascent.regularizers import L2, TotalVariation
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
 from prober.findings.ascents import push_away
-from prober.findings.batches import batches, images_at_once
+from prober.findings.batches import images_at_once
 from prober.findings.on_cores import on_cores
 from prober.findings.responses import scores
-from prober.findings.starts import Start, choose_starts, effort
+from prober.findings.starts import Start, effort
 from prober.findings.survey import Survey
 from prober.findings.units import Unit
 from prober.sweep.planned import PlannedTarget
@@ -40,32 +40,15 @@ def plan_search(survey: Survey, cores: int) -> list[PlannedTarget]:
         cores: How many processes may share the work.
     """
     at_once = max(1, images_at_once(survey.subject) // HELD_IMAGES)
-    together = []
-    for units in survey.units.values():
-        live = [unit for unit in units if unit not in survey.dead]
-        together += [live[batch] for batch in batches(len(live), at_once)]
-    return [
-        target
-        for planned in on_cores(lambda units: _plan(survey, units), together, cores)
-        for target in planned
-    ]
+    planned = on_cores(lambda units: _plan(survey, units), survey.live(at_once), cores)
+    return [target for of_units in planned for target in of_units]
 
 
 def _plan(survey: Survey, units: Sequence[Unit]) -> list[PlannedTarget]:
     """Plans for units of one site."""
-    site = units[0].site
-    chosen = choose_starts(
-        survey.subject,
-        units,
-        survey.windows[site],
-        survey.battery,
-        survey.pictures,
-        survey.to_pictures[site].strongest,
-        survey.real,
-    )
     starts = [
         [*([Start.of("awakened", survey.awakened[unit])] if unit in survey.awakened else []), *own]
-        for unit, own in zip(units, chosen, strict=True)
+        for unit, own in zip(units, survey.starts(units), strict=True)
     ]
     known, gains = _known(survey, units, starts)
     pushed = _pushed_away(survey, units, known, gains)

@@ -12,12 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from prober.findings.batches import batches
 from prober.findings.cut_cnn import CutCNN
 from prober.findings.kinds import shares_of
 from prober.findings.on_cores import on_cores
 from prober.findings.sign_ascent import climb
-from prober.findings.starts import choose_starts
 from prober.findings.survey import Survey
 from prober.findings.units import Unit
 from prober.findings.windows import Window
@@ -167,10 +165,7 @@ def maxima_of_live_units(survey: Survey, cores: int) -> dict[Unit, FourMaxima]:
         survey: What units answer to images that are at hand.
         cores: How many processes may share the work.
     """
-    together = []
-    for units in survey.units.values():
-        live = [unit for unit in units if unit not in survey.dead]
-        together += [live[batch] for batch in batches(len(live), UNITS_AT_ONCE)]
+    together = survey.live(UNITS_AT_ONCE)
 
     def of_units(units: list[Unit]) -> list[FourMaxima]:
         channels = [unit.channel for unit in units]
@@ -190,19 +185,10 @@ def maxima_of_live_units(survey: Survey, cores: int) -> dict[Unit, FourMaxima]:
 
 def _from_what_moves(survey: Survey, unit: Unit) -> FourMaxima:
     """Looks for the maxima of a unit from flat, striped and real images and others' pictures."""
-    window = survey.window(unit)
-    (starts,) = choose_starts(
-        survey.subject,
-        [unit],
-        window,
-        survey.battery,
-        survey.pictures,
-        survey.to_pictures[unit.site].strongest,
-        survey.real,
-    )
+    (starts,) = survey.starts([unit])
     images = [start.image for start in starts]
     images += [survey.awakened[unit]] if unit in survey.awakened else []
-    known = torch.stack(images)
+    window, known = survey.window(unit), torch.stack(images)
     return find_maxima(survey.subject, unit.layer, [unit.channel], window, known=known).of(0)
 
 

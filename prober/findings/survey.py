@@ -1,18 +1,19 @@
 """The survey: what the units of a subject answer to images that are at hand, before any search."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from prober.ascent.method import Method, is_large
 from prober.ascent.objectives import Objective
-from prober.findings.batches import images_at_once
+from prober.findings.batches import batches, images_at_once
 from prober.findings.dead_units import moved_by_rounding, split_dead
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
 from prober.findings.real_images import RealImages
 from prober.findings.real_responses import RealResponses, respond_to_real
 from prober.findings.responses import Responses, check_finite, responses
+from prober.findings.starts import Start, choose_starts
 from prober.findings.tuning import Battery, Curves
 from prober.findings.units import Site, Unit
 from prober.findings.windows import Window, window_of
@@ -62,6 +63,24 @@ class Survey:
     def objective(self, unit: Unit) -> Objective:
         """Returns what is maximized for a unit: its neuron, or the flat unit."""
         return self.window(unit).objective(unit)
+
+    def live(self, most: int) -> list[list[Unit]]:
+        """Returns the units that are not dead, those of a site in lists of so many at the most."""
+        sites = [[unit for unit in own if unit not in self.dead] for own in self.units.values()]
+        return [own[batch] for own in sites for batch in batches(len(own), most)]
+
+    def starts(self, units: Sequence[Unit]) -> list[list[Start]]:
+        """Chooses starts for units of one site, see `choose_starts`."""
+        site = units[0].site
+        return choose_starts(
+            self.subject,
+            units,
+            self.windows[site],
+            self.battery,
+            self.pictures,
+            self.to_pictures[site].strongest,
+            self.real,
+        )
 
     def candidates(self, unit: Unit) -> list[SweepPicture]:
         """Returns the visualizations of exactly the neuron, or flat unit, that is examined."""
