@@ -112,26 +112,20 @@ class WrongBatch(Exception):
 
 @dataclass
 class _Pass:
-    """What the modules gave, call by call in order, last the whole CNN's own output."""
+    """What the modules gave, call by call in order, last the whole CNN's own output.
 
-    given: list[tuple[str, Any]]
+    Each with the name of the module and the number of the call among its own.
+    """
+
+    given: list[tuple[str, int, Any]]
     calls: Counter[str]
     uses_checkpoints: bool = False
     unbatched: str = ""  # a convolution that has taken its input for one image alone
 
-    def in_order(self) -> list[tuple[str, int, Any]]:
-        """The calls with their numbers among those of the same module."""
-        before: Counter[str] = Counter()
-        found = []
-        for name, output in self.given:
-            found.append((name, before[name], output))
-            before[name] += 1
-        return found
-
     def shapes(self) -> dict[tuple[str, int, Path], torch.Size]:
         return {
             (name, call, path): tensor.shape
-            for name, call, output in self.in_order()
+            for name, call, output in self.given
             for path, tensor in tensors(output)
         }
 
@@ -157,7 +151,7 @@ def list_layers(
     """
     with ExpectedBytes(images) as bytes_:
         first = _watch(cnn, run, images)
-    whole = [tensor for _, tensor in tensors(first.given[-1][1])]
+    whole = [tensor for _, tensor in tensors(first.given[-1][2])]
     apart = any(tensor.shape[:1] == images.shape[:1] for tensor in whole)
     if not apart and (len(images) > 1 or first.unbatched):
         raise WrongBatch(f"{first.unbatched or 'it'} takes the images for the channels of one")
@@ -201,14 +195,14 @@ def _watch(cnn: nn.Module, run: Callable[[Tensor], Any], images: Tensor) -> _Pas
     seen = _Pass([], Counter())
 
     def note(name: str, inputs: tuple[Any, ...], given: Any) -> None:
-        seen.given.append((name, given))
+        seen.given.append((name, seen.calls[name], given))
         seen.calls[name] += 1
         if not seen.unbatched and inputs and _takes_as_one(parts[name], inputs[0]):
             seen.unbatched = f"layer '{name}'"
 
     parts = {name: module for name, module in cnn.named_modules() if name}
     with torch.no_grad(), straight_checkpoints() as checkpoints, watched(parts, note):
-        seen.given.append(("", run(images)))
+        seen.given.append(("", 0, run(images)))
     seen.calls[""] = 1
     if _takes_as_one(cnn, images):
         seen.unbatched = "it"
@@ -230,16 +224,15 @@ class _Lister:
     def __init__(self, cnn: nn.Module, images: Tensor, seen: _Pass, doubled: dict | None) -> None:
         self._images = images
         self._seen = seen
-        self._in_order = seen.in_order()
-        self._last = {name: output for name, _, output in self._in_order}
+        self._last = {name: output for name, _, output in seen.given}
         self._doubled = doubled
         self._modules = dict(cnn.named_modules())
-        self._layouts = _layouts(self._modules, self._in_order)
+        self._layouts = _layouts(self._modules, seen.given)
 
     def listing(self) -> Listing:
         layers: dict[str, Layer] = {}
         unprobed: dict[str, str] = {}
-        for module, call, output in self._in_order:
+        for module, call, output in self._seen.given:
             if not module:
                 continue
             found = list(tensors(output))
