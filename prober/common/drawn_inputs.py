@@ -152,10 +152,11 @@ def _curves(signal: np.ndarray) -> np.ndarray:
     columns = np.arange(WIDTH - 2)
     first = columns * length // len(columns)  # of each column's numbers, and the next one's first
     past = np.maximum(first + 1, (columns + 1) * length // len(columns))
+    pairs = np.stack([first, past], 1).ravel()
     for channel, values in enumerate(signal):
         top, high = channel * each, each - 3
-        low = np.minimum.reduceat(np.append(values, values[-1]), _pairs(first, past))[::2]
-        most = np.maximum.reduceat(np.append(values, values[-1]), _pairs(first, past))[::2]
+        values = np.append(values, values[-1])
+        low, most = (each.reduceat(values, pairs)[::2] for each in (np.minimum, np.maximum))
         draw.rectangle((0, top, WIDTH - 1, top + each - 1), outline="#dddddd")
         draw.line((1, top + 1 + high // 2, WIDTH - 2, top + 1 + high // 2), "#dddddd")
         upper = top + 1 + np.rint((1 - most) * high)
@@ -170,10 +171,6 @@ def _curves(signal: np.ndarray) -> np.ndarray:
         if channels > 1:
             draw.text((3, top + 1), str(channel), FAINT, font(10))
     return np.asarray(sheet)
-
-
-def _pairs(first: np.ndarray, past: np.ndarray) -> np.ndarray:
-    return np.stack([first, past], 1).ravel()
 
 
 def _bars(vector: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
 from prober.sweep.engine import Stopped
-from prober.sweep.processes import interrupts_ignored, start_method
+from prober.sweep.processes import interrupts, start_method
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -42,7 +42,7 @@ def on_cores(function: Callable[[Piece], Result], pieces: list[Piece], cores: in
         cores, multiprocessing.get_context("fork"), initializer=_begin, initargs=(function,)
     )
     try:
-        with interrupts_ignored():  # this process alone hears them, and ends the others
+        with interrupts(signal.SIG_IGN):  # this process alone hears them, and ends the others
             try:
                 found = pool.map(_do, pieces)
             except OSError:  # no process can be started

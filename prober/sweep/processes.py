@@ -125,14 +125,14 @@ class StartedHere:
             outcomes, stop = context.SimpleQueue(), context.Event()
             # Ctrl-C reaches all processes of a terminal. Those that are being started are deaf
             # to it, and find out by `stop`; this one only waits for the others.
-            with interrupts_ignored():
+            with interrupts(signal.SIG_IGN):
                 started = start_processes(
                     _start, (given, outcomes, stop), self.number, join=False, start_method=method
                 )
         except Exception as error:  # whatever a person's own CNN, or a system, has against it
             raise CannotStart(f"{type(error).__name__}: {error}") from error
         try:
-            with interrupts_handled_by(stop.set):
+            with interrupts(lambda *_: stop.set()):
                 while not started.join():
                     pass
         except (ProcessExitedException, ProcessRaisedException) as error:
@@ -239,21 +239,11 @@ def hear_interrupts() -> None:
 
 
 @contextmanager
-def interrupts_ignored() -> Iterator[None]:
-    """Makes this process, and those that it starts meanwhile, deaf to Ctrl-C."""
-    with _interrupts(signal.SIG_IGN):
-        yield
+def interrupts(handler: Any) -> Iterator[None]:
+    """While it is active, a handler of signals hears Ctrl-C.
 
-
-@contextmanager
-def interrupts_handled_by(handle: Callable[[], None]) -> Iterator[None]:
-    """Calls a function at Ctrl-C."""
-    with _interrupts(lambda *_: handle()):
-        yield
-
-
-@contextmanager
-def _interrupts(handler: Any) -> Iterator[None]:
+    With `SIG_IGN` this process, and those that it starts meanwhile, are deaf to it.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's
         return
