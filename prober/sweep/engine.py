@@ -227,30 +227,28 @@ class Job:
     saved: dict[str, Any]
     notes: list[str]
 
-    def begin(self, folder: Path, config: str) -> Store:
-        """Makes the folder ready for new pictures.
+    def open(self, store: Store, config: str, begun: bool) -> list[str]:
+        """Makes a folder ready for the pictures that are missing in it.
 
         Args:
-            folder: Where they go.
+            store: The folder.
             config: All that was set, as YAML, which is kept there.
+            begun: Whether the folder has been begun before.
+
+        Returns:
+            What was found to be damaged, and will be made again.
 
         Raises:
             OSError: The folder cannot be written.
         """
-        write_whole(folder / "sweep.json", json.dumps(self.saved, indent=2) + "\n")
-        write_whole(folder / "config.yaml", config)  # last: where it is, the folder is begun
-        return self._open(folder)
+        damaged = store.repair() if begun else []
+        if not begun:
+            write_whole(store.folder / "sweep.json", json.dumps(self.saved, indent=2) + "\n")
+            write_whole(store.folder / "config.yaml", config)  # last: where it is, it is begun
+        store.clear_claims()
+        return damaged
 
-    def resume(self, folder: Path) -> tuple[Store, list[str]]:
-        """Looks through a folder in which pictures have been made.
-
-        Returns:
-            The folder, and what was found to be damaged and will be made again.
-        """
-        found = Store(folder, self.chunks).repair()
-        return self._open(folder), found
-
-    def run(self, folder: Path) -> bool:
+    def run(self, store: Store) -> bool:
         """Makes the pictures that are missing.
 
         Returns:
@@ -259,16 +257,10 @@ class Job:
         Raises:
             Stopped: The disk is full, say, or a process has died.
         """
-        store = Store(folder, self.chunks)
         outcome = self.processes.run(partial(make_chunks, self.subject, store, self.settings))
         if outcome.problem:
             raise Stopped(outcome.problem)
         return not outcome.interrupted
-
-    def _open(self, folder: Path) -> Store:
-        store = Store(folder, self.chunks)
-        store.clear_claims()
-        return store
 
 
 def read_saved(folder: Path) -> dict[str, Any]:

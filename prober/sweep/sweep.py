@@ -230,16 +230,12 @@ def make_pictures(job: Job, folder: Path, config: Config, begun: bool) -> Made:
         Stopped: The disk is full, say, or a process has died; what is finished is kept.
         OSError: The folder cannot be written.
     """
-    total = sum(map(len, job.chunks))
+    total, store = sum(map(len, job.chunks)), Store(folder, job.chunks)
 
     def open_folder() -> int:
         """Makes the folder ready; returns how many pictures it has."""
-        if begun:
-            store, damaged = job.resume(folder)
-            for found in damaged:
-                print(f"Repairing: {found}.")
-        else:
-            store = job.begin(folder, config.text)
+        for found in job.open(store, config.text, begun):
+            print(f"Repairing: {found}.")
         for note in job.notes:
             print(note)
         before = store.targets_done()
@@ -249,9 +245,8 @@ def make_pictures(job: Job, folder: Path, config: Config, begun: bool) -> Made:
 
     before = job.processes.from_first(open_folder)
     began = time.perf_counter()
-    ended = DONE if job.run(folder) else INTERRUPTED
+    ended = DONE if job.run(store) else INTERRUPTED
     seconds = time.perf_counter() - began
-    store = Store(folder, job.chunks)
     records = store.write_records() if job.processes.first else []
     return Made(
         store=store,
