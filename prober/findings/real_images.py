@@ -78,12 +78,6 @@ class RealImages(LabelledImages):
         chroma = colors.amax(1) - colors.amin(1)
         return rgb_to_hue(colors).where(chroma > NEAR, math.nan)
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width."""
-        channels, height, width = self.images.shape[1:]
-        return channels, height, width
-
     def dealt(self, column: int, numbers: Tensor | slice = slice(None)) -> Tensor:
         """Shows images in the color of a class, with their own shapes.
 
