@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, get_args
 
 import prober
+from prober.ascent.records import concrete
 from prober.cli.overview import no_command, no_such_command
 from prober.common.errors import suggestion
 from prober.common.patches import options_of, type_of
@@ -48,7 +49,7 @@ class Parsed:
         ]
         kinds = {kind for each in found for kind in _classes_within(type_of(each))}
         own = [kind for kind in kinds if kind.__module__.partition(".")[0] == prober.__name__]
-        below = {each for kind in own for each in [kind, *_below(kind)]}
+        below = {each for kind in own for each in [kind, *concrete(kind)]}
         return sorted({each.__name__ for each in below if _offered(each)})
 
     def suggestion(self, option: str) -> str:
@@ -351,13 +352,6 @@ def _classes_within(hint: Any) -> Iterator[type]:
         yield hint
     for each in get_args(hint):
         yield from _classes_within(each)
-
-
-def _below(kind: type) -> Iterator[type]:
-    children: list[type] = kind.__subclasses__()
-    for child in children:
-        yield child
-        yield from _below(child)
 
 
 def _offered(kind: type) -> bool:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+
+import numpy as np
 
 from prober.common.colors import on_circle
 from prober.findings.facets import Group
@@ -123,8 +124,5 @@ def confidence(groups: Sequence[Group]) -> float:
 
 def between(measured: Sequence[tuple[float, float]], distance: float) -> float:
     """Returns a confidence: straight between what was measured at some distances."""
-    for (low, at_low), (high, at_high) in pairwise(measured):
-        if distance <= high:
-            part = (distance - low) / (high - low)
-            return round(at_low + part * (at_high - at_low), 3)
-    return measured[-1][1]
+    distances, confidences = zip(*measured, strict=True)
+    return round(float(np.interp(distance, distances, confidences)), 3)

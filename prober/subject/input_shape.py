@@ -56,8 +56,7 @@ def guessed_input_shape(
     """
     tried, _ = copied(cnn)
     trial = _Trial(tried.eval(), call)
-    kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    named = next(((n, m) for n, m in tried.named_modules() if isinstance(m, kinds)), None)
+    named = _first(tried, nn.Conv1d, nn.Conv2d, nn.Conv3d)
     if named is not None and not isinstance(named[1], nn.Conv2d):
         name, first = named
         channels = first.in_channels
@@ -140,9 +139,9 @@ class _Trial:
         return sizes
 
 
-def _first(cnn: nn.Module, kind: type[nn.Module]) -> tuple[str, Any] | None:
-    """The first module of a kind, with its name."""
-    return next(((n, m) for n, m in cnn.named_modules() if isinstance(m, kind)), None)
+def _first(cnn: nn.Module, *kinds: type[nn.Module]) -> tuple[str, Any] | None:
+    """The first module of some kinds, with its name."""
+    return next(((n, m) for n, m in cnn.named_modules() if isinstance(m, kinds)), None)
 
 
 def _flat_shapes(cnn: nn.Module) -> list[tuple[Shape, str]]:

@@ -24,7 +24,7 @@ from prober.common.files import write_whole
 from prober.subject import Subject
 from prober.sweep.allocator import settle_memory
 from prober.sweep.chunks import cut, needed_layers, sizes_for, sizes_for_settling
-from prober.sweep.memory import Bound, bytes_of_image
+from prober.sweep.memory import bytes_of_image, fit_to
 from prober.sweep.optimize import KeptSnapshots, Settings, optimize
 from prober.sweep.planned import PlannedTarget
 from prober.sweep.processes import Outcome, Processes, hear_interrupts, processes_for
@@ -125,8 +125,10 @@ class Engine:
         else:
             sizes = self._sizes(targets, accelerator)
             if self.memory is not None:
-                bound = Bound(self.memory, shared=accelerator == "cpu")
-                sizes, devices, reduced = self._bounded(targets, sizes, bound, devices)
+                shared = accelerator == "cpu"
+                sizes, devices, reduced = self._bounded(
+                    self.memory, shared, targets, sizes, devices
+                )
         chunks = cut(targets, sizes)
         processes = processes_for(accelerator, devices, self.trainer["num_nodes"], len(chunks))
         number = processes.number
@@ -180,9 +182,10 @@ class Engine:
 
     def _bounded(
         self,
+        memory: float,
+        shared: bool,
         targets: Sequence[PlannedTarget],
         sizes: dict[str, int],
-        bound: Bound,
         devices: Any,
     ) -> tuple[dict[str, int], Any, list[str]]:
         """Makes chunks, and if need be processes, fewer to keep to the memory; says what."""
@@ -195,8 +198,8 @@ class Engine:
             for layer, layers in needed_layers(targets).items()
         }
         weights = sum(buffer.nbytes for buffer in subject.buffers())
-        processes = devices if bound.shared else 1
-        smaller, fitting = bound.fit(sizes, needs, weights, processes)
+        processes = devices if shared else 1
+        smaller, fitting = fit_to(memory, shared, sizes, needs, weights, processes)
         reduced = [
             f"{smaller[layer]} instead of {size} images in a chunk of {layer}"
             for layer, size in sizes.items()

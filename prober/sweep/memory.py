@@ -1,7 +1,6 @@
 """What the images of a chunk need in memory, and how many keep to a bound."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -28,51 +27,43 @@ SAFETY = 1.25
 Measured on a ResNet-18 at 224 pixels and on the reference CNN: 0.6 to 1.1 of what is counted."""
 
 
-@dataclass
-class Bound:
-    """A bound on the memory of a sweep.
+def fit_to(
+    gigabytes: float,
+    shared: bool,
+    sizes: dict[str, int],
+    needs: dict[str, int],
+    weights: int,
+    processes: int,
+) -> tuple[dict[str, int], int]:
+    """Makes chunks, and if need be processes, fewer, to keep to a bound on memory.
 
     Args:
         gigabytes: GiB that all processes may take together.
         shared: Whether they share one memory with this process; else each has a device of its own.
+        sizes: For each layer the images in a chunk that would be good.
+        needs: For each layer the bytes that one image needs.
+        weights: Bytes of the subject, which each process copies.
+        processes: How many would be good.
+
+    Returns:
+        The images in a chunk of each layer, and the processes.
+
+    Raises:
+        InputError: Not even one image fits.
     """
-
-    gigabytes: float
-    shared: bool
-
-    def fit(
-        self, sizes: dict[str, int], needs: dict[str, int], weights: int, processes: int
-    ) -> tuple[dict[str, int], int]:
-        """Makes chunks, and if need be processes, fewer.
-
-        Args:
-            sizes: For each layer the images in a chunk that would be good.
-            needs: For each layer the bytes that one image needs.
-            weights: Bytes of the subject, which each process copies.
-            processes: How many would be good.
-
-        Returns:
-            The images in a chunk of each layer, and the processes.
-
-        Raises:
-            InputError: Not even one image fits.
-        """
-        room = int(self.gigabytes * 2**30) - (resident_bytes() if self.shared else 0)
-        most = max(needs.values(), default=0)
-        for fitting in range(processes, 0, -1):
-            own = (
-                weights
-                + (APART_BYTES[start_method()] if fitting > 1 else ALONE_BYTES) * self.shared
-            )
-            each = room // fitting - own
-            if each >= most:
-                smaller = {layer: min(size, each // needs[layer]) for layer, size in sizes.items()}
-                return smaller, fitting
-        least = self.gigabytes + (most - each) / 2**30
-        raise InputError(
-            f"memory is {self.gigabytes:g} GiB, but one image of this subject needs "
-            f"{least:.2f} GiB with the program itself: choose more, or layers that are less deep."
-        )
+    room = int(gigabytes * 2**30) - (resident_bytes() if shared else 0)
+    most = max(needs.values(), default=0)
+    for fitting in range(processes, 0, -1):
+        beside = APART_BYTES[start_method()] if fitting > 1 else ALONE_BYTES
+        each = room // fitting - weights - beside * shared
+        if each >= most:
+            smaller = {layer: min(size, each // needs[layer]) for layer, size in sizes.items()}
+            return smaller, fitting
+    least = gigabytes + (most - each) / 2**30
+    raise InputError(
+        f"memory is {gigabytes:g} GiB, but one image of this subject needs {least:.2f} GiB with "
+        "the program itself: choose more, or layers that are less deep."
+    )
 
 
 def resident_bytes() -> int:
