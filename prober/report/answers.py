@@ -38,7 +38,11 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
     if len(said) == 1 < len(shares):
         every = "both" if len(shares) == 2 else f"all {len(shares)}"
         said = [f"{every} layers {how}" for how, names in levels.items() if names]
-    verdict = ", ".join(said if levels["mostly"] else ["no layer mostly", *said])
+    verdict = ", ".join(said)
+    if len(levels["hardly"]) == len(shares):
+        verdict = f"none: {verdict} {'go' if len(shares) > 1 else 'goes'} by color"
+    elif not levels["mostly"]:
+        verdict = f"none mostly, {verdict}"
     verdict = verdict[0].upper() + verdict[1:]
     most, least = (choose(shares, key=shares.__getitem__) for choose in (max, min))
     high, low = percent(shares[most]), percent(shares[least])
@@ -137,7 +141,12 @@ def _why_unknown(behavior: Behavior, record: ReportRecord) -> str:
     right = f"Of the real images {percent(behavior.accuracy)} are named right"
     if behavior.accuracy_color_changed is None:
         return f"{right}; they could not be shown in other colors."
-    if _guesses(behavior, record):
+    beyond = _beyond_chance(behavior, record)
+    if beyond < 0:
+        return (
+            f"{right}, fewer than by chance: the classes may be in another order than the logits."
+        )
+    if beyond == 0:
         return f"{right}, no better than by chance."
     if behavior.accuracy < behavior.chance + KNOWLEDGE * (1 - behavior.chance):
         return f"{right}, too few to tell what it goes by."
@@ -149,16 +158,16 @@ def _why_unknown(behavior: Behavior, record: ReportRecord) -> str:
     return f"{_changed(behavior)}, but {why}."
 
 
-def _guesses(behavior: Behavior, record: ReportRecord) -> bool:
-    """Whether a CNN names real images within what guessing gives.
+def _beyond_chance(behavior: Behavior, record: ReportRecord) -> float:
+    """Tells how far a CNN's accuracy on real images lies from what guessing gives, 0 within that.
 
-    That is two standard deviations of the number of right guesses above their mean.
+    That is two standard deviations of the share of right guesses around their mean.
     """
+    beyond, chance = behavior.accuracy - behavior.chance, behavior.chance
     if record.data is None:
-        return False
-    chance = behavior.chance
-    deviation = (chance * (1 - chance) / record.data.images) ** 0.5
-    return behavior.accuracy <= chance + 2 * deviation
+        return beyond
+    within = 2 * (chance * (1 - chance) / record.data.images) ** 0.5
+    return beyond if abs(beyond) > within else 0.0
 
 
 def polysemantic_answer(probed: Probed, against: Probed | None) -> str:

@@ -6,7 +6,7 @@ from prober.findings.finding import Finding
 from prober.report.charts import CLASSES_CHART, LAYERS_CHART, mean_shares
 from prober.report.markdown import plain
 from prober.report.probed import Probed, class_of, flagged
-from prober.report.words import counted, hue_name, joined, percent, unit_words
+from prober.report.words import counted, hue_name, is_extreme, joined, percent, unit_words
 from prober.subject.reference import TRAINED_ON
 
 SURE = 0.9
@@ -52,14 +52,14 @@ def unit_to_show(probed: Probed) -> str:
     """Recommends one unit to show to others: what it wants, and a picture; `""` if none is clear.
 
     That is the one with the largest share of color, or of shape where nothing has a color, of
-    those that are sure and trusted.
+    those that are sure and trusted; and whose picture shows its color as what it is called, if any
+    does.
     """
     sure = [f for f in probed.live if f.shares and f.facets and not flagged(f) and not f.why]
     sure = [finding for finding in sure if (finding.confidence or 0) >= SURE]
     if not sure:
         return ""
-    best = max(sure, key=_color)
-    part = "color"
+    best, part = max(sure, key=lambda f: (_shows_its_color(f), _color(f))), "color"
     if _color(best) < max(map(_shape, sure)) and _color(best) < LEAST_COLOR:
         best, part = max(sure, key=_shape), "shape"
     share = percent(_color(best) if part == "color" else _shape(best))
@@ -68,6 +68,11 @@ def unit_to_show(probed: Probed) -> str:
         f"{picture} **One unit to show: {probed.link(best)}.** It wants {plain(unit_words(best))}; "
         f"{share} of what excites it is due to {part}."
     )
+
+
+def _shows_its_color(finding: Finding) -> bool:
+    hue = finding.facets[0].hue
+    return _color(finding) >= LEAST_COLOR and hue is not None and is_extreme(hue)
 
 
 def _color(finding: Finding) -> float:
@@ -86,9 +91,12 @@ def what_figures_rest_on(probed: Probed, against: Probed | None) -> list[str]:
     if data := probed.record.data:
         behavior = probed.record.behavior
         number = max(behavior.images.values()) if behavior and behavior.images else data.images
+        said = f"{counted(number, 'image')}: {plain(data.name)}"
+        if data.name.startswith(f"{number:,} "):
+            said = plain(data.name)
         lines.append(
-            f"Figures on real images rest on {counted(number, 'image')}: {plain(data.name)}. "
-            "Their 95% intervals are under *Shortcut learning*."
+            f"Figures on real images rest on {said}. Their 95% intervals are under "
+            "*Shortcut learning*."
         )
     colors = [
         f"{plain(known.label)} {hue_name(known.hue)}"

@@ -38,9 +38,6 @@ CLASSES = 20
 EMPTY = "-"
 """What an empty cell holds."""
 
-HUE_EXPLAINS = "hue explains"
-"""The column that says how much of the answers to real images the hue explains."""
-
 BEHAVIOR_COLUMNS = {
     "accuracy": "named right",
     "accuracy_color_changed": "right in another color",
@@ -66,7 +63,7 @@ def layer_table(probed: Probed, against: Probed | None) -> str:
         rows.append(_counts(f"**{plain(layer)}**", findings))
         if against and (others := against.layers.get(layer)):
             rows.append(_counts(plain(f"{layer}, {against.name}"), others))
-    header = ["layer", "units", *COUNTED_AS, "polysemantic", "⚠", HUE_EXPLAINS]
+    header = ["layer", "units", *COUNTED_AS, "polysemantic", "⚠"]
     kept = [
         i for i in range(len(header)) if i < 2 or any(row[i] not in ("0", EMPTY) for row in rows)
     ]
@@ -81,8 +78,23 @@ def _counts(name: str, findings: Sequence[Finding]) -> list[str]:
     polysemantic = sum(bool(finding.polysemantic) for finding in living(findings))
     flags = sum(map(flagged, findings))
     kinds = [said(counted_as[column]) for column in COUNTED_AS]
-    explained = _percent(mean_hue_share(findings))
-    return [name, str(len(findings)), *kinds, said(polysemantic), said(flags), explained]
+    return [name, str(len(findings)), *kinds, said(polysemantic), said(flags)]
+
+
+def hue_table(probed: Probed, against: Probed | None) -> str:
+    """Says for each layer what the hue explains of its units' answers to real images.
+
+    Returns:
+        `""` if that is known of none.
+    """
+    cnns = [cnn for cnn in (probed, against) if cnn]
+    rows = []
+    for layer in probed.layers:
+        explained = [mean_hue_share(cnn.layers.get(layer, [])) for cnn in cnns]
+        if any(share is not None for share in explained):
+            rows.append([f"**{plain(layer)}**", *map(_percent, explained)])
+    header = ["layer", *(f"{plain(cnn.name)}: due to the hue" for cnn in cnns)]
+    return table(header, rows) if rows else ""
 
 
 def mean_hue_share(findings: Iterable[Finding]) -> float | None:

@@ -56,6 +56,15 @@ def hue_name(degrees: float) -> str:
     return HUE_NAMES[round(degrees % 360 / 30) % len(HUE_NAMES)]
 
 
+def is_extreme(degrees: float) -> bool:
+    """Whether pixels at the bounds show a hue as what it is called.
+
+    They are red, yellow, green, cyan, blue or magenta. A hue between two of these is shown by both
+    side by side: pink by red and magenta.
+    """
+    return round(degrees % 360 / 30) % 2 == 0
+
+
 def hue_words(degrees: float) -> str:
     """Says a hue as its name and its angle: `orange (36°)`."""
     return f"{hue_name(degrees)} ({round(degrees) % 360}°)"

@@ -36,6 +36,24 @@ def test_the_unit_to_show_is_the_most_colorful_of_those_that_are_sure_and_truste
     assert said.startswith('[<img src="pictures/conv/ch001/facet0.png"')
 
 
+@pytest.mark.parametrize(
+    ("hue", "other", "shown"),
+    [
+        (342.0, 124.0, 1),  # pink has red and magenta pixels, green is green
+        (124.0, 342.0, 0),
+        (342.0, 30.0, 0),  # orange has red and yellow ones
+        (354.0, 124.0, 0),
+        (342.0, None, 0),
+    ],
+)
+def test_the_unit_to_show_has_a_picture_of_the_color_that_is_said(hue, other, shown):
+    units = [
+        finding("conv", i, facet("color", own), shares=Shares(color, 1 - color, 0.0, 0.0))
+        for i, (own, color) in enumerate(((hue, 0.8), (other, 0.7)))
+    ]
+    assert f"conv/{shown}" in unit_to_show(probed(*units))
+
+
 def test_without_color_the_unit_to_show_is_one_of_shape():
     said = unit_to_show(probed(unit(0, 0.44, 0.4), unit(1, 0.0, 0.9)))
     assert "conv/1" in said and said.endswith("90% of what excites it is due to shape.")
@@ -50,6 +68,11 @@ def test_the_reference_cnns_are_told_by_what_they_learned_from(sha256):
     lines = what_figures_rest_on(shipped, None)
     assert lines[0] == f"*a* is CNN (a), trained on {TRAINED_ON[sha256]}."
     assert lines[1].startswith("Figures on real images rest on 1,000 images: some digits.")
+    data = replace(shipped.record.data, name="1,000 digits, each in its hue")
+    numbered = replace(shipped, record=replace(shipped.record, data=data))
+    assert what_figures_rest_on(numbered, None)[1].startswith(
+        "Figures on real images rest on 1,000 digits, each in its hue."
+    )
 
 
 def test_another_cnn_is_told_by_its_weights():
