@@ -63,9 +63,12 @@ def unit_to_show(probed: Probed) -> str:
     if _color(best) < max(map(_shape, sure)) and _color(best) < LEAST_COLOR:
         best, part = max(sure, key=_shape), "shape"
     share = percent(_color(best) if part == "color" else _shape(best))
-    picture = probed.picture(best, best.facets[0])
+    picture, wants = probed.picture(best, best.facets[0]), plain(unit_words(best))
+    hue = best.facets[0].hue
+    if hue is not None and wants == hue_name(hue) and not is_extreme(hue):
+        wants += f", between {hue_name(hue - 30)} and {hue_name(hue + 30)}"
     return (
-        f"{picture} **One unit to show: {probed.link(best)}.** It wants {plain(unit_words(best))}; "
+        f"{picture} **One unit to show: {probed.link(best)}.** It wants {wants}; "
         f"{share} of what excites it is due to {part}."
     )
 

@@ -37,21 +37,22 @@ def test_the_unit_to_show_is_the_most_colorful_of_those_that_are_sure_and_truste
 
 
 @pytest.mark.parametrize(
-    ("hue", "other", "shown"),
+    ("hue", "other", "shown", "said"),
     [
-        (342.0, 124.0, 1),  # pink has red and magenta pixels, green is green
-        (124.0, 342.0, 0),
-        (342.0, 30.0, 0),  # orange has red and yellow ones
-        (354.0, 124.0, 0),
-        (342.0, None, 0),
+        (342.0, 124.0, 1, "green"),  # pink has red and magenta pixels, green is green
+        (124.0, 342.0, 0, "green"),
+        (342.0, 30.0, 0, "pink, between magenta and red"),  # orange has red and yellow pixels
+        (354.0, 124.0, 0, "red"),
+        (342.0, None, 0, "pink, between magenta and red"),
     ],
 )
-def test_the_unit_to_show_has_a_picture_of_the_color_that_is_said(hue, other, shown):
+def test_the_unit_to_show_has_a_picture_of_the_color_that_is_said(hue, other, shown, said):
     units = [
         finding("conv", i, facet("color", own), shares=Shares(color, 1 - color, 0.0, 0.0))
         for i, (own, color) in enumerate(((hue, 0.8), (other, 0.7)))
     ]
-    assert f"conv/{shown}" in unit_to_show(probed(*units))
+    text = unit_to_show(probed(*units))
+    assert f"conv/{shown}" in text and f" It wants {said}; " in text
 
 
 def test_without_color_the_unit_to_show_is_one_of_shape():
