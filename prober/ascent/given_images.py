@@ -79,9 +79,11 @@ def _read(given: str | LightningDataModule, shape: Shape, resize: bool) -> Label
         return _of_datamodule(given, shape)
     if given == DIGITS:
         if shape != (3, 28, 28):
+            files = input_kind(shape).has_color_and_shape and shape[0] in (1, 3)
+            instead = "a folder of images" if files else f"an array (.npy) of {_many(shape)}"
             raise InputError(
                 f"the shipped digits are [3, 28, 28], the subject takes {list(shape)}. Give "
-                "a folder of images."
+                f"{instead}."
             )
         return shipped_digits()
     if Path(given).suffix == ".npy":
@@ -125,7 +127,7 @@ def _of_folder(folder: Path, shape: Shape, resize: bool) -> LabelledImages:
     if not input_kind(shape).has_color_and_shape:
         raise InputError(
             f"the subject takes {list(shape)}, which is no image of a folder: give an array (.npy) "
-            f"of {['N', *shape]}, or a LightningDataModule by its import path."
+            f"of {_many(shape)}, or a LightningDataModule by its import path."
         )
     classes = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
     files = [
@@ -196,18 +198,16 @@ def read_picture(file: Path, shape: Shape, resize: bool = True) -> Tensor:
 def _of_array(file: Path, shape: Shape) -> LabelledImages:
     images = read_npy(file, "an array of images")
     if list(images.shape[1:]) != list(shape) or not len(images):
-        raise InputError(
-            f"'{file}' is {list(images.shape)}; N images for this subject are {['N', *shape]}."
-        )
+        raise InputError(f"'{file}' is {list(images.shape)}; this subject takes {_many(shape)}.")
     if not (images.min() >= 0 and images.max() <= 1):
         raise InputError(f"'{file}' has values outside [0, 1]; divide bytes by 255.")
     images = images[_thinned(list(range(len(images))), shape)]
     labels = torch.full((len(images),), -1)
-    return LabelledImages(f"{len(images):,} images of {file.name}", images, labels, [])
+    return LabelledImages(f"{len(images):,} {_called(shape)} of {file.name}", images, labels, [])
 
 
 def _of_datamodule(module: LightningDataModule, shape: Shape) -> LabelledImages:
-    name = f"images of {type(module).__name__}"
+    name = f"{_called(shape)} of {type(module).__name__}"
     try:
         module.prepare_data()
         module.setup("fit")
@@ -240,6 +240,16 @@ def _of_datamodule(module: LightningDataModule, shape: Shape) -> LabelledImages:
         )
     number = int(classes.max()) + 1 if len(classes) else 0
     return LabelledImages(f"{len(found):,} {name}", found, classes, [str(i) for i in range(number)])
+
+
+def _many(shape: Shape) -> str:
+    """The shape of an array of inputs as a message writes it: `[N, 3, 28, 28]`."""
+    return f"[{', '.join(map(str, ('N', *shape)))}]"
+
+
+def _called(shape: Shape) -> str:
+    """What inputs of a shape are called: `images`, `signals`."""
+    return f"{input_kind(shape).name.lower()}s"
 
 
 def _most(shape: Shape) -> int:

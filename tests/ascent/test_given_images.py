@@ -139,7 +139,7 @@ def test_what_cannot_be_used_is_told_with_the_option_that_names_it(tmp_path):
     save_image(tmp_path / "rgb" / "a.png", noise(1)[0])
     told("rgb", "the subject takes 4 channels, an image file has 1 or 3", (4, 6, 5))
     np.save(tmp_path / "one.npy", np.zeros(SHAPE))
-    told("one.npy", r"is \[3, 6, 5\]; N images for this subject are \['N', 3, 6, 5\]")
+    told("one.npy", r"is \[3, 6, 5\]; this subject takes \[N, 3, 6, 5\]")
     np.save(tmp_path / "none.npy", np.zeros((0, *SHAPE)))
     told("none.npy", r"is \[0, 3, 6, 5\]")
     np.save(tmp_path / "bytes.npy", np.full((2, *SHAPE), 255.0))
@@ -148,3 +148,5 @@ def test_what_cannot_be_used_is_told_with_the_option_that_names_it(tmp_path):
     told("nan.npy", r"has values outside \[0, 1\]")
     with pytest.raises(InputError, match=r"my option: the shipped digits are \[3, 28, 28\]"):
         read_images("digits", SHAPE, "my option")
+    with pytest.raises(InputError, match=r"Give an array \(\.npy\) of \[N, 2, 90\]\.$"):
+        read_images("digits", (2, 90))
