@@ -1,6 +1,7 @@
 """Signals, volumes, vectors, and more inputs than one: as images are, in every command."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -192,6 +193,9 @@ def test_a_report_has_pictures_scores_and_answers_alone(name, prober, tmp_path):
     summary = (folder / "SUMMARY.md").read_text(encoding="utf-8")
     assert f"The input is a {name.lower()}, {list(shape)}, which has neither color nor" in summary
     assert (folder / "index.html").exists() and list((folder / "tensorboard").glob("events*"))
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    flat = re.findall(r'"name":"[^"]+","file":"[^"]+","flat":(true|false)', page)
+    assert flat == ["true" if name == "Vector" else "false", "true"]  # a channel, not a unit
     findings = load_findings(folder)
     assert len(findings) == 2 + 3  # two channels, three classes
     for finding in findings:

@@ -97,10 +97,8 @@ def what_figures_rest_on(probed: Probed, against: Probed | None) -> list[str]:
         said = f"{counted(number, 'image')}: {plain(data.name)}"
         if data.name.startswith(f"{number:,} "):
             said = plain(data.name)
-        lines.append(
-            f"Figures on real images rest on {said}. Their 95% intervals are under "
-            "*Shortcut learning*."
-        )
+        under = " Their 95% intervals are under *Shortcut learning*." if behavior else ""
+        lines.append(f"Figures on real images rest on {said}.{under}")
     colors = [
         f"{plain(known.label)} {hue_name(known.hue)}"
         for finding in probed.classes

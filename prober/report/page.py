@@ -113,7 +113,7 @@ def _index(probed: Probed, against: Probed | None) -> str:
         {
             "name": layer,
             "file": f"{safe_name(layer)}.js",
-            "flat": all(finding.evidence.neuron is None for finding in findings),
+            "flat": all(map(_is_flat, findings)),
             "counts": _counts(findings),
             "shares": _shares(findings),
             "other_shares": _shares(against.layers.get(layer, [])) if against else {},
@@ -173,6 +173,12 @@ def _entry(finding: Finding, probed: Probed) -> dict[str, Any]:
         "mix": mean_shares([finding]) or None,
         "largest": _largest(finding),
     }
+
+
+def _is_flat(finding: Finding) -> bool:
+    """Whether a unit is one number of its layer: then no neuron of it was looked at."""
+    shown = finding.evidence.pictures.items if finding.evidence.pictures else ()
+    return finding.evidence.neuron is None and all(each.position is None for each in shown)
 
 
 def _largest(finding: Finding) -> str | None:

@@ -187,12 +187,17 @@ def no_classes(probed: Probed) -> str:
     """Says why the units of the output are not taken for classes; `""` if they are."""
     if probed.has_classes:
         return ""
-    data = probed.record.data
-    known = "they have no names (`model.subject.classes`), and no real images were given"
-    if data is not None:
-        has = f"the real images have {counted(len(data.classes), 'class', 'classes')}"
-        known = f"they have no names (`model.subject.classes`), and {has}, not as many"
-    return f"Whether the units of the output are classes is not known: {known}."
+    data, real = probed.record.data, f"real {'images' if probed.has_facets else 'inputs'}"
+    if data is None:
+        has = f"no {real} were given"
+    elif data.classes:
+        has = f"the {real} have {counted(len(data.classes), 'class', 'classes')}, not as many"
+    else:
+        has = f"the {real} have none"
+    return (
+        "Whether the units of the output are classes is not known: they have no names "
+        f"(`model.subject.classes`), and {has}."
+    )
 
 
 def class_link(probed: Probed, finding: Finding) -> str:

@@ -68,7 +68,12 @@ def test_the_reference_cnns_are_told_by_what_they_learned_from(sha256):
     shipped = replace(one, record=replace(one.record, subject=subject))
     lines = what_figures_rest_on(shipped, None)
     assert lines[0] == f"*a* is CNN (a), trained on {TRAINED_ON[sha256]}."
-    assert lines[1].startswith("Figures on real images rest on 1,000 images: some digits.")
+    assert lines[1] == (
+        "Figures on real images rest on 1,000 images: some digits. Their 95% intervals are under "
+        "*Shortcut learning*."
+    )
+    without = what_figures_rest_on(probed(unit(0, 0.2, 0.5)), None)
+    assert without[1] == "Figures on real images rest on 1,000 images: some digits."
     data = replace(shipped.record.data, name="1,000 digits, each in its hue")
     numbered = replace(shipped, record=replace(shipped.record, data=data))
     assert what_figures_rest_on(numbered, None)[1].startswith(
