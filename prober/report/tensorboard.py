@@ -22,12 +22,8 @@ LABEL_COLUMNS = ("name", "kind", "layer", "channel", "facet", "seed", "score")
 """What the projector can label, color and search its points by."""
 
 MOST_POINTS = 10_000
-"""Points at the most; the projector's browser page becomes slow with more."""
-
-SPRITE_SIDE = 4096
-"""Pixels of the sprite's width and height at the most: what every graphics card takes.
-
-The projector itself takes 8192, but not every card it runs on does."""
+"""Points at the most; the projector's browser page becomes slow with more. Their pictures of 32
+pixels are then a sprite of 3200, and every graphics card takes 4096."""
 
 
 def write_report_tensorboard(
@@ -47,18 +43,12 @@ def write_report_tensorboard(
         sheets: The contact sheets, relative to the folder.
         points: What each visualization does to the subject, floating point `[N, D]`. Of more than
             10,000, that many are taken evenly; rows that are not finite are left out.
-        sprites: The visualizations, uint8 `[N, h, w, 3]`. They are made smaller if all of them
-            would not fit into an image of 4096 by 4096 pixels.
+        sprites: The visualizations, uint8 `[N, side, side, 3]`.
         labels: One for each visualization, with at least the keys of `LABEL_COLUMNS`.
 
     Raises:
-        ValueError: The three do not have the same length.
         OSError: A file cannot be read or written.
     """
-    if not len(points) == len(sprites) == len(labels):
-        raise ValueError(
-            f"{len(points)} points, {len(sprites)} sprites and {len(labels)} labels do not fit"
-        )
     beside = folder / f".tensorboard.{os.getpid()}"
     shutil.rmtree(beside, ignore_errors=True)
     try:
@@ -96,7 +86,6 @@ def _write_projector(
     `SummaryWriter.add_embedding` would write them, too, but takes 24 bytes for each pixel value of
     the sprite, and rounds pixels down.
     """
-    sprite, cell = sprite_of(sprites)
     rows = [
         LABEL_COLUMNS,
         *([_cell(label[column]) for column in LABEL_COLUMNS] for label in labels),
@@ -108,12 +97,12 @@ def _write_projector(
     embedding.tensor_path = "points.tsv"
     embedding.metadata_path = "labels.tsv"
     embedding.sprite.image_path = "sprite.png"
-    embedding.sprite.single_image_dim.extend([cell, cell])
+    embedding.sprite.single_image_dim.extend(sprites.shape[1:3])
     # Nine digits hold a float32 exactly.
     coordinates = "".join("\t".join(f"{value:.9g}" for value in row) + "\n" for row in points)
     write_whole(into / "points.tsv", coordinates)
     write_whole(into / "labels.tsv", "".join("\t".join(row) + "\n" for row in rows))
-    write_whole(into / "sprite.png", png(sprite))
+    write_whole(into / "sprite.png", png(sprite_of(sprites)))
     write_whole(into / "projector_config.pbtxt", text_format.MessageToString(config))
 
 
@@ -121,28 +110,22 @@ def _cell(value: Any) -> str:
     return "-" if value is None else " ".join(str(value).split())
 
 
-def sprite_of(images: np.ndarray) -> tuple[np.ndarray, int]:
+def sprite_of(images: np.ndarray) -> np.ndarray:
     """Puts images row by row into one square image, as the projector wants it.
 
     Args:
-        images: uint8 `[N, h, w, 3]`. Those that are not square get white margins.
+        images: uint8 `[N, side, side, 3]`.
 
     Returns:
-        The image, uint8 `[side, side, 3]`, and the side of each cell in pixels: that of the images,
-        or less, so that `side` is at most 4096.
+        uint8 `[A * side, A * side, 3]`, A being the root of N, rounded up; white where there is
+        none.
     """
-    number, height, width = images.shape[:3]
+    number, side = images.shape[:2]
     across = int(np.ceil(np.sqrt(number)))
-    cell = min(max(height, width), SPRITE_SIDE // across)
-    shrink = min(1.0, cell / max(height, width))
-    size = max(1, round(width * shrink)), max(1, round(height * shrink))
-    left, top = (cell - size[0]) // 2, (cell - size[1]) // 2
-    sprite = Image.new("RGB", (across * cell, across * cell), "white")
-    for i, pixels in enumerate(images):
-        image = Image.fromarray(pixels)
-        image = image if image.size == size else image.resize(size, Image.Resampling.BOX)
-        sprite.paste(image, (i % across * cell + left, i // across * cell + top))
-    return np.asarray(sprite), cell
+    cells = np.full((across**2, side, side, 3), 255, np.uint8)
+    cells[:number] = images
+    rows = cells.reshape(across, across, side, side, 3).swapaxes(1, 2)
+    return rows.reshape(across * side, across * side, 3)
 
 
 def without_pictures(markdown: str) -> str:

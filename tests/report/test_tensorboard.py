@@ -8,6 +8,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
+from prober.findings.points import THUMB_SIDE
 from prober.report import tensorboard
 from prober.report.tensorboard import sprite_of, without_pictures, write_report_tensorboard
 
@@ -152,10 +153,6 @@ def test_what_fails_leaves_what_was_there(folder):
     with pytest.raises(FileNotFoundError):
         write(folder)
     assert text(folder).startswith("# What it wants")
-    with pytest.raises(ValueError, match="2 points, 3 sprites and 2 labels"):
-        write_report_tensorboard(
-            folder, SHEETS, np.ones((2, 2)), pixels(3, 4, 4), [label(0), label(1)]
-        )
     assert not list(folder.glob(".tensorboard*"))
 
 
@@ -182,27 +179,13 @@ def test_too_many_points_are_thinned_evenly(folder, monkeypatch):
     assert [row[3] for row in projector(folder)[2]][1:] == ["0", "5", "10", "15", "20"]
 
 
-def test_sprites_shrink_until_they_fit(monkeypatch):
-    monkeypatch.setattr(tensorboard, "SPRITE_SIDE", 30)
-    images = pixels(9, 20, 20)
-    sprite, cell = sprite_of(images)
-    assert (cell, sprite.shape) == (10, (30, 30, 3))
-    # Twice smaller: each pixel is the mean of four, rounded once down and once across.
-    means = images[4].reshape(10, 2, 10, 2, 3).mean((1, 3))
-    assert np.abs(sprite[10:20, 10:20] - means).max() <= 1
+def test_the_sprite_of_all_points_fits_every_graphics_card():
+    sprite = sprite_of(np.zeros((tensorboard.MOST_POINTS, THUMB_SIDE, THUMB_SIDE, 3), np.uint8))
+    assert sprite.shape == (3200, 3200, 3)
 
 
-@pytest.mark.parametrize(("size", "shape"), [((3, 6), (6, 6)), ((6, 3), (6, 6)), ((1, 5), (5, 5))])
-def test_images_that_are_not_square_get_white_margins(size, shape):
-    images = pixels(4, *size)
-    sprite, cell = sprite_of(images)
-    assert cell == shape[0]
-    first = sprite[:cell, :cell]
-    top, left = (cell - size[0]) // 2, (cell - size[1]) // 2
-    assert np.array_equal(first[top : top + size[0], left : left + size[1]], images[0])
-    assert (first == 255).all(-1).sum() >= cell * cell - size[0] * size[1]
-
-
-def test_ten_thousand_sprites_fit_every_graphics_card():
-    sprite, cell = sprite_of(np.zeros((10_000, 42, 42, 3), np.uint8))
-    assert (sprite.shape, cell) == ((4000, 4000, 3), 40)
+def test_what_is_left_of_the_sprite_is_white():
+    images = pixels(5, 6, 6)
+    sprite = sprite_of(images)
+    assert np.array_equal(sprite[6:12, 6:12], images[4])
+    assert (sprite[12:] == 255).all() and (sprite[6:12, 12:] == 255).all()
