@@ -75,6 +75,11 @@ class Shares:
     brightness: float
     interaction: float
 
+    @property
+    def largest(self) -> str:
+        """What most of the gain is due to: `color`, `shape` or `brightness`."""
+        return max(("color", "shape", "brightness"), key=lambda part: getattr(self, part))
+
 
 @dataclass(frozen=True)
 class Maximum:

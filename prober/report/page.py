@@ -119,7 +119,7 @@ def _index(probed: Probed, against: Probed | None) -> str:
             "other_shares": _shares(against.layers.get(layer, [])) if against else {},
             "mix": mean_shares(findings),
             "other_mix": mean_shares(against.layers.get(layer, [])) if against else {},
-            "largest": Counter(map(_largest, findings)),
+            "largest": Counter(f.shares and f.shares.largest for f in findings),
             "units": [_entry(finding, probed) for finding in findings],
         }
         for layer, findings in probed.layers.items()
@@ -171,7 +171,7 @@ def _entry(finding: Finding, probed: Probed) -> dict[str, Any]:
         "facets": len(finding.facets),
         "picture": picture_of(finding),
         "mix": mean_shares([finding]) or None,
-        "largest": _largest(finding),
+        "largest": finding.shares and finding.shares.largest,
     }
 
 
@@ -179,12 +179,6 @@ def _is_flat(finding: Finding) -> bool:
     """Whether a unit is one number of its layer: then no neuron of it was looked at."""
     shown = finding.evidence.pictures.items if finding.evidence.pictures else ()
     return finding.evidence.neuron is None and all(each.position is None for each in shown)
-
-
-def _largest(finding: Finding) -> str | None:
-    """What most of a unit's gain is due to: `color`, `shape` or `brightness`; None if dead."""
-    mix = mean_shares([finding])
-    return max(mix, key=mix.__getitem__) if mix else None
 
 
 def _counts(findings: Sequence[Finding]) -> dict[str, int]:

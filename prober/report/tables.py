@@ -135,9 +135,7 @@ def share_words(shares: Shares | None) -> str:
     """Says the largest part of what excites a unit: `67% color`; `""` of a dead unit."""
     if shares is None:
         return ""
-    parts = {name: getattr(shares, name) for name in ("color", "shape", "brightness")}
-    largest = max(parts, key=parts.__getitem__)
-    return f"{percent(parts[largest])} {largest}"
+    return f"{percent(getattr(shares, shares.largest))} {shares.largest}"
 
 
 def behavior_table(probed: Probed, against: Probed | None) -> str:
