@@ -194,10 +194,6 @@ def _own(named: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> list[
         mine = named[dealable & (labels == k)]
         rate = (mine == k).float().mean().item() if len(mine) else 0.0
         sure = len(mine) > 0 and wilson(rate, len(mine))[0] > 1 / classes
-        if sure and rate >= _from_chance(OWN_COLOR, classes):
+        if sure and rate >= 1 / classes + OWN_COLOR * (1 - 1 / classes):
             own.append(k)
     return own
-
-
-def _from_chance(share: float, classes: int) -> float:
-    return 1 / classes + share * (1 - 1 / classes)

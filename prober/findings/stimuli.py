@@ -1,7 +1,7 @@
 """Images whose color and shape are known: flat patches, bars and gratings."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -33,6 +33,10 @@ OFFSETS = (-0.25, -0.125, -0.0625, 0.0, 0.0625, 0.125, 0.25)
 
 PHASES = (0.0, 0.25, 0.5, 0.75)
 """Phases of the gratings, in turns."""
+
+
+NONE = torch.tensor(math.nan)
+"""Of an image that has no hue, no angle, or no frequency."""
 
 
 @dataclass(frozen=True)
@@ -120,14 +124,15 @@ class Stimuli:
     """
 
     images: Tensor
-    hue: Tensor
-    angle: Tensor
-    frequency: Tensor = field(default_factory=lambda: torch.zeros(0))
+    hue: Tensor = NONE
+    angle: Tensor = NONE
+    frequency: Tensor = NONE
 
     def __post_init__(self) -> None:
-        """Fills in what there is not."""
-        if not len(self.frequency):
-            self.frequency = torch.full((len(self.images),), math.nan)
+        """Says of each image what is said of all."""
+        number = len(self.images)
+        self.hue, self.angle = self.hue.expand(number), self.angle.expand(number)
+        self.frequency = self.frequency.expand(number)
 
     def __len__(self) -> int:
         """Returns N."""
@@ -136,13 +141,13 @@ class Stimuli:
 
 def grays(shape: tuple[int, int, int]) -> Stimuli:
     """Flat patches from black to white, `GRAYS`."""
-    return _flat(GRAYS[:, None].expand(-1, shape[0]), None, shape)
+    return Stimuli(_flat(GRAYS[:, None].expand(-1, shape[0]), shape))
 
 
 def flat_hues(shape: tuple[int, int, int]) -> Stimuli:
     """Flat patches of full saturation and value around the hue circle."""
     hues = choice(shape).hues
-    return _flat(hue_to_rgb(hues), hues, shape)
+    return Stimuli(_flat(hue_to_rgb(hues), shape), hue=hues)
 
 
 def gray_bars(shape: tuple[int, int, int], angles: Tensor) -> Stimuli:
@@ -150,14 +155,14 @@ def gray_bars(shape: tuple[int, int, int], angles: Tensor) -> Stimuli:
     chosen = choice(shape)
     masks, angles = _bars(shape, angles, chosen.widths, chosen.offsets)
     images = torch.cat([masks, 1 - masks])[:, None].expand(-1, shape[0], -1, -1)
-    return Stimuli(images, torch.full((len(images),), math.nan), angles.repeat(2))
+    return Stimuli(images, angle=angles.repeat(2))
 
 
 def gray_gratings(shape: tuple[int, int, int], angles: Tensor) -> Stimuli:
     """Sine gratings of full contrast, of some angles and all frequencies and phases."""
     masks, angles, frequencies = _gratings(shape, angles, choice(shape).frequencies, PHASES)
     images = masks[:, None].expand(-1, shape[0], -1, -1)
-    return Stimuli(images, torch.full((len(images),), math.nan), angles, frequencies)
+    return Stimuli(images, angle=angles, frequency=frequencies)
 
 
 def tinted_strokes(shape: tuple[int, int, int], hue: Tensor, angles: Tensor) -> Stimuli:
@@ -176,7 +181,7 @@ def tinted_strokes(shape: tuple[int, int, int], hue: Tensor, angles: Tensor) -> 
     drawn = [bar * color, (1 - bar) * color, bar * color + (1 - bar) * complement, wave * color]
     return Stimuli(
         torch.cat(drawn),
-        hue.expand(sum(map(len, drawn))),
+        hue,
         torch.cat([bar_angles] * 3 + [wave_angles]),
         torch.cat([torch.full((3 * len(bars),), math.nan), frequencies]),
     )
@@ -194,10 +199,8 @@ def fine_bars(shape: tuple[int, int, int], angles: Tensor) -> Tensor:
     return masks
 
 
-def _flat(colors: Tensor, hues: Tensor | None, shape: tuple[int, int, int]) -> Stimuli:
-    images = colors[:, :, None, None].expand(-1, -1, *shape[1:])
-    none = torch.full((len(images),), math.nan)
-    return Stimuli(images, none if hues is None else hues, none)
+def _flat(colors: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    return colors[:, :, None, None].expand(-1, -1, *shape[1:])
 
 
 def _across(shape: tuple[int, int, int], angles: Tensor) -> Tensor:

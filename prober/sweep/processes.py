@@ -143,7 +143,7 @@ class StartedHere:
         found = [outcomes.get() for _ in range(self.number) if not outcomes.empty()]
         if len(found) < self.number:  # Ctrl-C came before one had begun
             found.append(Outcome(interrupted=True))
-        return max(found, key=_weight)
+        return max(found, key=lambda each: (each.problem is not None, each.interrupted))
 
     def close(self) -> None:
         """Does nothing: no other process runs any more."""
@@ -260,7 +260,3 @@ def _start(index: int, given: bytes | tuple[Work, torch.device], outcomes: Any, 
     with quiet_lightning(bool(sys.warnoptions)):
         work, device = pickle.loads(given) if isinstance(given, bytes) else given
         outcomes.put(work(device, index == 0, stop.is_set))
-
-
-def _weight(outcome: Outcome) -> tuple[bool, bool]:
-    return outcome.problem is not None, outcome.interrupted
