@@ -10,6 +10,9 @@ from torch.distributions import Distribution
 Path = tuple[Any, ...]
 """The keys that lead to a tensor in nested containers; `()` where there is no container."""
 
+MADE_OF = ("base_dist", "mixture_distribution", "component_distribution")
+"""What distributions have that are made of others: `Independent`, `MixtureSameFamily`."""
+
 
 def tensors(output: Any, path: Path = ()) -> Iterator[tuple[Path, Tensor]]:
     """Yields the tensors in a module's output, however deep, each with the keys that lead to it.
@@ -42,7 +45,6 @@ def _parts(output: Any) -> list[tuple[Any, Any]]:
     if dataclasses.is_dataclass(output) and not isinstance(output, type):
         return [(field.name, getattr(output, field.name)) for field in dataclasses.fields(output)]
     if isinstance(output, Distribution):
-        # What wraps another, as `Independent` does, has that in the place of parameters.
-        names = [*output.arg_constraints, *(["base_dist"] if hasattr(output, "base_dist") else [])]
-        return [(name, getattr(output, name)) for name in names]
+        names = [*output.arg_constraints, *MADE_OF]
+        return [(name, getattr(output, name)) for name in names if hasattr(output, name)]
     return []

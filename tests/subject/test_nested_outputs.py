@@ -5,7 +5,7 @@ from collections import OrderedDict, namedtuple
 
 import pytest
 import torch
-from torch.distributions import Categorical, Independent, Normal
+from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from prober.subject.nested_outputs import pick, tensors
 
@@ -28,6 +28,8 @@ def test_the_tensors_of_a_distribution_are_its_parameters():
     normal = Independent(Normal(scores, 1 + scores**2), 1)
     assert pick(normal, ("base_dist", "loc")) is normal.base_dist.loc
     assert [path for path, _ in tensors(normal)] == [("base_dist", "loc"), ("base_dist", "scale")]
+    mixed = MixtureSameFamily(Categorical(logits=scores), Normal(scores, 1 + scores**2))
+    assert [path[1] for path, _ in tensors(mixed)] == ["probs", "logits", "loc", "scale"]
 
 
 @pytest.mark.parametrize(
