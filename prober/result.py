@@ -1,6 +1,5 @@
 """Visualizations in Python's hands: they show themselves in a notebook, and save themselves."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from prober.ascent.matters import with_opacity
+from prober.ascent.run_files import write_image
 from prober.common.drawing import (
     CURVE,
     FAINT,
@@ -23,7 +22,7 @@ from prober.common.drawing import (
     paste_framed,
     text_block,
 )
-from prober.common.drawn_inputs import drawn_one, slices_gif
+from prober.common.drawn_inputs import drawn_one
 from prober.common.errors import InputError
 from prober.common.files import expanded, npy, safe_name, write_whole
 from prober.common.pictures import enlarge, gif, png, shrunk
@@ -141,16 +140,7 @@ class Visualization:
         return drawn_one(torch.from_numpy(self.array))
 
     def _save_folder(self, folder: Path) -> None:
-        record = json.dumps(self.record, indent=2) + "\n"  # first: nothing half of what cannot be
-        write_whole(folder / "final.npy", npy(self.array))
-        write_whole(folder / "final.png", png(enlarge(self._pixels)))
-        write_whole(folder / "record.json", record)
-        image = torch.from_numpy(self.array)
-        matters = None if self.opacity is None else with_opacity(image, self.opacity)
-        if matters is not None:
-            write_whole(folder / "matters.png", matters)
-        if (through := slices_gif(image)) is not None:
-            write_whole(folder / "slices.gif", through)
+        write_image(folder, torch.from_numpy(self.array), self.opacity, self.record)
         frames = [enlarge(frame) for frame in self.evolution.frames]
         write_whole(folder / "evolution.gif", gif(frames))
 

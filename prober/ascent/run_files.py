@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from lightning.pytorch import Callback, Trainer
+from torch import Tensor
 from torch.utils.tensorboard.summary import hparams
 
 from prober.ascent.matters import with_opacity
@@ -22,6 +23,27 @@ from prober.common.pictures import enlarge, gif, png
 def run_folder(trainer: Trainer) -> Path | None:
     """Returns the folder of the Trainer's run, None if it logs nothing."""
     return Path(trainer.log_dir) if trainer.logger and trainer.log_dir else None
+
+
+def write_image(
+    folder: Path, image: Tensor, opacity: np.ndarray | None, record: dict[str, Any]
+) -> None:
+    """Writes `final.npy`, `final.png` and `record.json`, and `matters.png`, `slices.gif` if any.
+
+    Args:
+        folder: Where they go.
+        image: `[C, H, W]` in [0, 1], float32.
+        opacity: uint8 `[H, W]`, how much each pixel matters; None where that is not known.
+        record: What is to be known of the image.
+    """
+    said = json.dumps(record, indent=2) + "\n"  # first: nothing half of what cannot be said
+    write_whole(folder / "final.npy", npy(image.numpy()))
+    write_whole(folder / "final.png", png(enlarge(drawn_one(image))))
+    if opacity is not None and (matters := with_opacity(image, opacity)) is not None:
+        write_whole(folder / "matters.png", matters)
+    if (through := slices_gif(image)) is not None:
+        write_whole(folder / "slices.gif", through)
+    write_whole(folder / "record.json", said)
 
 
 class SnapshotFiles(AtSnapshots):
@@ -89,15 +111,8 @@ class RunRecord(Callback):
         self.record = target_records(module, end, trainer, seconds)[0]
         if folder := run_folder(trainer):
             image = module.pictures().detach()[0].float().cpu()
-            write_whole(folder / "final.npy", npy(image.numpy()))
-            write_whole(folder / "final.png", png(enlarge(drawn_one(image))))
-            if module.matters is not None:
-                matters = with_opacity(image, module.matters.opacity()[0].numpy())
-                if matters is not None:
-                    write_whole(folder / "matters.png", matters)
-            if (through := slices_gif(image)) is not None:
-                write_whole(folder / "slices.gif", through)
-            write_whole(folder / "record.json", json.dumps(self.record, indent=2) + "\n")
+            opacity = None if module.matters is None else module.matters.opacity()[0].numpy()
+            write_image(folder, image, opacity, self.record)
         if writer := tensorboard(trainer):
             for summary in hparams(*hyperparameters(self.record)):
                 writer.file_writer.add_summary(summary)
