@@ -73,12 +73,7 @@ class Pair:
 
 def pairs_of_grid(store: Store, targets: Sequence[PlannedTarget]) -> list[Pair]:
     """Pairs the first two seeds of everything in a grid that finished well."""
-    finished = {
-        record["stem"]
-        for index in store.finished()
-        for record in store.records(index)
-        if record["status"] == "finished"
-    }
+    finished = {each["stem"] for each in store.all_records() if each["status"] == "finished"}
     pairs = []
     for _, group in groupby(targets, key=lambda p: (p.layer, p.folder, p.variant)):
         first, second = list(group)[:2]

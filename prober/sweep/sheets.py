@@ -45,7 +45,7 @@ def write_sheets(store: Store, targets: Sequence[PlannedTarget]) -> list[Path]:
     Returns:
         The files, `sheets/conv2.png`, or `sheets/conv2_1.png` … where one is not enough.
     """
-    records = {r["stem"]: r for i in store.finished() for r in store.records(i)}
+    records = {record["stem"]: record for record in store.all_records()}
     files = []
     for layer, of_layer in groupby(targets, key=lambda each: each.layer):
         rows = _rows(list(of_layer))

@@ -104,6 +104,10 @@ class Store:
         """Reads the records of a finished chunk."""
         return json.loads(str(*self.read(index, "records")))
 
+    def all_records(self) -> list[dict[str, Any]]:
+        """Reads the records of all finished chunks, in the order of the targets."""
+        return [record for index in self.finished() for record in self.records(index)]
+
     def finished(self) -> list[int]:
         """Returns the numbers of the chunks that are finished."""
         return sorted(int(file.stem) for file in (self.folder / "chunks").glob("*.npz"))
@@ -135,7 +139,7 @@ class Store:
 
     def write_records(self) -> list[dict[str, Any]]:
         """Writes `records.jsonl` anew, in the order of the targets, and returns the records."""
-        records = [record for index in self.finished() for record in self.records(index)]
+        records = self.all_records()
         write_whole(self.records_file, "".join(json.dumps(record) + "\n" for record in records))
         return records
 

@@ -66,8 +66,7 @@ def _write_curves(writer: SummaryWriter, store: Store, layer: str, chunks: list[
 
 
 def _write_hparams(store: Store) -> None:
-    records = [record for i in store.finished() for record in store.records(i)]
-    for record in records[:SESSIONS]:
+    for record in store.all_records()[:SESSIONS]:
         writer = SummaryWriter(str(store.folder / "hparams" / record["stem"].replace("/", "_")))
         settings, metrics = hyperparameters(record)
         for summary in hparams(settings, metrics):
