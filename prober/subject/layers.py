@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -104,6 +104,14 @@ class Listing:
     def cut(self) -> list[str]:
         """The layers that lack nothing but a gradient, and can be looked at."""
         return [name for name in self.measured if name not in self.layers]
+
+
+def by_module(layers: Mapping[str, Layer]) -> dict[str, list[str]]:
+    """Returns for each module the names of the layers that it gives."""
+    names: dict[str, list[str]] = {}
+    for name, layer in layers.items():
+        names.setdefault(layer.module, []).append(name)
+    return names
 
 
 class WrongBatch(Exception):

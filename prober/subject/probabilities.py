@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from prober.subject.layers import Layer
+from prober.subject.layers import Layer, by_module
 from prober.subject.passes import watched
 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -85,13 +85,12 @@ def _outputs(
 ) -> dict[str, Tensor]:
     """What the layers, and under `""` the output, give for the first of some images."""
     found: dict[str, Tensor] = {}
-    of_module: dict[str, dict[str, Layer]] = {}
-    for name, layer in [*layers.items(), ("", output)]:
-        of_module.setdefault(layer.module, {})[name] = layer
+    wanted = {**layers, "": output}
+    of_module = by_module(wanted)
 
     def keep(module: str, _inputs: tuple[Any, ...], given: Any) -> None:
-        for name, layer in of_module[module].items():  # of several calls the last counts
-            found[name] = layer.taken_from(given)[:1].double().clone()
+        for name in of_module[module]:  # of several calls the last counts
+            found[name] = wanted[name].taken_from(given)[:1].double().clone()
 
     modules = {name: cnn.get_submodule(name) for name in of_module if name}
     with torch.random.fork_rng([]), torch.no_grad(), watched(modules, keep):

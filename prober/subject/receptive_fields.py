@@ -11,6 +11,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn import functional as F
 
 from prober.common.patches import TorchDispatchMode, arguments_of
+from prober.subject.layers import by_module
 from prober.subject.nested_outputs import tensors
 from prober.subject.passes import watched
 from prober.subject.subject import Subject
@@ -107,9 +108,7 @@ def _measured(
     axes = torch.meshgrid(*map(torch.arange, sides), indexing="ij")
     places = torch.stack([end for axis in axes for end in (-axis, axis)])
     wanted = {name: subject.listing.measured[name] for name in layers}
-    names: dict[str, list[str]] = {}
-    for name, layer in wanted.items():
-        names.setdefault(layer.module, []).append(name)
+    names = by_module(wanted)
     calls: Counter[str] = Counter()
     measures: dict[str, Measure] = {}
 

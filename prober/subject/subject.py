@@ -22,7 +22,7 @@ from prober.subject.checkpoints.loading import load_cnn, load_weights
 from prober.subject.class_names import read_class_names
 from prober.subject.frozen_copy import copied, freeze
 from prober.subject.input_shape import guessed_input_shape, takes
-from prober.subject.layers import LOGITS, Layer, Listing, list_layers
+from prober.subject.layers import LOGITS, Layer, Listing, by_module, list_layers
 from prober.subject.passes import other_weights, straight_checkpoints, watched
 from prober.subject.probabilities import TRIED, find_probabilities
 from prober.subject.reference import ReferenceCNN
@@ -440,9 +440,7 @@ class Subject(ConvertsItself):
     ) -> dict[str, Tensor]:
         outputs: dict[str, Tensor] = {}
         wanted = {name: self.listing.measured[name] for name in layers}
-        names: dict[str, list[str]] = {}
-        for name, layer in wanted.items():
-            names.setdefault(layer.module, []).append(name)
+        names = by_module(wanted)
         of_whole = names.pop("", [])
         missing = {name for of_module in names.values() for name in of_module}
         calls: Counter[str] = Counter()
