@@ -203,12 +203,7 @@ class Blend(InitialImage):
         Raises:
             InputError: A file is missing, is no array, or has another shape.
         """
-        first, second = (_read_array(path) for path in (self.first, self.second))
-        for path, image in ((self.first, first), (self.second, second)):
-            if image.shape != tuple(shape):
-                raise InputError(
-                    f"'{path}' is {list(image.shape)}; the subject takes {list(shape)}."
-                )
+        first, second = (_of_shape(_read_array(p), shape, p) for p in (self.first, self.second))
         return torch.lerp(first, second, self.share)
 
 
@@ -262,12 +257,17 @@ def _read_array(path: str) -> Tensor:
     return image
 
 
+def _of_shape(image: Tensor, shape: Shape, path: str) -> Tensor:
+    """Returns an array that has a subject's shape, and refuses any other."""
+    if image.shape != tuple(shape):
+        raise InputError(f"'{path}' is {list(image.shape)}; the subject takes {list(shape)}.")
+    return image
+
+
 def _fitted(image: Tensor, shape: Shape, path: str) -> Tensor:
     """Brings an array to a subject's shape, as `read_picture` does with a picture."""
     if input_kind(shape) is not InputKind.IMAGE:
-        if image.shape != tuple(shape):
-            raise InputError(f"'{path}' is {list(image.shape)}; the subject takes {list(shape)}.")
-        return image
+        return _of_shape(image, shape, path)
     if image.ndim != 3 or image.shape[0] != shape[0]:
         raise InputError(
             f"'{path}' is {list(image.shape)}; the subject takes {shape[0]} channels, so give "
