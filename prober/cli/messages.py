@@ -125,9 +125,9 @@ def _no_class(found: re.Match[str], parsed: Parsed) -> str | None:
     return f"{key}: there is no '{name}'.{near} Choose {', '.join(names)}."
 
 
-def _types(text: str) -> str:
-    """The names of the types in a message: `str or ClassDifference`."""
-    return " or ".join(dict.fromkeys(re.findall(r"(\w+)'>", text)))
+def _not_of_type(found: re.Match[str], parsed: Parsed) -> str:
+    types = " or ".join(dict.fromkeys(re.findall(r"(\w+)'>", found["types"])))
+    return f"{found['key']}: '{found['value']}' is not of type {types}."
 
 
 def _choices(text: str) -> str:
@@ -277,9 +277,7 @@ MESSAGES = (
     ),
     Message(
         re.compile(KEY + r"Subtypes: \[(?P<types>.*?)\] Errors: " + VALUE),
-        lambda found, parsed: (
-            f"{found['key']}: '{found['value']}' is not of type {_types(found['types'])}."
-        ),
+        _not_of_type,
         'Parser key "vector": Does not validate against any of the Union subtypes Subtypes: '
         "[<class 'str'>, <class 'prober.ascent.layer_objectives.ClassDifference'>] Errors: - "
         "Expected a <class 'str'> - Not a valid subclass of ClassDifference Subclass types expect "
@@ -290,9 +288,7 @@ MESSAGES = (
     ),
     Message(
         re.compile(KEY + r"Expected a (?P<types><class '[\w.]+'>)" + VALUE),
-        lambda found, parsed: (
-            f"{found['key']}: '{found['value']}' is not of type {_types(found['types'])}."
-        ),
+        _not_of_type,
         "Parser key \"trainer.max_steps\": Expected a <class 'int'>. Got value: ten",
     ),
     Message(
