@@ -82,6 +82,8 @@ def shortcut_answer(probed: Probed, against: Probed | None) -> str:
             "Cannot be said. Whether the CNN names the real images right was not checked: they "
             "have no classes, or not as many as it has logits."
         )
+    if behavior is None and not probed.has_pictures:
+        return "Cannot be said: no real images were given."
     if behavior is None:
         return (
             "Cannot be said. The pictures show what the logits want, not what the CNN does with "

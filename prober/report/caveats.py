@@ -29,7 +29,8 @@ def without_pictures(probed: Probed) -> list[str]:
     layers: dict[str, list[str]] = {}
     for finding in probed.cut:
         layers.setdefault(finding.why[0], []).append(finding.layer)
-    inputs = "flat, striped and real images" if probed.has_facets else "simple and real inputs"
+    inputs = "flat and striped images" if probed.has_facets else "simple inputs"
+    inputs += ", and to real ones" if probed.record.data else ""
     return [
         f"Of {joined(list(dict.fromkeys(own)), NAMED_LAYERS)}, {counted(len(own), 'unit')}, "
         f"{why[0].lower() + why[1:]} What is said of them is what they answer to {inputs}."

@@ -392,6 +392,15 @@ def test_no_better_than_chance_is_said_only_if_so(tmp_path, accuracy, guess):
     assert ("fewer than by chance" in answer) == (accuracy < 0.081)
 
 
+def test_where_every_gradient_is_cut_no_picture_is_spoken_of(tmp_path):
+    text = summary(tmp_path / "1", cut("conv", 2), data=False)
+    assert "Cannot be said: no real images were given." in answers(text)[1]
+    assert "answer to flat and striped images." in text and "One picture is" not in text
+    assert "what they answer to flat and striped images, and to real ones." in summary(
+        tmp_path / "2", cut("conv", 2)
+    )
+
+
 def test_pictures_alone_show_no_shortcut(tmp_path):
     units = logits([36.0 * k for k in range(10)])
     units = [replace(each, trusted=None, evidence=EVIDENCE) for each in units]
