@@ -272,11 +272,14 @@ class Subject(ConvertsItself):
             if name != LOGITS:
                 self._take(name, "as classes_from says")
             return
+        only = "the only output that can be probed"
+        open_ones = [name for name in listing.outputs if name in listing.layers]
         if listing.outputs and LOGITS in listing.measured:
             layer = listing.measured[LOGITS]
             name = ".".join(map(str, (LOGITS, *layer.path)))
-            only = "the only output that can be probed"
             self._say_taken(name, "by its name" if layer.path[-1] == LOGITS else only)
+        elif len(open_ones) == 1:  # the others have no gradient
+            self._take(open_ones[0], only)
         elif listing.outputs:
             why = listing.unprobed[LOGITS]
             self.notes.append(f"{why[0].upper()}{why[1:]}.")

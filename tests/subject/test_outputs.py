@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 from torch import nn
+from torch.distributions import Categorical, Independent, Normal
 
 import prober
 from prober.common.errors import InputError
@@ -128,6 +129,24 @@ def test_a_key_that_is_called_logits_is_taken_and_said():
     assert subject.layers["logits"].shape == (6,)
     assert {"logits.features", "logits.logits", "logits.value"} < set(subject.layers)
     assert "The layer logits is logits.logits [1, 6], by its name." in subject.notes
+
+
+def test_the_only_output_with_a_gradient_is_taken():
+    def gaussian(m, p, v, b):  # as policies give it: of one width, whatever the image
+        return Independent(Normal(p, torch.ones_like(p)), 1)
+
+    subject = subject_of(gaussian)
+    assert subject.layers["logits"].shape == (6,)
+    said = "The layer logits is logits.base_dist.loc [1, 6], the only output that can be probed."
+    assert said in subject.notes
+    assert subject.listing.cut == ["logits.base_dist.scale"]
+
+
+def test_a_policy_s_distribution_gives_the_scores_that_it_is_made_of():
+    subject = subject_of(lambda m, p, v, b: (Categorical(logits=p), v))
+    subject.take_classes(6)
+    assert {"logits.0.probs", "logits.0.logits", "logits.1"} < set(subject.layers)
+    assert subject.layers["logits"].module == "policy"
 
 
 def test_without_a_gradient_an_output_can_be_named_and_is_cut():
