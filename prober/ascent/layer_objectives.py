@@ -21,9 +21,15 @@ BATCH_BYTES = 64 * 2**20
 """Bytes of activations that are held at once while the means of a class are taken."""
 
 
+@dataclass(frozen=True)
 class OfLayer(Simple):
-    """An objective of all channels of a layer together."""
+    """An objective of all channels of a layer together.
 
+    Args:
+        layer: Name of the layer.
+    """
+
+    layer: str
     channel = None
 
     @override
@@ -41,8 +47,6 @@ class DeepDream(OfLayer):
     Args:
         layer: Name of the layer.
     """
-
-    layer: str
 
     @property
     @override
@@ -88,7 +92,6 @@ class Direction(OfLayer):
         vector: Path of an array `[channels]` (`.npy`), or the difference of two classes' means.
     """
 
-    layer: str
     vector: str | ClassDifference
     _unit: Tensor | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -189,7 +192,6 @@ class Caricature(OfLayer):
         image: Path of the image: a picture, or an array (`.npy`).
     """
 
-    layer: str
     image: str
     _seen: Tensor | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -236,8 +238,6 @@ class Diversity(OfLayer):
     Args:
         layer: Name of the layer.
     """
-
-    layer: str
 
     @property
     @override

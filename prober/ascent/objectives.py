@@ -194,9 +194,16 @@ class Simple(Objective):
         """
 
 
+@dataclass(frozen=True)
 class OfChannel(Simple):
-    """An objective of one channel of a layer."""
+    """An objective of one channel of a layer.
 
+    Args:
+        layer: Name of the layer.
+        channel: Index of the channel.
+    """
+
+    layer: str
     channel: int
 
     def __post_init__(self) -> None:
@@ -237,9 +244,6 @@ class ChannelMean(OfChannel):
         'conv2_ch3-0.1_conv1_ch0'
     """
 
-    layer: str
-    channel: int
-
     @property
     @override
     def name(self) -> str:
@@ -269,8 +273,6 @@ class Neuron(OfChannel):
     """
 
     of_image: ClassVar[frozenset[str]] = frozenset({"channel", "h", "w", "d"})
-    layer: str
-    channel: int
     h: int | None = None
     w: int | None = None
     d: int | None = None
@@ -345,8 +347,6 @@ class TopKMean(OfChannel):
         k: How many of the map's activations count, at least 1.
     """
 
-    layer: str
-    channel: int
     k: int = 20
 
     def __post_init__(self) -> None:
@@ -376,8 +376,13 @@ class TopKMean(OfChannel):
         return maps.flatten(1).topk(self.k, dim=1).values.mean(1)
 
 
+@dataclass(frozen=True)
 class OverAnother(Objective):
-    """An objective that stands over another, whose layer and channel are its own."""
+    """An objective that stands over another, whose layer and channel are its own.
+
+    Args:
+        objective: The other.
+    """
 
     objective: Objective
 
@@ -402,7 +407,6 @@ class ClassConditional(OverAnother):
         weight: How much a logit counts beside the unit's own score, at least 0.
     """
 
-    objective: Objective
     target_class: int
     weight: float = 0.1
 
@@ -471,8 +475,6 @@ class Negative(OverAnother):
     Args:
         objective: Any objective.
     """
-
-    objective: Objective
 
     @property
     @override
