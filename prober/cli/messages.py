@@ -201,7 +201,9 @@ MESSAGES = (
         'Parser key "summands": Expected a dot import path string: ChannelMean',
     ),
     Message(
-        re.compile(KEY + r"(?:Given|Got) value: None(?: |$)"),
+        re.compile(
+            KEY + r"(?:(?:Given|Got) value: None(?: |$)|of type 'NoneType' is not iterable)"
+        ),
         lambda found, parsed: f"{found['key']} is null: give it a value, or leave the key out.",
         "Parser key \"snapshots.every\": Expected a <class 'int'>. Got value: None",
     ),

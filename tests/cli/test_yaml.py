@@ -93,6 +93,7 @@ EMPTY = {
     "model.style": "model: {style: null}",
     "low": "model: {transforms: [{class_path: Scale, init_args: {low: }}]}",
     "grid.layers": "grid: {layers: }",
+    "grid.targets": "grid: {targets: [{class_path: }]}",
     "gray": "grid: {initial_images: [{class_path: GrayNoise, init_args: {gray: ~}}]}",
     "channels_last": "channels_last:\ngrid: {seeds: 1}\n",
 }
