@@ -63,18 +63,10 @@ def points_of(survey: Survey, unit: Unit, found: Found) -> list[Point]:
 def effects(points: Sequence[Point]) -> np.ndarray:
     """Returns what the points' images do to the subject, `[N, D]`.
 
-    The responses of all channels of the sites examined, each brought to mean 0 and spread 1.
+    The responses of all channels of the sites examined, each brought to mean 0 and spread 1; but
+    for those that are all the same, or no numbers.
     """
-    if not points:
-        return np.zeros((0, 1), np.float32)
     answers = torch.stack([point.answers for point in points]).double()
     spread = answers.std(0, correction=0)
     moved = spread > 1e-9 * answers.abs().amax(0)
     return ((answers - answers.mean(0)) / spread)[:, moved].float().numpy()
-
-
-def thumbs(points: Sequence[Point]) -> np.ndarray:
-    """Returns the points' pictures, uint8 `[N, THUMB_SIDE, THUMB_SIDE, 3]`."""
-    if not points:
-        return np.zeros((0, THUMB_SIDE, THUMB_SIDE, 3), np.uint8)
-    return np.stack([point.picture for point in points])

@@ -12,7 +12,6 @@ from prober.ascent.method import Method, is_large
 from prober.common.errors import InputError
 from prober.common.files import claim_version, safe_name, write_whole
 from prober.findings.finished_sweep import FinishedSweep
-from prober.findings.points import effects, thumbs
 from prober.findings.real_images import RealImages, read_real_images
 from prober.findings.units import Unit
 from prober.report.page import write_page
@@ -123,9 +122,7 @@ class Report:
             _write_records(parts, images, watch)
             write_summary(folder)
             write_page(folder)
-            points, labels = parts[0].points, [point.label for point in parts[0].points]
-            sheets = parts[0].sheets
-            write_report_tensorboard(folder, sheets, effects(points), thumbs(points), labels)
+            write_report_tensorboard(folder, parts[0].sheets, parts[0].points)
         _write_records(parts, images, watch)  # now with all the seconds
         said = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in watch.seconds.items())
         print(f"Took: {said}.")

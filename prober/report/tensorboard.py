@@ -17,6 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 from prober.common.evenly import evenly
 from prober.common.files import write_whole
 from prober.common.pictures import png
+from prober.findings.points import Point, effects
 
 LABEL_COLUMNS = ("name", "kind", "layer", "channel", "facet", "seed", "score")
 """What the projector can label, color and search its points by."""
@@ -26,25 +27,16 @@ MOST_POINTS = 10_000
 pixels are then a sprite of 3200, and every graphics card takes 4096."""
 
 
-def write_report_tensorboard(
-    folder: Path,
-    sheets: Sequence[str],
-    points: np.ndarray,
-    sprites: np.ndarray,
-    labels: list[dict[str, Any]],
-) -> None:
+def write_report_tensorboard(folder: Path, sheets: Sequence[str], points: Sequence[Point]) -> None:
     """Writes `tensorboard/` anew: text, images, and the projector.
 
     The summary becomes text, without its pictures and links; each contact sheet an image; each
-    visualization a point of the projector. What stood there before is replaced as a whole.
+    optimum a point of the projector. What stood there before is replaced as a whole.
 
     Args:
         folder: The report's folder, with `SUMMARY.md` and the sheets.
         sheets: The contact sheets, relative to the folder.
-        points: What each visualization does to the subject, floating point `[N, D]`. Of more than
-            10,000, that many are taken evenly; rows that are not finite are left out.
-        sprites: The visualizations, uint8 `[N, side, side, 3]`.
-        labels: One for each visualization, with at least the keys of `LABEL_COLUMNS`.
+        points: The optima; of more than 10,000, that many are taken evenly.
 
     Raises:
         OSError: A file cannot be read or written.
@@ -53,10 +45,8 @@ def write_report_tensorboard(
     shutil.rmtree(beside, ignore_errors=True)
     try:
         _write_events(folder, sheets, beside)
-        taken = np.flatnonzero(np.isfinite(points).all(axis=1))
-        taken = taken[evenly(len(taken), MOST_POINTS)]
-        if len(taken):
-            _write_projector(beside, points[taken], sprites[taken], [labels[i] for i in taken])
+        if points:
+            _write_projector(beside, [points[i] for i in evenly(len(points), MOST_POINTS)])
         shutil.rmtree(folder / "tensorboard", ignore_errors=True)
         beside.rename(folder / "tensorboard")
     finally:
@@ -78,18 +68,14 @@ def _write_events(folder: Path, sheets: Sequence[str], into: Path) -> None:
         file.rename(into / f"events.out.tfevents.{int(time.time())}.report")
 
 
-def _write_projector(
-    into: Path, points: np.ndarray, sprites: np.ndarray, labels: list[dict[str, Any]]
-) -> None:
+def _write_projector(into: Path, points: Sequence[Point]) -> None:
     """Writes the four files that the projector reads.
 
     `SummaryWriter.add_embedding` would write them, too, but takes 24 bytes for each pixel value of
     the sprite, and rounds pixels down.
     """
-    rows = [
-        LABEL_COLUMNS,
-        *([_cell(label[column]) for column in LABEL_COLUMNS] for label in labels),
-    ]
+    rows = [LABEL_COLUMNS, *([_cell(p.label[column]) for column in LABEL_COLUMNS] for p in points)]
+    sprites = np.stack([point.picture for point in points])
     config = ProjectorConfig()
     embedding = config.embeddings.add()
     embedding.tensor_name = "visualizations"
@@ -99,8 +85,8 @@ def _write_projector(
     embedding.sprite.image_path = "sprite.png"
     embedding.sprite.single_image_dim.extend(sprites.shape[1:3])
     # Nine digits hold a float32 exactly.
-    coordinates = "".join("\t".join(f"{value:.9g}" for value in row) + "\n" for row in points)
-    write_whole(into / "points.tsv", coordinates)
+    lines = ("\t".join(f"{value:.9g}" for value in row) + "\n" for row in effects(points))
+    write_whole(into / "points.tsv", "".join(lines))
     write_whole(into / "labels.tsv", "".join("\t".join(row) + "\n" for row in rows))
     write_whole(into / "sprite.png", png(sprite_of(sprites)))
     write_whole(into / "projector_config.pbtxt", text_format.MessageToString(config))

@@ -3,12 +3,13 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+import torch
 from google.protobuf import text_format
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
-from prober.findings.points import THUMB_SIDE
+from prober.findings.points import THUMB_SIDE, Point, effects
 from prober.report import tensorboard
 from prober.report.tensorboard import sprite_of, without_pictures, write_report_tensorboard
 
@@ -45,13 +46,16 @@ def folder(tmp_path):
     return tmp_path
 
 
-def write(folder, number=5, size=(6, 6), labels=None):
-    points = np.random.default_rng(number).normal(size=(number, 4)).astype(np.float32)
-    sprites = pixels(number, *size)
-    write_report_tensorboard(
-        folder, SHEETS, points, sprites, labels or [label(i) for i in range(number)]
-    )
-    return points, sprites
+def some_points(number, size=(6, 6), labels=None):
+    answers = torch.from_numpy(np.random.default_rng(number).normal(size=(number, 4)))
+    labels = labels or [label(i) for i in range(number)]
+    return list(map(Point, answers, pixels(number, *size), labels))
+
+
+def write(folder, number=5, labels=None):
+    points = some_points(number, labels=labels)
+    write_report_tensorboard(folder, SHEETS, points)
+    return effects(points), [point.picture for point in points]
 
 
 def events(folder):
@@ -157,20 +161,20 @@ def test_what_fails_leaves_what_was_there(folder):
 
 
 def test_nothing_to_project(folder):
-    write_report_tensorboard(folder, SHEETS, np.ones((0, 4), np.float32), pixels(0, 6, 6), [])
+    write_report_tensorboard(folder, SHEETS, [])
     assert text(folder).startswith("# What it wants")
     assert len(list((folder / "tensorboard").iterdir())) == 1
 
 
-def test_points_that_are_not_finite_are_left_out(folder):
-    points = np.arange(6, dtype=np.float32).reshape(3, 2)
-    points[1, 1] = np.nan
-    sprites = pixels(3, 4, 4)
-    write_report_tensorboard(folder, SHEETS, points, sprites, [label(i) for i in range(3)])
-    _, shown, rows, sprite = projector(folder)
-    assert shown.tolist() == [[0, 1], [4, 5]]
-    assert [row[0] for row in rows] == ["name", "conv1/0", "conv1/2"]
-    assert np.array_equal(sprite[:4, 4:], sprites[2])
+def test_answers_that_are_no_numbers_or_all_the_same_are_left_out():
+    points = some_points(5)
+    points[2].answers[1] = torch.nan
+    points[3].answers[3] = torch.inf
+    for point in points:
+        point.answers[2] = 7.0
+    (column,) = effects(points).T
+    own = np.array([point.answers[0].item() for point in points])
+    np.testing.assert_allclose(column, (own - own.mean()) / own.std(), rtol=1e-6)
 
 
 def test_too_many_points_are_thinned_evenly(folder, monkeypatch):
