@@ -56,20 +56,7 @@ def guessed_input_shape(
     """
     tried, _ = copied(cnn)
     trial = _Trial(tried.eval(), call)
-    named = _first(tried, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    if named is not None and not isinstance(named[1], nn.Conv2d):
-        name, first = named
-        channels = first.in_channels
-        sides: Sequence[tuple[int, ...]] = [(length,) for length in LENGTHS]
-        if isinstance(first, nn.Conv3d):
-            sides = CLIPS if channels == 3 else SCANS
-        for each in sides:
-            if trial.run((channels, *each)) is not None:
-                kind = "signals" if isinstance(first, nn.Conv1d) else "volumes"
-                many = "s" * (channels > 1)
-                reason = f"layer '{name}' takes {kind} of {channels} channel{many}"
-                return _found((channels, *each), f"{reason}, this usual size fits")
-    for shape, reason in _flat_shapes(tried) if named is None else []:
+    for shape, reason in _other_than_images(tried):
         if trial.run(shape) is not None:
             return _found(shape, reason)
     first2d = _first(tried, nn.Conv2d)
@@ -144,16 +131,26 @@ def _first(cnn: nn.Module, *kinds: type[nn.Module]) -> tuple[str, Any] | None:
     return next(((n, m) for n, m in cnn.named_modules() if isinstance(m, kinds)), None)
 
 
-def _flat_shapes(cnn: nn.Module) -> list[tuple[Shape, str]]:
-    """Shapes of as many numbers as the first linear layer takes: square images, and a vector."""
-    if (first := _first(cnn, nn.Linear)) is None:
+def _other_than_images(cnn: nn.Module) -> list[tuple[Shape, str]]:
+    """Usual shapes of signals or volumes, if the first convolution is of such, and why these.
+
+    Without a convolution as many numbers as the first linear layer takes: square images, a vector.
+    """
+    named = _first(cnn, nn.Conv1d, nn.Conv2d, nn.Conv3d) or _first(cnn, nn.Linear)
+    if named is None or isinstance(named[1], nn.Conv2d):
         return []
-    name, linear = first
-    numbers, reason = linear.in_features, f"layer '{name}' takes {linear.in_features} numbers"
-    sides = {channels: math.isqrt(numbers // channels) for channels in (3, 1)}
-    square = [(c, side, side) for c, side in sides.items() if c * side**2 == numbers]
-    shapes: list[Shape] = [*square, (numbers,)]
-    return [(shape, reason) for shape in shapes]
+    name, first = named
+    if isinstance(first, nn.Linear):
+        numbers, reason = first.in_features, f"layer '{name}' takes {first.in_features} numbers"
+        square = {channels: math.isqrt(numbers // channels) for channels in (3, 1)}
+        shapes = [(c, side, side) for c, side in square.items() if c * side**2 == numbers]
+        return [(shape, reason) for shape in [*shapes, (numbers,)]]
+    channels, kind = first.in_channels, "signals"
+    sides: Sequence[tuple[int, ...]] = [(length,) for length in LENGTHS]
+    if isinstance(first, nn.Conv3d):
+        kind, sides = "volumes", CLIPS if channels == 3 else SCANS
+    reason = f"layer '{name}' takes {kind} of {channels} channel{'s' * (channels > 1)}"
+    return [((channels, *each), f"{reason}, this usual size fits") for each in sides]
 
 
 def _smallest(small: dict[str, tuple[int, ...]], large: dict[str, tuple[int, ...]]) -> int:
