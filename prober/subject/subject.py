@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from difflib import get_close_matches
 from typing import Any, Self, final
 
@@ -20,6 +20,7 @@ from prober.subject.calling import Calling
 from prober.subject.channel_layout import CONVOLUTIONS
 from prober.subject.checkpoints.loading import load_cnn, load_weights
 from prober.subject.class_names import read_class_names
+from prober.subject.few_channels import gradients_in_blocks, takes_few_channels
 from prober.subject.frozen_copy import copied, freeze
 from prober.subject.input_shape import guessed_input_shape, takes
 from prober.subject.layers import LOGITS, Layer, Listing, by_module, list_layers
@@ -170,6 +171,11 @@ class Subject(ConvertsItself):
             self.take_classes(len(of_classes))
             self.name_classes(of_classes)
         self.notes += [*self._said_of_bytes(), *self._said_of_cuts()]
+        self._of_few_channels = [
+            module
+            for name, module in self._modules_by_name.items()
+            if name not in self._hooked and takes_few_channels(module)
+        ]
         self._folding: Folding | None = None
         self._takes_channels_last: bool | None = None
 
@@ -464,7 +470,12 @@ class Subject(ConvertsItself):
 
         probed = {module: self._modules_by_name[module] for module in names}
         try:
-            with self._folded(images, names), self._only(layers, channels), watched(probed, keep):
+            with ExitStack() as stack:
+                if images.dtype != torch.float64:  # the exact precision, in which it runs as it is
+                    stack.enter_context(self.folding.applied(but=names))
+                    stack.enter_context(gradients_in_blocks(self._of_few_channels))
+                stack.enter_context(self._only(layers, channels))
+                stack.enter_context(watched(probed, keep))
                 given = self._run(images)
             for name in of_whole:
                 outputs[name] = wanted[name].taken_from(given)
@@ -477,12 +488,6 @@ class Subject(ConvertsItself):
                     "listed, but not now: it depends on the image. Choose another layer."
                 )
         return outputs
-
-    def _folded(self, images: Tensor, probed: Collection[str]) -> AbstractContextManager[None]:
-        # In float64, the exact precision, the CNN runs as it is.
-        if images.dtype == torch.float64 or not self.folding.pairs:
-            return nullcontext()
-        return self.folding.applied(but=probed)
 
     def _only(
         self, layers: Collection[str], channels: Sequence[int] | None
