@@ -1,4 +1,4 @@
-"""Convolutions of few channels, such as the first one of RGB images: their gradient in blocks.
+"""Convolutions of few channels, as of RGB images: their gradient, computed in blocks of pixels.
 
 oneDNN, which computes convolutions on the processors of Intel and AMD, gives 16 channels in the
 time of one. So the gradient of an image of 3 channels takes it four times as long as the pass forth

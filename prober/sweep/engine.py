@@ -23,7 +23,7 @@ from prober.common.errors import InputError
 from prober.common.files import write_whole
 from prober.subject import Subject
 from prober.sweep.allocator import settle_memory
-from prober.sweep.chunks import cut, needed_layers, sizes_for, sizes_for_settling
+from prober.sweep.chunks import cut, needed_layers, sizes_for
 from prober.sweep.memory import bytes_of_image, fit_to
 from prober.sweep.optimize import KeptSnapshots, Settings, optimize
 from prober.sweep.planned import PlannedTarget
@@ -175,10 +175,7 @@ class Engine:
         memory = None
         if accelerator == "cuda":
             memory = torch.cuda.get_device_properties(0).total_memory
-        sizes = sizes_for(self.subject, targets, memory)
-        if self.method.settle and accelerator == "cpu":
-            sizes = sizes_for_settling(sizes, targets)
-        return sizes
+        return sizes_for(self.subject, targets, memory, bool(self.method.settle))
 
     def _bounded(
         self,

@@ -5,7 +5,7 @@ import pytest
 from prober.ascent.layer_objectives import DeepDream, Diversity
 from prober.ascent.objectives import ChannelMean
 from prober.common.errors import InputError
-from prober.sweep.chunks import automatic_size, cut, sizes_for_settling
+from prober.sweep.chunks import MANY, automatic_size, cut, sizes_for
 from prober.sweep.grid import Grid
 
 
@@ -26,11 +26,20 @@ def test_deeper_layers_and_less_memory_make_smaller_chunks(subject):
     assert automatic_size(subject, "logits", 1) == 1
 
 
-def test_chunks_whose_targets_settle_are_larger_where_many_are_left(subject):
-    planned = Grid(layers=["conv1", "conv2"], seeds=2).plan(subject, 0)  # 32 and 64 targets
-    assert sizes_for_settling({"conv1": 8, "conv2": 8}, planned) == {"conv1": 8, "conv2": 8}
-    assert sizes_for_settling({"conv1": 5, "conv2": 5}, planned) == {"conv1": 5, "conv2": 5}
-    assert sizes_for_settling({"conv1": 2, "conv2": 5}, planned) == {"conv1": 2, "conv2": 10}
+def test_chunks_are_larger_where_many_are_left(subject):
+    def sizes(seeds, settles=False, layers="conv1", objective="Neuron"):
+        grid = Grid(layers=layers, seeds=seeds, positions=1, objectives=[objective])
+        return sizes_for(subject, grid.plan(subject, 0), None, settles)
+
+    assert sizes(8) == {"conv1": 64}  # 128 targets
+    assert sizes(2 * 64) == {"conv1": 128}  # 16 chunks of 128
+    assert sizes(4 * 64) == {"conv1": 256}
+    assert MANY == 16
+    fits = automatic_size(subject, "conv2", None)
+    assert 64 < fits < 128
+    assert sizes(64, layers="conv2", objective="ChannelMean") == {"conv2": fits}
+    assert sizes(64, True, "conv2", "ChannelMean") == {"conv2": 128}
+    assert sizes(8, True, "conv2", "ChannelMean") == {"conv2": 64}
 
 
 def test_images_that_are_compared_are_a_chunk_of_their_own(subject):
