@@ -77,6 +77,23 @@ def sprite(rows: np.ndarray) -> bytes:
     return file.getvalue()
 
 
+def enlarged_png(pixels: np.ndarray) -> bytes:
+    """Returns pixels `[H, W, 3]`, enlarged, as a PNG file of 256 colors.
+
+    The colors are chosen before it is enlarged: the same ones, in half the time.
+    """
+    if max(pixels.shape) > LONGEST:  # then pixels are averaged
+        return sprite(enlarge(pixels)[None, None])
+    picture = Image.fromarray(pixels).quantize(256, dither=Image.Dither.NONE)
+    larger = Image.fromarray(enlarge(np.asarray(picture)[..., None])[..., 0])
+    palette = picture.getpalette()
+    assert palette is not None  # it is quantized
+    larger.putpalette(palette)
+    file = BytesIO()
+    larger.save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
 def shrunk(pixels: np.ndarray, side: int) -> np.ndarray:
     """Brings pixels `[..., H, W, 3]` down to at most `side`, by averaging whole squares.
 

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from prober.common.drawn_inputs import drawn_one
-from prober.common.pictures import enlarge, sprite
+from prober.common.pictures import enlarged_png
 from prober.findings.facets import Group
 from prober.findings.finding import Facet
 from prober.findings.optima import Optima
@@ -33,7 +32,7 @@ def draw_facet(
     pictures = [
         folder.write(
             f"facet{number}_{i}.png" if i else f"facet{number}.png",
-            _enlarged(window.crop(optima.images[member])),
+            enlarged_png(drawn_one(window.crop(optima.images[member]))),
         )
         for i, member in enumerate(various(group.members, optima))
     ]
@@ -46,7 +45,7 @@ def draw_facet(
         score=optima.score[best].item(),
         share=len(group.members) / len(optima),
         pictures=tuple(pictures),
-        full=folder.write(f"facet{number}_full.png", _enlarged(optima.images[best])),
+        full=folder.write(f"facet{number}_full.png", enlarged_png(drawn_one(optima.images[best]))),
     )
 
 
@@ -66,8 +65,3 @@ def various(members: Sequence[int], optima: Optima) -> list[int]:
         nearest = torch.cdist(flattened[left], flattened[order]).amin(1)
         order.append(left.pop(int(nearest.argmax())))
     return order
-
-
-def _enlarged(image: Tensor) -> bytes:
-    """A picture `[C, H, W]` alone, as a small file."""
-    return sprite(enlarge(drawn_one(image))[None, None])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from prober.ascent.matters import with_opacity
 from prober.ascent.targets import Target
 from prober.common.drawn_inputs import drawn_one, slices_gif
-from prober.common.pictures import enlarge, sprite
+from prober.common.pictures import enlarged_png
 from prober.findings.finding import StyledPicture
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
 from prober.findings.picture_folder import PictureFolder
@@ -60,8 +60,7 @@ def draw_styles(
 def _draw(sweep: FinishedSweep, shown: SweepPicture, folder: PictureFolder) -> StyledPicture:
     style = shown.record.get("style", "plain")
     image = sweep.images([shown])[0]
-    cell = enlarge(drawn_one(image))
-    path = folder.write(f"style_{style}.png", sprite(cell[None, None]))
+    path = folder.write(f"style_{style}.png", enlarged_png(drawn_one(image)))
     if (through := slices_gif(image)) is not None:
         folder.write(f"style_{style}.gif", through)
     opacity = sweep.opacity(shown)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from itertools import groupby
 
-from prober.ascent.objectives import Objective
+from prober.ascent.objectives import Neuron, Objective
 from prober.ascent.scorer import share_seen
 from prober.common.errors import InputError
 from prober.subject import Subject
@@ -61,12 +61,22 @@ def automatic_size(subject: Subject, layer: str, memory: int | None, share: floa
     return max(1, min(MOST_IN_CHUNK[0], number))
 
 
+def kind_of(planned: PlannedTarget) -> str:
+    """Tells what a target is optimized with: its layer, or `neurons of` its layer.
+
+    Of an image for neurons a part may go through the CNN, so that more of them fit, and whole
+    images among them would make each step two.
+    """
+    neurons = all(type(term.objective) is Neuron for term in planned.target.objective.terms)
+    return f"neurons of {planned.layer}" if neurons else planned.layer
+
+
 def needed_layers(targets: Sequence[PlannedTarget]) -> dict[str, set[str]]:
-    """Returns for each layer that is probed all layers whose outputs its targets need."""
+    """Returns for each kind of targets all layers whose outputs they need."""
     needed: dict[str, set[str]] = {}
     for each in targets:
         terms = each.target.objective.terms
-        needed.setdefault(each.layer, set()).update(term.objective.layer for term in terms)
+        needed.setdefault(kind_of(each), set()).update(term.objective.layer for term in terms)
     return needed
 
 
@@ -76,7 +86,7 @@ def sizes_for(
     memory: int | None,
     settles: bool = False,
 ) -> dict[str, int]:
-    """Returns for each layer that is probed a good number of images for its chunks.
+    """Returns for each kind of targets a good number of images for its chunks.
 
     Args:
         subject: The CNN under study.
@@ -89,49 +99,58 @@ def sizes_for(
     """
     objectives: dict[str, list[Objective]] = {}
     for each in targets:
-        objectives.setdefault(each.layer, []).append(each.target.objective)
+        objectives.setdefault(kind_of(each), []).append(each.target.objective)
     sizes = {
-        layer: automatic_size(
-            subject, max(layers, key=subject.depth), memory, share_seen(subject, objectives[layer])
+        kind: automatic_size(
+            subject, max(layers, key=subject.depth), memory, share_seen(subject, objectives[kind])
         )
-        for layer, layers in needed_layers(targets).items()
+        for kind, layers in needed_layers(targets).items()
     }
-    numbers = {layer: len(own) for layer, own in objectives.items()}
+    numbers = {kind: len(own) for kind, own in objectives.items()}
     *larger, least = MOST_IN_CHUNK
     for most in larger:
         # Chunks of a few images are those of large CNNs, whose memory they fill.
         grown = {
-            layer: min(most, 2 * size if settles and memory is None and size > FEW else size)
-            for layer, size in sizes.items()
+            kind: min(most, 2 * size if settles and memory is None and size > FEW else size)
+            for kind, size in sizes.items()
         }
-        if sum(math.ceil(numbers[layer] / size) for layer, size in grown.items()) >= MANY:
+        if sum(math.ceil(numbers[kind] / size) for kind, size in grown.items()) >= MANY:
             return grown
-    return {layer: min(least, size) for layer, size in sizes.items()}
+    return {kind: min(least, size) for kind, size in sizes.items()}
 
 
 def cut(targets: Sequence[PlannedTarget], sizes: dict[str, int]) -> list[list[PlannedTarget]]:
     """Cuts targets into chunks, each of one layer, so that no target goes deeper than it needs.
 
-    Images that their objective compares are a chunk of their own, so that they come out the same
-    whatever else the sweep has.
+    Neurons are in chunks of their own. So are images that their objective compares, that they come
+    out the same whatever else the sweep has.
 
     Args:
         targets: All targets, layer by layer.
-        sizes: For each layer the images in a chunk at the most.
+        sizes: For each kind of targets the images in a chunk at the most. Where an older version
+            has saved none for neurons, they are among the others.
 
     Raises:
         InputError: An objective compares images, and there is one alone, or more than there may be
             in a chunk.
     """
 
+    def kind(each: PlannedTarget) -> str:
+        own = kind_of(each)
+        return own if own in sizes else each.layer
+
     def belongs(each: PlannedTarget) -> tuple[str, Objective | None]:
         objective = each.target.objective
-        return each.layer, objective if objective.compares else None
+        return kind(each), objective if objective.compares else None
 
+    layers = groupby(targets, key=lambda each: each.layer)
+    ordered = [
+        each for layer, own in layers for each in sorted(own, key=lambda e: kind(e) != layer)
+    ]
     chunks = []
-    for (layer, compared), group in groupby(targets, key=belongs):
+    for (of_kind, compared), group in groupby(ordered, key=belongs):
         alike = list(group)
-        size = sizes[layer]
+        size = sizes[of_kind]
         if compared and len(alike) < 2:
             raise InputError(
                 f"{compared.name} compares the images of several seeds, and there is one: set "

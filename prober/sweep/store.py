@@ -138,7 +138,7 @@ class Store:
         return found
 
     def write_records(self) -> list[dict[str, Any]]:
-        """Writes `records.jsonl` anew, in the order of the targets, and returns the records."""
+        """Writes `records.jsonl` anew, chunk by chunk, and returns the records."""
         records = self.all_records()
         write_whole(self.records_file, "".join(json.dumps(record) + "\n" for record in records))
         return records

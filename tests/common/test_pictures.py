@@ -10,6 +10,7 @@ from PIL import Image
 from prober.common.pictures import (
     colorfulness,
     enlarge,
+    enlarged_png,
     gif,
     png,
     shrunk,
@@ -196,3 +197,13 @@ def test_a_square_shows_small_pictures_pixel_by_pixel_and_large_ones_averaged():
     large = random_pixels(32, 32)
     means = large.reshape(8, 4, 8, 4, 3).mean((1, 3))
     assert np.abs(squared(large, 8) - means).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(28, 28), (7, 90), (3, 20_000)])
+def test_an_enlarged_picture_has_the_256_colors_of_the_picture_enlarged_first(size):
+    pixels = random_pixels(*size)
+    pixels[: size[0] // 2] //= 100
+    picture = Image.open(io.BytesIO(enlarged_png(pixels)))
+    expected = Image.fromarray(enlarge(pixels)).quantize(256, dither=Image.Dither.NONE)
+    assert picture.mode == "P"
+    assert np.array_equal(picture.convert("RGB"), expected.convert("RGB"))

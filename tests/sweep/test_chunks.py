@@ -3,7 +3,7 @@
 import pytest
 
 from prober.ascent.layer_objectives import DeepDream, Diversity
-from prober.ascent.objectives import ChannelMean
+from prober.ascent.objectives import ChannelMean, Neuron
 from prober.common.errors import InputError
 from prober.sweep.chunks import MANY, automatic_size, cut, sizes_for
 from prober.sweep.grid import Grid
@@ -31,15 +31,30 @@ def test_chunks_are_larger_where_many_are_left(subject):
         grid = Grid(layers=layers, seeds=seeds, positions=1, objectives=[objective])
         return sizes_for(subject, grid.plan(subject, 0), None, settles)
 
-    assert sizes(8) == {"conv1": 64}  # 128 targets
-    assert sizes(2 * 64) == {"conv1": 128}  # 16 chunks of 128
-    assert sizes(4 * 64) == {"conv1": 256}
+    assert sizes(8) == {"neurons of conv1": 64}  # 128 targets
+    assert sizes(2 * 64) == {"neurons of conv1": 128}  # 16 chunks of 128
+    assert sizes(4 * 64) == {"neurons of conv1": 256}
     assert MANY == 16
     fits = automatic_size(subject, "conv2", None)
     assert 64 < fits < 128
     assert sizes(64, layers="conv2", objective="ChannelMean") == {"conv2": fits}
     assert sizes(64, True, "conv2", "ChannelMean") == {"conv2": 128}
     assert sizes(8, True, "conv2", "ChannelMean") == {"conv2": 64}
+
+
+def test_neurons_are_in_chunks_of_their_own(subject):
+    grid = Grid(layers=["conv1", "conv2"], objectives=["ChannelMean", "Neuron"], positions=1)
+    planned = grid.plan(subject, 0)
+    neurons = [type(each.target.objective) is Neuron for each in planned]
+    sizes = {"conv1": 10, "neurons of conv1": 16, "conv2": 32, "neurons of conv2": 20}
+    chunks = cut(planned, sizes)
+    assert [len(chunk) for chunk in chunks] == [10, 6, 16, 32, 20, 12]
+    assert sorted(p.path for chunk in chunks for p in chunk) == sorted(p.path for p in planned)
+    alone = {p.path for p, neuron in zip(planned, neurons, strict=True) if neuron}
+    assert [len({p.path for p in chunk} & alone) for chunk in chunks] == [0, 0, 16, 0, 20, 12]
+    # A sweep that an older version has begun stays in the chunks that it was in.
+    old = cut(planned, {"conv1": 10, "conv2": 32})
+    assert [p for chunk in old for p in chunk] == planned
 
 
 def test_images_that_are_compared_are_a_chunk_of_their_own(subject):
