@@ -318,7 +318,18 @@ def _wide(
     first = torch.full(starts.shape[:2], KNOWN_FIRST_STEP)
     first[:, : breadth.noises] = NOISE_FIRST_STEP
     of_units = torch.tensor(channels).repeat_interleave(starts.shape[1])
-    score, best = climb(cnn, starts.flatten(0, 1), of_units, first.flatten(), breadth.steps)
+
+    def choose(scores: Tensor) -> Tensor:
+        """All but the worse half of the starts from noise, of each of its two halves."""
+        going = torch.ones(starts.shape[:2], dtype=torch.bool)
+        halves = scores.view(units, -1)[:, : breadth.noises].view(units, 2, -1)
+        worse = halves.topk(breadth.noises // 4, 2, largest=False).indices
+        going[:, : breadth.noises].view(units, 2, -1).scatter_(2, worse, False)
+        return going.flatten().nonzero()[:, 0]
+
+    score, best = climb(
+        cnn, starts.flatten(0, 1), of_units, first.flatten(), breadth.steps, choose=choose
+    )
     found = _best_of_each(score, best, units)
     for smaller in within:
         found = _better(found, smaller)

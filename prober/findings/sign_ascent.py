@@ -8,7 +8,7 @@ for a linear layer is the closed form. The steps then shrink geometrically, so t
 pixels change sides. 150 such steps find more than 1,000 of Adam.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ def climb(
     first: Tensor,
     steps: int,
     last: float = LAST_STEP,
+    choose: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Ascends by the sign of the gradient, in steps that shrink geometrically.
 
@@ -40,39 +41,50 @@ def climb(
         first: `[N]`, the length of the first step; above 1 every pixel goes to a bound.
         steps: How many.
         last: Length of the last step.
+        choose: From the best scores `[N]` half way to the numbers of those that are gone on with;
+            None for all.
 
     Returns:
         The best scores `[N]` and the fields that had them.
     """
-    found = [
-        _climb(cnn, fields[batch], channels[batch], first[batch], steps, last)
-        for batch in cnn.batches(len(fields))
-    ]
-    return torch.cat([score for score, _ in found]), torch.cat([field for _, field in found])
+    lengths = torch.arange(steps) / max(1, steps - 1)
+    legs = [lengths] if choose is None else [lengths[: steps // 2], lengths[steps // 2 :]]
+    best, kept = torch.full((len(fields),), -torch.inf), fields.clone()
+    now, going = fields.clone(), torch.arange(len(fields))
+    for leg in legs:
+        for part in cnn.batches(len(going)):
+            own = going[part]
+            scale = (last / first[own])[:, None] ** leg * first[own, None]
+            now[own], best[own], kept[own] = _climb(
+                cnn, now[own], channels[own], scale, best[own], kept[own]
+            )
+        if choose is not None:
+            going = choose(best)
+    return best, kept
 
 
 def _climb(
-    cnn: CutCNN, fields: Tensor, channels: Tensor, first: Tensor, steps: int, last: float
-) -> tuple[Tensor, Tensor]:
+    cnn: CutCNN, fields: Tensor, channels: Tensor, lengths: Tensor, best: Tensor, kept: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Makes steps of `lengths` `[N, steps]`; returns where they end, and the best that was met."""
     needed, column = channels.unique(return_inverse=True)
     needed, column = needed.tolist(), column[:, None]
-    x, first = fields.clone(), first.view(-1, 1, 1, 1)
-    best, kept = torch.full((len(x),), -torch.inf), x.clone()
-    for step in range(steps + 1):
-        x.requires_grad_()
+    x = fields
+    for length in (*lengths.T, None):
+        x = x.detach().requires_grad_()
         score = _own_scores(cnn, x, needed, column)
         better = score.detach() > best
         best = torch.where(better, score.detach(), best)
         kept = torch.where(better[:, None, None, None], x.detach(), kept)
-        if step == steps or not score.requires_grad:
+        if length is None or not score.requires_grad:
             break
         (gradient,) = torch.autograd.grad(score.sum(), x)
         shut = (gradient == 0).flatten(1).all(1)
         if shut.any():
             gradient[shut] = _through_shut_relus(cnn, x.detach()[shut], needed, column[shut])
-        length = first * (last / first) ** (step / max(1, steps - 1))
-        x = (x.detach() + length * gradient.nan_to_num().sign()).clamp(0, 1)
-    return best, kept
+        step = length.view(-1, 1, 1, 1) * gradient.nan_to_num().sign()
+        x = (x.detach() + step).clamp(0, 1)
+    return x.detach(), best, kept
 
 
 def _own_scores(cnn: CutCNN, fields: Tensor, needed: Sequence[int], column: Tensor) -> Tensor:
