@@ -179,5 +179,5 @@ def _about_the_same(one: Tensor, other: Tensor) -> bool:
     return bool((one - other).abs().max() <= TOLERANCE * one.abs().max())
 
 
-def _unchanged(activations: Tensor) -> Tensor:
-    return activations
+def _unchanged(input: Tensor) -> Tensor:
+    return input

@@ -62,14 +62,14 @@ def gradients_in_blocks(convolutions: Collection[nn.Conv2d]) -> Iterator[None]:
         yield
 
 
-def _forward(convolution: nn.Conv2d, images: Tensor) -> Tensor:
+def _forward(convolution: nn.Conv2d, input: Tensor) -> Tensor:
     weight, bias = convolution.weight, convolution.bias
     stride, padding = convolution.stride[0], convolution.padding
     assert not isinstance(padding, str)  # then there are no gradients in blocks
-    worth = images.numel() >= SMALL and images.dim() == 4 and images.device.type == "cpu"
-    if worth and images.requires_grad:
-        return _InBlocks.apply(images, weight, bias, stride, padding)
-    return F.conv2d(images, weight, bias, stride, padding)
+    worth = input.numel() >= SMALL and input.dim() == 4 and input.device.type == "cpu"
+    if worth and input.requires_grad:
+        return _InBlocks.apply(input, weight, bias, stride, padding)
+    return F.conv2d(input, weight, bias, stride, padding)
 
 
 class _InBlocks(torch.autograd.Function):

@@ -86,3 +86,10 @@ def test_a_network_in_bfloat16_gets_a_gradient_of_the_images_precision():
     expected = gradient(convolution, images, torch.ones(16, 4, 18, 18))
     assert images.grad.dtype == torch.float32
     torch.testing.assert_close(images.grad, expected, rtol=0.05, atol=0.05)
+
+
+def test_a_convolution_may_be_called_by_keyword():
+    convolution = nn.Conv2d(3, 4, 3)
+    images = torch.rand(16, 3, 20, 20)
+    with gradients_in_blocks([convolution]):
+        assert torch.equal(convolution(input=images), convolution(images))
