@@ -1,6 +1,6 @@
 """How often a report is right about shortcuts by color, on CNNs trained on families of images.
 
-    python -m tests.benchmarks.shortcut [--family NAME ...] [--seed S]
+    python -m tests.benchmarks.shortcut [--family NAME ...] [--bias B ...] [--seed S]
 
 A small CNN is trained on each family with the bias at 0, 0.9, 0.99, 0.995 and 1. The verdict on
 the images it was trained on is set beside what it does with images of its own family whose colors
@@ -56,12 +56,13 @@ def is_right(verdict: Shortcut, lost: float, colored: bool = True) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--family", nargs="*", default=list(FAMILIES), choices=FAMILIES)
+    parser.add_argument("--bias", nargs="*", type=float, default=list(BIASES))
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     right = total = 0
     print("family                  bias  right  truly lost, to the color  said lost, to the color")
     for name in options.family:
-        for bias in BIASES:
+        for bias in options.bias:
             began = time.perf_counter()
             given = make(name, bias, options.seed)
             subject = train(given.images, given.labels, given.classes, seed=options.seed)
