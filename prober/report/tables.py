@@ -235,12 +235,11 @@ def class_sentence(probed: Probed, against: Probed | None) -> str:
         ]
         more = [pair for pair in pairs if pair[0] >= DIFFERS]
         if pairs:
-            where = f"{len(more)} of {counted(len(pairs), 'class', 'classes')}"
-            most = f", most in {plain(max(more)[1])}" if more else ""
-            said.append(f"{where} of {plain(cnn.name)}{most}")
+            most = f", above all {plain(max(more)[1])}" if more else ""
+            said.append(f"{len(more)} of {len(pairs)} of {plain(cnn.name)}{most}")
     if not said:
         return ""
-    return f"It goes more by color than its picture shows in {'; in '.join(said)}."
+    return f"Classes that go more by color than their picture shows: {'; '.join(said)}."
 
 
 def class_logit_table(probed: Probed, against: Probed | None) -> str:

@@ -447,7 +447,7 @@ def test_where_the_cnn_goes_by_color_otherwise_than_its_pictures_show_is_said(tm
         [a, b] for a, b in zip(wanted, ["**31%**", "60%", "**90%**", "**-10%**"], strict=True)
     ]
     assert (
-        "It goes more by color than its picture shows in 2 of 4 classes of CNN (a), most in 2."
+        "Classes that go more by color than their picture shows: 2 of 4 of CNN (a), above all 2."
         in text
     )
     drawn = (tmp_path / "charts/classes.svg").read_text(encoding="utf-8")
