@@ -557,6 +557,29 @@ def test_a_unit_with_little_evidence(browser, gray_page):
     at(browser, "conv1 / channel 1")
 
 
+def test_a_unit_that_no_gradient_leads_back_from_shows_its_answers_alone(browser, tmp_path):
+    why = "No picture can be made, for no gradient leads back to the input: it ends at 'conv1'."
+    known = {"polysemantic": None, "confidence": None, "trusted": None, "dead": False}
+    seen = {"tuning": EVIDENCE.tuning, "data": data(tmp_path, "pictures/conv2/ch000", False)}
+    cut = unit(tmp_path, "conv2", 0, plain=True, why=[why], **known, **seen)
+    address = write_report(tmp_path, [unit(tmp_path, "conv1", 0, [("color", 12.0, None)]), cut])
+    browser.get_log("browser")
+    visit(browser, address)
+    assert "Of conv2, 1 unit, no picture can be made, for no gradient" in text(browser, "header")
+    assert "no picture" in wait(lambda: [c.text for c in find(browser, ".card")][1:])[0]
+    visit(browser, f"{address}#conv2/0")
+    assert (
+        text(browser, ".wants") == "Not known. What it was shown brings its score from 0.1 to 3.2."
+    )
+    assert text(browser, ".why") == why
+    assert text(browser, ".facts") == ""
+    parts = [each.text for each in find(browser, "#unit .part > h3")]
+    assert parts == ["Tuning curves", "Real images", "The record"]
+    said = text(browser, "#unit")
+    assert "strongest answer" in said and "best picture" not in said
+    assert browser.get_log("browser") == []
+
+
 def test_a_phone_does_not_scroll_sideways(browser, page):
     metrics = {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
