@@ -1,6 +1,6 @@
 """The dummy datamodule that drives the steps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from itertools import repeat
 
 from lightning.pytorch import LightningDataModule
@@ -12,14 +12,6 @@ class StepsDataModule(LightningDataModule):
     The Trainer's `max_steps` says how many.
     """
 
-    def train_dataloader(self) -> "Steps":
-        """Returns endless empty batches."""
-        return Steps()
-
-
-class Steps:
-    """Endless empty batches; anything that can be iterated is a data loader to Lightning."""
-
-    def __iter__(self) -> Iterator[int]:
-        """Goes on for as long as the Trainer asks."""
+    def train_dataloader(self) -> Iterable[int]:
+        """Returns endless empty batches: anything that can be iterated is a data loader to it."""
         return repeat(0)
