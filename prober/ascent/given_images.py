@@ -11,11 +11,10 @@ from lightning.pytorch import LightningDataModule
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from prober.common.colors import hue_to_rgb
 from prober.common.errors import InputError
 from prober.common.files import read_npy
 from prober.common.inputs import Shape, input_kind
-from prober.subject.reference import HUES, load_digits, matching_hues
+from prober.subject.reference import HUES, load_digits, matching_hues, tint
 
 DIGITS = "digits"
 
@@ -96,7 +95,7 @@ def _read(given: str | LightningDataModule, shape: Shape, resize: bool) -> Label
 def shipped_digits() -> LabelledImages:
     """The 1,000 digits that ship with the project, each in its class's hue."""
     digits, labels = load_digits()
-    images = digits[:, None] * hue_to_rgb(HUES[matching_hues(labels)])[:, :, None, None]
+    images = tint(digits, HUES[matching_hues(labels)])
     name = "1,000 digits of MNIST's test set, each in the hue of its class"
     return LabelledImages(name, images, labels, [str(i) for i in range(10)])
 
