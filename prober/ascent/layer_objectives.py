@@ -239,10 +239,7 @@ class Diversity(OfLayer):
         layer: Name of the layer.
     """
 
-    @property
-    @override
-    def compares(self) -> bool:
-        return True
+    compares = True
 
     @property
     @override

@@ -143,12 +143,8 @@ class Simple(Objective):
     """
 
     of_image: ClassVar[frozenset[str]] = frozenset({"channel"})
+    compares = False
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-
-    @property
-    @override
-    def compares(self) -> bool:
-        return False
 
     @property
     def terms(self) -> tuple[Weighted, ...]:
