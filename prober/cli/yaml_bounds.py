@@ -93,7 +93,12 @@ def _note_key(outer: _OpenCollection, event: yaml.NodeEvent) -> None:
     key = outer.mapping and outer.items_seen % 2 == 0 and isinstance(event, yaml.ScalarEvent)
     outer.items_seen += 1
     if key and event.value != "<<":
+        where = f"(line {event.start_mark.line + 1})"
         if event.value in outer.keys:
-            line = event.start_mark.line + 1
-            raise yaml.YAMLError(f"the key '{event.value}' stands twice (line {line}).")
+            raise yaml.YAMLError(f"the key '{event.value}' stands twice {where}.")
+        if event.implicit[0] and event.value.lower() in ("yes", "no", "on", "off"):
+            raise yaml.YAMLError(
+                f"the key {event.value} is no text but a truth value {where}: "
+                f"write '{event.value}'."
+            )
         outer.keys.add(event.value)

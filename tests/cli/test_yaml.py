@@ -43,6 +43,7 @@ TOO_MUCH = {
     "nothing for a group": ("seed_everything: 0\nmodel:\n", ["model", "None", "group of settings"]),
     "nothing for another": ("seed_everything: 0\ntrainer:\n", ["trainer"]),
     "another command": ("fit: {}", ["'fit'"]),
+    "a truth value for a key": ("yes: true\n", ["key yes is", "truth value (line 1): write 'yes'"]),
 }
 
 
