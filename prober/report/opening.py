@@ -112,8 +112,10 @@ def what_figures_rest_on(probed: Probed, against: Probed | None) -> list[str]:
 def who(cnn: Probed) -> str:
     """Says who a CNN is: what it learned from, if it ships with the project, or its weights."""
     subject = cnn.record.subject
-    said = f"*{plain(cnn.name)}* is {plain(subject.name)}"
+    said = f"*{plain(cnn.name)}*"
+    if cnn.name != subject.name:
+        said += f" is {plain(subject.name)}; it"
     if subject.sha256 in TRAINED_ON:
-        return f"{said}, trained on {TRAINED_ON[subject.sha256]}."
-    weights = f", with the weights of {plain(subject.checkpoint)}" if subject.checkpoint else ""
-    return f"{said}{weights}."
+        return f"{said} was trained on {TRAINED_ON[subject.sha256]}."
+    weights = f"of {plain(subject.checkpoint)}" if subject.checkpoint else "that it was made with"
+    return f"{said} has the weights {weights}."

@@ -67,7 +67,9 @@ def test_the_reference_cnns_are_told_by_what_they_learned_from(sha256):
     subject = replace(one.record.subject, sha256=sha256)
     shipped = replace(one, record=replace(one.record, subject=subject))
     lines = what_figures_rest_on(shipped, None)
-    assert lines[0] == f"*a* is CNN (a), trained on {TRAINED_ON[sha256]}."
+    assert lines[0] == f"*a* is CNN (a); it was trained on {TRAINED_ON[sha256]}."
+    alone = what_figures_rest_on(replace(shipped, name="CNN (a)"), None)
+    assert alone[0] == f"*CNN (a)* was trained on {TRAINED_ON[sha256]}."
     assert lines[1] == (
         "Figures on real images rest on 1,000 images: some digits. Their 95% intervals are under "
         "*Shortcut learning*."
@@ -84,7 +86,7 @@ def test_the_reference_cnns_are_told_by_what_they_learned_from(sha256):
 def test_another_cnn_is_told_by_its_weights():
     lines = what_figures_rest_on(probed(unit(0, 0.2, 0.5), data=False), probed(unit(0, 0.1, 0.9)))
     assert lines == [
-        "*a* is CNN (a), with the weights of net.pt.",
-        "*a* is CNN (a), with the weights of net.pt. It has the same layers and is there to "
+        "*a* is CNN (a); it has the weights of net.pt.",
+        "*a* is CNN (a); it has the weights of net.pt. It has the same layers and is there to "
         "compare with.",
     ]
