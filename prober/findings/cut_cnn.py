@@ -94,6 +94,23 @@ class CutCNN:
         scores = torch.cat(parts).nan_to_num(-torch.inf, torch.inf, -torch.inf)
         return scores[:, [needed.index(channel) for channel in channels]]
 
+    def own(self, fields: Tensor, channels: Tensor) -> Tensor:
+        """Computes what each of one batch of N fields excites its own channel to: `[N]`.
+
+        Args:
+            fields: `[N, c, h, w]`, as for `activations`.
+            channels: `[N]`, the channel of each.
+        """
+        needed, column = channels.unique(return_inverse=True)
+        values = self.activations(fields, needed.tolist()).to(fields.device)
+        return values.gather(1, column[:, None])[:, 0]
+
+    @torch.no_grad()
+    def own_scores(self, fields: Tensor, channels: Tensor) -> Tensor:
+        """Computes what `own` does of any number of fields; what is no number excites nothing."""
+        parts = [self.own(fields[b], channels[b]).cpu() for b in self.batches(len(fields))]
+        return torch.cat(parts).nan_to_num(-torch.inf, torch.inf, -torch.inf)
+
     def batches(self, number: int) -> list[slice]:
         """Cuts a number of fields into batches for passes forth and back."""
         return list(batches(number, self._at_once))

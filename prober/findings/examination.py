@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from prober.ascent.method import is_large
+from prober.findings.batches import batches
 from prober.findings.cut_cnn import CutCNN
 from prober.findings.evidence import gather
 from prober.findings.facet_pictures import draw_facet
@@ -18,6 +20,9 @@ from prober.findings.survey import Survey
 from prober.findings.trust import judge
 from prober.findings.units import Unit
 from prober.findings.verdict import conclude, of_the_dead
+
+UNITS_AT_ONCE = 4
+"""Units that are examined together; processes share the work by them."""
 
 
 def examine(
@@ -45,15 +50,22 @@ def examine(
         print(f"Examining {units[0].layer}.")
         cut = CutCNN(survey.subject, units[0].layer, survey.window(units[0]))
 
-        def examined(unit: Unit, cut: CutCNN = cut) -> tuple[Finding, list[Point]]:
-            own = maxima.get(unit)
-            found = find_facets(survey, unit, cut, own, searched) if own else None
-            finding = _finding(survey, unit, found, PictureFolder(folder, unit))
-            return finding, points_of(survey, unit, found) if found else []
+        def examined(units: list[Unit], cut: CutCNN = cut) -> list[tuple[Finding, list[Point]]]:
+            facets = find_facets(survey, units, cut, maxima, searched)
+            return [
+                (
+                    _finding(survey, unit, facets.get(unit), PictureFolder(folder, unit)),
+                    points_of(survey, unit, facets[unit]) if unit in facets else [],
+                )
+                for unit in units
+            ]
 
-        for finding, own_points in on_cores(examined, units, cores):
-            findings.append(finding)
-            points += own_points
+        # Of large images those of one unit fill a batch.
+        together = UNITS_AT_ONCE if not is_large(survey.subject.input_shape) else 1
+        pieces = [units[part] for part in batches(len(units), together)]
+        for of_units in on_cores(examined, pieces, cores):
+            findings += [finding for finding, _ in of_units]
+            points += [point for _, own in of_units for point in own]
     return findings, points
 
 

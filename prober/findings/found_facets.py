@@ -1,8 +1,10 @@
 """What the search has found of a unit: its optima and its facets."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from prober.common.inputs import plane_of
 from prober.findings.cut_cnn import CutCNN
@@ -50,36 +52,61 @@ class Found:
 
 def find_facets(
     survey: Survey,
-    unit: Unit,
+    units: Sequence[Unit],
     cut: CutCNN,
-    maxima: FourMaxima,
+    maxima: Mapping[Unit, FourMaxima],
     searched: FinishedSweep | None,
-) -> Found:
-    """Measures all optima of a unit and groups them.
+) -> dict[Unit, Found]:
+    """Measures all optima of units of one site and groups them.
 
     Args:
         survey: What units answer to images that are at hand.
-        unit: The unit.
-        cut: The CNN cut down to what it sees.
-        maxima: Its maxima.
+        units: The units; those that are dead are left out.
+        cut: The CNN cut down to what they see.
+        maxima: The maxima of every unit that is not dead.
         searched: What the search for facets has made.
     """
+    live = [unit for unit in units if unit in maxima]
+    if not live:
+        return {}
+    shown, images = zip(*(_optima_of(survey, unit, searched) for unit in live), strict=True)
+    measured = measure_optima(
+        survey.subject,
+        [survey.objective(unit) for unit in live],
+        [unit.channel for unit in live],
+        images,
+        [maxima[unit] for unit in live],
+        survey.window(live[0]),
+        cut,
+    )
+    return {
+        unit: _grouped(survey, unit, maxima[unit], optima, own)
+        for unit, optima, own in zip(live, measured, shown, strict=True)
+    }
+
+
+def _optima_of(
+    survey: Survey, unit: Unit, searched: FinishedSweep | None
+) -> tuple[list[SweepPicture], Tensor]:
     own = survey.candidates(unit)
     more = searched.of(unit) if searched else []
-    images = torch.cat(
-        [sweep.images(v) for sweep, v in ((survey.sweep, own), (searched, more)) if sweep and v]
-        # Should every start have failed, mid gray is all that there is to show.
-        or [torch.full((1, *survey.subject.input_shape), 0.5)]
-    )
+    images = [
+        sweep.images(v) for sweep, v in ((survey.sweep, own), (searched, more)) if sweep and v
+    ]
+    # Should every start have failed, mid gray is all that there is to show.
+    gray = torch.full((1, *survey.subject.input_shape), 0.5)
+    return [*own, *more], torch.cat(images or [gray])
+
+
+def _grouped(
+    survey: Survey, unit: Unit, maxima: FourMaxima, optima: Optima, shown: list[SweepPicture]
+) -> Found:
     objective, curves = survey.objective(unit), survey.curves(unit)
-    optima = measure_optima(
-        survey.subject, objective, images, survey.window(unit), cut, maxima, unit.channel
-    )
     # Should the search for facets have found more, that is the maximum.
-    maxima = maxima.or_better(images[optima.score.argmax()], optima.score.max())
+    maxima = maxima.or_better(optima.images[optima.score.argmax()], optima.score.max())
     groups = group_optima(survey.subject, objective, optima, curves, maxima)
     second = runner_up(survey.subject, objective, optima, curves, groups)
-    return Found(maxima, [*own, *more], optima, settled(groups, curves), second)
+    return Found(maxima, shown, optima, settled(groups, curves), second)
 
 
 def facets_by_stem(survey: Survey, unit: Unit, found: Found) -> dict[str, int | None]:

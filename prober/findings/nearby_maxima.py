@@ -6,6 +6,8 @@ What is reached, and what is started from, belongs to the same facet if the scor
 the straight line there.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -29,45 +31,46 @@ BLENDS = (0.25, 0.5, 0.75)
 
 
 def maxima_nearby(
-    cut: CutCNN, channel: int, images: Tensor, maxima: FourMaxima
+    cut: CutCNN, channels: Tensor, images: Tensor, maxima: Sequence[FourMaxima]
 ) -> tuple[Tensor, Tensor]:
     """Finds the maxima that can be reached from images without leaving their facet.
 
     Args:
-        cut: The CNN cut down to what the unit sees.
-        channel: The unit's channel.
+        cut: The CNN cut down to what units of one layer see.
+        channels: `[N]`, the channel that each image is to excite.
         images: `[N, C, H, W]` in [0, 1].
-        maxima: The unit's maxima, which are tried as well.
+        maxima: The maxima of these N units, which are tried as well.
 
     Returns:
         The scores `[N, 4]` over all, gray, flat and flat gray images, and the colors `[N, C]` of
         the flat ones.
     """
     fields = cut.crop(images)
-    neutral = maxima.neutral.item()
-    own = cut.scores(fields, [channel])[:, 0]
-    top, top_score = _climbed(cut, channel, fields, LAST_STEP)
-    inside = (lowest_between(cut, channel, fields, top) - neutral) >= FACET_VALLEY * (own - neutral)
+    neutral = torch.stack([each.neutral for each in maxima])
+    own = cut.own_scores(fields, channels)
+    top, top_score = _climbed(cut, channels, fields, LAST_STEP)
+    lowest = lowest_between(cut, channels, fields, top)
+    inside = (lowest - neutral) >= FACET_VALLEY * (own - neutral)
     top = torch.where(inside[:, None, None, None], top, fields)
     reached = [torch.where(inside, top_score, own)]
-    mean = _mean_color(cut, channel, fields)
+    mean = _mean_color(cut, channels, fields)
     starts = (fields.mean(1, keepdim=True), mean, mean.mean(1, keepdim=True))
     colors = mean[..., 0, 0]
     for number, start in enumerate(starts, 1):
         flat = number > 1
-        near, near_score = _climbed(cut, channel, start, FLAT_LAST_STEP if flat else LAST_STEP)
-        found = torch.full_like(own, neutral)
-        best = cut.crop(maxima.images[number]).expand(len(fields), *cut.shape)
+        near, near_score = _climbed(cut, channels, start, FLAT_LAST_STEP if flat else LAST_STEP)
+        found = neutral
+        best = torch.stack([cut.crop(each.images[number]) for each in maxima])
         # Of a unit that looks at several places a climb may end at another one: at a flat top a
         # rounding error is enough. Then what it started from counts.
         for known, field, score in (
-            (fields, start, cut.scores(start, [channel])[:, 0]),
+            (fields, start, cut.own_scores(start, channels)),
             (top, near, near_score),
-            (top, best, maxima.scores[number].expand(len(fields))),
+            (top, best, torch.stack([each.scores[number] for each in maxima])),
         ):
             field = field.expand(-1, *cut.shape)
             lower = torch.minimum(score, reached[0]) - neutral
-            same = lowest_between(cut, channel, known, field) - neutral >= FACET_VALLEY * lower
+            same = lowest_between(cut, channels, known, field) - neutral >= FACET_VALLEY * lower
             better = same & (score > found)
             found = torch.where(better, score, found)
             if number == 2:
@@ -76,7 +79,7 @@ def maxima_nearby(
     return nested(torch.stack(reached, 1)).double(), colors
 
 
-def _mean_color(cut: CutCNN, channel: int, fields: Tensor) -> Tensor:
+def _mean_color(cut: CutCNN, channels: Tensor, fields: Tensor) -> Tensor:
     """The colors `[N, C, 1, 1]` of fields, where the gradient says that they matter.
 
     The parts of a picture that matter less are dark.
@@ -84,7 +87,7 @@ def _mean_color(cut: CutCNN, channel: int, fields: Tensor) -> Tensor:
     weights = torch.ones_like(fields[:, :1])
     for batch in cut.batches(len(fields)):
         x = fields[batch].clone().requires_grad_()
-        score = cut.activations(x, [channel])[:, 0].sum()
+        score = cut.own(x, channels[batch]).sum()
         if score.requires_grad:
             weight = torch.autograd.grad(score, x)[0].nan_to_num().abs().sum(1, keepdim=True)
             matters = weight.flatten(1).amax(1) > 0
@@ -92,15 +95,15 @@ def _mean_color(cut: CutCNN, channel: int, fields: Tensor) -> Tensor:
     return (fields * weights).sum((2, 3), keepdim=True) / weights.sum((2, 3), keepdim=True)
 
 
-def _climbed(cut: CutCNN, channel: int, fields: Tensor, last: float) -> tuple[Tensor, Tensor]:
-    channels = torch.full((len(fields),), channel)
+def _climbed(cut: CutCNN, channels: Tensor, fields: Tensor, last: float) -> tuple[Tensor, Tensor]:
     first = torch.full((len(fields),), KNOWN_FIRST_STEP)
-    steps = breadth_for(cut, channel).local_steps
+    steps = breadth_for(cut, int(channels[0])).local_steps
     score, found = climb(cut, fields, channels, first, steps, last)
     return found, score
 
 
-def lowest_between(cut: CutCNN, channel: int, ones: Tensor, others: Tensor) -> Tensor:
+def lowest_between(cut: CutCNN, channels: Tensor, ones: Tensor, others: Tensor) -> Tensor:
     """The lowest scores `[N]` on the straight lines between fields `[N, C, h, w]`."""
     between = torch.cat([torch.lerp(ones, others, blend) for blend in BLENDS])
-    return cut.scores(between, [channel])[:, 0].view(len(BLENDS), -1).amin(0)
+    scores = cut.own_scores(between, channels.repeat(len(BLENDS)))
+    return scores.view(len(BLENDS), -1).amin(0)

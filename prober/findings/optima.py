@@ -77,45 +77,56 @@ class Optima:
 
 def measure_optima(
     subject: Subject,
-    objective: Objective,
-    images: Tensor,
+    objectives: Sequence[Objective],
+    channels: Sequence[int],
+    images: Sequence[Tensor],
+    maxima: Sequence[FourMaxima],
     window: Window,
     cut: CutCNN,
-    maxima: FourMaxima,
-    channel: int,
-) -> Optima:
-    """Measures what excites a unit.
+) -> list[Optima]:
+    """Measures what excites U units of one layer, together: small batches cost what large ones do.
 
     Args:
         subject: The CNN under study.
-        objective: The unit's objective.
-        images: `[N, C, H, W]` in [0, 1].
-        window: Where it looks.
+        objectives: The units' objectives.
+        channels: Their channels.
+        images: For each unit `[N, C, H, W]` in [0, 1], what excites it.
+        maxima: Their maxima.
+        window: Where they look.
         cut: The CNN cut down to that.
-        maxima: Its maxima.
-        channel: Its channel.
     """
-    score = scores(subject, [objective] * len(images), images).double()
-    neutral = maxima.neutral.item()
-    best = int(score.argmax())
+    numbers = [len(own) for own in images]
+    unit = torch.arange(len(images)).repeat_interleave(torch.tensor(numbers))
+    channel, pictures = torch.tensor(channels)[unit], torch.cat(list(images))
+    score = scores(subject, [objectives[u] for u in unit], pictures).double()
+    neutral = torch.stack([each.neutral for each in maxima]).double()[unit]
+    ends = torch.tensor(numbers).cumsum(0).tolist()
+    parts = [slice(end - number, end) for end, number in zip(ends, numbers, strict=True)]
+    best = torch.stack([part.start + score[part].argmax() for part in parts])
     # Where no valley lies between an image and the best one, it is of the same facet whatever is
     # near it, which is what costs most to find out.
-    fields = cut.crop(images)
-    lowest = lowest_between(cut, channel, fields[[best]].expand_as(fields), fields).double()
+    fields = cut.crop(pictures)
+    lowest = lowest_between(cut, channel, fields[best[unit]], fields).double()
     apart = lowest - neutral < FACET_VALLEY * (score - neutral)
     apart[best] = True
-    reached, colors = maxima_nearby(cut, channel, images[apart], maxima)
-    near = preferences(subject, [objective] * len(reached), images[apart], window)
-    own = apart.cumsum(0) - 1  # where what is apart is found
-    of = own.where(apart, own[best])
-    return Optima(
-        images=images,
-        score=score,
-        neutral=neutral,
-        reached=reached[of],
-        flat_color=colors[of],
-        near=Preferences(*(preferred[of] for preferred in near)),
+    units = unit[apart].tolist()
+    reached, colors = maxima_nearby(
+        cut, channel[apart], pictures[apart], [maxima[u] for u in units]
     )
+    near = preferences(subject, [objectives[u] for u in units], pictures[apart], window)
+    own = apart.cumsum(0) - 1  # where what is apart is found
+    of = own.where(apart, own[best[unit]])
+    return [
+        Optima(
+            images=images[u],
+            score=score[part],
+            neutral=maxima[u].neutral.item(),
+            reached=reached[of[part]],
+            flat_color=colors[of[part]],
+            near=Preferences(*(preferred[of[part]] for preferred in near)),
+        )
+        for u, part in enumerate(parts)
+    ]
 
 
 def preferences(

@@ -8,7 +8,7 @@ for a linear layer is the closed form. The steps then shrink geometrically, so t
 pixels change sides. 150 such steps find more than 1,000 of Adam.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -67,12 +67,10 @@ def _climb(
     cnn: CutCNN, fields: Tensor, channels: Tensor, lengths: Tensor, best: Tensor, kept: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Makes steps of `lengths` `[N, steps]`; returns where they end, and the best that was met."""
-    needed, column = channels.unique(return_inverse=True)
-    needed, column = needed.tolist(), column[:, None]
     x = fields
     for length in (*lengths.T, None):
         x = x.detach().requires_grad_()
-        score = _own_scores(cnn, x, needed, column)
+        score = cnn.own(x, channels)
         better = score.detach() > best
         best = torch.where(better, score.detach(), best)
         kept = torch.where(better[:, None, None, None], x.detach(), kept)
@@ -81,24 +79,17 @@ def _climb(
         (gradient,) = torch.autograd.grad(score.sum(), x)
         shut = (gradient == 0).flatten(1).all(1)
         if shut.any():
-            gradient[shut] = _through_shut_relus(cnn, x.detach()[shut], needed, column[shut])
+            gradient[shut] = _through_shut_relus(cnn, x.detach()[shut], channels[shut])
         step = length.view(-1, 1, 1, 1) * gradient.nan_to_num().sign()
         x = (x.detach() + step).clamp(0, 1)
     return x.detach(), best, kept
 
 
-def _own_scores(cnn: CutCNN, fields: Tensor, needed: Sequence[int], column: Tensor) -> Tensor:
-    values = cnn.activations(fields, needed).to(fields.device)
-    return values.gather(1, column)[:, 0]
-
-
-def _through_shut_relus(
-    cnn: CutCNN, fields: Tensor, needed: Sequence[int], column: Tensor
-) -> Tensor:
+def _through_shut_relus(cnn: CutCNN, fields: Tensor, channels: Tensor) -> Tensor:
     """Gradients of fields that find all ReLUs shut: what would come through if they leaked."""
     x = fields.requires_grad_()
     with LeakyReLUs():
-        score = _own_scores(cnn, x, needed, column)
+        score = cnn.own(x, channels)
         if not score.requires_grad:
             return torch.zeros_like(fields)
         return torch.autograd.grad(score.sum(), x)[0]

@@ -36,7 +36,7 @@ def measured(subject, image, window=WINDOW):
     images = torch.from_numpy(np.ascontiguousarray(image)).float()[None]
     maxima = find_maxima(subject, "0", [0], window).of(0)
     cut = CutCNN(subject, "0", window)
-    return measure_optima(subject, Neuron("0", 0, 0, 0), images, window, cut, maxima, 0)
+    return measure_optima(subject, [Neuron("0", 0, 0, 0)], [0], [images], [maxima], window, cut)[0]
 
 
 def atoms(make, *args, number=8, **kwargs):
@@ -100,7 +100,7 @@ def test_what_is_reached_across_a_valley_is_of_another_facet():
     assert maxima.shares[3] < -0.5
     cut = CutCNN(subject, "unit", WINDOW)
     images = torch.from_numpy(np.stack([hue.optimum(), stroke.optimum()])).float()
-    reached, _ = maxima_nearby(cut, 0, images, maxima)
+    reached, _ = maxima_nearby(cut, torch.zeros(2, dtype=torch.long), images, [maxima] * 2)
     kinds = [kind_of(Shares(*row))[0] for row in shares_of(maxima.neutral, reached).tolist()]
     assert kinds == ["color", "shape"]
 
@@ -127,7 +127,7 @@ def test_what_a_climb_at_a_flat_top_leaves_is_reached_all_the_same():
     maxima = find_maxima(subject, "unit", [0], window).of(0)
     image = torch.zeros(1, 3, SIDE, 2 * SIDE)
     image[..., :SIDE] = torch.from_numpy(stroke.optimum())
-    reached, _ = maxima_nearby(CutCNN(subject, "unit", window), 0, image, maxima)
+    reached, _ = maxima_nearby(CutCNN(subject, "unit", window), torch.tensor([0]), image, [maxima])
     assert Shares(*shares_of(maxima.neutral, reached)[0].tolist()).shape > 0.95
 
 
@@ -138,7 +138,7 @@ def test_an_image_without_a_valley_to_the_best_shares_what_the_best_reaches():
     subject = detector(hue.kernel)
     maxima = find_maxima(subject, "0", [0], WINDOW).of(0)
     cut = CutCNN(subject, "0", WINDOW)
-    found = measure_optima(subject, Neuron("0", 0, 0, 0), images, WINDOW, cut, maxima, 0)
+    [found] = measure_optima(subject, [Neuron("0", 0, 0, 0)], [0], [images], [maxima], WINDOW, cut)
     assert found.score[0] < found.score[1]
     assert torch.equal(found.reached[0], found.reached[1])
     assert torch.equal(found.flat_color[0], found.flat_color[1])
@@ -150,7 +150,7 @@ def test_an_image_across_a_valley_reaches_what_is_its_own():
     cut = CutCNN(subject, "unit", WINDOW)
     images = torch.from_numpy(np.stack([hue.optimum(), stroke.optimum(), hue.optimum()])).float()
     objective = Neuron("unit", 0, 0, 0)
-    found = measure_optima(subject, objective, images, WINDOW, cut, maxima, 0)
+    [found] = measure_optima(subject, [objective], [0], [images], [maxima], WINDOW, cut)
     assert [kind_of(own)[0] for own in found.shares] == ["color", "shape", "color"]
 
 
@@ -164,3 +164,25 @@ def test_a_gray_image_has_no_hue_and_a_unit_of_one_pixel_no_orientation():
         subject, [Neuron("0", 0, 0, 0)], torch.from_numpy(image)[None], Window((0, 0), 4, 4, 1, 1)
     )
     assert math.isnan(pixel.orientation.item()) and pixel.orientation_contrast.item() == 0
+
+
+def test_units_that_are_measured_together_are_measured_as_each_alone():
+    stroke, hue = STROKES[0], HUES[0]
+    conv = nn.Conv2d(3, 2, SIDE)
+    conv.weight = nn.Parameter(torch.from_numpy(np.stack([hue.kernel, stroke.kernel])).float())
+    subject = Subject(nn.Sequential(conv), input_shape=(3, SIDE, SIDE))
+    found = find_maxima(subject, "0", [0, 1], WINDOW)
+    cut = CutCNN(subject, "0", WINDOW)
+    tops = torch.from_numpy(np.stack([hue.optimum(), stroke.optimum()])).float()
+    images = [torch.cat([tops[:1], torch.rand(3, 3, SIDE, SIDE)]), tops[1:]]
+    units = [(Neuron("0", c, 0, 0), c, images[c], found.of(c)) for c in (1, 0)]
+    together = measure_optima(subject, *zip(*units, strict=True), WINDOW, cut)
+    for unit, own in zip(units, together, strict=True):
+        [alone] = measure_optima(subject, *([each] for each in unit), WINDOW, cut)
+        assert len(own) == len(unit[2])
+        for one, other in ((own, alone), (own.near, alone.near)):
+            for name, value in vars(one).items() if one is own else one._asdict().items():
+                if isinstance(value, torch.Tensor):
+                    torch.testing.assert_close(
+                        value, getattr(other, name), rtol=1e-4, atol=1e-4, equal_nan=True
+                    )
