@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from prober.ascent.run_files import write_image
+from prober.ascent.image_files import write_image
 from prober.common.drawing import (
     CURVE,
     FAINT,

@@ -72,3 +72,10 @@ def test_nothing_large_is_loaded_before_it_is_used(done, seconds):
     loaded, _, took = said.rpartition(" ")
     assert loaded == "[]"
     assert float(took) < seconds
+
+
+def test_a_picture_in_python_does_not_load_tensorboard():
+    """Which loads TensorFlow where that is installed."""
+    done = "import prober, sys; prober.visualize; print('torch.utils.tensorboard' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", done], cwd=ROOT, capture_output=True, text=True)
+    assert said.stdout.strip() == "False", said.stderr

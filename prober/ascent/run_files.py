@@ -1,49 +1,26 @@
 """The files of a run: the snapshots as pictures and as a film, the image, and the record."""
 
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from lightning.pytorch import Callback, Trainer
-from torch import Tensor
 from torch.utils.tensorboard.summary import hparams
 
-from prober.ascent.matters import with_opacity
+from prober.ascent.image_files import write_image
 from prober.ascent.module import ActivationMaximization, Measures
 from prober.ascent.snapshots import AtSnapshots
 from prober.ascent.target_records import target_records
 from prober.ascent.tensorboard import hyperparameters, tensorboard
-from prober.common.drawn_inputs import drawn_one, slices_gif
-from prober.common.files import npy, write_whole
+from prober.common.drawn_inputs import drawn_one
+from prober.common.files import write_whole
 from prober.common.pictures import enlarge, gif, png
 
 
 def run_folder(trainer: Trainer) -> Path | None:
     """Returns the folder of the Trainer's run, None if it logs nothing."""
     return Path(trainer.log_dir) if trainer.logger and trainer.log_dir else None
-
-
-def write_image(
-    folder: Path, image: Tensor, opacity: np.ndarray | None, record: dict[str, Any]
-) -> None:
-    """Writes `final.npy`, `final.png` and `record.json`, and `matters.png`, `slices.gif` if any.
-
-    Args:
-        folder: Where they go.
-        image: `[C, H, W]` in [0, 1], float32.
-        opacity: uint8 `[H, W]`, how much each pixel matters; None where that is not known.
-        record: What is to be known of the image.
-    """
-    said = json.dumps(record, indent=2) + "\n"  # first: nothing half of what cannot be said
-    write_whole(folder / "final.npy", npy(image.numpy()))
-    write_whole(folder / "final.png", png(enlarge(drawn_one(image))))
-    if opacity is not None and (matters := with_opacity(image, opacity)) is not None:
-        write_whole(folder / "matters.png", matters)
-    if (through := slices_gif(image)) is not None:
-        write_whole(folder / "slices.gif", through)
-    write_whole(folder / "record.json", said)
 
 
 class SnapshotFiles(AtSnapshots):

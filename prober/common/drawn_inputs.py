@@ -40,11 +40,10 @@ def drawn(inputs: Tensor) -> np.ndarray:
 
     An image of one channel is gray, of three red, green and blue; of any other number its channels
     are shown side by side, each in gray below its number, from left to right and then below. A
-    signal, or an image
-    of one row or column, has a curve for each channel over its whole length; where several numbers
-    share a pixel, from the smallest to the largest of them. A volume is shown by the middle slice
-    along each of its axes: across its depth at the top left, across its width beside it, across its
-    height below. A vector has a bar for each number.
+    signal, or an image of one row or column, has a curve for each channel over its whole length;
+    where several numbers share a pixel, from the smallest to the largest of them. A volume is shown
+    by the middle slice along each of its axes: across its depth at the top left, across its width
+    beside it, across its height below. A vector has a bar for each number.
 
     Args:
         inputs: `[N, C, *sides]` in [0, 1].

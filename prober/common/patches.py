@@ -37,6 +37,11 @@ TENSOR_MAKERS: dict[str, Callable[..., Tensor]] = {
 """The functions that a pickle of tensors names, which an unpickler of one's own has to know."""
 
 
+OWN_FORWARD = frozenset({"forward", "_conv_forward"})
+"""Attributes under which somebody gives a convolution another forward pass: a circular padding is
+usually put into `_conv_forward`, which is not public."""
+
+
 def hooks_of(module: nn.Module) -> list["OrderedDict[int, Callable[..., Any]]"]:
     """Returns the tables of a module's hooks, to be read and to be deleted from.
 

@@ -102,7 +102,7 @@ class CutCNN:
             channels: `[N]`, the channel of each.
         """
         needed, column = channels.unique(return_inverse=True)
-        values = self.activations(fields, needed.tolist()).to(fields.device)
+        values = self.activations(fields, needed.tolist()).to(fields)
         return values.gather(1, column[:, None])[:, 0]
 
     @torch.no_grad()

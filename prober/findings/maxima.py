@@ -53,7 +53,7 @@ class Breadth:
 
     Attributes:
         noises: Starts of uniform noise, an even number; the same for every unit.
-        steps: From each of them.
+        steps: From each of them; the worse half of them is left half way.
         colors: Flat colors that are tried: a lattice in the cube, of RGB 13 along each axis.
         peaks: The best of them for each unit, from which is climbed.
         local_steps: Steps from an image at hand to the maxima near it.

@@ -60,7 +60,7 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
 
 def _why_none(probed: Probed) -> str:
     """Says why it is known of no unit what it wants."""
-    if probed.cut:
+    if not probed.has_pictures:
         return (
             "Cannot be said: the CNN cuts the gradient that pictures are made by. Where, stands "
             "under *What the pictures could not settle*."

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from typing_extensions import override
 
+from prober.common.patches import OWN_FORWARD
+
 FEW = 4
 """Channels of such an input, at the most."""
 
@@ -35,6 +37,7 @@ def takes_few_channels(module: nn.Module) -> bool:
     """Tells whether a module is a convolution whose gradient is faster in blocks."""
     return (
         type(module) is nn.Conv2d
+        and not OWN_FORWARD & vars(module).keys()
         and torch.backends.mkldnn.is_available()
         and module.in_channels <= FEW
         and module.groups == 1
@@ -75,19 +78,25 @@ def _forward(convolution: nn.Conv2d, input: Tensor) -> Tensor:
 class _InBlocks(torch.autograd.Function):
     """A convolution that computes the gradient of its input in blocks."""
 
+    generate_vmap_rule = True
+
     @staticmethod
     @override
     def forward(
-        ctx: Any,
         images: Tensor,
         weight: Tensor,
         bias: Tensor | None,
         stride: int,
         padding: tuple[int, int],
     ) -> Tensor:
+        return F.conv2d(images, weight, bias, stride, padding)
+
+    @staticmethod
+    @override
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        images, weight, _, stride, padding = inputs
         ctx.save_for_backward(weight)
         ctx.settings = images.shape[2:], stride, padding
-        return F.conv2d(images, weight, bias, stride, padding)
 
     @staticmethod
     @override

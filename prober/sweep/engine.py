@@ -175,7 +175,7 @@ class Engine:
         memory = None
         if accelerator == "cuda":
             memory = torch.cuda.get_device_properties(0).total_memory
-        return sizes_for(self.subject, targets, memory, bool(self.method.settle))
+        return sizes_for(self.subject, targets, memory, bool(self.method.settle), self.cores())
 
     def _bounded(
         self,
@@ -191,16 +191,16 @@ class Engine:
             subject = copy.deepcopy(subject).double()
         snapshots = self.trainer["max_steps"] // self.every + 2
         needs = {
-            layer: bytes_of_image(subject, layers, snapshots)
-            for layer, layers in needed_layers(targets).items()
+            kind: bytes_of_image(subject, layers, snapshots)
+            for kind, layers in needed_layers(targets).items()
         }
         weights = sum(buffer.nbytes for buffer in subject.buffers())
         processes = devices if shared else 1
         smaller, fitting = fit_to(memory, shared, sizes, needs, weights, processes)
         reduced = [
-            f"{smaller[layer]} instead of {size} images in a chunk of {layer}"
-            for layer, size in sizes.items()
-            if smaller[layer] < size
+            f"{smaller[kind]} instead of {size} images in a chunk of {kind}"
+            for kind, size in sizes.items()
+            if smaller[kind] < size
         ]
         if fitting < processes:
             reduced.append(f"{fitting} instead of {processes} processes")

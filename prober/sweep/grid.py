@@ -169,12 +169,14 @@ class Grid:
         classes = self.classes
         if classes is not None and LOGITS in cut:
             given, number = _numbered(classes, subject), measured[LOGITS].shape[0]
-            found[LOGITS] = numbers("grid.classes", given, number, f"of {subject.name}")
+            asked = numbers("grid.classes", given, number, f"of {subject.name}")
+            found[LOGITS] = [*found.get(LOGITS, []), *asked]
             classes = None
         if not found:
             return self, {}
         others = [layer for layer in layers if layer not in cut]
-        return replace(self, layers=others, classes=classes), found
+        once = {layer: list(dict.fromkeys(channels)) for layer, channels in found.items()}
+        return replace(self, layers=others, classes=classes), once
 
     def probed_layers(self, subject: Subject) -> list[str]:
         """Returns for each objective the layer that it probes; raises as `plan` does."""

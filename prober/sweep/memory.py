@@ -40,13 +40,13 @@ def fit_to(
     Args:
         gigabytes: GiB that all processes may take together.
         shared: Whether they share one memory with this process; else each has a device of its own.
-        sizes: For each layer the images in a chunk that would be good.
-        needs: For each layer the bytes that one image needs.
+        sizes: For each kind of targets the images in a chunk that would be good.
+        needs: For each kind the bytes that one image needs.
         weights: Bytes of the subject, which each process copies.
         processes: How many would be good.
 
     Returns:
-        The images in a chunk of each layer, and the processes.
+        The images in a chunk of each kind, and the processes.
 
     Raises:
         InputError: Not even one image fits.
@@ -57,7 +57,7 @@ def fit_to(
         beside = APART_BYTES[start_method()] if fitting > 1 else ALONE_BYTES
         each = room // fitting - weights - beside * shared
         if each >= most:
-            smaller = {layer: min(size, each // needs[layer]) for layer, size in sizes.items()}
+            smaller = {kind: min(size, each // needs[kind]) for kind, size in sizes.items()}
             return smaller, fitting
     least = gigabytes + (most - each) / 2**30
     raise InputError(

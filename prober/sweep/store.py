@@ -105,7 +105,7 @@ class Store:
         return json.loads(str(*self.read(index, "records")))
 
     def all_records(self) -> list[dict[str, Any]]:
-        """Reads the records of all finished chunks, in the order of the targets."""
+        """Reads the records of all finished chunks, chunk by chunk."""
         return [record for index in self.finished() for record in self.records(index)]
 
     def finished(self) -> list[int]:

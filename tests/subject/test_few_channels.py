@@ -93,3 +93,20 @@ def test_a_convolution_may_be_called_by_keyword():
     images = torch.rand(16, 3, 20, 20)
     with gradients_in_blocks([convolution]):
         assert torch.equal(convolution(input=images), convolution(images))
+
+
+def test_a_convolution_whose_forward_pass_is_somebody_s_own_keeps_it():
+    for name in ("forward", "_conv_forward"):
+        convolution = nn.Conv2d(3, 4, 3, padding=1)
+        setattr(convolution, name, getattr(convolution, name))
+        assert not takes_few_channels(convolution)
+
+
+def test_a_cnn_may_map_its_convolution_over_views():
+    convolution = nn.Conv2d(3, 4, 3)
+    views = torch.rand(2, 16, 3, 20, 20, requires_grad=True)
+    with gradients_in_blocks([convolution]):
+        output = torch.func.vmap(convolution)(views)
+        (found,) = torch.autograd.grad(output.sum(), views)
+    expected = gradient(convolution, views.flatten(0, 1), torch.ones(32, 4, 18, 18))
+    torch.testing.assert_close(found.flatten(0, 1), expected)

@@ -29,12 +29,12 @@ def test_deeper_layers_and_less_memory_make_smaller_chunks(subject):
 def test_chunks_are_larger_where_many_are_left(subject):
     def sizes(seeds, settles=False, layers="conv1", objective="Neuron"):
         grid = Grid(layers=layers, seeds=seeds, positions=1, objectives=[objective])
-        return sizes_for(subject, grid.plan(subject, 0), None, settles)
+        return sizes_for(subject, grid.plan(subject, 0), None, settles, processes=2)
 
     assert sizes(8) == {"neurons of conv1": 64}  # 128 targets
     assert sizes(2 * 64) == {"neurons of conv1": 128}  # 16 chunks of 128
     assert sizes(4 * 64) == {"neurons of conv1": 256}
-    assert MANY == 16
+    assert MANY == 8
     fits = automatic_size(subject, "conv2", None)
     assert 64 < fits < 128
     assert sizes(64, layers="conv2", objective="ChannelMean") == {"conv2": fits}
@@ -52,6 +52,9 @@ def test_neurons_are_in_chunks_of_their_own(subject):
     assert sorted(p.path for chunk in chunks for p in chunk) == sorted(p.path for p in planned)
     alone = {p.path for p, neuron in zip(planned, neurons, strict=True) if neuron}
     assert [len({p.path for p in chunk} & alone) for chunk in chunks] == [0, 0, 16, 0, 20, 12]
+    first = Grid(layers="conv1", objectives=["Neuron", "ChannelMean"], positions=1)
+    in_turn = cut(first.plan(subject, 0), {"conv1": 20, "neurons of conv1": 20})
+    assert [type(chunk[0].target.objective) for chunk in in_turn] == [Neuron, ChannelMean]
     # A sweep that an older version has begun stays in the chunks that it was in.
     old = cut(planned, {"conv1": 10, "conv2": 32})
     assert [p for chunk in old for p in chunk] == planned
