@@ -1,6 +1,7 @@
 """From the targets of a sweep to chunks that are optimized together."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -26,16 +27,12 @@ chunks of 2 95, of 8 82. And the fewer there are, the more chunks the processes 
 ROOM = 2**30
 """Bytes of activations that so few images may hold."""
 
-MOST_IN_CHUNK = (256, 128, 64)
-"""Images in a chunk at the most: the largest number with which each process has `MANY` chunks.
+MOST_IN_CHUNK = 256
+"""Images in a chunk at the most: more gained little, and what is lost with a chunk grows.
 
 Measured on the reference CNN, milliseconds a step and image in chunks of 64, of 128 and of 256:
 neurons of conv1 0.042, 0.035 and 0.033, of conv2 0.055, 0.046 and 0.036, of conv3 0.103, 0.079 and
-0.072. Where there are fewer chunks, processes that have none left wait for the others, and what is
-lost with a chunk grows."""
-
-MANY = 8
-"""Chunks that are to be left for each process where they are made larger."""
+0.072."""
 
 
 def automatic_size(subject: Subject, layer: str, memory: int | None, share: float = 1.0) -> int:
@@ -50,7 +47,7 @@ def automatic_size(subject: Subject, layer: str, memory: int | None, share: floa
     Returns:
         As many images as keep the activations up to this layer, with their gradients, within
         the working set, but `FEW` if these keep to `ROOM`; on an accelerator within a quarter of
-        its memory; 1 to the largest of `MOST_IN_CHUNK`.
+        its memory; 1 to `MOST_IN_CHUNK`.
     """
     image = 4 * math.prod(subject.input_shape)
     each = 2 * (image + int(share * (subject.bytes_to(layer) - image)))
@@ -58,7 +55,7 @@ def automatic_size(subject: Subject, layer: str, memory: int | None, share: floa
         number = max(WORKING_SET // each, min(FEW, ROOM // each))
     else:
         number = memory // 4 // each
-    return max(1, min(MOST_IN_CHUNK[0], number))
+    return max(1, min(MOST_IN_CHUNK, number))
 
 
 def kind_of(planned: PlannedTarget) -> str:
@@ -97,7 +94,7 @@ def sizes_for(
             chunk's images are there, so on a CPU twice as many stay in the cache. Measured on 128
             targets of the reference CNN, milliseconds of processor time a step and image in chunks
             of 64 and of 128: conv1 0.113 and 0.113, conv2 0.187 and 0.161, conv3 0.242 and 0.203.
-        processes: How many share the chunks.
+        processes: How many share the chunks, of which each has as many.
     """
     objectives: dict[str, list[Objective]] = {}
     for each in targets:
@@ -108,17 +105,24 @@ def sizes_for(
         )
         for kind, layers in needed_layers(targets).items()
     }
-    numbers = {kind: len(own) for kind, own in objectives.items()}
-    *larger, least = MOST_IN_CHUNK
-    for most in larger:
+    if settles and memory is None:
         # Chunks of a few images are those of large CNNs, whose memory they fill.
-        grown = {
-            kind: min(most, 2 * size if settles and memory is None and size > FEW else size)
+        sizes = {
+            kind: min(MOST_IN_CHUNK, 2 * size) if size > FEW else size
             for kind, size in sizes.items()
         }
-        if sum(math.ceil(numbers[kind] / size) for kind, size in grown.items()) >= MANY * processes:
-            return grown
-    return {kind: min(least, size) for kind, size in sizes.items()}
+    return {kind: _even(objectives[kind], size, processes) for kind, size in sizes.items()}
+
+
+def _even(objectives: Sequence[Objective], most: int, processes: int) -> int:
+    """Returns the size of chunks with which every process has as many targets, about.
+
+    Images that are compared stay together, if a chunk can hold them.
+    """
+    compared = Counter(objective for objective in objectives if objective.compares)
+    rounds = math.ceil(len(objectives) / (processes * most))
+    even = math.ceil(len(objectives) / (processes * rounds))
+    return max(even, min(most, max(compared.values(), default=0)))
 
 
 def cut(targets: Sequence[PlannedTarget], sizes: dict[str, int]) -> list[list[PlannedTarget]]:

@@ -5,7 +5,7 @@ import pytest
 from prober.ascent.layer_objectives import DeepDream, Diversity
 from prober.ascent.objectives import ChannelMean, Neuron
 from prober.common.errors import InputError
-from prober.sweep.chunks import MANY, automatic_size, cut, sizes_for
+from prober.sweep.chunks import MOST_IN_CHUNK, automatic_size, cut, sizes_for
 from prober.sweep.grid import Grid
 
 
@@ -26,20 +26,27 @@ def test_deeper_layers_and_less_memory_make_smaller_chunks(subject):
     assert automatic_size(subject, "logits", 1) == 1
 
 
-def test_chunks_are_larger_where_many_are_left(subject):
-    def sizes(seeds, settles=False, layers="conv1", objective="Neuron"):
+def test_every_process_has_as_many_targets_in_chunks_as_large_as_is_good(subject):
+    def sizes(seeds, settles=False, layers="conv1", objective="Neuron", processes=2):
         grid = Grid(layers=layers, seeds=seeds, positions=1, objectives=[objective])
-        return sizes_for(subject, grid.plan(subject, 0), None, settles, processes=2)
+        return sizes_for(subject, grid.plan(subject, 0), None, settles, processes)
 
-    assert sizes(8) == {"neurons of conv1": 64}  # 128 targets
-    assert sizes(2 * 64) == {"neurons of conv1": 128}  # 16 chunks of 128
-    assert sizes(4 * 64) == {"neurons of conv1": 256}
-    assert MANY == 8
+    assert sizes(8) == {"neurons of conv1": 64}  # 128 targets, 64 for each process
+    assert sizes(8, processes=1) == {"neurons of conv1": 128}
+    assert sizes(8, processes=3) == {"neurons of conv1": 43}
+    assert sizes(32) == {"neurons of conv1": MOST_IN_CHUNK}
+    assert sizes(33) == {"neurons of conv1": 132}  # 528 targets in four chunks
     fits = automatic_size(subject, "conv2", None)
-    assert 64 < fits < 128
-    assert sizes(64, layers="conv2", objective="ChannelMean") == {"conv2": fits}
-    assert sizes(64, True, "conv2", "ChannelMean") == {"conv2": 128}
-    assert sizes(8, True, "conv2", "ChannelMean") == {"conv2": 64}
+    assert 64 < fits < MOST_IN_CHUNK / 2
+    assert sizes(8, layers="conv2", objective="ChannelMean") == {"conv2": 64}
+    assert sizes(64, True, "conv2", "ChannelMean") == {"conv2": 128}  # 2,048 in rounds of 2 x 142
+
+
+def test_many_processes_do_not_part_images_that_are_compared(subject):
+    grid = Grid(layers="conv1", channels="0-1", seeds=6, diversity=1)
+    planned = grid.plan(subject, 0)
+    sizes = sizes_for(subject, planned, None, processes=8)
+    assert [len(chunk) for chunk in cut(planned, sizes)] == [6, 6]
 
 
 def test_neurons_are_in_chunks_of_their_own(subject):
