@@ -60,8 +60,9 @@ def examine(
                 for unit in units
             ]
 
-        # Of large images those of one unit fill a batch.
-        together = UNITS_AT_ONCE if not is_large(survey.subject.input_shape) else 1
+        together = min(UNITS_AT_ONCE, -(-len(units) // cores))
+        if is_large(survey.subject.input_shape):
+            together = 1  # whose images fill a batch
         pieces = [units[part] for part in batches(len(units), together)]
         for of_units in on_cores(examined, pieces, cores):
             findings += [finding for finding, _ in of_units]
