@@ -100,7 +100,7 @@ class RealResponses:
 
 
 def respond_to_real(
-    subject: Subject, real: RealImages, windows: Mapping[Site, Window]
+    subject: Subject, real: RealImages, windows: Mapping[Site, Window], cores: int = 1
 ) -> RealResponses:
     """Computes the responses of sites, and of the logits, to real images."""
     number = len(real.images)
@@ -111,17 +111,17 @@ def respond_to_real(
     if flat_logits and LOGIT_SITE not in windows:
         height, width = subject.input_shape[1:]
         windows = {**windows, LOGIT_SITE: Window(None, 0, 0, height, width)}
-    plain = responses(subject, real.images, windows)
+    plain = responses(subject, real.images, windows, cores)
     columns = range(len(real.colored_classes))
-    dealt = _stacked([_in_color(subject, real, i, plain, windows) for i in columns])
+    dealt = _stacked([_in_color(subject, real, i, plain, windows, cores) for i in columns])
     sample = real.evenly(SHOWN_IN_HUES // 2 if is_large(subject.input_shape) else SHOWN_IN_HUES)
-    turned = _in_hues(subject, real, sample, windows) if colored else {}
+    turned = _in_hues(subject, real, sample, windows, cores) if colored else {}
     changed = gray = None
     if colored and LOGIT_SITE in windows and windows[LOGIT_SITE].neuron is None:
 
         def logits(make: Callable[[slice], Tensor]) -> Tensor:
             site = {LOGIT_SITE: windows[LOGIT_SITE]}
-            return responses_in_blocks(subject, make, number, site)[LOGIT_SITE].strongest
+            return responses_in_blocks(subject, make, number, site, cores)[LOGIT_SITE].strongest
 
         gray = logits(real.in_gray)
         if real.colored_classes:
@@ -139,11 +139,12 @@ def _in_color(
     column: int,
     plain: Mapping[Site, Responses],
     windows: Mapping[Site, Window],
+    cores: int,
 ) -> dict[Site, Responses]:
     """Computes the responses to all images in a class's color, but for those that have it."""
     others = real.without_color(column)
     found = responses_in_blocks(
-        subject, lambda block: real.dealt(column, others[block]), len(others), windows
+        subject, lambda block: real.dealt(column, others[block]), len(others), windows, cores
     )
     return {
         site: Responses(
@@ -154,14 +155,18 @@ def _in_color(
 
 
 def _in_hues(
-    subject: Subject, real: RealImages, sample: Tensor, windows: Mapping[Site, Window]
+    subject: Subject,
+    real: RealImages,
+    sample: Tensor,
+    windows: Mapping[Site, Window],
+    cores: int,
 ) -> dict[Site, Tensor]:
     """Computes responses `[6, 3, M, channels]` of sites to M images in hues and brightnesses."""
     parts = []
     for hue in SIX_HUES.tolist():
         turned = real.turned_to(hue, sample)
         for brightness in BRIGHTNESSES:
-            parts.append(responses(subject, brightness * turned, windows))
+            parts.append(responses(subject, brightness * turned, windows, cores))
     return {
         site: each.strongest.unflatten(0, (len(SIX_HUES), len(BRIGHTNESSES)))
         for site, each in _stacked(parts).items()

@@ -10,9 +10,13 @@ from prober.ascent.objectives import Objective
 from prober.ascent.scorer import Scorer, share_seen
 from prober.common.errors import InputError
 from prober.findings.batches import batches, forward_batches, gradient_batches, images_at_once
+from prober.findings.on_cores import on_cores
 from prober.findings.units import Site, Unit
 from prober.findings.windows import Window
 from prober.subject import Subject
+
+MANY_BATCHES = 16
+"""Batches from which on it pays to start processes for them."""
 
 
 class Responses(NamedTuple):
@@ -29,9 +33,8 @@ class Responses(NamedTuple):
     at_neuron: Tensor
 
 
-@torch.no_grad()
 def responses(
-    subject: Subject, images: Tensor, windows: Mapping[Site, Window]
+    subject: Subject, images: Tensor, windows: Mapping[Site, Window], cores: int = 1
 ) -> dict[Site, Responses]:
     """Computes how strongly every channel of some sites responds to images.
 
@@ -39,21 +42,28 @@ def responses(
         subject: The CNN under study.
         images: `[N, C, H, W]` in [0, 1].
         windows: The sites, and where they look.
+        cores: How many processes may share the work, where it is much.
     """
     layers = list(dict.fromkeys(layer for layer, _ in windows))
     deepest = max(layers, key=list(subject.listing.measured).index)
-    parts: dict[Site, list[Responses]] = {site: [] for site in windows}
-    for batch in forward_batches(subject, deepest, len(images)):
+
+    @torch.no_grad()
+    def answers(batch: slice) -> dict[Site, Responses]:
         outputs = subject(images[batch].to(subject.mean), layers)
+        found = {}
         for (layer, position), window in windows.items():
             output = outputs[layer].cpu()
             if window.neuron is None:
-                parts[layer, position].append(Responses(output, output))
+                found[layer, position] = Responses(output, output)
                 continue
             h, w = window.neuron
             whole = output[:, :, slice(*window.rows), slice(*window.columns)]
-            parts[layer, position].append(Responses(whole.amax((2, 3)), output[:, :, h, w]))
-    return together(torch.cat, parts)
+            found[layer, position] = Responses(whole.amax((2, 3)), output[:, :, h, w].clone())
+        return found
+
+    pieces = list(forward_batches(subject, deepest, len(images)))
+    parts = on_cores(answers, pieces, cores if len(pieces) >= MANY_BATCHES else 1)
+    return together(torch.cat, {site: [part[site] for part in parts] for site in windows})
 
 
 def responses_in_blocks(
@@ -61,6 +71,7 @@ def responses_in_blocks(
     make: Callable[[slice], Tensor],
     number: int,
     windows: Mapping[Site, Window],
+    cores: int = 1,
 ) -> dict[Site, Responses]:
     """Computes `responses` to many images, of which only some are in memory at once.
 
@@ -69,10 +80,11 @@ def responses_in_blocks(
         make: Makes those of a slice, `[n, C, H, W]` in [0, 1].
         number: How many there are.
         windows: The sites, and where they look.
+        cores: How many processes may share the work.
     """
     parts: dict[Site, list[Responses]] = {site: [] for site in windows}
     for block in batches(number, images_at_once(subject)):
-        for site, part in responses(subject, make(block), windows).items():
+        for site, part in responses(subject, make(block), windows, cores).items():
             parts[site].append(part)
     return together(torch.cat, parts)
 

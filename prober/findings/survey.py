@@ -94,6 +94,7 @@ def survey(
     other_style: FinishedSweep | None,
     images: RealImages | None,
     method: Method,
+    cores: int,
 ) -> Survey:
     """Shows a subject flat, striped and real images and pictures of its units.
 
@@ -104,6 +105,7 @@ def survey(
         other_style: A picture of each unit in another style than these; None without any.
         images: Real images, or None.
         method: How the search's images are optimized.
+        cores: How many processes may share the work.
 
     Raises:
         InputError: A unit answers with what is no number, or a picture is damaged.
@@ -115,14 +117,14 @@ def survey(
     for unit in sweep.units(subject):
         units.setdefault(unit.site, []).append(unit)
     windows = {site: window_of(subject, *site) for site in units}
-    battery = Battery(subject, windows)
-    real = None if images is None else respond_to_real(subject, images, windows)
+    battery = Battery(subject, windows, cores)
+    real = None if images is None else respond_to_real(subject, images, windows, cores)
     for site, own in units.items():
         for unit in own:
             answers = battery.responses[site][:, unit.channel]
             check_finite(subject, unit, answers, "a plain gray, flat or striped image", "image")
     pictures = sweep.best_images(images_at_once(subject))
-    to_pictures = responses(subject, pictures, windows)
+    to_pictures = responses(subject, pictures, windows, cores)
     rounding = moved_by_rounding(subject, battery, windows)
     dead: list[Unit] = []
     awakened: dict[Unit, Tensor] = {}

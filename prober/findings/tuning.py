@@ -93,6 +93,7 @@ class Battery:
     Args:
         subject: The CNN under study.
         windows: The sites, and where they look.
+        cores: How many processes may share the work.
 
     Attributes:
         shape: Of the images, `(C, H, W)`.
@@ -104,7 +105,7 @@ class Battery:
         responses: For each site `[N, channels]`, the strongest, see `responses.Responses`.
     """
 
-    def __init__(self, subject: Subject, windows: Mapping[Site, Window]) -> None:
+    def __init__(self, subject: Subject, windows: Mapping[Site, Window], cores: int = 1) -> None:
         self.shape = plane_of(subject.input_shape)
         self.chosen = choice(self.shape)
         parts: dict[Site, list[Tensor]] = {site: [] for site in windows}
@@ -113,7 +114,7 @@ class Battery:
         for number, make in self._blocks():
             block = make()
             self._sizes.append(len(block))
-            for site, answered in responses(subject, block.images, windows).items():
+            for site, answered in responses(subject, block.images, windows, cores).items():
                 parts[site].append(answered.strongest)
             family.append(torch.full((len(block),), number))
             hue.append(block.hue)

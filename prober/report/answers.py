@@ -98,11 +98,11 @@ def shortcut_answer(probed: Probed, against: Probed | None) -> str:
     }[behavior.shortcut]
     changed = _changed(behavior)
     if behavior.shortcut != Shortcut.NONE:
-        changed += f", and {percent(behavior.names_color or 0)} are named by that color"
+        changed += f", and {percent(behavior.names_color or 0)} get that color's class"
     sentences = [verdict, changed]
     other = against.record.behavior if against else None
     if against and other and (known := _telling(other)[1]) is not None:
-        sentences.append(f"In {plain(against.name)} it {_goes(other.accuracy, known)}")
+        sentences.append(f"The accuracy of {plain(against.name)} {_goes(other.accuracy, known)}")
     return ". ".join(sentences) + "."
 
 
@@ -202,8 +202,8 @@ def polysemantic_answer(probed: Probed, against: Probed | None) -> str:
             f"{which} is {probed.link(best)}: {plain(unit_words(best))}",
         ]
     if against and against.searched:
-        number = f"{len(against.polysemantic)} of {len(against.searched)} do"
-        sentences.append(f"In {plain(against.name)} {number}")
+        number = f"{len(against.polysemantic)} of {counted(len(against.searched), 'unit')}"
+        sentences.append(f"In {plain(against.name)} {number} want several")
     return ". ".join(sentences) + "."
 
 

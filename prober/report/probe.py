@@ -183,7 +183,7 @@ def _examined(
     subject = engine.subject
     with watch.timed("evidence"):
         print(f"Showing it flat and striped images{' and real ones' if images else ''}.")
-        surveyed = survey(subject, sweep, other_style, images, engine.method)
+        surveyed = survey(subject, sweep, other_style, images, engine.method, cores)
     with watch.timed("maxima"):
         print("Looking for what excites its units most with and without color and shape.")
         maxima = maxima_of_live_units(surveyed, cores)

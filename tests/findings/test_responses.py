@@ -9,9 +9,16 @@ from prober.findings import batches
 from prober.findings.behavior import behavior
 from prober.findings.real_images import read_real_images
 from prober.findings.real_responses import LOGIT_SITE, respond_to_real
-from prober.findings.responses import gradients, responses, responses_in_blocks, scores
+from prober.findings.responses import (
+    MANY_BATCHES,
+    gradients,
+    responses,
+    responses_in_blocks,
+    scores,
+)
 from prober.findings.windows import window_of
 from prober.subject import Subject
+from prober.sweep.processes import start_method
 from tests import plain
 
 
@@ -30,6 +37,23 @@ def test_a_response_is_the_largest_of_the_neurons_that_count():
     flat = found["logits", None]
     for answered in (flat.strongest, flat.at_neuron):
         assert answered.numpy() == pytest.approx(logits, rel=1e-4, abs=1e-4)
+
+
+def test_processes_share_what_is_much_and_answer_the_same(monkeypatch):
+    subject = plain.subject()
+    windows = {site: window_of(subject, *site) for site in [("conv2", None), ("logits", None)]}
+    monkeypatch.setattr(batches, "ACTIVATION_BYTES", 4 * subject.bytes_to("logits"))
+    images = torch.rand(4 * MANY_BATCHES + 2, 3, 28, 28)
+    passes = []
+    monkeypatch.setattr(subject, "forward", lambda *args: passes.append(1) or whole(*args))
+    whole = type(subject).forward.__get__(subject)
+    alone, shared = (responses(subject, images, windows, cores) for cores in (1, 2))
+    # Here only the first one's batches have gone through the subject.
+    here = 1 if start_method() == "fork" else 2
+    assert len(passes) == here * (MANY_BATCHES + 1)
+    for site, own in alone.items():
+        assert torch.equal(own.strongest, shared[site].strongest)
+        assert torch.equal(own.at_neuron, shared[site].at_neuron)
 
 
 def test_several_neurons_of_a_layer_are_answered_in_one_pass():

@@ -291,12 +291,12 @@ TURNED = replace(
         (
             SHORTCUT,
             "Yes, in color. Given another class's color, accuracy on real images falls from 99% to "
-            "20%, and 66% are named by that color.",
+            "20%, and 66% get that color's class.",
         ),
         (
             PARTLY,
             "In part, in color. Given another class's color, accuracy on real images falls from "
-            "99% to 85%, and 6% are named by that color.",
+            "99% to 85%, and 6% get that color's class.",
         ),
         (
             HONEST,
@@ -714,9 +714,9 @@ def test_the_second_subject_stands_beside_the_first(tmp_path):
         "None mostly, all 4 layers in part. Color makes up 30% of what excites each of them. "
         "In b it makes up at most 30%, in conv1."
     )
-    assert second.endswith("by that color. In b it falls from 99% to 98%.")
+    assert second.endswith("that color's class. The accuracy of b falls from 99% to 98%.")
     live = [each for each in everything() if each.facets and each.layer != "conv2"]
-    assert third.endswith(f"In b 1 of {len(live)} do.")
+    assert third.endswith(f"In b 1 of {len(live)} units want several.")
     assert table(text, "on real images")[1:] == [
         ["a", "99% (98 to 99.5%)", "20%", "60%", "66%", "10%"],
         ["b", "99% (98 to 99.5%)", "98%", "60%", "1%", "10%"],
