@@ -227,7 +227,7 @@ class Job:
     saved: dict[str, Any]
     notes: list[str]
 
-    def open(self, store: Store, config: str, begun: bool) -> list[str]:
+    def prepare(self, store: Store, config: str, begun: bool) -> list[str]:
         """Makes a folder ready for the pictures that are missing in it.
 
         Args:

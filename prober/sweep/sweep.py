@@ -234,7 +234,7 @@ def make_pictures(job: Job, folder: Path, config: Config, begun: bool) -> Made:
 
     def open_folder() -> int:
         """Makes the folder ready; returns how many pictures it has."""
-        for found in job.open(store, config.text, begun):
+        for found in job.prepare(store, config.text, begun):
             print(f"Repairing: {found}.")
         for note in job.notes:
             print(note)
