@@ -125,6 +125,7 @@ COMMANDS = {
 
 @pytest.fixture(scope="module")
 def commands(tmp_path_factory):
+    stripes()  # here: two threads that both make it would share torch's random numbers
     with ThreadPoolExecutor(2) as pool:
 
         def submit(name, command):
