@@ -12,7 +12,6 @@ from prober.findings.plain_findings import why_cut, without_facets
 from prober.findings.real_evidence import real_evidence
 from prober.findings.real_images import RealImages
 from prober.findings.real_responses import RealResponses, respond_to_real
-from prober.findings.responses import check_finite
 from prober.findings.tuning import Battery, tuning_of
 from prober.findings.units import Unit
 from prober.findings.windows import window_of
@@ -20,7 +19,7 @@ from prober.subject import Subject
 
 
 def cut_findings(
-    subject: Subject, units: Sequence[Unit], images: RealImages | None, folder: Path
+    subject: Subject, units: Sequence[Unit], images: RealImages | None, folder: Path, cores: int
 ) -> tuple[list[Finding], RealResponses | None]:
     """Shows units flat, striped and real images, and says what they answer.
 
@@ -29,6 +28,7 @@ def cut_findings(
         units: The units.
         images: Real images, or None.
         folder: The report's folder.
+        cores: How many processes may share the work.
 
     Returns:
         The findings, one for each unit, and what the CNN answers to real images.
@@ -37,11 +37,9 @@ def cut_findings(
         InputError: A unit answers with what is no number.
     """
     windows = {unit.site: window_of(subject, *unit.site) for unit in units}
-    battery = Battery(subject, windows)
-    for unit in units:
-        answers = battery.responses[unit.site][:, unit.channel]
-        check_finite(subject, unit, answers, "a plain gray, flat or striped image", "image")
-    real = None if images is None else respond_to_real(subject, images, windows)
+    battery = Battery(subject, windows, cores)
+    battery.check_finite(subject, units)
+    real = None if images is None else respond_to_real(subject, images, windows, cores)
     rounding = moved_by_rounding(subject, battery, windows)
 
     def found_of(unit: Unit) -> Finding:

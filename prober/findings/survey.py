@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from torch import Tensor
 
@@ -12,7 +13,7 @@ from prober.findings.dead_units import moved_by_rounding, split_dead
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
 from prober.findings.real_images import RealImages
 from prober.findings.real_responses import RealResponses, respond_to_real
-from prober.findings.responses import Responses, check_finite, responses
+from prober.findings.responses import Responses, responses
 from prober.findings.starts import Start, choose_starts
 from prober.findings.tuning import Battery, Curves
 from prober.findings.units import Site, Unit
@@ -119,10 +120,7 @@ def survey(
     windows = {site: window_of(subject, *site) for site in units}
     battery = Battery(subject, windows, cores)
     real = None if images is None else respond_to_real(subject, images, windows, cores)
-    for site, own in units.items():
-        for unit in own:
-            answers = battery.responses[site][:, unit.channel]
-            check_finite(subject, unit, answers, "a plain gray, flat or striped image", "image")
+    battery.check_finite(subject, chain.from_iterable(units.values()))
     pictures = sweep.best_images(images_at_once(subject))
     to_pictures = responses(subject, pictures, windows, cores)
     rounding = moved_by_rounding(subject, battery, windows)

@@ -4,16 +4,13 @@ from prober.findings.behavior import KNOWLEDGE, NOISE_LOSS, Behavior, ColorChang
 from prober.findings.finding import Finding
 from prober.report.charts import mean_shares
 from prober.report.markdown import plain
-from prober.report.probed import Probed, flagged
+from prober.report.probed import NAMED_LAYERS, Probed, flagged
 from prober.report.record import ReportRecord
 from prober.report.words import counted, joined, percent, unit_words
 
 MOSTLY, PARTLY = 0.5, 0.2
 """Color makes up so much of what excites the units of a layer, in the mean, if they go by it mostly
 or in part."""
-
-NAMED_LAYERS = 4
-"""Layers that are named where more are meant."""
 
 CLEAR_CONFIDENCE = 0.8
 """The least confidence of a clear example."""

@@ -153,7 +153,7 @@ def probe(
     if cut and input_kind(subject.input_shape).has_color_and_shape:
         with watch.timed("evidence"):
             print("Asking what units answer that no gradient leads back from.")
-            answered, to_real = cut_findings(subject, cut, images, folder)
+            answered, to_real = cut_findings(subject, cut, images, folder, cores)
             findings, real = findings + answered, real or to_real
     findings.sort(key=lambda found: subject.depth(found.layer))
     save_findings(findings, folder)

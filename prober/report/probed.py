@@ -25,6 +25,9 @@ COUNTED_AS = (*(kind.value for kind in WANTED), SEVERAL, Kind.UNCLEAR.value, DEA
 NAMED_UNITS = 3
 """Units, or files, that are named where more are meant."""
 
+NAMED_LAYERS = 4
+"""Layers that are named where more are meant."""
+
 PICTURE_WIDTH = 84
 """Pixels of a picture's width on the screen; the files are larger."""
 
