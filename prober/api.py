@@ -354,6 +354,8 @@ def _undisturbed(device: torch.device) -> Iterator[None]:
             torch.inference_mode(False),  # with gradients, too
             torch.autocast("cpu", enabled=False),
             torch.autocast(device.type, enabled=False),
+            # On a GPU, too, float32 is float32, and convolutions give the same again.
+            torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
             torch.device("cpu") if elsewhere else nullcontext(),
         ):
             torch.set_default_dtype(torch.float32)

@@ -246,6 +246,7 @@ def test_model_and_session_stay_as_they_were(what, error, tenth, tmp_path, monke
             torch.is_grad_enabled(),
             torch.get_default_dtype(),
             torch.are_deterministic_algorithms_enabled(),
+            (torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic),
             signal.getsignal(signal.SIGINT),
             signal.getsignal(signal.SIGTERM),
             [logger.level for logger in loggers],

@@ -65,14 +65,14 @@ class Silent:
             return None
         self._looks += 1
         places = self.still[going].nonzero()[:, 0]
-        here = places.to(scores.device)
-        pull = _pull(scores[here], image)[here]
+        pull = _pull(scores[places.to(scores.device)], image)[places]
         shut = pull == 0
         if self._losses.compares:  # then a gradient leads to all of them, or to none
             shut = shut.all().expand_as(shut)
         self.still[going[places]] = shut
         self._note(going[places], pull)
-        numbers, here = going[places[shut]], places[shut].to(scores.device)
+        places = places[shut]
+        numbers = going[places]
         if not len(numbers):
             return None
         if self._some != numbers.tolist():
@@ -80,9 +80,9 @@ class Silent:
             self._losses_of_some = self._losses.of(self._some)
         with LeakyReLUs(nearest=True):
             leaky = self._losses_of_some.scores(
-                pictures[here], None if draw is None else draw[places[shut]], exact
+                pictures[places.to(scores.device)], None if draw is None else draw[places], exact
             )
-        pull = _pull(leaky, image)[here]
+        pull = _pull(leaky, image)[places]
         self.leaky_steps[numbers] += pull != 0
         self._note(numbers, pull)
         return leaky
@@ -92,8 +92,8 @@ class Silent:
 
 
 def _pull(scores: Tensor, image: Tensor) -> Tensor:
-    """Returns the largest number in the gradient of some scores for each of M images, `[M]`."""
+    """Returns for each of M images the largest number in the gradient of scores, `[M]`."""
     (gradient,) = torch.autograd.grad(scores.sum(), image, retain_graph=True, allow_unused=True)
     if gradient is None:
         return torch.zeros(len(image), dtype=torch.float64)
-    return gradient.abs().flatten(1).amax(1).double().cpu()
+    return gradient.abs().flatten(1).amax(1).cpu().double()

@@ -25,6 +25,14 @@ def target_records(
         seconds: How long it took.
     """
     assert module.start is not None  # a step has been made
+    # After a single step only the end shows that the score has changed.
+    moved = module.has_moved(end.score).tolist()
+    won = _penalties_won(module.start, end).tolist()
+    figures = {  # of all targets at once: to ask a GPU for a number takes as long as for all
+        f"{name}_{when}": getattr(measures, name).tolist()
+        for name in ("score", "loss")
+        for when, measures in (("start", module.start), ("end", end))
+    }
     records = []
     for i, target in enumerate(module.targets):
         failed_at, settled_at = (at[i].item() for at in (module.failed_at, module.settled_at))
@@ -33,14 +41,13 @@ def target_records(
         else:
             finished = settled_at >= 0 or trainer.global_step >= trainer.max_steps
             status = {"status": "finished" if finished else "interrupted"}
-        # After a single step only the end shows that the score has changed; under transforms that
-        # of each step is of another picture, and differs though nothing excites the unit.
-        changed = module.reached and bool(module.has_moved(end.score)[i])
-        won = _penalties_won(module.start, end, i)
+        # Under transforms that of each step is of another picture, and differs though nothing
+        # excites the unit.
+        changed = module.reached and moved[i]
         excited = changed or (not module.methods[i].transforms and module.excited[i].item())
         # What the penalties do to the picture moves a score, too, which is no sign of life.
         pull = module.silent.pull[i].item()
-        excited = excited and pull != 0 and not (won and pull < FAINTEST)
+        excited = excited and pull != 0 and not (won[i] and pull < FAINTEST)
         records.append(
             {
                 **status,
@@ -50,12 +57,8 @@ def target_records(
                 "steps": settled_at if settled_at >= 0 else trainer.global_step,
                 "leaky_steps": module.silent.leaky_steps[i].item(),
                 "dead": status["status"] == "finished" and not excited,
-                "penalties_won": won,
-                **{
-                    f"{name}_{when}": finite(getattr(measures, name)[i].item())
-                    for name in ("score", "loss")
-                    for when, measures in (("start", module.start), ("end", end))
-                },
+                "penalties_won": won[i],
+                **{name: finite(values[i]) for name, values in figures.items()},
                 "precision": str(trainer.precision),
                 "seconds": round(seconds, 3),
                 "subject": {
@@ -72,15 +75,15 @@ def target_records(
     return records
 
 
-def _penalties_won(start: Measures, end: Measures, i: int) -> bool:
-    """Whether more of what the loss has lost is the penalties' than the score's.
+def _penalties_won(start: Measures, end: Measures) -> torch.Tensor:
+    """Whether more of what a loss has lost is the penalties' than the score's, `[N]`.
 
     The picture is then what the penalties want: of a unit whose score hardly moves, such as a
     probability that is 0 or 1 already.
     """
-    gain = (end.score[i] - start.score[i]).item()
-    lost = (start.loss[i] - end.loss[i]).item()
-    return lost - gain > max(gain, 0.0)
+    gain = end.score - start.score
+    lost = start.loss - end.loss
+    return lost - gain > gain.clamp_min(0)
 
 
 def _class_name(module: ActivationMaximization, i: int) -> dict[str, str]:

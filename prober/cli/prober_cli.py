@@ -100,6 +100,8 @@ class ProberCLI(LightningCLI):
     @override
     def before_instantiate_classes(self) -> None:
         self.threads = torch.get_num_threads()
+        # On a GPU, too, float32 is float32, and convolutions give the same again.
+        torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = False, True
         self.command.check(self.config)
         with reading_configs():
             self.text = self.parser.dump(self.config, skip_none=False)

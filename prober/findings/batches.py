@@ -5,8 +5,12 @@ from collections.abc import Iterator
 
 from prober.subject import Subject
 
-ACTIVATION_BYTES = 40 * 2**20
-"""Bytes of activations of one batch of images."""
+ACTIVATION_BYTES = {"cpu": 40 * 2**20, "cuda": 2**30}
+"""Bytes of activations of one batch of images, by what computes: few stay in a CPU's cache, and a
+GPU is idle with few."""
+
+MOST_IN_BATCH = {"cpu": 512, "cuda": 4096}
+"""Images in one batch, where their activations are few."""
 
 IMAGE_BYTES = 64 * 2**20
 """Bytes of images that are made at once, where there are many."""
@@ -45,5 +49,7 @@ def images_at_once(subject: Subject) -> int:
 
 
 def _batch_size(subject: Subject, layer: str, share: float) -> int:
-    most = subject.listing.batch or 512
-    return max(1, min(most, int(ACTIVATION_BYTES / (share * subject.bytes_to(layer)))))
+    device = subject.mean.device.type
+    most = subject.listing.batch or MOST_IN_BATCH[device]
+    number = ACTIVATION_BYTES[device] / (share * subject.bytes_to(layer))
+    return max(1, min(most, int(number)))

@@ -17,7 +17,7 @@ from prober.findings.windows import Window
 from prober.subject import Subject
 from prober.subject.crops import crop_of
 
-MOST_AT_ONCE = 128
+MOST_AT_ONCE = {"cpu": 128, "cuda": 4096}
 """Fields in one batch at the most: small ones then stay in the processor's cache."""
 
 
@@ -50,7 +50,8 @@ class CutCNN:
             size, self._neuron = self.crop_of_images.size, self.crop_of_images.neuron
         self.shape = (subject.input_shape[0], *size)
         share = math.prod(size) / math.prod(subject.input_shape[1:])
-        self._at_once = next(gradient_batches(subject, layer, MOST_AT_ONCE, share)).stop
+        most = MOST_AT_ONCE[subject.mean.device.type]
+        self._at_once = next(gradient_batches(subject, layer, most, share)).stop
 
     def crop(self, images: Tensor) -> Tensor:
         """Cuts the field out of images `[..., H, W]`; flat ones `[..., 1, 1]` stay so."""

@@ -128,6 +128,8 @@ def probe(
             made = _make(engine, config, targets, pictures)
             made.show(targets)
         _check_done(made)
+    if engine.accelerator == "cuda":
+        subject.to("cuda")  # all that it is asked from here on
     sweep = FinishedSweep(pictures, subject) if targets or finished else None
     other_style = None
     if both_styles and sweep is not None:

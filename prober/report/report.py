@@ -213,8 +213,11 @@ def evidence_engine(engine: Engine) -> Engine:
     """Returns an engine that makes the pictures which the evidence is drawn from.
 
     Of small images it is plain pictures: they show what excites the most, and each pixel counts.
-    Of large ones they would show high frequencies, which say nothing of the others.
+    Of large ones they would show high frequencies, which say nothing of the others. Where a GPU
+    computes, it is one, unless a number was asked for.
     """
+    if engine.accelerator != "cpu" and engine.trainer["devices"] == "auto":
+        engine = replace(engine, trainer=engine.trainer | {"devices": 1})
     if is_large(engine.subject.input_shape):
         return engine
     return replace(engine, method=replace(engine.method, style="plain"))

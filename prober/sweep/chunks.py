@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
+from prober.ascent.method import is_large
 from prober.ascent.objectives import Neuron, Objective
 from prober.ascent.scorer import share_seen
 from prober.common.errors import InputError
@@ -35,6 +36,10 @@ neurons of conv1 0.042, 0.035 and 0.033, of conv2 0.055, 0.046 and 0.036, of con
 0.072."""
 
 
+MOST_ON_GPU = 2048
+"""The same of small images on a GPU, which is idle with few."""
+
+
 def automatic_size(subject: Subject, layer: str, memory: int | None, share: float = 1.0) -> int:
     """Returns a good number of images for chunks that need the CNN up to a layer.
 
@@ -47,7 +52,7 @@ def automatic_size(subject: Subject, layer: str, memory: int | None, share: floa
     Returns:
         As many images as keep the activations up to this layer, with their gradients, within
         the working set, but `FEW` if these keep to `ROOM`; on an accelerator within a quarter of
-        its memory; 1 to `MOST_IN_CHUNK`.
+        its memory; 1 to `MOST_IN_CHUNK`, or `MOST_ON_GPU`.
     """
     image = 4 * math.prod(subject.input_shape)
     each = 2 * (image + int(share * (subject.bytes_to(layer) - image)))
@@ -55,7 +60,8 @@ def automatic_size(subject: Subject, layer: str, memory: int | None, share: floa
         number = max(WORKING_SET // each, min(FEW, ROOM // each))
     else:
         number = memory // 4 // each
-    return max(1, min(MOST_IN_CHUNK, number))
+    on_gpu = memory is not None and not is_large(subject.input_shape)
+    return max(1, min(MOST_ON_GPU if on_gpu else MOST_IN_CHUNK, number))
 
 
 def kind_of(planned: PlannedTarget) -> str:

@@ -104,7 +104,7 @@ def optimize(
     trainer = chunk_trainer(settings.trainer, device, callbacks)
     with suppress(ScoreNotFinite):  # every target has failed, and its record says so
         trainer.fit(module, datamodule=StepsDataModule())
-    end = module.evaluate()
+    end = module.to(device).evaluate()  # the Trainer has left it on the CPU
     curves.add(trainer.global_step, end.score)
     curves.settle(module.settled_at.numpy())
     seconds = (time.perf_counter() - began) / len(chunk)

@@ -10,11 +10,13 @@ import json
 import os
 import zipfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from prober.common.drawn_inputs import drawn_one, slices_gif
 from prober.common.files import npy, write_whole
@@ -23,6 +25,10 @@ from prober.sweep.optimize import ChunkResult
 from prober.sweep.planned import PlannedTarget
 
 PNG_END = b"IEND\xaeB`\x82"
+
+WRITERS = 3
+"""Threads that write pictures: most of the time goes into compressing them, during which Python
+lets other threads run."""
 
 
 class Store:
@@ -68,12 +74,8 @@ class Store:
         Raises:
             OSError: The disk is full or the folder cannot be written; the chunk stays unfinished.
         """
-        for planned, image in zip(self.chunks[index], result.images, strict=True):
-            picture, array = self.target_files(planned)
-            write_whole(array, npy(image.numpy()))
-            write_whole(picture, png(enlarge(drawn_one(image))))
-            if (through := slices_gif(image)) is not None:
-                write_whole(picture.with_suffix(".gif"), through)
+        with ThreadPoolExecutor(WRITERS) as pool:
+            list(pool.map(self._write_image, self.chunks[index], result.images))
         file = BytesIO()
         np.savez_compressed(
             file,
@@ -90,6 +92,13 @@ class Store:
         # does not keep to that, a line may be damaged until the records are written anew.
         with self.records_file.open("ab", buffering=0) as records:
             records.write(lines.encode())
+
+    def _write_image(self, planned: PlannedTarget, image: Tensor) -> None:
+        picture, array = self.target_files(planned)
+        write_whole(array, npy(image.numpy()))
+        write_whole(picture, png(enlarge(drawn_one(image))))
+        if (through := slices_gif(image)) is not None:
+            write_whole(picture.with_suffix(".gif"), through)
 
     def read(self, index: int, *names: str) -> list[np.ndarray]:
         """Reads arrays of a finished chunk: `evolution`, `steps`, `scores`, `score_steps`.

@@ -84,7 +84,7 @@ def prober(
     trainer = {"max_steps": steps, "precision": precision, "accelerator": accelerator}
     trainer |= {"max_epochs": -1, "enable_checkpointing": False, "enable_model_summary": False}
     method = Method(**{"parameterization": Pixels(), "transforms": ()} | method)
-    device = torch.device("cuda" if accelerator == "gpu" else "cpu")
+    device = torch.device("cuda", 0) if accelerator == "gpu" else torch.device("cpu")
     subject = copy.deepcopy(subject)  # whose precision and memory layout change
     began = time.perf_counter()
     optimize(subject, chunk, Settings(method, steps, trainer, 1, False, channels_last), device)
