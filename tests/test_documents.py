@@ -243,7 +243,7 @@ def test_what_is_not_there_is_found(options):
         "[a](docs/sweeps.md#the-grid) [b](docs/sweeps.md#the-great) [c](docs/nowhere.md) [d](#no)\n"
         "`configs/class7.yaml` `conv2_ch4.yaml` `my_cnn.py` `final.png` `first.png` `prober/x/`\n"
         "```text\na  prober/ascent/module.py\nb  prober/ascent/modul.py\n```\n"
-        "`ChannelMean` `Fourier(1.5)` `ChannelMeans` `Furier(1)`\n"
+        "`ChannelMean` `Fourier(1.5)` `ChannelMedian` `Furier(1)`\n"
         "`prober.visualize` `prober.InputError` prober.visualise prober.ascent.nothing\n"
         "`grid.layers` `--trainer.max_steps 5` `grid.lairs` `--sweeps x` `trainer.steps`\n"
     )
@@ -254,7 +254,7 @@ def test_what_is_not_there_is_found(options):
         "prober/x/",
         "prober/ascent/modul.py",
     ]
-    assert list(wrong_classes(text)) == ["ChannelMeans", "Furier(1)"]
+    assert list(wrong_classes(text)) == ["ChannelMedian", "Furier(1)"]
     assert sorted(wrong_paths(text)) == ["prober.ascent.nothing", "prober.visualise"]
     assert list(wrong_options(text, options)) == ["grid.lairs", "--sweeps x", "trainer.steps"]
     assert not names_option("`grid.layers`", "grid.lay") and names_option("--memory 4", "memory")

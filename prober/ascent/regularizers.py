@@ -4,8 +4,9 @@ from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from prober.ascent.records import Recorded, settings
@@ -67,7 +68,7 @@ class L2(Regularizer):
 
     def penalties(self, images: Tensor) -> Tensor:
         """Computes the means of x², `[N]`."""
-        return _mean(images.square())
+        return _MeanSquares.apply(images)
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,7 @@ class TotalVariation(Regularizer):
         """Computes the mean absolute differences along each side, added up, `[N]`."""
         # A side of one pixel has no neighbors, and a mean of nothing is no number.
         sides = [dim for dim in range(2, images.dim()) if images.shape[dim] > 1]
-        means = [_mean(images.diff(dim=dim).abs()) for dim in sides]
-        return sum(means[1:], start=means[0]) if means else images.new_zeros(len(images))
+        return _MeanDifferences.apply(images, sides) if sides else images.new_zeros(len(images))
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,56 @@ class Distance(Regularizer):
 
     def penalties(self, images: Tensor) -> Tensor:
         """Computes the means of the squared changes, `[N]`."""
+        return _MeanSquares.apply(images)
+
+
+class _MeanSquares(torch.autograd.Function):
+    """The mean of each image's squares; a gradient in one pass over the images, not in three."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor) -> Tensor:
+        ctx.save_for_backward(images)
         return _mean(images.square())
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (images,) = ctx.saved_tensors
+        return images * _each(2 * gradient / images[0].numel(), images)
+
+
+class _MeanDifferences(torch.autograd.Function):
+    """The means of each image's differences along some sides, added up.
+
+    Autograd would make an image of zeros for each of two slices along each side. The terms are
+    added up in its order, which is seen in their last bit.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, sides: Sequence[int]) -> Tensor:
+        differences = [images.diff(dim=dim) for dim in sides]
+        ctx.sides, ctx.shape = sides, images.shape
+        ctx.save_for_backward(*differences)
+        means = [_mean(difference.abs()) for difference in differences]
+        return sum(means[1:], start=means[0])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        found = gradient.new_zeros(ctx.shape)
+        for dim, difference in zip(ctx.sides[::-1], ctx.saved_tensors[::-1], strict=True):
+            step = difference.sign() * _each(gradient / difference[0].numel(), difference)
+            found.narrow(dim, 1, difference.shape[dim]).add_(step)
+            found.narrow(dim, 0, difference.shape[dim]).sub_(step)
+        return found, None
 
 
 def _mean(values: Tensor) -> Tensor:
-    """The mean of each image's values, `[N]`, a third faster forth and back than `Tensor.mean`."""
+    """The mean of each image's values, `[N]`."""
     return values.sum(tuple(range(1, values.dim()))) / values[0].numel()
+
+
+def _each(numbers: Tensor, images: Tensor) -> Tensor:
+    """Numbers `[N]` so that each counts for all values of an image."""
+    return numbers.view(-1, *[1] * (images.dim() - 1))
 
 
 DEFAULT_REGULARIZERS: tuple[Regularizer, ...] = (L2(), TotalVariation())

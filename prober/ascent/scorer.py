@@ -8,9 +8,27 @@ import torch
 from torch import Tensor
 
 from prober.ascent.batched_objectives import BatchedObjectives
-from prober.ascent.objectives import Neuron, Objective, Weighted, WeightedSum
+from prober.ascent.objectives import ChannelMean, Neuron, Objective, Weighted, WeightedSum
 from prober.subject import Subject
+from prober.subject.channel_means import ChannelMeans, channel_means
 from prober.subject.crops import Crop, crop_of
+
+
+@dataclass
+class _Means:
+    """Images whose score is the mean of a channel that need not be computed for it.
+
+    Attributes:
+        numbers: The images' numbers.
+        means: Their scores.
+    """
+
+    numbers: Tensor
+    means: ChannelMeans
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Computes the scores `[M]` of its M images out of all N."""
+        return self.means(_some(images, self.numbers))
 
 
 @dataclass
@@ -18,30 +36,41 @@ class _Part:
     """Images that go through the CNN together.
 
     Attributes:
+        subject: The CNN.
         pieces: What of which images goes through the CNN: parts of one size, each with the numbers
             of the images that it is cut out of; None for the whole.
         scores: Their scores, from what the CNN gives for that.
     """
 
+    subject: Subject
     pieces: list[tuple[Crop | None, Tensor]]
     scores: BatchedObjectives
 
-    def __call__(self, subject: Subject, images: Tensor) -> Tensor:
+    @property
+    def numbers(self) -> Tensor:
+        """The images' numbers."""
+        return torch.cat([numbers for _, numbers in self.pieces])
+
+    def __call__(self, images: Tensor) -> Tensor:
         """Computes the scores `[M]` of its M images out of all N."""
         layers, channels = self.scores.layers, self.scores.channels
-        fields = [self._cut_out(images, *piece) for piece in self.pieces]
+        fields = [
+            _some(images if crop is None else crop.of(images), numbers)
+            for crop, numbers in self.pieces
+        ]
         field = torch.cat(fields) if len(fields) > 1 else fields[0]
         crop = self.pieces[0][0]
         if crop is None:
-            return self.scores(subject(field, layers, channels))
+            return self.scores(self.subject(field, layers, channels))
         [layer] = layers
-        return self.scores({layer: crop.outputs(subject, field, layer, channels)})
+        return self.scores({layer: crop.outputs(self.subject, field, layer, channels)})
 
-    def _cut_out(self, images: Tensor, crop: Crop | None, numbers: Tensor) -> Tensor:
-        fields = images if crop is None else crop.of(images)
-        if len(numbers) == len(images):
-            return fields  # of all images: then they are in order
-        return fields.index_select(0, numbers.to(images.device))
+
+def _some(images: Tensor, numbers: Tensor) -> Tensor:
+    """Returns those of these numbers, in ascending order; all of them as they are."""
+    if len(numbers) == len(images):
+        return images
+    return images.index_select(0, numbers.to(images.device))
 
 
 class Scorer:
@@ -64,10 +93,9 @@ class Scorer:
     def __init__(self, subject: Subject, objectives: Sequence[Objective]) -> None:
         self._subject = subject
         self._objectives = objectives
-        self._whole = BatchedObjectives(objectives)
-        self.compares = self._whole.compares
+        self.compares = BatchedObjectives(objectives).compares
         # A subject may change its precision, and with it what can be cropped.
-        self._parts: dict[torch.dtype, list[_Part]] = {}
+        self._parts: dict[torch.dtype, list[_Means | _Part]] = {}
 
     def __call__(self, images: Tensor) -> Tensor:
         """Computes the scores `[N]` of images `[N, C, H, W]`; on their graph."""
@@ -75,30 +103,35 @@ class Scorer:
         if precision not in self._parts:
             self._parts[precision] = self._divided()
         parts = self._parts[precision]
-        if len(parts) == 1 and len(parts[0].pieces) == 1:
-            return parts[0](self._subject, images)
-        scores = torch.cat([part(self._subject, images) for part in parts])
-        order = torch.cat([numbers for part in parts for _, numbers in part.pieces]).argsort()
-        return scores[order.to(scores.device)]
+        scores = [part(images) for part in parts]
+        numbers = torch.cat([part.numbers for part in parts])
+        if (numbers.diff() > 0).all():
+            return torch.cat(scores) if len(scores) > 1 else scores[0]
+        return torch.cat(scores)[numbers.argsort().to(images.device)]
 
-    def _divided(self) -> list[_Part]:
-        """Puts images together of which equally large parts go through the CNN."""
-        crops = [crop_for(self._subject, objective) for objective in self._objectives]
-        if not any(crops):
-            return [_Part([(None, torch.arange(len(crops)))], self._whole)]
+    def _divided(self) -> list[_Means | _Part]:
+        """Puts images together of which equally large parts go through equally much of the CNN."""
+        parts: list[_Means | _Part] = []
+        means: dict[str, dict[int, int]] = {}  # of each layer the images and their channels
+        for i, objective in enumerate(self._objectives):
+            if type(objective) is ChannelMean and objective.channel is not None:
+                means.setdefault(objective.layer, {})[i] = objective.channel
+        rest = set(range(len(self._objectives)))
+        for layer, own in means.items():
+            found = channel_means(self._subject, layer, list(own.values()))
+            if found is not None:
+                parts.append(_Means(torch.tensor(list(own)), found))
+                rest.difference_update(own)
         alike: dict[tuple, dict[Crop | None, list[int]]] = {}
-        for i, crop in enumerate(crops):
+        for i in sorted(rest):
+            crop = crop_for(self._subject, self._objectives[i])
             key = (self._objectives[i].layer, crop.size, crop.neuron, crop.padded) if crop else ()
             alike.setdefault(key, {}).setdefault(crop, []).append(i)
-        return [
-            _Part(
-                [(crop, torch.tensor(own)) for crop, own in pieces.items()],
-                BatchedObjectives(
-                    [self._in_crop(i, crops[i]) for own in pieces.values() for i in own]
-                ),
-            )
-            for pieces in alike.values()
-        ]
+        for pieces in alike.values():
+            objectives = [self._in_crop(i, crop) for crop, own in pieces.items() for i in own]
+            numbers = [(crop, torch.tensor(own)) for crop, own in pieces.items()]
+            parts.append(_Part(self._subject, numbers, BatchedObjectives(objectives)))
+        return parts
 
     def _in_crop(self, image: int, crop: Crop | None) -> Objective:
         """An objective as it is of the map that a crop gives."""

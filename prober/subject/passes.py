@@ -18,7 +18,7 @@ PADDING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 def watched(
     modules: Mapping[str, nn.Module], see: Callable[[str, tuple[Any, ...], Any], Any]
 ) -> Iterator[None]:
-    """While it is active, every call of some modules is seen: the one place that puts hooks on.
+    """While it is active, every call of some modules is seen when it ends.
 
     Args:
         modules: The modules, by the names that `see` gets.
@@ -35,6 +35,16 @@ def watched(
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def seen_before(module: nn.Module, see: Callable[[tuple[Any, ...]], None]) -> Iterator[None]:
+    """While it is active, every call of a module is seen before it begins, with its inputs."""
+    handle = module.register_forward_pre_hook(lambda _module, inputs: see(inputs))
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from prober.subject.few_channels import gradients_in_blocks, takes_few_channels
 from prober.subject.frozen_copy import copied, freeze
 from prober.subject.input_shape import guessed_input_shape, takes
 from prober.subject.layers import LOGITS, Layer, Listing, by_module, list_layers
-from prober.subject.passes import other_weights, straight_checkpoints, watched
+from prober.subject.passes import other_weights, seen_before, straight_checkpoints, watched
 from prober.subject.probabilities import TRIED, find_probabilities
 from prober.subject.reference import ReferenceCNN
 from prober.subject.rejected import rejected
@@ -429,6 +429,35 @@ class Subject(ConvertsItself):
         if self._call.precision is None:
             return outputs
         return {name: output.to(images.dtype) for name, output in outputs.items()}
+
+    def entering(self, images: Tensor, layer: str) -> Tensor:
+        """Runs the CNN as far as a layer and returns what would enter it.
+
+        Args:
+            images: `[N, C, H, W]` in [0, 1].
+            layer: A layer for which `gives_channels` is true.
+
+        Returns:
+            `[N, channels, h, w]`, on the graph of `images`.
+        """
+        entered: list[Tensor] = []
+
+        def keep(inputs: tuple[Any, ...]) -> None:
+            entered.append(inputs[0])
+            raise _Reached
+
+        try:
+            with (
+                self.folding.applied(but=[layer]),
+                gradients_in_blocks(self._of_few_channels),
+                seen_before(self._modules_by_name[layer], keep),
+            ):
+                self._run(images)
+        except _Reached:
+            pass
+        finally:
+            self._state.restore()
+        return entered[0]
 
     def run(self, images: Tensor) -> Any:
         """Runs the whole CNN as it is, with nothing folded.

@@ -34,6 +34,29 @@ def test_penalties_by_hand():
     assert TotalVariation().penalties(striped).item() == 1
 
 
+@pytest.mark.parametrize("shape", [(3, 5, 7), (1, 1, 6), (2, 9), (1, 3, 4, 5)])
+def test_gradients_are_those_of_autograd_to_the_last_bit(shape):
+    images = torch.rand(4, *shape, dtype=torch.float64, requires_grad=True)
+    weights = torch.tensor([1.0, 0.3, 2.0, 7.0], dtype=torch.float64)
+    inner = tuple(range(1, images.dim()))
+
+    def differences(image):
+        sides = [dim for dim in range(2, image.dim()) if image.shape[dim] > 1]
+        means = [
+            image.diff(dim=dim).abs().sum(inner) / image.diff(dim=dim)[0].numel() for dim in sides
+        ]
+        return sum(means[1:], start=means[0])
+
+    squares = lambda image: image.square().sum(inner) / image[0].numel()  # noqa: E731
+    for kind, formula in ((L2(), squares), (TotalVariation(), differences)):
+        found, expected = (
+            torch.autograd.grad((of(images) * weights).sum(), images)[0]
+            for of in (kind.penalties, formula)
+        )
+        assert torch.equal(found, expected)
+        assert found.abs().max() > 0
+
+
 def test_side_of_one_pixel_has_no_variation():
     row = torch.tensor([0.0, 0.5, 0.25]).view(1, 1, 1, 3)
     assert TotalVariation().penalties(row).item() == pytest.approx(0.375)

@@ -42,7 +42,7 @@ def test_a_response_is_the_largest_of_the_neurons_that_count():
 def test_processes_share_what_is_much_and_answer_the_same(monkeypatch):
     subject = plain.subject()
     windows = {site: window_of(subject, *site) for site in [("conv2", None), ("logits", None)]}
-    monkeypatch.setattr(batches, "ACTIVATION_BYTES", 4 * subject.bytes_to("logits"))
+    monkeypatch.setitem(batches.ACTIVATION_BYTES, "cpu", 4 * subject.bytes_to("logits"))
     images = torch.rand(4 * MANY_BATCHES + 2, 3, 28, 28)
     passes = []
     monkeypatch.setattr(subject, "forward", lambda *args: passes.append(1) or whole(*args))
