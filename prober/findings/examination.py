@@ -1,6 +1,7 @@
 """The examination: from what the search has found of each unit to its finding."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from prober.ascent.method import is_large
@@ -18,7 +19,7 @@ from prober.findings.points import Point, points_of
 from prober.findings.real_evidence import real_doubts
 from prober.findings.survey import Survey
 from prober.findings.trust import judge
-from prober.findings.units import Unit
+from prober.findings.units import Site, Unit
 from prober.findings.verdict import conclude, of_the_dead
 
 UNITS_AT_ONCE = 4
@@ -44,30 +45,30 @@ def examine(
     Returns:
         The findings, one for each unit, and the optima of their facets for TensorBoard's projector.
     """
-    findings: list[Finding] = []
-    points: list[Point] = []
-    for units in survey.units.values():
-        print(f"Examining {units[0].layer}.")
-        cut = CutCNN(survey.subject, units[0].layer, survey.window(units[0]))
 
-        def examined(units: list[Unit], cut: CutCNN = cut) -> list[tuple[Finding, list[Point]]]:
-            facets = find_facets(survey, units, cut, maxima, searched)
-            return [
-                (
-                    _finding(survey, unit, facets.get(unit), PictureFolder(folder, unit)),
-                    points_of(survey, unit, facets[unit]) if unit in facets else [],
-                )
-                for unit in units
-            ]
+    @lru_cache(1)  # a copy of the CNN, for the pieces of one site
+    def cut(site: Site) -> CutCNN:
+        return CutCNN(survey.subject, site[0], survey.windows[site])
 
-        together = min(UNITS_AT_ONCE, -(-len(units) // cores))
-        if is_large(survey.subject.input_shape):
-            together = 1  # whose images fill a batch
-        pieces = [units[part] for part in batches(len(units), together)]
-        for of_units in on_cores(examined, pieces, cores):
-            findings += [finding for finding, _ in of_units]
-            points += [point for _, own in of_units for point in own]
-    return findings, points
+    def examined(units: list[Unit]) -> list[tuple[Finding, list[Point]]]:
+        facets = find_facets(survey, units, cut(units[0].site), maxima, searched)
+        return [
+            (
+                _finding(survey, unit, facets.get(unit), PictureFolder(folder, unit)),
+                points_of(survey, unit, facets[unit]) if unit in facets else [],
+            )
+            for unit in units
+        ]
+
+    # Of large images those of one unit fill a batch.
+    most = 1 if is_large(survey.subject.input_shape) else UNITS_AT_ONCE
+    pieces = [
+        units[part]
+        for units in survey.units.values()
+        for part in batches(len(units), min(most, -(-len(units) // cores)))
+    ]
+    each = [both for of_units in on_cores(examined, pieces, cores) for both in of_units]
+    return [finding for finding, _ in each], [point for _, own in each for point in own]
 
 
 def _finding(survey: Survey, unit: Unit, found: Found | None, folder: PictureFolder) -> Finding:

@@ -4,7 +4,7 @@ import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -23,6 +23,9 @@ from prober.findings.units import Unit
 from prober.subject import Subject
 from prober.sweep.planned import PlannedTarget
 from prober.sweep.store import Store, is_broken
+
+CHUNKS_HELD = 2
+"""Arrays of chunks that are held in memory."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,8 @@ class FinishedSweep:
         for shown in self.visualizations:
             key = shown.record["layer"], shown.record["channel"]
             self._by_channel.setdefault(key, []).append(shown)
-        self._cached: tuple[int, list[np.ndarray]] | None = None
+        # The pictures of a unit are in few chunks, which others have theirs in, too.
+        self._read = lru_cache(CHUNKS_HELD)(self._store.read)
 
     def units(self, subject: Subject) -> list[Unit]:
         """Returns the units that were looked at, in the order of the forward pass.
@@ -184,15 +188,12 @@ class FinishedSweep:
 
     def evolution(self, visualization: SweepPicture) -> tuple[np.ndarray, np.ndarray]:
         """Reads the snapshots `[S, H, W, 3]`, uint8, and their steps `[S]`."""
-        if self._cached is None or self._cached[0] != visualization.chunk:
-            arrays = self._store.read(visualization.chunk, "evolution", "steps")
-            self._cached = visualization.chunk, arrays
-        evolution, steps = self._cached[1]
+        evolution, steps = self._read(visualization.chunk, "evolution", "steps")
         return evolution[visualization.row], steps
 
     def opacity(self, visualization: SweepPicture) -> np.ndarray | None:
         """Reads how much each pixel matters, uint8 `[H, W]`; None where that is not known."""
-        found = self._store.read(visualization.chunk, "opacity")
+        found = self._read(visualization.chunk, "opacity")
         return found[0][visualization.row] if found and found[0].size else None
 
     def _image(self, visualization: SweepPicture) -> Tensor:

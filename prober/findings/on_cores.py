@@ -26,7 +26,8 @@ def on_cores(function: Callable[[Piece], Result], pieces: list[Piece], cores: in
     Args:
         function: What is done. Its processes have all that this one has, so it may be a closure;
             what it changes in memory is lost.
-        pieces: The pieces.
+        pieces: The pieces. The last ones are begun first: they are of the deepest layers, cost the
+            most, and would else keep one core busy when the others have nothing left.
         cores: How many processes there may be.
 
     Returns:
@@ -44,10 +45,10 @@ def on_cores(function: Callable[[Piece], Result], pieces: list[Piece], cores: in
     try:
         with interrupts(signal.SIG_IGN):  # this process alone hears them, and ends the others
             try:
-                found = pool.map(_do, pieces)
+                begun = [pool.submit(_do, piece) for piece in pieces[::-1]]
             except OSError:  # no process can be started
                 return [function(piece) for piece in pieces]
-        return [pickle.loads(result) for result in found]
+        return [pickle.loads(each.result()) for each in begun[::-1]]
     except BrokenProcessPool as error:
         raise Stopped(
             "A process of the report has died, for want of memory perhaps. What is finished is "

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from prober.ascent.method import is_large
+from prober.findings.on_cores import on_cores
 from prober.findings.real_images import TURNS, RealImages
 from prober.findings.responses import Responses, responses, responses_in_blocks, together
 from prober.findings.units import Site
@@ -112,8 +113,10 @@ def respond_to_real(
         height, width = subject.input_shape[1:]
         windows = {**windows, LOGIT_SITE: Window(None, 0, 0, height, width)}
     plain = responses(subject, real.images, windows, cores)
-    columns = range(len(real.colored_classes))
-    dealt = _stacked([_in_color(subject, real, i, plain, windows, cores) for i in columns])
+    columns = list(range(len(real.colored_classes)))
+    dealt = _stacked(
+        on_cores(lambda i: _in_color(subject, real, i, plain, windows), columns, cores)
+    )
     sample = real.evenly(SHOWN_IN_HUES // 2 if is_large(subject.input_shape) else SHOWN_IN_HUES)
     turned = _in_hues(subject, real, sample, windows, cores) if colored else {}
     changed = gray = None
@@ -139,12 +142,11 @@ def _in_color(
     column: int,
     plain: Mapping[Site, Responses],
     windows: Mapping[Site, Window],
-    cores: int,
 ) -> dict[Site, Responses]:
     """Computes the responses to all images in a class's color, but for those that have it."""
     others = real.without_color(column)
     found = responses_in_blocks(
-        subject, lambda block: real.dealt(column, others[block]), len(others), windows, cores
+        subject, lambda block: real.dealt(column, others[block]), len(others), windows
     )
     return {
         site: Responses(

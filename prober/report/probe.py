@@ -159,7 +159,8 @@ def probe(
             findings, real = findings + answered, real or to_real
     findings.sort(key=lambda found: subject.depth(found.layer))
     save_findings(findings, folder)
-    _copy_sheets(pictures, folder)
+    with watch.timed("pages"):
+        _copy_sheets(pictures, folder)
     sheets = (file.relative_to(folder) for file in (folder / "sheets").glob("*.png"))
     return Part(
         folder=folder,
@@ -198,6 +199,7 @@ def _examined(
             _check_done(_make(searcher, config, planned, folder / "search"))
             searched = FinishedSweep(folder / "search", subject)
     with watch.timed("evidence"):
+        print("Examining what was found.")
         findings, points = examine(surveyed, maxima, searched, folder, cores)
     return findings, points, surveyed.real
 

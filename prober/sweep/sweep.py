@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -182,8 +183,10 @@ class Made:
     def show(self, targets: Sequence[PlannedTarget]) -> None:
         """Writes contact sheets and what TensorBoard shows, and says what came of it."""
         folder = self.store.folder
-        sheets = write_sheets(self.store, targets)
-        write_tensorboard(self.store, targets)
+        with ThreadPoolExecutor() as pool:  # half of the time goes into files and compression
+            writing = pool.submit(write_sheets, self.store, targets)
+            write_tensorboard(self.store, targets)
+            sheets = writing.result()
         dead = sum(record["dead"] for record in self.records)
         failed = [record for record in self.records if record["status"] == "failed"]
         if self.made_now:
