@@ -37,9 +37,10 @@ def test_every_process_has_as_many_targets_in_chunks_as_large_as_is_good(subject
     assert sizes(32) == {"neurons of conv1": MOST_IN_CHUNK}
     assert sizes(33) == {"neurons of conv1": 132}  # 528 targets in four chunks
     fits = automatic_size(subject, "conv2", None)
-    assert 64 < fits < MOST_IN_CHUNK / 2
-    assert sizes(8, layers="conv2", objective="ChannelMean") == {"conv2": 64}
-    assert sizes(64, True, "conv2", "ChannelMean") == {"conv2": 128}  # 2,048 in rounds of 2 x 142
+    assert 128 < fits < 160
+    assert sizes(8, layers="conv2", objective="ChannelMean") == {"conv2": 128}
+    assert sizes(10, layers="conv2", objective="ChannelMean") == {"conv2": 80}  # 320 in two rounds
+    assert sizes(64, True, "conv2", "ChannelMean") == {"conv2": MOST_IN_CHUNK}
 
 
 def test_many_processes_do_not_part_images_that_are_compared(subject):
