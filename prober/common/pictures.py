@@ -96,8 +96,8 @@ def _in_256_colors(pixels: np.ndarray) -> Image.Image:
     """Gives pixels `[H, W, 3]` a palette of their own: a third of the size, hardly to be told.
 
     If there are no more colors, these. Else an octree's, which is found in a quarter of the time of
-    Pillow's median cut and comes nearer: of 28 x 28 pixels none is farther off than 12 of 255,
-    where median cut is wrong by 68.
+    Pillow's median cut and comes nearer: of 12 pictures of 28 x 28 pixels the colors were 3.7 of
+    255 off on average and 50 at the most, those of median cut 4.3 and 136.
     """
     picture = Image.fromarray(pixels)
     if picture.getcolors(256) is None:  # there are more

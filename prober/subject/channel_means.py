@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
+from prober.common.errors import InputError
 from prober.subject.passes import exact_float32
 from prober.subject.subject import Subject
 
@@ -84,6 +85,8 @@ def channel_means(subject: Subject, layer: str, channels: Sequence[int]) -> Chan
     """
     if subject.mean.dtype != torch.float32 or not subject.gives_channels(layer):
         return None
+    if subject.listing.batch is not None:  # it takes so many images, whatever is asked for
+        return None
     agree = _AGREE.setdefault(subject, {})
     if layer not in agree:
         agree[layer] = _agrees(subject, layer, list(dict.fromkeys(channels))[:CHECKED])
@@ -97,7 +100,7 @@ def _agrees(subject: Subject, layer: str, channels: Sequence[int]) -> bool:
     with exact_float32():
         try:
             sums = ChannelMeans(subject, layer, channels)(noise)
-        except (RuntimeError, IndexError):  # it is called with other things than an image
+        except (RuntimeError, IndexError, InputError):  # it is called otherwise, or not at all
             return False
         maps = subject(noise, [layer])[layer]
     means = maps.mean((2, 3))[range(len(channels)), list(channels)]

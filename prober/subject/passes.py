@@ -94,7 +94,10 @@ def exact_float32() -> Iterator[None]:
         stack.enter_context(torch.inference_mode(False))
         for device in ("cpu", "cuda"):
             stack.enter_context(torch.autocast(device, enabled=False))
-        stack.enter_context(torch.backends.cudnn.flags(enabled=True, allow_tf32=False))
+        deterministic = torch.backends.cudnn.deterministic
+        stack.enter_context(
+            torch.backends.cudnn.flags(True, deterministic=deterministic, allow_tf32=False)
+        )
         yield
 
 

@@ -439,6 +439,9 @@ class Subject(ConvertsItself):
 
         Returns:
             `[N, channels, h, w]`, on the graph of `images`.
+
+        Raises:
+            InputError: The forward pass does not reach the layer.
         """
         entered: list[Tensor] = []
 
@@ -457,6 +460,8 @@ class Subject(ConvertsItself):
             pass
         finally:
             self._state.restore()
+        if not entered:
+            raise self._not_reached(layer)
         return entered[0]
 
     def run(self, images: Tensor) -> Any:
@@ -512,11 +517,14 @@ class Subject(ConvertsItself):
             pass
         for name in layers:
             if name not in outputs:
-                raise InputError(
-                    f"The forward pass of {self.name} reached layer '{name}' when its layers were "
-                    "listed, but not now: it depends on the image. Choose another layer."
-                )
+                raise self._not_reached(name)
         return outputs
+
+    def _not_reached(self, layer: str) -> InputError:
+        return InputError(
+            f"The forward pass of {self.name} reached layer '{layer}' when its layers were "
+            "listed, but not now: it depends on the image. Choose another layer."
+        )
 
     def _only(
         self, layers: Collection[str], channels: Sequence[int] | None

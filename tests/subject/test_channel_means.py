@@ -6,6 +6,7 @@ from torch import nn
 
 from prober.ascent.objectives import ChannelMean, Neuron, TopKMean
 from prober.ascent.scorer import Scorer
+from prober.common.errors import InputError
 from prober.subject import Subject
 from prober.subject.channel_means import channel_means
 
@@ -91,6 +92,42 @@ def test_else_the_layer_is_computed(name):
     score = Scorer(subject, [ChannelMean(layer, 1), ChannelMean(layer, 2)])(images(2))
     maps = subject(images(2), [layer])[layer].mean((2, 3))
     torch.testing.assert_close(score, maps[range(2), [1, 2]])
+
+
+class OfFour(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 9, 3)
+
+    def forward(self, x):
+        return self.second(torch.relu(self.first(x.view(4, *SHAPE))))
+
+
+@pytest.mark.parametrize("number", [2, 3, 4, 7])
+def test_a_cnn_that_takes_so_many_images_gets_them(number):
+    cnn = OfFour()
+    subject = subject_of(cnn)
+    x = images(number)
+    found = Scorer(subject, [ChannelMean("second", i) for i in range(number)])(x)
+    expected = cnn.second(torch.relu(cnn.first(x))).mean((2, 3))[range(number), range(number)]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+class OneWayOrAnother(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.dark, self.bright = nn.Conv2d(3, 6, 3), nn.Conv2d(3, 6, 3)
+
+    def forward(self, x):
+        return self.dark(x) if x.mean() < 0.7 else self.bright(x)
+
+
+def test_a_layer_that_an_image_does_not_lead_to_is_told():
+    subject = subject_of(OneWayOrAnother())
+    score = Scorer(subject, [ChannelMean("dark", 1)])
+    assert score(images(1)).shape == (1,)
+    with pytest.raises(InputError, match="layer 'dark' when its layers were listed, but not now"):
+        score(torch.ones(1, *SHAPE))
 
 
 def test_in_float64_the_convolution_is_computed():
