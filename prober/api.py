@@ -31,6 +31,7 @@ from prober.subject import LOGITS, Subject
 from prober.subject.class_names import class_number
 from prober.subject.given_inputs import GivenInputs
 from prober.subject.input_shape import guessed_input_shape
+from prober.subject.passes import exact_float32
 from prober.subject.rejected import bytes_alone, unlike_images
 from prober.sweep.chunks import cut, sizes_for
 from prober.sweep.optimize import ChunkResult, Settings, optimize
@@ -351,11 +352,7 @@ def _undisturbed(device: torch.device) -> Iterator[None]:
         with (
             quiet_lightning(),
             torch.random.fork_rng([device] if device.type == "cuda" else []),
-            torch.inference_mode(False),  # with gradients, too
-            torch.autocast("cpu", enabled=False),
-            torch.autocast(device.type, enabled=False),
-            # On a GPU, too, float32 is float32, and convolutions give the same again.
-            torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
+            exact_float32(),
             torch.device("cpu") if elsewhere else nullcontext(),
         ):
             torch.set_default_dtype(torch.float32)

@@ -96,18 +96,20 @@ class Scorer:
         self.compares = BatchedObjectives(objectives).compares
         # A subject may change its precision, and with it what can be cropped.
         self._parts: dict[torch.dtype, list[_Means | _Part]] = {}
+        self._orders: dict[torch.dtype, Tensor | None] = {}
 
     def __call__(self, images: Tensor) -> Tensor:
         """Computes the scores `[N]` of images `[N, C, H, W]`; on their graph."""
         precision = self._subject.mean.dtype
         if precision not in self._parts:
-            self._parts[precision] = self._divided()
-        parts = self._parts[precision]
-        scores = [part(images) for part in parts]
-        numbers = torch.cat([part.numbers for part in parts])
-        if (numbers.diff() > 0).all():
-            return torch.cat(scores) if len(scores) > 1 else scores[0]
-        return torch.cat(scores)[numbers.argsort().to(images.device)]
+            parts = self._parts[precision] = self._divided()
+            numbers = torch.cat([part.numbers for part in parts])
+            in_order = bool((numbers.diff() > 0).all())
+            self._orders[precision] = None if in_order else numbers.argsort()
+        scores = [part(images) for part in self._parts[precision]]
+        together = torch.cat(scores) if len(scores) > 1 else scores[0]
+        order = self._orders[precision]
+        return together if order is None else together[order.to(images.device)]
 
     def _divided(self) -> list[_Means | _Part]:
         """Puts images together of which equally large parts go through equally much of the CNN."""

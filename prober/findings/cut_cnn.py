@@ -18,7 +18,7 @@ from prober.subject import Subject
 from prober.subject.crops import crop_of
 
 MOST_AT_ONCE = {"cpu": 128, "cuda": 4096}
-"""Fields in one batch at the most: small ones then stay in the processor's cache."""
+"""Fields in one batch at the most, by what computes: small ones then stay in a CPU's cache."""
 
 
 class CutCNN:

@@ -114,8 +114,10 @@ def respond_to_real(
         windows = {**windows, LOGIT_SITE: Window(None, 0, 0, height, width)}
     plain = responses(subject, real.images, windows, cores)
     columns = list(range(len(real.colored_classes)))
+    # Processes share the colors, or, where these are too few for all, the images of each.
+    among, within = (cores, 1) if len(columns) >= cores else (1, cores)
     dealt = _stacked(
-        on_cores(lambda i: _in_color(subject, real, i, plain, windows), columns, cores)
+        on_cores(lambda i: _in_color(subject, real, i, plain, windows, within), columns, among)
     )
     sample = real.evenly(SHOWN_IN_HUES // 2 if is_large(subject.input_shape) else SHOWN_IN_HUES)
     turned = _in_hues(subject, real, sample, windows, cores) if colored else {}
@@ -142,11 +144,12 @@ def _in_color(
     column: int,
     plain: Mapping[Site, Responses],
     windows: Mapping[Site, Window],
+    cores: int,
 ) -> dict[Site, Responses]:
     """Computes the responses to all images in a class's color, but for those that have it."""
     others = real.without_color(column)
     found = responses_in_blocks(
-        subject, lambda block: real.dealt(column, others[block]), len(others), windows
+        subject, lambda block: real.dealt(column, others[block]), len(others), windows, cores
     )
     return {
         site: Responses(

@@ -88,15 +88,15 @@ def without_padding(cnn: nn.Module) -> Iterator[None]:
 def exact_float32() -> Iterator[None]:
     """Whatever the passes that it is needed for run in: it is in float32, and a graph may follow.
 
-    For what is found out of a CNN by comparing its outputs.
+    For what is found out of a CNN by comparing its outputs, and for what Python asks for.
     """
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         for device in ("cpu", "cuda"):
             stack.enter_context(torch.autocast(device, enabled=False))
-        deterministic = torch.backends.cudnn.deterministic
+        # On a GPU, too, float32 is float32, and convolutions give the same again.
         stack.enter_context(
-            torch.backends.cudnn.flags(True, deterministic=deterministic, allow_tf32=False)
+            torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
         )
         yield
 

@@ -3,8 +3,8 @@
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from difflib import get_close_matches
 from typing import Any, Self, final
 
@@ -451,8 +451,7 @@ class Subject(ConvertsItself):
 
         try:
             with (
-                self.folding.applied(but=[layer]),
-                gradients_in_blocks(self._of_few_channels),
+                self._faster(images, [layer]),
                 seen_before(self._modules_by_name[layer], keep),
             ):
                 self._run(images)
@@ -505,9 +504,7 @@ class Subject(ConvertsItself):
         probed = {module: self._modules_by_name[module] for module in names}
         try:
             with ExitStack() as stack:
-                if images.dtype != torch.float64:  # the exact precision, in which it runs as it is
-                    stack.enter_context(self.folding.applied(but=names))
-                    stack.enter_context(gradients_in_blocks(self._of_few_channels))
+                stack.enter_context(self._faster(images, names))
                 stack.enter_context(self._only(layers, channels))
                 stack.enter_context(watched(probed, keep))
                 given = self._run(images)
@@ -519,6 +516,15 @@ class Subject(ConvertsItself):
             if name not in outputs:
                 raise self._not_reached(name)
         return outputs
+
+    @contextmanager
+    def _faster(self, images: Tensor, probed: Collection[str]) -> Iterator[None]:
+        """Makes passes cheaper, but in float64, the exact precision, in which it runs as it is."""
+        if images.dtype == torch.float64:
+            yield
+            return
+        with self.folding.applied(but=probed), gradients_in_blocks(self._of_few_channels):
+            yield
 
     def _not_reached(self, layer: str) -> InputError:
         return InputError(

@@ -59,11 +59,11 @@ def automatic_size(subject: Subject, layer: str, memory: int | None, share: floa
     image = 4 * math.prod(subject.input_shape)
     each = 2 * (image + int(share * (subject.bytes_to(layer) - image)))
     if memory is None:
-        number = max(WORKING_SET // each, min(FEW, ROOM // each))
+        number, most = max(WORKING_SET // each, min(FEW, ROOM // each)), MOST_IN_CHUNK
     else:
-        number = memory // 4 // each
-    on_gpu = memory is not None and not is_large(subject.input_shape)
-    return max(1, min(MOST_ON_GPU if on_gpu else MOST_IN_CHUNK, number))
+        large = is_large(subject.input_shape)
+        number, most = memory // 4 // each, MOST_IN_CHUNK if large else MOST_ON_GPU
+    return max(1, min(most, number))
 
 
 def kind_of(planned: PlannedTarget) -> str:

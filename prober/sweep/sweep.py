@@ -183,7 +183,7 @@ class Made:
     def show(self, targets: Sequence[PlannedTarget]) -> None:
         """Writes contact sheets and what TensorBoard shows, and says what came of it."""
         folder = self.store.folder
-        with ThreadPoolExecutor() as pool:  # half of the time goes into files and compression
+        with ThreadPoolExecutor(1) as pool:  # half of the time goes into files and compression
             writing = pool.submit(write_sheets, self.store, targets)
             write_tensorboard(self.store, targets)
             sheets = writing.result()

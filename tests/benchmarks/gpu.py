@@ -79,7 +79,7 @@ def equality(name, device, steps):
 
 
 def repeated(name, device, steps):
-    """Whether a chunk gives the same pictures again, and the same as a single image."""
+    """Whether a chunk gives the same pictures again."""
     model = anycnn.make_cnn(name).to(device)
     how = {"steps": steps, "style": "plain", "input_shape": anycnn.SHAPES[name]}
     runs = [prober.visualize(model, f"{LAYERS[name]}:3", seeds=4, **how) for _ in range(2)]
