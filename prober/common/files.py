@@ -4,15 +4,21 @@ import hashlib
 import os
 import re
 import time
+from collections.abc import Iterable
 from io import BytesIO
 from itertools import count
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from prober.common.errors import InputError
+
+_READING = Lock()
+"""Held while arrays are read. NumPy parses a file's header as Python, and until Python 3.11.7 two
+threads that parse at once end in `SystemError: AST constructor recursion depth mismatch`."""
 
 PROJECT = Path(__file__).parents[2]
 """The folder that holds the package `prober`, with what ships beside it."""
@@ -147,6 +153,18 @@ def npy(array: np.ndarray) -> bytes:
     return file.getvalue()
 
 
+def read_array(path: Path | str) -> np.ndarray:
+    """Reads the array of a `.npy` file; several threads may do so at once."""
+    with _READING:
+        return np.load(path, allow_pickle=False)
+
+
+def read_arrays(path: Path | str, names: Iterable[str]) -> list[np.ndarray]:
+    """Reads those of the named arrays that a `.npz` file has; several threads may do so at once."""
+    with _READING, np.load(path, allow_pickle=False) as file:
+        return [file[name] for name in names if name in file]
+
+
 def read_npy(path: Path | str, what: str) -> Tensor:
     """Reads a `.npy` file, whatever its shape, as float32.
 
@@ -158,6 +176,6 @@ def read_npy(path: Path | str, what: str) -> Tensor:
         InputError: It is missing or damaged, or holds something else than numbers.
     """
     try:
-        return torch.from_numpy(np.load(path, allow_pickle=False)).float()
+        return torch.from_numpy(read_array(path)).float()
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"'{path}' is not {what} (.npy): {error}") from error

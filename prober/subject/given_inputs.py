@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from prober.common.errors import InputError, suggestion
-from prober.common.files import find_file
+from prober.common.files import find_file, read_array
 
 Given = Mapping[str, float | str | list[float]]
 """By the name of an input, or its place (`1` for the second): a number, a list of numbers, or the
@@ -115,7 +115,7 @@ def _read(key: str, value: Any) -> Any:
 def _array(key: str, path: Path) -> Tensor:
     """Reads an array; whole numbers and truth values stay what they are."""
     try:
-        array = np.load(path, allow_pickle=False)
+        array = read_array(path)
     except (OSError, ValueError) as error:
         raise InputError(f"given: '{path}' of '{key}' is no array (.npy): {error}") from error
     if array.dtype.kind in "iu":

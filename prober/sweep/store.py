@@ -19,7 +19,7 @@ import numpy as np
 from torch import Tensor
 
 from prober.common.drawn_inputs import drawn_one, slices_gif
-from prober.common.files import npy, write_whole
+from prober.common.files import npy, read_arrays, write_whole
 from prober.common.pictures import enlarge, png
 from prober.sweep.optimize import ChunkResult
 from prober.sweep.planned import PlannedTarget
@@ -106,8 +106,7 @@ class Store:
         And `opacity`, which is empty of what are no images, and left out if an older version wrote
         the chunk.
         """
-        with np.load(self.chunk_file(index), allow_pickle=False) as file:
-            return [file[name] for name in names if name in file]
+        return read_arrays(self.chunk_file(index), names)
 
     def records(self, index: int) -> list[dict[str, Any]]:
         """Reads the records of a finished chunk."""

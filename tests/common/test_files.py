@@ -1,6 +1,8 @@
+import gc
 import io
 import os
 import threading
+import time
 from contextlib import contextmanager
 from urllib.parse import unquote
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prober.common.files import npy, safe_name, write_whole
+from prober.common.files import npy, read_arrays, read_npy, safe_name, write_whole
 from tests import elsewhere
 
 
@@ -173,3 +175,43 @@ def test_a_file_that_is_never_free_is_told(tmp_path, monkeypatch):
         write_whole(tmp_path / "file", "new")
     assert raised.value.filename == str(tmp_path / "file")
     assert names(tmp_path) == []
+
+
+def test_threads_read_arrays_at_once(tmp_path):
+    """Until Python 3.11.7 two threads cannot parse at once, and NumPy parses headers.
+
+    They meet where a collection of garbage lets the other thread go on in the middle of parsing,
+    from another depth of calls. Here that is often.
+    """
+    array = np.arange(6.0).reshape(2, 3)
+    (tmp_path / "array.npy").write_bytes(npy(array))
+    np.savez(tmp_path / "arrays.npz", first=array)
+    failed = []
+
+    def read(depth: int) -> None:
+        if depth:
+            return read(depth - 1)
+        try:
+            for _ in range(100):
+                assert (read_npy(tmp_path / "array.npy", "an array").numpy() == array).all()
+                [first] = read_arrays(tmp_path / "arrays.npz", ["first", "missing"])
+                assert (first == array).all()
+        except BaseException as error:  # whatever it is, the test is to see it
+            failed.append(error)
+
+    def let_others_go_on(phase: str, info: dict) -> None:
+        time.sleep(1e-6)
+
+    threads = [threading.Thread(target=read, args=(10 * each,)) for each in range(4)]
+    threshold = gc.get_threshold()
+    gc.callbacks.append(let_others_go_on)
+    gc.set_threshold(10)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(let_others_go_on)
+    assert not failed
