@@ -39,7 +39,7 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
     if len(levels["hardly"]) == len(shares):
         verdict = f"none: {verdict} {'go' if len(shares) > 1 else 'goes'} by color"
     elif not levels["mostly"]:
-        verdict = f"none mostly, {verdict}"
+        verdict = f"none mostly, but {verdict}"
     verdict = verdict[0].upper() + verdict[1:]
     most, least = (choose(shares, key=shares.__getitem__) for choose in (max, min))
     high, low = percent(shares[most]), percent(shares[least])

@@ -252,10 +252,10 @@ def test_layers_go_by_color_as_far_as_it_makes_up_what_excites_their_units(tmp_p
     ("layers", "said"),
     [
         ((0.5, 0.9), "Both layers mostly. "),
-        ((0.2, 0.49), "None mostly, both layers in part. "),
-        ((0.1, 0.49), "None mostly, layer1 in part, layer0 hardly. "),
+        ((0.2, 0.49), "None mostly, but both layers in part. "),
+        ((0.1, 0.49), "None mostly, but layer1 in part, layer0 hardly. "),
         ((0.0, 0.19), "None: both layers hardly go by color. "),
-        ((0.3,), "None mostly, layer0 in part. Color makes up 30% of what excites layer0."),
+        ((0.3,), "None mostly, but layer0 in part. Color makes up 30% of what excites layer0."),
         ((0.1,), "None: layer0 hardly goes by color. Color makes up 10% of what excites layer0."),
         ((0.6,) * 7, "All 7 layers mostly. "),
         (
@@ -711,7 +711,7 @@ def test_the_second_subject_stands_beside_the_first(tmp_path):
     text = write_everything(tmp_path)
     first, second, third = map(without_links, answers(text))
     assert first == (
-        "None mostly, all 4 layers in part. Color makes up 30% of what excites each of them. "
+        "None mostly, but all 4 layers in part. Color makes up 30% of what excites each of them. "
         "In b it makes up at most 30%, in conv1."
     )
     assert second.endswith("that color's class. The accuracy of b falls from 99% to 98%.")
