@@ -5,49 +5,38 @@ from pathlib import Path
 
 import torch
 
-from prober.findings.dead_units import looks_dead, moved_by_rounding
+from prober.findings.all_responses import AllResponses
+from prober.findings.dead_units import looks_dead
 from prober.findings.finding import Evidence, Field, Finding, ScoreRange
 from prober.findings.picture_folder import PictureFolder
 from prober.findings.plain_findings import why_cut, without_facets
 from prober.findings.real_evidence import real_evidence
-from prober.findings.real_images import RealImages
-from prober.findings.real_responses import RealResponses, respond_to_real
-from prober.findings.tuning import Battery, tuning_of
+from prober.findings.tuning import tuning_of
 from prober.findings.units import Unit
-from prober.findings.windows import window_of
 from prober.subject import Subject
 
 
 def cut_findings(
-    subject: Subject, units: Sequence[Unit], images: RealImages | None, folder: Path, cores: int
-) -> tuple[list[Finding], RealResponses | None]:
-    """Shows units flat, striped and real images, and says what they answer.
+    subject: Subject, units: Sequence[Unit], known: AllResponses, folder: Path
+) -> list[Finding]:
+    """Says what units answer to flat, striped and real images.
 
     Args:
         subject: The CNN under study, which takes images.
         units: The units.
-        images: Real images, or None.
+        known: What they answer.
         folder: The report's folder.
-        cores: How many processes may share the work.
 
     Returns:
-        The findings, one for each unit, and what the CNN answers to real images.
-
-    Raises:
-        InputError: A unit answers with what is no number.
+        The findings, one for each unit.
     """
-    windows = {unit.site: window_of(subject, *unit.site) for unit in units}
-    battery = Battery(subject, windows, cores)
-    battery.check_finite(subject, units)
-    real = None if images is None else respond_to_real(subject, images, windows, cores)
-    rounding = moved_by_rounding(subject, battery, windows)
 
     def found_of(unit: Unit) -> Finding:
-        window, curves = windows[unit.site], battery.curves(unit.site, unit.channel)
-        answers = battery.responses[unit.site][:, unit.channel]
+        window, curves = known.windows[unit.site], known.battery.curves(unit.site, unit.channel)
+        answers, real = known.battery.responses[unit.site][:, unit.channel], known.real
         if real is not None:
             answers = torch.cat([answers, real.of_pool(unit.site).strongest[:, unit.channel]])
-        dead = looks_dead(answers, rounding[unit.site][unit.channel])
+        dead = looks_dead(answers, known.rounding[unit.site][unit.channel])
         score = ScoreRange(curves.neutral, curves.neutral if dead else answers.max().item())
         pictures = PictureFolder(folder, unit)
         shown = f"flat and striped images{', real images' if real else ''}"
@@ -64,4 +53,4 @@ def cut_findings(
         )
         return without_facets(unit, dead, why_cut(subject, unit.layer, dead, shown), evidence)
 
-    return [found_of(unit) for unit in units], real
+    return [found_of(unit) for unit in units]

@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
+import yaml
 from torch import Tensor
 
 from prober.ascent.objectives import Objective, OfChannel
@@ -21,7 +22,9 @@ from prober.common.evenly import evenly
 from prober.common.files import read_npy
 from prober.findings.units import Unit
 from prober.subject import Subject
+from prober.sweep.grid import Grid
 from prober.sweep.planned import PlannedTarget
+from prober.sweep.resume import no_folder_of
 from prober.sweep.store import Store, is_broken
 
 CHUNKS_HELD = 2
@@ -178,6 +181,20 @@ class FinishedSweep:
             PlannedTarget(Target.from_record(shown.record), shown.record["stem"], shown.variant)
             for shown in self.visualizations
         ]
+
+    def grid(self) -> Grid:
+        """Reads which layers, channels and classes it was to look at.
+
+        Raises:
+            InputError: Its config cannot be read.
+        """
+        try:
+            config = yaml.safe_load((self.folder / "config.yaml").read_text(encoding="utf-8"))
+            return Grid(
+                **{name: config["grid"][name] for name in ("layers", "channels", "classes")}
+            )
+        except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+            raise no_folder_of("sweep", self.folder) from error
 
     def images(self, visualizations: Sequence[SweepPicture]) -> Tensor:
         """Reads images, `[N, C, H, W]` in [0, 1].

@@ -2,22 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from torch import Tensor
 
-from prober.ascent.method import Method, is_large
+from prober.ascent.method import Method
 from prober.ascent.objectives import Objective
+from prober.findings.all_responses import AllResponses
 from prober.findings.batches import batches, images_at_once
-from prober.findings.dead_units import moved_by_rounding, split_dead
+from prober.findings.dead_units import split_dead
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
-from prober.findings.real_images import RealImages
-from prober.findings.real_responses import RealResponses, respond_to_real
+from prober.findings.real_responses import RealResponses
 from prober.findings.responses import Responses, responses
 from prober.findings.starts import Start, choose_starts
 from prober.findings.tuning import Battery, Curves
 from prober.findings.units import Site, Unit
-from prober.findings.windows import Window, window_of
+from prober.findings.windows import Window
 from prober.subject import Subject
 
 
@@ -92,45 +91,38 @@ class Survey:
 def survey(
     subject: Subject,
     sweep: FinishedSweep,
+    known: AllResponses,
     other_style: FinishedSweep | None,
-    images: RealImages | None,
     method: Method,
     cores: int,
 ) -> Survey:
-    """Shows a subject flat, striped and real images and pictures of its units.
+    """Shows a subject the pictures of its units, and looks for units that are dead.
 
     Args:
-        subject: The CNN under study; one of large images gets another memory layout, a third
-            faster.
+        subject: The CNN under study.
         sweep: The visualizations of its units.
+        known: What its units answer to flat, striped and real images.
         other_style: A picture of each unit in another style than these; None without any.
-        images: Real images, or None.
         method: How the search's images are optimized.
         cores: How many processes may share the work.
 
     Raises:
-        InputError: A unit answers with what is no number, or a picture is damaged.
+        InputError: A picture is damaged.
     """
-    shape = subject.input_shape
-    if is_large(shape):
-        subject.lay_out_channels_last()
     units: dict[Site, list[Unit]] = {}
     for unit in sweep.units(subject):
         units.setdefault(unit.site, []).append(unit)
-    windows = {site: window_of(subject, *site) for site in units}
-    battery = Battery(subject, windows, cores)
-    real = None if images is None else respond_to_real(subject, images, windows, cores)
-    battery.check_finite(subject, chain.from_iterable(units.values()))
+    windows = {site: known.windows[site] for site in units}
+    battery, real = known.battery, known.real
     pictures = sweep.best_images(images_at_once(subject))
     to_pictures = responses(subject, pictures, windows, cores)
-    rounding = moved_by_rounding(subject, battery, windows)
     dead: list[Unit] = []
     awakened: dict[Unit, Tensor] = {}
     for site, own in units.items():
         answered = [battery.responses[site], to_pictures[site].strongest]
         if real is not None:
             answered.append(real.of_pool(site).strongest)
-        found = split_dead(subject, own, windows[site], answered, rounding[site], method)
+        found = split_dead(subject, own, windows[site], answered, known.rounding[site], method)
         dead += found[0]
         awakened |= found[1]
     return Survey(

@@ -14,6 +14,7 @@ from prober.ascent.styles import Style
 from prober.common.files import write_whole
 from prober.common.inputs import input_kind
 from prober.common.pictures import sprite
+from prober.findings.all_responses import AllResponses, respond_to_all
 from prober.findings.behavior import Behavior, behavior
 from prober.findings.cut_units import cut_findings
 from prober.findings.examination import examine
@@ -148,15 +149,19 @@ def probe(
         with watch.timed("evidence"):
             print(f"Asking it what it answers{' to real inputs, too' if images else ''}.")
             findings, real = plain_findings(subject, sweep, cut, other_style, images, folder)
-    elif sweep is not None:
-        findings, points, real = _examined(
-            engine, config, sweep, other_style, folder, images, cores, watch
-        )
-    if cut and input_kind(subject.input_shape).has_color_and_shape:
+    else:
         with watch.timed("evidence"):
-            print("Asking what units answer that no gradient leads back from.")
-            answered, to_real = cut_findings(subject, cut, images, folder, cores)
-            findings, real = findings + answered, real or to_real
+            print(f"Showing it flat and striped images{' and real ones' if images else ''}.")
+            open_units = sweep.units(subject) if sweep else []
+            known = respond_to_all(subject, [*open_units, *cut], images, cores)
+            real = known.real
+        if sweep is not None:
+            findings, points = _examined(
+                engine, config, sweep, known, other_style, folder, cores, watch
+            )
+        if cut:
+            with watch.timed("evidence"):
+                findings += cut_findings(subject, cut, known, folder)
     findings.sort(key=lambda found: subject.depth(found.layer))
     save_findings(findings, folder)
     with watch.timed("pages"):
@@ -176,17 +181,16 @@ def _examined(
     engine: Engine,
     config: Config,
     sweep: FinishedSweep,
+    known: AllResponses,
     other_style: FinishedSweep | None,
     folder: Path,
-    images: RealImages | None,
     cores: int,
     watch: Stopwatch,
-) -> tuple[list[Finding], list[Point], RealResponses | None]:
+) -> tuple[list[Finding], list[Point]]:
     """Finds out what the units of a CNN of images want, and how much of it is color and shape."""
     subject = engine.subject
     with watch.timed("evidence"):
-        print(f"Showing it flat and striped images{' and real ones' if images else ''}.")
-        surveyed = survey(subject, sweep, other_style, images, engine.method, cores)
+        surveyed = survey(subject, sweep, known, other_style, engine.method, cores)
     with watch.timed("maxima"):
         print("Looking for what excites its units most with and without color and shape.")
         maxima = maxima_of_live_units(surveyed, cores)
@@ -200,8 +204,7 @@ def _examined(
             searched = FinishedSweep(folder / "search", subject)
     with watch.timed("evidence"):
         print("Examining what was found.")
-        findings, points = examine(surveyed, maxima, searched, folder, cores)
-    return findings, points, surveyed.real
+        return examine(surveyed, maxima, searched, folder, cores)
 
 
 def _make(engine: Engine, config: Config, targets: Sequence[PlannedTarget], folder: Path) -> Made:

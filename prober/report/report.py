@@ -1,7 +1,7 @@
 """A report: from a subject to findings, a summary and a page to browse."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -68,13 +68,15 @@ class Report:
         cut: list[Unit] = []
         if self.finished:
             made = FinishedSweep(Path(self.finished), subject)
+            if subject.listing.cut:
+                cut = _cut_units(made.grid().split(subject)[1])
             if self.against is not None:
                 targets = made.planned()
                 self.sweep = replace(self.sweep, engine=as_made(self.sweep.engine, made))
                 self.sweep.engine.check(targets)
         else:
             grid, channels = self.sweep.grid.split(subject)
-            cut = [Unit(layer, channel) for layer, own in channels.items() for channel in own]
+            cut = _cut_units(channels)
             if grid.probed_layers(subject) or not cut:
                 self.sweep = replace(self.sweep, grid=grid)
                 targets = self.sweep.check()
@@ -187,6 +189,11 @@ class Report:
                 f"{', '.join(differ)}. Give a CNN with the same layers, or look at those that both "
                 "have (grid.layers)."
             )
+
+
+def _cut_units(channels: Mapping[str, Sequence[int]]) -> list[Unit]:
+    """Returns as units the channels of the layers that no gradient leads back from."""
+    return [Unit(layer, channel) for layer, own in channels.items() for channel in own]
 
 
 def _name_classes(subject: Subject, names: Sequence[str]) -> None:

@@ -637,7 +637,7 @@ class Subject(ConvertsItself):
             images = torch.zeros(self.listing.batch or 2, *self.input_shape).to(self.mean)
             try:
                 with torch.no_grad():
-                    self(images, [list(self.layers)[-1]])
+                    self(images, [list(self.listing.measured)[-1]])
                 self._takes_channels_last = True
             except RuntimeError:
                 self._takes_channels_last = False

@@ -614,6 +614,10 @@ def test_beside_layers_that_are_cut_the_others_are_examined(prober, tmp_path, un
         assert not (folder / "sweep" / layer).exists()
     assert "Of conv2 and logits, 2 units, no picture can be made, for no gradient" in summary
     assert "no unit of 1 wants several things" in summary or "1 of 1 unit" in summary
+    swept = ("--sweep", folder / "sweep", "--data", "none", "--trainer.max_steps", 5)
+    ended = prober("report", "--config", tmp_path / "report.yaml", *swept)
+    assert ended.code == 0, ended.err
+    assert same_findings(folder, folder_of(tmp_path, "biased", 1))
 
 
 @pytest.fixture(scope="module")
