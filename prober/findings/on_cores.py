@@ -4,7 +4,7 @@ import multiprocessing
 import pickle
 import signal
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
@@ -35,10 +35,13 @@ def on_cores(function: Callable[[Piece], Result], pieces: list[Piece], cores: in
 
     Raises:
         Stopped: A process has died.
+        Exception: What the function has raised for a piece, the first of which that happens. The
+            other pieces, those that are begun too, are then given up; so they are at Ctrl-C.
     """
     cores = min(cores, len(pieces))
     if cores < 2 or start_method() != "fork":
         return [function(piece) for piece in pieces]
+    others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(
         cores, multiprocessing.get_context("fork"), initializer=_begin, initargs=(function,)
     )
@@ -48,12 +51,19 @@ def on_cores(function: Callable[[Piece], Result], pieces: list[Piece], cores: in
                 begun = [pool.submit(_do, piece) for piece in pieces[::-1]]
             except OSError:  # no process can be started
                 return [function(piece) for piece in pieces]
+        for each in as_completed(begun):
+            each.result()  # raises at once what a piece has raised
         return [pickle.loads(each.result()) for each in begun[::-1]]
     except BrokenProcessPool as error:
         raise Stopped(
             "A process of the report has died, for want of memory perhaps. What is finished is "
             "kept; go on"
         ) from error
+    except BaseException:
+        for process in multiprocessing.active_children():
+            if process not in others:
+                process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -1,4 +1,7 @@
+import multiprocessing
 import os
+import signal
+import time
 
 import pytest
 import torch
@@ -30,8 +33,43 @@ def test_what_a_piece_raises_is_raised_here(cores):
     def refuse(piece):
         raise InputError(f"{piece} cannot be.")
 
-    with pytest.raises(InputError, match=r"^0 cannot be\.$"):
+    with pytest.raises(InputError, match=r"^[01] cannot be\.$"):
         on_cores(refuse, [0, 1], cores)
+
+
+@forks
+@pytest.mark.parametrize("failing", [0, 2, 8])
+def test_a_failure_is_told_at_once_and_the_others_are_given_up(failing, tmp_path):
+    def do(piece):
+        (tmp_path / f"{piece} begun").touch()
+        if piece == failing:
+            raise InputError(f"{piece} cannot be.")
+        time.sleep(0.1 if piece > failing else 60)
+        (tmp_path / f"{piece} done").touch()
+
+    begun = time.monotonic()
+    with pytest.raises(InputError, match=rf"^{failing} cannot be\.$"):
+        on_cores(do, list(range(9)), 2)
+    assert time.monotonic() - begun < 30
+    assert not multiprocessing.active_children()
+    left = {f"{piece} {what}" for piece in range(failing) for what in ("begun", "done")}
+    found = {file.name for file in tmp_path.iterdir()}
+    assert len(found & left) <= 2  # the one beside it, and one that came when it had failed
+
+
+@forks
+def test_ctrl_c_gives_all_pieces_up():
+    def do(piece):
+        if piece == 3:
+            time.sleep(1)  # until all are handed over
+            os.kill(os.getppid(), signal.SIGINT)
+        time.sleep(60)
+
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        on_cores(do, list(range(4)), 2)
+    assert time.monotonic() - begun < 30
+    assert not multiprocessing.active_children()
 
 
 @forks
