@@ -95,23 +95,23 @@ class Scorer:
         self._objectives = objectives
         self.compares = BatchedObjectives(objectives).compares
         # A subject may change its precision, and with it what can be cropped.
-        self._parts: dict[torch.dtype, list[_Means | _Part]] = {}
-        self._orders: dict[torch.dtype, Tensor | None] = {}
+        self._divided: dict[torch.dtype, tuple[list[_Means | _Part], Tensor | None]] = {}
 
     def __call__(self, images: Tensor) -> Tensor:
         """Computes the scores `[N]` of images `[N, C, H, W]`; on their graph."""
-        precision = self._subject.mean.dtype
-        if precision not in self._parts:
-            parts = self._parts[precision] = self._divided()
-            numbers = torch.cat([part.numbers for part in parts])
-            in_order = bool((numbers.diff() > 0).all())
-            self._orders[precision] = None if in_order else numbers.argsort()
-        scores = [part(images) for part in self._parts[precision]]
+        if images.dtype not in self._divided:
+            with torch.inference_mode(False):  # the next images may have a graph, if not these
+                parts = self._parts()
+                numbers = torch.cat([part.numbers for part in parts])
+                in_order = bool((numbers.diff() > 0).all())
+                order = None if in_order else numbers.argsort()
+            self._divided[images.dtype] = parts, order
+        parts, order = self._divided[images.dtype]
+        scores = [part(images) for part in parts]
         together = torch.cat(scores) if len(scores) > 1 else scores[0]
-        order = self._orders[precision]
         return together if order is None else together[order.to(images.device)]
 
-    def _divided(self) -> list[_Means | _Part]:
+    def _parts(self) -> list[_Means | _Part]:
         """Puts images together of which equally large parts go through equally much of the CNN."""
         parts: list[_Means | _Part] = []
         means: dict[str, dict[int, int]] = {}  # of each layer the images and their channels

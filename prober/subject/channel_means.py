@@ -24,7 +24,7 @@ CHECKED = 8
 AT_ONCE = 32
 """Channels whose weights are computed at once."""
 
-_AGREE: WeakKeyDictionary[Subject, dict[str, bool]] = WeakKeyDictionary()
+_AGREE: WeakKeyDictionary[Subject, dict[str, bool | None]] = WeakKeyDictionary()
 
 
 class ChannelMeans:
@@ -47,14 +47,14 @@ class ChannelMeans:
             self._weights, self._offsets = self._weights_for(entering)
         return (entering * self._weights).sum((1, 2, 3)) + self._offsets
 
-    @torch.enable_grad()
     def _weights_for(self, entering: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the gradients of the means by what enters the layer, and the means of zeros."""
         convolution = self._subject.cnn.get_submodule(self._layer)
         needed = sorted(set(self._channels))
         weights: list[Tensor] = []
         offsets: list[Tensor] = []
-        with exact_float32():
+        places = [needed.index(channel) for channel in self._channels]
+        with exact_float32(), torch.enable_grad():
             for first in range(0, len(needed), AT_ONCE):
                 own = needed[first : first + AT_ONCE]
                 zeros = torch.zeros(
@@ -63,17 +63,17 @@ class ChannelMeans:
                 means = convolution(zeros).mean((2, 3))[range(len(own)), own]
                 weights += torch.autograd.grad(means.sum(), zeros)
                 offsets.append(means.detach())
-        places = [needed.index(channel) for channel in self._channels]
-        # In the layout of what enters: to multiply what lies otherwise takes three times as long.
-        like = torch.empty_like(entering, dtype=torch.float32, requires_grad=False)
-        return like.copy_(torch.cat(weights)[places]), torch.cat(offsets)[places]
+            # In the layout of what enters: to multiply what lies otherwise takes three times as
+            # long.
+            like = torch.empty_like(entering, dtype=torch.float32, requires_grad=False)
+            return like.copy_(torch.cat(weights)[places]), torch.cat(offsets)[places]
 
 
 def channel_means(subject: Subject, layer: str, channels: Sequence[int]) -> ChannelMeans | None:
     """Returns what computes the means of a layer's channels without the layer, if that agrees.
 
     Whether it does is checked on the CNN itself, with noise. In float64, the exact precision, the
-    convolution is computed as it is.
+    convolution is computed as it is; so it is in a precision that is the CNN's own.
 
     Args:
         subject: The CNN.
@@ -83,25 +83,29 @@ def channel_means(subject: Subject, layer: str, channels: Sequence[int]) -> Chan
     Returns:
         None if the layer has to be computed.
     """
-    if subject.mean.dtype != torch.float32 or not subject.gives_channels(layer):
+    if subject.mean.dtype != torch.float32 or subject.own_precision is not None:
         return None
     if subject.listing.batch is not None:  # it takes so many images, whatever is asked for
         return None
+    if not subject.gives_channels(layer):
+        return None
     agree = _AGREE.setdefault(subject, {})
-    if layer not in agree:
+    if agree.get(layer) is None:
         agree[layer] = _agrees(subject, layer, list(dict.fromkeys(channels))[:CHECKED])
     return ChannelMeans(subject, layer, channels) if agree[layer] else None
 
 
-@torch.no_grad()
-def _agrees(subject: Subject, layer: str, channels: Sequence[int]) -> bool:
+def _agrees(subject: Subject, layer: str, channels: Sequence[int]) -> bool | None:
+    """Compares the sums with the means of maps; None if that cannot be had now."""
     generator = torch.Generator().manual_seed(0)
     noise = torch.rand(len(channels), *subject.input_shape, generator=generator).to(subject.mean)
-    with exact_float32():
-        try:
+    try:
+        with exact_float32(), torch.no_grad():
             sums = ChannelMeans(subject, layer, channels)(noise)
-        except (RuntimeError, IndexError, InputError):  # it is called otherwise, or not at all
-            return False
-        maps = subject(noise, [layer])[layer]
+            maps = subject(noise, [layer])[layer]
+    except (IndexError, InputError):  # it is called otherwise, or not at all
+        return False
+    except RuntimeError:  # out of memory, say: the layer is computed, and whatever fails is told
+        return None
     means = maps.mean((2, 3))[range(len(channels)), list(channels)]
     return bool((sums - means).abs().max() <= TOLERANCE * maps.abs().max())

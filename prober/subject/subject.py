@@ -208,6 +208,11 @@ class Subject(ConvertsItself):
         """The layers that can be probed, by name, in the order of the forward pass."""
         return self.listing.layers
 
+    @property
+    def own_precision(self) -> torch.dtype | None:
+        """The only precision that the CNN computes in; None if it takes float32 and others."""
+        return self._call.precision
+
     def depth(self, layer: str) -> int:
         """Returns the place of a layer, of those that can be measured, in the forward pass."""
         return list(self.listing.measured).index(layer)
@@ -426,7 +431,7 @@ class Subject(ConvertsItself):
             outputs = self._outputs(images, layers, channels)
         finally:
             self._state.restore()
-        if self._call.precision is None:
+        if self.own_precision is None:
             return outputs
         return {name: output.to(images.dtype) for name, output in outputs.items()}
 
@@ -674,7 +679,7 @@ class Subject(ConvertsItself):
         like = self.mean
         if wanted(like[:0]).dtype == torch.float64 != like.dtype:
             self.settle_precision()
-        own = self._call.precision
+        own = self.own_precision
 
         def convert(tensor: Tensor) -> Tensor:
             if own is not None and tensor.is_floating_point():
@@ -690,7 +695,7 @@ class Subject(ConvertsItself):
 
     def settle_precision(self) -> None:
         """Finds out whether the CNN computes in float64, too, and says so if it does not."""
-        if self.mean.dtype == torch.float64 or self._call.precision is not None:
+        if self.mean.dtype == torch.float64 or self.own_precision is not None:
             return
         image = self._call.filled(torch.zeros(1, *self.input_shape).to(self.mean.device).double())
         try:

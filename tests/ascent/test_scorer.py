@@ -39,6 +39,23 @@ def test_a_score_is_what_the_whole_image_gives(objectives):
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("without", [torch.no_grad, torch.inference_mode])
+def test_what_was_scored_without_gradients_is_scored_with_them_alike(without, dtype):
+    objectives = [each.resolved(SUBJECT) for batch in BATCHES.values() for each in batch]
+    x = torch.rand(len(objectives), 3, 28, 28, dtype=dtype).requires_grad_()
+    found = []
+    for first in (without, torch.enable_grad):
+        subject = Subject().to(dtype)
+        scorer = Scorer(subject, objectives)
+        with first():
+            before = scorer(x)
+        scores = scorer(x)
+        assert torch.equal(before, scores)
+        found.append((scores.detach(), *torch.autograd.grad(scores.sum(), x)))
+    assert all(map(torch.equal, *found))
+
+
 def test_of_an_image_only_what_its_neuron_sees_goes_through_the_cnn():
     sizes = []
     subject = Subject()

@@ -135,6 +135,48 @@ def test_in_float64_the_convolution_is_computed():
     assert channel_means(subject, "2", [1, 2]) is None
 
 
+class InFloat32(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 9, 3)
+
+    def forward(self, x):
+        return self.second(torch.relu(self.first(x.to(torch.float32))))
+
+
+def test_a_cnn_that_computes_in_float32_alone_is_computed_when_float64_is_asked_for():
+    cnn = InFloat32()
+    subject, objectives = subject_of(cnn), [ChannelMean("second", 1), ChannelMean("second", 3)]
+    scorer, x = Scorer(subject, objectives), images(2)
+    assert channel_means(subject, "second", [1, 3]) is not None
+    expected = cnn(x).double().mean((2, 3))[range(2), [1, 3]]
+    torch.testing.assert_close(scorer(x), expected.float(), rtol=1e-4, atol=1e-5)
+    subject.double()
+    assert subject.mean.dtype == torch.float32
+    assert channel_means(subject, "second", [1, 3]) is None
+    assert torch.equal(scorer(x.double()), expected)
+
+
+class Full(InFloat32):
+    room = 8
+
+    def forward(self, x):
+        if len(x) > self.room:
+            raise torch.OutOfMemoryError
+        return super().forward(x)
+
+
+def test_a_want_of_memory_is_told_and_does_not_last():
+    subject, x = subject_of(Full()), images(2)
+    scorer = Scorer(subject, [ChannelMean("second", 1), ChannelMean("second", 3)])
+    subject.cnn.room = 1
+    assert channel_means(subject, "second", [1, 3]) is None
+    with pytest.raises(torch.OutOfMemoryError):
+        scorer(x)
+    subject.cnn.room = 8
+    assert channel_means(subject, "second", [1, 3]) is not None
+
+
 def test_normalization_after_the_layer_stays_out_of_it():
     cnn = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 4, 3))
     for each in (cnn[1].running_mean, cnn[1].running_var, cnn[1].weight, cnn[1].bias):
@@ -159,7 +201,12 @@ def test_means_stand_beside_other_objectives_in_their_order():
         ChannelMean("1", 2),
     ]
     x = images(len(objectives))
-    found = Scorer(subject, [objective.resolved(subject) for objective in objectives])(x)
+    scorer = Scorer(subject, [objective.resolved(subject) for objective in objectives])
+    scorer(x)
+    computed = []
+    subject.cnn[2].register_forward_hook(lambda _, given, maps: computed.append(len(maps)))
+    found = scorer(x)
+    assert computed == [2, 1]  # for those that are whole and the neuron, and not for its two means
     first, maps = cnn[0](x), cnn[:3](x)
     expected = [
         maps[0, 4].flatten().topk(5).values.mean(),
