@@ -219,13 +219,18 @@ class FourierBasis(Basis):
 class _LeastSlopeSigmoid(torch.autograd.Function):
     """A sigmoid whose slope is at least so much where a descent leads back to the middle."""
 
+    generate_vmap_rule = True
+
     @staticmethod
     @override
-    def forward(ctx: Any, latent: Tensor, least_slope: float) -> Tensor:
-        pictures = latent.sigmoid()
-        ctx.save_for_backward(latent, pictures)
-        ctx.least_slope = least_slope
-        return pictures
+    def forward(latent: Tensor, least_slope: float) -> Tensor:
+        return latent.sigmoid()
+
+    @staticmethod
+    @override
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        latent, ctx.least_slope = inputs
+        ctx.save_for_backward(latent, output)
 
     @staticmethod
     @override

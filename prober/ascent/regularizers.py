@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from prober.ascent.records import Recorded, settings
 from prober.common.errors import check_not_negative
@@ -88,7 +89,7 @@ class TotalVariation(Regularizer):
         """Computes the mean absolute differences along each side, added up, `[N]`."""
         # A side of one pixel has no neighbors, and a mean of nothing is no number.
         sides = [dim for dim in range(2, images.dim()) if images.shape[dim] > 1]
-        return _MeanDifferences.apply(images, sides) if sides else images.new_zeros(len(images))
+        return _MeanDifferences.apply(images, sides)[0] if sides else images.new_zeros(len(images))
 
 
 @dataclass(frozen=True)
@@ -115,34 +116,53 @@ class Distance(Regularizer):
 class _MeanSquares(torch.autograd.Function):
     """The mean of each image's squares; a gradient in one pass over the images, not in three."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, images: Tensor) -> Tensor:
-        ctx.save_for_backward(images)
+    @override
+    def forward(images: Tensor) -> Tensor:
         return _mean(images.square())
 
     @staticmethod
+    @override
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    @override
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (images,) = ctx.saved_tensors
         return images * _each(2 * gradient / images[0].numel(), images)
 
 
 class _MeanDifferences(torch.autograd.Function):
-    """The means of each image's differences along some sides, added up.
+    """The means of each image's differences along some sides, added up; and these differences.
 
     Autograd would make an image of zeros for each of two slices along each side. The terms are
     added up in its order, which is seen in their last bit.
     """
 
-    @staticmethod
-    def forward(ctx: Any, images: Tensor, sides: Sequence[int]) -> Tensor:
-        differences = [images.diff(dim=dim) for dim in sides]
-        ctx.sides, ctx.shape = sides, images.shape
-        ctx.save_for_backward(*differences)
-        means = [_mean(difference.abs()) for difference in differences]
-        return sum(means[1:], start=means[0])
+    generate_vmap_rule = True
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    @override
+    def forward(images: Tensor, sides: Sequence[int]) -> tuple[Tensor, ...]:
+        differences = [images.diff(dim=dim) for dim in sides]
+        means = [_mean(difference.abs()) for difference in differences]
+        return sum(means[1:], start=means[0]), *differences
+
+    @staticmethod
+    @override
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        images, ctx.sides = inputs
+        ctx.shape = images.shape
+        ctx.save_for_backward(*output[1:])
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    @override
+    def backward(ctx: Any, gradient: Tensor, *_: None) -> tuple[Tensor, None]:
         found = gradient.new_zeros(ctx.shape)
         for dim, difference in zip(ctx.sides[::-1], ctx.saved_tensors[::-1], strict=True):
             step = difference.sign() * _each(gradient / difference[0].numel(), difference)

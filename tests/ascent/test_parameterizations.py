@@ -96,6 +96,16 @@ def test_the_gradient_leads_back_at_no_less_than_the_least_slope():
     np.testing.assert_allclose(variable.grad.flatten().numpy(), expected, rtol=1e-5, atol=1e-9)
 
 
+def test_the_gradient_of_each_image_can_be_had_by_torch_func():
+    basis = Fourier(least_slope=0.1).basis((3, 6, 5)).double()
+    images = (10 * torch.randn(4, 3, 6, 5, dtype=torch.float64)).requires_grad_()
+    (expected,) = torch.autograd.grad(basis.decode(images).square().sum(), images)
+    of_each = torch.func.vmap(
+        torch.func.grad(lambda image: basis.decode(image[None]).square().sum())
+    )
+    torch.testing.assert_close(of_each(images.detach()), expected)
+
+
 def test_pixels_that_went_the_wrong_way_come_back():
     """A channel that wants yellow all over; without, the corners stay black or white."""
     scores = [

@@ -57,6 +57,15 @@ def test_gradients_are_those_of_autograd_to_the_last_bit(shape):
         assert found.abs().max() > 0
 
 
+@pytest.mark.parametrize("kind", [L2, TotalVariation, Distance])
+def test_gradients_of_each_image_can_be_had_by_torch_func(kind):
+    images = images_of(4, 3, 9, 7).requires_grad_()
+    penalties = kind().penalties
+    (expected,) = torch.autograd.grad(penalties(images).sum(), images)
+    of_each = torch.func.vmap(torch.func.grad(lambda image: penalties(image[None])[0]))
+    assert torch.equal(of_each(images.detach()), expected)
+
+
 def test_side_of_one_pixel_has_no_variation():
     row = torch.tensor([0.0, 0.5, 0.25]).view(1, 1, 1, 3)
     assert TotalVariation().penalties(row).item() == pytest.approx(0.375)
