@@ -21,6 +21,10 @@ LOGITS = "logits"
 """The name that the output of the whole CNN goes by, beside the names of its layers."""
 
 
+WHOLE = (torch.int64, torch.int32, torch.int16, torch.uint8)
+"""The types of what may be numbers of classes."""
+
+
 @dataclass(frozen=True)
 class Layer:
     """A tensor that can be probed.
@@ -78,6 +82,8 @@ class Listing:
         uses_checkpoints: Whether the CNN uses `torch.utils.checkpoint` with `use_reentrant=True`.
         batch: How many images the CNN takes at a time, None for any number.
         outputs: Of a CNN that gives several tensors, the layers that these are: `logits.0`.
+        numbers: What it gives that is one whole number for each image, of a class it may be; None
+            if it gives no such tensor, or several.
         sources: For what the whole CNN gives, by name, the layer whose output it is, if there is
             one.
         divides_by_255: Whether the CNN divides its input by 255, as if it were bytes.
@@ -91,6 +97,7 @@ class Listing:
     uses_checkpoints: bool
     batch: int | None
     outputs: dict[str, Layer]
+    numbers: Layer | None
     sources: dict[str, str]
     divides_by_255: bool = False
     makes_bytes: bool = False
@@ -279,6 +286,7 @@ class _Lister:
             uses_checkpoints=self._seen.uses_checkpoints,
             batch=len(self._images) if self._doubled is None else None,
             outputs=outputs,
+            numbers=self._numbers(),
             sources=sources,
         )
 
@@ -309,6 +317,23 @@ class _Lister:
         else:
             unprobed[LOGITS] = several(named_kind(output), outputs, unprobed)
         return outputs
+
+    def _numbers(self) -> Layer | None:
+        """Returns the only tensor of one whole number for each image that the whole CNN gives."""
+        number = len(self._images)
+        doubled = self._doubled or {}
+        found = [
+            (path, tensor)
+            for path, tensor in tensors(self._last[""])
+            if tensor.dtype in WHOLE
+            and tensor.shape[:1] == (tensor.numel(),) == (number,)
+            and (not doubled or doubled["", 0, path].numel() == 2 * number)
+        ]
+        if len(found) != 1:
+            return None
+        [(path, tensor)] = found
+        kind = type(self._modules[""]).__name__
+        return Layer("", kind, path, Layout.UNITS, [1, *tensor.shape[1:]], (1,), calls=1)
 
     def _layer(self, module: str, call: int, path: Path, tensor: Tensor) -> Layer:
         layout = self._layouts[module, call, path]

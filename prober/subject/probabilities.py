@@ -1,4 +1,4 @@
-"""Probabilities: outputs that went through a softmax or a sigmoid, and the scores behind them."""
+"""Outputs that are made of scores: probabilities, numbers of classes, and the layers behind."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -18,6 +18,10 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 TRIED = 2
 """Images that are tried: numbers that agree for all units of both do not agree by chance."""
+
+
+TRIED_FOR_NUMBERS = 24
+"""Images that are tried where an output is the number of the largest score."""
 
 
 class Probabilities(NamedTuple):
@@ -74,6 +78,47 @@ def find_probabilities(
     last = list(own.values())[-1].kind if own else ""
     certain = "softmax" if "softmax" in functions else "sigmoid" if last == "Sigmoid" else None
     return Probabilities(certain, None) if certain in functions else None
+
+
+def find_numbered(
+    cnn: nn.Module,
+    run: Callable[[Tensor], Any],
+    images: Iterator[Tensor],
+    layers: Mapping[str, Layer],
+    output: Layer,
+) -> str | None:
+    """Finds the flat layer whose largest unit has the number that an output is.
+
+    It is the last one, or the first of several in a row.
+
+    Args:
+        cnn: The CNN.
+        run: Runs it on images.
+        images: As many as it takes, several times; the first of each counts.
+        layers: The layers, in the order of the forward pass.
+        output: The output, one whole number for each image.
+
+    Returns:
+        The layer; None if there is none, or if the number was always the same, which many layers
+        may have by chance.
+    """
+    flat = {
+        name: layer
+        for name, layer in layers.items()
+        if layer.module and layer.call is None and len(layer.shape) == 1 and layer.shape[0] > 1
+    }
+    seen = [_outputs(cnn, run, given, flat, output) for given in images]
+    numbers = [outputs[""].item() for outputs in seen]
+    if len(set(numbers)) < 2:
+        return None
+    found = None
+    for name in reversed(flat):
+        named = [outputs[name].argmax().item() for outputs in seen if name in outputs]
+        if named == numbers:
+            found = name  # one before may give the scores that this one makes probabilities of
+        elif found:
+            break
+    return found
 
 
 def _outputs(

@@ -25,7 +25,12 @@ from prober.subject.frozen_copy import copied, freeze
 from prober.subject.input_shape import guessed_input_shape, takes
 from prober.subject.layers import LOGITS, Layer, Listing, by_module, list_layers
 from prober.subject.passes import other_weights, seen_before, straight_checkpoints, watched
-from prober.subject.probabilities import TRIED, find_probabilities
+from prober.subject.probabilities import (
+    TRIED,
+    TRIED_FOR_NUMBERS,
+    find_numbered,
+    find_probabilities,
+)
 from prober.subject.reference import ReferenceCNN
 from prober.subject.rejected import rejected
 from prober.subject.state_between_calls import StateBetweenCalls
@@ -285,16 +290,45 @@ class Subject(ConvertsItself):
             return
         only = "the only output that can be probed"
         open_ones = [name for name in listing.outputs if name in listing.layers]
-        if listing.outputs and LOGITS in listing.measured:
-            layer = listing.measured[LOGITS]
-            name = ".".join(map(str, (LOGITS, *layer.path)))
-            self._say_taken(name, "by its name" if layer.path[-1] == LOGITS else only)
+        taken = listing.measured.get(LOGITS)
+        named = taken is not None and taken.path[-1:] == (LOGITS,)
+        numbered = None if named else self._numbered()
+        if numbered:
+            self._take(numbered, f"whose largest unit has the number that {self.name} gives")
+        elif listing.outputs and taken:
+            name = ".".join(map(str, (LOGITS, *taken.path)))
+            self._say_taken(name, "by its name" if named else only)
         elif len(open_ones) == 1:  # the others have no gradient
             self._take(open_ones[0], only)
         elif listing.outputs:
             why = listing.unprobed[LOGITS]
             self.notes.append(f"{why[0].upper()}{why[1:]}.")
+        elif listing.numbers and not taken:
+            self.notes.append(
+                f"{self.name} gives one whole number for each image, that of a class it may be, "
+                "and it is not plain which layer has the scores: name it "
+                "(model.subject.classes_from), or let the forward pass give them. Without them a "
+                "report cannot say how many images are named right."
+            )
         self._take_scores()
+
+    def _numbered(self) -> str | None:
+        """Finds the scores whose largest has the number that the CNN gives for an image."""
+        if self.listing.numbers is None:
+            return None
+        generator = torch.Generator().manual_seed(0)
+        channels, *sides = self.input_shape
+        plain = torch.rand(TRIED_FOR_NUMBERS, 1, channels, *[1] * len(sides), generator=generator)
+        noise = torch.rand(TRIED_FOR_NUMBERS, 1, *self.input_shape, generator=generator)
+        tried = (plain + noise - 0.5).clamp(0, 1).to(self.mean)
+        images = map(self._call.filled, tried)
+        try:
+            measured, numbers = self.listing.measured, self.listing.numbers
+            return find_numbered(self.cnn, self._run_anew, images, measured, numbers)
+        except Exception:  # whatever a forward pass of other images may raise
+            return None
+        finally:
+            self._state.restore()
 
     def _take_scores(self) -> None:
         """Takes for `logits` the scores that the CNN makes probabilities of, if it gives these."""

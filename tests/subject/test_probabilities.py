@@ -1,4 +1,4 @@
-"""CNNs that end in probabilities: the scores behind them are the logits."""
+"""CNNs that end in probabilities or numbers of classes: the scores behind them are the logits."""
 
 import pytest
 import torch
@@ -104,3 +104,67 @@ def test_what_are_no_probabilities_stay_the_logits(end):
     images = torch.rand(2, 1, 8, 8)
     torch.testing.assert_close(taken(subject, images), cnn(images).detach())
     assert subject.notes == []
+
+
+class Numbering(nn.Module):
+    """Gives the number of the channel that an image has most of, or of what is said of it.
+
+    Args:
+        end: What is made of the scores.
+        moved: What is added to them, so that no layer gives them.
+    """
+
+    def __init__(self, end, moved=(0.0, 0.0, 0.0)):
+        super().__init__()
+        self.features = nn.Conv2d(3, 3, 1)
+        self.classifier = nn.Linear(3, 3, bias=False)
+        self.softmax = nn.Softmax(1)
+        self.end, self.moved = end, moved
+        with torch.no_grad():
+            self.classifier.weight.copy_(torch.eye(3))
+
+    def forward(self, x):
+        scores = self.classifier(self.features(x).mean((2, 3)))
+        return self.end(self, scores + torch.tensor(self.moved))
+
+
+NUMBERS = {
+    "argmax": lambda net, x: x.argmax(1),
+    "with dimensions kept": lambda net, x: x.argmax(1, keepdim=True).int(),
+    "beside its score": lambda net, x: x.max(1),
+    "beside others": lambda net, x: {"label": x.argmax(1), "box": x[:, :2] * 4},
+    "of probabilities": lambda net, x: net.softmax(x).argmax(1),
+    "in NumPy": lambda net, x: torch.from_numpy(x.detach().numpy().argmax(1)),
+}
+
+
+@pytest.mark.parametrize("end", NUMBERS.values(), ids=NUMBERS)
+def test_the_scores_behind_numbers_of_classes_are_the_logits(end):
+    torch.manual_seed(0)
+    cnn = Numbering(end)
+    subject = Subject(cnn, input_shape=(3, 8, 8))
+    images = torch.rand(4, 3, 8, 8)
+    scores = cnn.classifier(cnn.features(images).mean((2, 3)))
+    torch.testing.assert_close(taken(subject, images), scores.detach())
+    (said,) = subject.notes
+    assert said == (
+        "The layer logits is classifier [1, 3], whose largest unit has the number that Numbering "
+        "gives."
+    )
+    assert subject.listing.gives_logits == "classifier"
+
+
+@pytest.mark.parametrize("moved", [(0.0, 0.0, 9.0), (0.0, 0.4, -0.3)], ids=["always", "often"])
+def test_scores_that_no_layer_gives_are_asked_for(moved):
+    torch.manual_seed(0)
+    cnn = Numbering(NUMBERS["argmax"], moved)
+    subject = Subject(cnn, input_shape=(3, 8, 8))
+    assert "logits" not in subject.layers
+    assert "name it (model.subject.classes_from)" in subject.notes[0]
+    named = Subject(cnn, input_shape=(3, 8, 8), classes_from="classifier")
+    assert named.notes == ["The layer logits is classifier [1, 3], as classes_from says."]
+
+
+def test_whole_numbers_that_are_not_one_for_each_image_are_no_classes():
+    for end in (lambda net, x: (x > 0).long(), lambda net, x: x.argmax(1)[:, None].repeat(1, 4)):
+        assert Subject(Numbering(end), input_shape=(3, 8, 8)).notes == []
