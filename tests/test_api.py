@@ -247,6 +247,7 @@ def test_model_and_session_stay_as_they_were(what, error, tenth, tmp_path, monke
             torch.get_default_dtype(),
             torch.are_deterministic_algorithms_enabled(),
             (torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic),
+            torch.get_float32_matmul_precision(),
             signal.getsignal(signal.SIGINT),
             signal.getsignal(signal.SIGTERM),
             [logger.level for logger in loggers],
@@ -256,6 +257,7 @@ def test_model_and_session_stay_as_they_were(what, error, tenth, tmp_path, monke
 
     torch.set_num_threads(2)
     torch.use_deterministic_algorithms(True)
+    torch.set_float32_matmul_precision("high")
     try:
         before = State(model), session()
         with torch.no_grad():
@@ -270,6 +272,7 @@ def test_model_and_session_stay_as_they_were(what, error, tenth, tmp_path, monke
     finally:
         torch.set_num_threads(1)
         torch.use_deterministic_algorithms(False)
+        torch.set_float32_matmul_precision("highest")
     assert list(tmp_path.iterdir()) == []
 
 

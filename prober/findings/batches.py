@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 from prober.subject import Subject
 
-ACTIVATION_BYTES = {"cpu": 40 * 2**20, "cuda": 2**30}
+ACTIVATION_BYTES = {"CPU": 40 * 2**20, "GPU": 2**30}
 """Bytes of activations of one batch of images, by what computes: few stay in a CPU's cache, and a
 GPU is idle with few."""
 
-MOST_IN_BATCH = {"cpu": 512, "cuda": 4096}
+MOST_IN_BATCH = {"CPU": 512, "GPU": 4096}
 """Images in one batch, where their activations are few."""
 
 IMAGE_BYTES = 64 * 2**20
@@ -48,8 +48,13 @@ def images_at_once(subject: Subject) -> int:
     return max(1, IMAGE_BYTES // (4 * math.prod(subject.input_shape)))
 
 
+def what_computes(subject: Subject) -> str:
+    """Returns `CPU`, or `GPU` for whatever else there is: its batches are large."""
+    return "CPU" if subject.mean.device.type == "cpu" else "GPU"
+
+
 def _batch_size(subject: Subject, layer: str, share: float) -> int:
-    device = subject.mean.device.type
-    most = subject.listing.batch or MOST_IN_BATCH[device]
-    number = ACTIVATION_BYTES[device] / (share * subject.bytes_to(layer))
+    where = what_computes(subject)
+    most = subject.listing.batch or MOST_IN_BATCH[where]
+    number = ACTIVATION_BYTES[where] / (share * subject.bytes_to(layer))
     return max(1, min(most, int(number)))

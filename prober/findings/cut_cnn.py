@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from prober.findings.batches import batches, gradient_batches
+from prober.findings.batches import batches, gradient_batches, what_computes
 from prober.findings.windows import Window
 from prober.subject import Subject
 from prober.subject.crops import crop_of
 
-MOST_AT_ONCE = {"cpu": 128, "cuda": 4096}
+MOST_AT_ONCE = {"CPU": 128, "GPU": 4096}
 """Fields in one batch at the most, by what computes: small ones then stay in a CPU's cache."""
 
 
@@ -50,7 +50,7 @@ class CutCNN:
             size, self._neuron = self.crop_of_images.size, self.crop_of_images.neuron
         self.shape = (subject.input_shape[0], *size)
         share = math.prod(size) / math.prod(subject.input_shape[1:])
-        most = MOST_AT_ONCE[subject.mean.device.type]
+        most = MOST_AT_ONCE[what_computes(subject)]
         self._at_once = next(gradient_batches(subject, layer, most, share)).stop
 
     def crop(self, images: Tensor) -> Tensor:

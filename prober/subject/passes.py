@@ -1,7 +1,7 @@
 """What is done to the modules of a CNN for the time of a forward pass."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import torch
@@ -98,6 +98,11 @@ def exact_float32() -> Iterator[None]:
         stack.enter_context(
             torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
         )
+        with suppress(RuntimeError):  # as for a session that has settled single backends: they stay
+            before = torch.get_float32_matmul_precision()
+            if before != "highest":
+                torch.set_float32_matmul_precision("highest")
+                stack.callback(torch.set_float32_matmul_precision, before)
         yield
 
 

@@ -7,6 +7,7 @@ from torch import nn
 from prober.ascent.objectives import ChannelMean, Neuron
 from prober.findings import batches
 from prober.findings.behavior import behavior
+from prober.findings.cut_cnn import CutCNN
 from prober.findings.real_images import read_real_images
 from prober.findings.real_responses import LOGIT_SITE, respond_to_real
 from prober.findings.responses import (
@@ -16,7 +17,7 @@ from prober.findings.responses import (
     responses_in_blocks,
     scores,
 )
-from prober.findings.windows import window_of
+from prober.findings.windows import Window, window_of
 from prober.subject import Subject
 from prober.sweep.processes import start_method
 from tests import plain
@@ -42,7 +43,7 @@ def test_a_response_is_the_largest_of_the_neurons_that_count():
 def test_processes_share_what_is_much_and_answer_the_same(monkeypatch):
     subject = plain.subject()
     windows = {site: window_of(subject, *site) for site in [("conv2", None), ("logits", None)]}
-    monkeypatch.setitem(batches.ACTIVATION_BYTES, "cpu", 4 * subject.bytes_to("logits"))
+    monkeypatch.setitem(batches.ACTIVATION_BYTES, "CPU", 4 * subject.bytes_to("logits"))
     images = torch.rand(4 * MANY_BATCHES + 2, 3, 28, 28)
     passes = []
     monkeypatch.setattr(subject, "forward", lambda *args: passes.append(1) or whole(*args))
@@ -54,6 +55,17 @@ def test_processes_share_what_is_much_and_answer_the_same(monkeypatch):
     for site, own in alone.items():
         assert torch.equal(own.strongest, shared[site].strongest)
         assert torch.equal(own.at_neuron, shared[site].at_neuron)
+
+
+def test_what_is_no_cpu_gets_large_batches():
+    subject = plain.subject()
+    few, many = (
+        next(batches.forward_batches(subject.to(device), "conv2", 10**6)).stop
+        for device in ("cpu", "meta")  # that any machine has; others are mps, xpu
+    )
+    assert 10**6 > many > 2 * few
+    window = Window(None, 0, 0, 28, 28)
+    assert len(CutCNN(subject, "conv2", window, whole=True).batches(2 * few)) == 1
 
 
 def test_several_neurons_of_a_layer_are_answered_in_one_pass():

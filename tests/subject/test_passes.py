@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils import checkpoint
 
-from prober.subject.passes import other_weights, watched
+from prober.subject.passes import exact_float32, other_weights, watched
 from tests.subject.nets import IMAGES, Net, subject_of
 
 
@@ -108,3 +108,27 @@ def test_gradient_leads_through_checkpoints(reentrant):
         expected.square().sum().backward()
         torch.testing.assert_close(ours.grad, theirs.grad)
     assert isinstance(checkpoint.CheckpointFunction, type)
+
+
+@pytest.mark.parametrize("asked", ["highest", "high", "medium"])
+def test_float32_is_exact_whatever_the_session_asks_of_products(asked):
+    torch.set_float32_matmul_precision(asked)
+    try:
+        with exact_float32():
+            assert torch.get_float32_matmul_precision() == "highest"
+            assert not torch.backends.cuda.matmul.allow_tf32
+        assert torch.get_float32_matmul_precision() == asked
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+def test_a_session_that_has_settled_a_backend_keeps_it():
+    products = torch.backends.cuda.matmul
+    before = products.fp32_precision
+    products.fp32_precision = "tf32"
+    try:
+        with exact_float32():
+            assert products.fp32_precision == "tf32"
+        assert products.fp32_precision == "tf32"
+    finally:
+        products.fp32_precision = before
