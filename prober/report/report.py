@@ -76,6 +76,7 @@ class Report:
                 self.sweep.engine.check(targets)
         else:
             grid, channels = self.sweep.grid.split(subject)
+            self.sweep.say_left_out()
             cut = _cut_units(channels)
             if grid.probed_layers(subject) or not cut:
                 self.sweep = replace(self.sweep, grid=grid)

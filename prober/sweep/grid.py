@@ -18,7 +18,7 @@ from prober.ascent.records import concrete
 from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
-from prober.common.errors import InputError, suggestion
+from prober.common.errors import InputError, listed, suggestion
 from prober.common.files import safe_name
 from prober.subject import LOGITS, Subject
 from prober.subject.class_names import class_number
@@ -28,6 +28,9 @@ Item = TypeVar("Item")
 
 ALL = "all"
 
+MOST_TOLD = 6
+"""Layers with fewer channels than are asked for that are named at the most."""
+
 
 @dataclass
 class Grid:
@@ -36,7 +39,7 @@ class Grid:
     Args:
         layers: Layers by name; `all` for every convolutional and linear layer.
         channels: Channels of each layer: a number, a list, a range such as `0-4` (both ends
-            count), or `all`.
+            count), or `all`. A layer with fewer is looked at in those that it has.
         objectives: What to look at in each channel: ChannelMean, TopKMean, Neuron, or the import
             path of another objective of a channel, with its defaults; any list.
         k: How many values TopKMean counts.
@@ -156,16 +159,9 @@ class Grid:
             InputError: A channel or class of one of them does not exist.
         """
         cut, measured = subject.listing.cut, subject.listing.measured
-        layers = [self.layers] if isinstance(self.layers, str) else self.layers
-        if layers == [ALL]:
-            layers = subject.computing_layers()
-        found = {
-            layer: numbers(
-                "grid.channels", self.channels, measured[layer].shape[0], f"of '{layer}'"
-            )
-            for layer in layers
-            if layer in cut
-        }
+        layers = self._named(subject)
+        channels = self._channels(subject, layers)
+        found = {layer: own for layer, own in channels if layer in cut and own}
         classes = self.classes
         if classes is not None and LOGITS in cut:
             given, number = _numbered(classes, subject), measured[LOGITS].shape[0]
@@ -175,8 +171,28 @@ class Grid:
         if not found:
             return self, {}
         others = [layer for layer in layers if layer not in cut]
-        once = {layer: list(dict.fromkeys(channels)) for layer, channels in found.items()}
-        return replace(self, layers=others, classes=classes), once
+        kept = dict.fromkeys(c for layer, own in channels if layer not in cut for c in own)
+        once = {layer: list(dict.fromkeys(own)) for layer, own in found.items()}
+        return replace(self, layers=others, channels=list(kept), classes=classes), once
+
+    def left_out(self, subject: Subject) -> str | None:
+        """Says which layers have fewer channels than it asks for; None if none has."""
+        if self.channels == ALL:
+            return None
+        channels = self._channels(subject, self._named(subject))
+        wanted = {channel for _, own in channels for channel in own}
+        sizes = {
+            layer: subject.listing.measured[layer].shape[0]
+            for layer, own in channels
+            if not wanted <= set(own)
+        }
+        if not sizes:
+            return None
+        said = listed([f"'{layer}' has {size}" for layer, size in sizes.items()], MOST_TOLD)
+        return (
+            "grid.channels asks for channels that not every layer has, and each is looked at in "
+            f"those that it has: {said}."
+        )
 
     def probed_layers(self, subject: Subject) -> list[str]:
         """Returns for each objective the layer that it probes; raises as `plan` does."""
@@ -185,9 +201,8 @@ class Grid:
     def _objectives(self, subject: Subject) -> Iterator[tuple[str, str, Objective]]:
         """Gives what is looked at: its name, that of its folder, and its objective."""
         logits: set[int] = set()  # those that the layers name
-        for layer in self._layers(subject):
+        for layer, channels in self._channels(subject, self._layers(subject)):
             shape = subject.check_layer(layer)
-            channels = numbers("grid.channels", self.channels, shape[0], f"of '{layer}'")
             for channel in channels:
                 for name in self.objectives:
                     for objective in self._of_channel(name, layer, channel, shape):
@@ -233,12 +248,36 @@ class Grid:
                 yield kind(layer, channel, **places, **settings)
 
     def _layers(self, subject: Subject) -> list[str]:
-        layers = [self.layers] if isinstance(self.layers, str) else self.layers
-        if layers == [ALL]:
-            layers = [name for name in subject.computing_layers() if name in subject.layers]
+        layers = self._named(subject)
+        if self.layers in (ALL, [ALL]):
+            layers = [name for name in layers if name in subject.layers]
         for layer in layers:
             subject.check_layer(layer)
         return sorted(layers, key=subject.depth)
+
+    def _named(self, subject: Subject) -> list[str]:
+        """Returns the layers that it names, with those that no gradient leads back from."""
+        if self.layers in (ALL, [ALL]):
+            return subject.computing_layers()
+        return [self.layers] if isinstance(self.layers, str) else self.layers
+
+    def _channels(self, subject: Subject, layers: Sequence[str]) -> list[tuple[str, list[int]]]:
+        """Returns for each layer those of the channels that it has.
+
+        Raises:
+            InputError: A channel is in none of the layers.
+        """
+        measured = subject.listing.measured
+        sizes = {layer: measured[layer].shape[0] for layer in layers if layer in measured}
+        if not sizes:
+            return []
+        widest = max(sizes, key=sizes.__getitem__)
+        asked = numbers("grid.channels", self.channels, sizes[widest], f"of '{widest}'")
+        return [
+            (layer, [channel for channel in asked if channel < sizes[layer]])
+            for layer in layers
+            if layer in sizes
+        ]
 
     def _seeds(self, first: int) -> list[int]:
         if isinstance(self.seeds, int):

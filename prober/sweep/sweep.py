@@ -66,6 +66,7 @@ class Sweep:
             OSError: The folder cannot be written.
         """
         targets = self.check()
+        self.say_left_out()
         begun = Path(self.resume) if self.resume else None
         if begun is not None:
             check_resumed(self.engine, begun, self.config)
@@ -106,6 +107,11 @@ class Sweep:
         elif self.interpolation and len({each.target.seed for each in targets}) < 2:
             raise InputError("An interpolation needs two seeds: set grid.seeds to 2 or more.")
         return targets
+
+    def say_left_out(self) -> None:
+        """Prints which layers have fewer channels than are asked for."""
+        if left_out := self.grid.left_out(self.engine.subject):
+            print(f"Note: {left_out}")
 
     def _plan(self) -> list[PlannedTarget]:
         records = self.interpolation and self.interpolation.records

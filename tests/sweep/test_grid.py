@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from prober.ascent.objectives import ChannelMean, Neuron, TopKMean, Weighted, We
 from prober.ascent.regularizers import L2
 from prober.ascent.starts import GaussianNoise, GrayNoise, LowFrequencyNoise
 from prober.common.errors import InputError
+from prober.subject import Subject
 from prober.sweep.grid import Grid, numbers, spread_positions
 
 
@@ -70,6 +73,36 @@ def test_logits_that_the_layers_name_are_not_looked_at_twice(subject, layers, ch
 )
 def test_channels_are_read(given, expected):
     assert numbers("grid.channels", given, 6, "of 'x'") == expected
+
+
+def test_a_layer_is_looked_at_in_those_of_the_channels_that_it_has(subject):
+    grid = Grid(layers=["logits", "conv1", "conv2"], channels=[9, 20, 12, 3])
+    looked_at = {}
+    for planned in grid.plan(subject, 0):
+        looked_at.setdefault(planned.layer, []).append(planned.target.objective.channel)
+    assert looked_at == {"conv1": [9, 12, 3], "conv2": [9, 20, 12, 3], "logits": [9, 3]}
+    assert grid.count(subject) == 9
+    assert grid.left_out(subject).endswith(": 'logits' has 10, 'conv1' has 16.")
+    for complete in (Grid(layers="all"), Grid(layers="all", channels="0-15")):
+        assert complete.left_out(subject) is None
+    with pytest.raises(InputError, match="32 is out of range: choose 0 to 31 of 'conv2'"):
+        replace(grid, channels=[9, 32]).plan(subject, 0)
+
+
+@pytest.mark.parametrize("cut", [["conv1"], ["conv3", "logits"], ["conv1", "conv2", "conv3"]])
+def test_layers_that_are_cut_are_set_apart_with_the_channels_that_they_have(cut):
+    subject = Subject()
+    for layer in cut:
+        del subject.listing.layers[layer]
+    grid = Grid(layers="all", channels=[40, 20, 3, 3])
+    rest, channels = grid.split(subject)
+    has = {"conv1": [3], "conv2": [20, 3], "conv3": [40, 20, 3]}
+    assert channels == {layer: has[layer] for layer in cut if layer in has}
+    if cut == [*has]:
+        assert rest.probed_layers(subject) == []
+        return
+    planned = {(each.layer, each.target.objective.channel) for each in rest.plan(subject, 0)}
+    assert planned == {(name, c) for name in has if name not in cut for c in has[name]}
 
 
 @pytest.mark.parametrize(
