@@ -341,11 +341,11 @@ class UsedShares:
     """How much of a class's logit is due to the color, and how much to the shape, of real images.
 
     The value of each is what it adds, averaged over the two orders in which they can be added (the
-    Shapley value of a game of two players, Shapley 1953). They add up to 1; one that is below 0
-    speaks against the class.
+    Shapley value of a game of two players, Shapley 1953); its share, that of what raises the logit.
+    They add up to 1. What lowers the logit, as its own color may, has a share of 0.
 
     Attributes:
-        color: [(own - color_changed) + (shape_changed - both_changed)] / 2, of own - both_changed.
+        color: [(own - color_changed) + (shape_changed - both_changed)] / 2, of what raises it.
         shape: [(own - shape_changed) + (color_changed - both_changed)] / 2, likewise.
     """
 
@@ -364,7 +364,8 @@ class ClassEvidence:
         flat_hue: Degrees: the hue of the flat patch that raises its logit most.
         logit: Its mean logit when images change; `null` where they cannot, see below.
         used: Color and shape as used on real images, beside what the logit wants, see below;
-            `null` where that is not known.
+            `null` where that is not known, or its own images raise the logit over others in other
+            colors by no more than chance may (two standard errors).
     """
 
     label: str

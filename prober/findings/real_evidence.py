@@ -29,6 +29,9 @@ from prober.subject import LOGITS
 HUE_RULES = 0.5
 """A share of the variance from which on the answers go by the hue."""
 
+CERTAIN = 2.0
+"""Standard errors that a difference of means must exceed, as chance does in 5 of 100 cases."""
+
 
 def real_evidence(
     responses: RealResponses,
@@ -165,7 +168,8 @@ def class_evidence(
     plain = responses.plain.get(LOGIT_SITE)
     if plain is None or plain.strongest.shape[1] != len(real.classes) or not own.any():
         return None
-    logit = class_logit(responses, channel)
+    answers = class_answers(responses, channel)
+    logit = ClassLogit(*map(_mean, answers)) if answers else None
     color = real.class_colors[channel]
     return ClassEvidence(
         label=real.classes[channel],
@@ -175,16 +179,22 @@ def class_evidence(
         if curves and len(curves.flat)
         else None,
         logit=logit,
-        used=used_shares(logit) if logit else None,
+        used=used_shares(logit) if logit and answers and _is_certain(answers) else None,
     )
 
 
-def class_logit(responses: RealResponses, channel: int) -> ClassLogit | None:
-    """Returns a class's mean logit when the color or the shape of its images change.
+def class_answers(
+    responses: RealResponses, channel: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
+    """Returns a class's logit when the color or the shape of its images change.
 
     Where the class has a color, that is changed for another class's, and another class's shape is
     shown in it. Where no class has one, colors change as in `RealResponses.changed`, and another
     class's shapes are its images as they are.
+
+    Returns:
+        For each field of `ClassLogit`, in their order, the answers to so many images, in the mean
+        over the colors that each is shown in.
     """
     if responses.changed is None:
         return None
@@ -192,35 +202,49 @@ def class_logit(responses: RealResponses, channel: int) -> ClassLogit | None:
     plain = responses.plain[LOGIT_SITE].strongest[:, channel]
     changed = responses.changed[:, :, channel]  # [times, N]
     own, other = real.labels == channel, (real.labels != channel) & (real.labels >= 0)
-    shape_changed = plain[other]
-    if real.colored_classes:
-        other_color = torch.tensor([label != channel for label in real.colored_classes])
-        can = real.dealable
-        shape_changed = changed[~other_color][:, other & can]
-        changed, own_changed, other = changed[other_color], own & can, other & can
-    else:
-        own_changed = own
-    return ClassLogit(
-        own=_mean(plain[own]),
-        color_changed=_mean(changed[:, own_changed]),
-        shape_changed=_mean(shape_changed),
-        both_changed=_mean(changed[:, other]) if shape_changed.numel() else None,
-    )
+    if not real.colored_classes:
+        return plain[own], changed[:, own].mean(0), plain[other], changed[:, other].mean(0)
+    other_color = torch.tensor([label != channel for label in real.colored_classes])
+    own_changed, other = own & real.dealable, other & real.dealable
+    shape_changed = _per_image(changed[~other_color][:, other])
+    both_changed = _per_image(changed[other_color][:, other])
+    if not shape_changed.numel():  # it has no color of its own
+        both_changed = shape_changed
+    return plain[own], _per_image(changed[other_color][:, own_changed]), shape_changed, both_changed
+
+
+def _per_image(answers: Tensor) -> Tensor:
+    """Averages over the times `[times, N]` that each image was shown; none if none was."""
+    return answers.mean(0) if len(answers) else answers.new_zeros(0)
+
+
+def _is_certain(answers: tuple[Tensor, ...]) -> bool:
+    """Whether own images excite a class more than others in other colors, beyond chance.
+
+    By twice the standard error of the difference of their means; of what may be chance there are
+    no shares.
+    """
+    own, *_, both = answers
+    error = (own.var() / len(own) + both.var() / len(both)).sqrt()
+    return bool(own.mean() - both.mean() > CERTAIN * error)
 
 
 def used_shares(logit: ClassLogit) -> UsedShares | None:
     """Returns how much of a class's logit is due to color and to shape.
 
     The value of each is what it adds, averaged over the two orders in which they can be added
-    (Shapley 1953). None if something is not known, or own images do not excite it more than others
-    in other colors.
+    (Shapley 1953), and its share is that of the values above 0. None if something is not known, or
+    own images do not excite it more than others in other colors.
     """
     own, color = logit.own, logit.color_changed
     shape, both = logit.shape_changed, logit.both_changed
     if own is None or color is None or shape is None or both is None or own <= both:
         return None
-    by_color = ((own - color) + (shape - both)) / 2 / (own - both)
-    return UsedShares(color=by_color, shape=1 - by_color)
+    by_color = max(0.0, (own - color) + (shape - both))
+    by_shape = max(0.0, (own - shape) + (color - both))
+    return UsedShares(
+        color=by_color / (by_color + by_shape), shape=by_shape / (by_color + by_shape)
+    )
 
 
 def _mean(part: Tensor) -> float | None:

@@ -111,8 +111,7 @@ def _class_row(finding: Finding, cnns: Sequence[Probed]) -> Row | None:
 def _class_bars(finding: Finding) -> list[Bar]:
     known, used = class_of(finding), {}
     if known and known.used:
-        by_color = min(1.0, max(0.0, known.used.color))
-        used = {"color": by_color, "shape": 1 - by_color}
+        used = {"color": known.used.color, "shape": known.used.shape}
     return [Bar("wants", mean_shares([finding])), Bar("goes by", used)]
 
 

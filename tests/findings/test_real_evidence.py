@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from prober.findings.finding import ClassLogit
+from prober.findings.finding import ClassLogit, UsedShares
 from prober.findings.real_evidence import (
     by_class_and_color,
     class_evidence,
@@ -103,6 +103,26 @@ def test_color_and_shape_as_used_are_what_each_adds(logit, color):
     used = used_shares(ClassLogit(*logit))
     assert used.color == pytest.approx(color, abs=0.01)
     assert used.shape == pytest.approx(1 - color, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("logit", "color"), [((5.0, 7.0, -3.0, 0.0), 0), ((5.0, -3.0, 7.0, 0.0), 1)]
+)
+def test_what_lowers_a_logit_has_no_share_of_what_raises_it(logit, color):
+    assert used_shares(ClassLogit(*logit)) == UsedShares(color, 1 - color)
+
+
+@pytest.mark.parametrize("gain", [0.0, 0.5, 1.5, 3.0])
+def test_nothing_is_said_to_be_used_of_what_may_be_chance(gain):
+    rng = np.random.default_rng(0)
+    labels = np.array([0, 1, 2] * 8)
+    dealt = rng.normal(size=(3, 24, 3)) + rng.normal(size=(1, 24, 1))  # as each image is
+    dealt[1, labels == 1, 1] += gain
+    found = class_evidence(responses_of(data_of(labels.tolist()), dealt), 1, NO_CURVES)
+    own, both = dealt[1, labels == 1, 1], dealt[[0, 2]][:, labels != 1, 1].mean(0)
+    errors = np.sqrt(own.var(ddof=1) / 8 + both.var(ddof=1) / 16)
+    assert (found.used is not None) == (own.mean() - both.mean() > 2 * errors)
+    assert (found.used is not None) == (gain >= 1.5)
 
 
 def test_nothing_is_used_where_own_images_excite_a_class_no_more_than_others():

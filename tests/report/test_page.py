@@ -33,6 +33,7 @@ from prober.findings.finding import (
     UsedShares,
     Variance,
 )
+from prober.findings.real_evidence import used_shares
 from prober.report.page import write_page
 from prober.report.words import percent
 from tests.report.reports import EVIDENCE, HONEST, SHORTCUT, facet, finding, record, write
@@ -392,6 +393,21 @@ def test_a_class_is_shown_with_what_it_goes_by_beside_what_it_wants(browser, pag
         "So on real images 74% of it is due to color and 26% to shape. Of what excites it most, "
         "30% is due to color and 50% to shape."
     ) in text(browser, "#unit")
+
+
+def test_what_lowers_a_class_s_logit_is_told(browser, tmp_path):
+    lowered = unit(tmp_path, "logits", 0, [("shape", None, 90.0)], flat=True)
+    of_class = lowered.evidence.data.label
+    for name, answers in (("color", (5.0, 7.0, -3.0, 0.0)), ("shape", (5.0, -3.0, 7.0, 0.0))):
+        logit = ClassLogit(*answers)
+        known = replace(of_class, logit=logit, used=used_shares(logit))
+        real = replace(lowered.evidence.data, label=known)
+        unit_of_class = replace(lowered, evidence=replace(lowered.evidence, data=real))
+        visit(browser, write_report(tmp_path, [unit_of_class]) + "#logits/0")
+        wait(lambda: find(browser, ".bars"))
+        said = {"color": "0% of it is due to color and 100% to shape; its color lowers it. Of"}
+        said["shape"] = "100% of it is due to color and 0% to shape; its shape lowers it. Of"
+        assert said[name] in text(browser, "#unit")
 
 
 def test_arrow_keys_step_through_the_units(browser, page):

@@ -439,12 +439,12 @@ def test_where_the_cnn_goes_by_color_otherwise_than_its_pictures_show_is_said(tm
         return finding("logits", channel, facet("shape"), shares=wants, data=real(known))
 
     text = summary(
-        tmp_path, [logit(0, 0.1, 0.31), logit(1, 0.5, 0.6), logit(2, 0.2, 0.9), logit(3, 0.5, -0.1)]
+        tmp_path, [logit(0, 0.1, 0.31), logit(1, 0.5, 0.6), logit(2, 0.2, 0.9), logit(3, 0.5, 0.0)]
     )
     rows = table(text, "class", "color used")[1:]
     wanted = ["10%", "50%", "20%", "50%"]
     assert [row[3:5] for row in rows] == [
-        [a, b] for a, b in zip(wanted, ["**31%**", "60%", "**90%**", "**-10%**"], strict=True)
+        [a, b] for a, b in zip(wanted, ["**31%**", "60%", "**90%**", "**0%**"], strict=True)
     ]
     assert (
         "Classes that go more by color than their picture shows: 2 of 4 of CNN (a), above all 2."

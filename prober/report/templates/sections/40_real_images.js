@@ -74,11 +74,14 @@ function classChoice({ label, logit, used }, hue, wanted) {
   const rows = Object.entries(cases).map(([name, said]) => element("tr", {},
     element("th", { scope: "row" }, said), element("td", {}, number(logit[name])),
     element("td", { class: "wide" }, bar(logit[name]))));
+  const turned = logit.color_changed - logit.shape_changed;
+  const gain = logit.own - logit.both_changed;
+  const lowers = Math.abs(turned) > gain ? `; its ${turned > 0 ? "color" : "shape"} lowers it` : "";
   return [element("h4", {}, `Class ${label}: color or shape?`),
     paragraph("Its mean logit over real images. ", hue === null
       ? "In the data this class has no hue of its own." : `In the data this class is ${hue}.`),
     element("table", { class: "figures bars" }, element("tbody", {}, rows)),
     used && wanted && paragraph(`So on real images ${percent(used.color)} of it is due to color and `
-      + `${percent(used.shape)} to shape. Of what excites it most, ${percent(wanted.color)} is due to `
+      + `${percent(used.shape)} to shape${lowers}. Of what excites it most, ${percent(wanted.color)} is due to `
       + `color and ${percent(wanted.shape)} to shape.`)];
 }
