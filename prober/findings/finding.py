@@ -501,7 +501,8 @@ class Evidence:
         maxima: The largest scores with and without color and shape; `null` if the unit is dead, or
             no gradient leads back from it.
         field: The receptive field of the neuron examined; `null` where the input is no image.
-        neuron: `[h, w]`, the neuron examined; `null` in a flat layer.
+        neuron: `[h, w]`, the neuron examined; `null` in a flat layer, and where a channel was
+            examined as a whole, for the input is no image.
         pictures: The sweep's visualizations of the unit; `null` if no gradient leads back from it.
         starts: How many starts of each origin were tried.
         tuning: Answers to flat and striped images; `null` where the input is no image.

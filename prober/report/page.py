@@ -113,7 +113,7 @@ def _index(probed: Probed, against: Probed | None) -> str:
         {
             "name": layer,
             "file": f"{safe_name(layer)}.js",
-            "flat": all(map(_is_flat, findings)),
+            "flat": layer in probed.record.subject.flat_layers,
             "counts": _counts(findings),
             "shares": _shares(findings),
             "other_shares": _shares(against.layers.get(layer, [])) if against else {},
@@ -173,12 +173,6 @@ def _entry(finding: Finding, probed: Probed) -> dict[str, Any]:
         "mix": mean_shares([finding]) or None,
         "largest": finding.shares and finding.shares.largest,
     }
-
-
-def _is_flat(finding: Finding) -> bool:
-    """Whether a unit is one number of its layer: then no neuron of it was looked at."""
-    shown = finding.evidence.pictures.items if finding.evidence.pictures else ()
-    return finding.evidence.neuron is None and all(each.position is None for each in shown)
 
 
 def _counts(findings: Sequence[Finding]) -> dict[str, int]:

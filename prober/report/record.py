@@ -31,6 +31,7 @@ class SubjectRecord:
             classes, and which layers no gradient leads back from.
         classes: The names of the classes, in the order of the logits; `null` where they are not
             known.
+        flat_layers: Those of the layers that have no maps: a channel is a single number, a unit.
     """
 
     name: str
@@ -40,6 +41,7 @@ class SubjectRecord:
     layers: dict[str, int]
     notes: tuple[str, ...] = ()
     classes: tuple[str, ...] | None = None
+    flat_layers: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, subject: Subject, findings: Sequence[Finding]) -> "SubjectRecord":
@@ -54,6 +56,9 @@ class SubjectRecord:
             layers=layers,
             notes=tuple(subject.notes),
             classes=subject.class_names,
+            flat_layers=tuple(
+                layer for layer in layers if len(subject.listing.measured[layer].shape) == 1
+            ),
         )
 
 
