@@ -5,7 +5,7 @@ import torch
 
 import prober
 from prober.ascent.method import Method
-from prober.report.report import evidence_engine
+from prober.report.report import on_one_gpu
 from prober.subject import Subject
 from prober.subject.reference import ReferenceCNN
 from prober.sweep.engine import Engine
@@ -24,7 +24,7 @@ def engine(devices):
 @pytest.mark.parametrize(("devices", "expected"), [("auto", 1), (2, 2), (1, 1)])
 def test_a_report_takes_one_gpu_unless_it_is_told_how_many(monkeypatch, devices, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert evidence_engine(engine(devices)).trainer["devices"] == expected
+    assert on_one_gpu(engine(devices)).trainer["devices"] == expected
 
 
 @needs_gpu

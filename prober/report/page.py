@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
@@ -15,11 +14,10 @@ from prober.findings.finding import WANTED, Finding, Kind
 from prober.report.answers import changed_words
 from prober.report.caveats import without_pictures
 from prober.report.charts import mean_shares
+from prober.report.filled_templates import TEMPLATES, filled
 from prober.report.plain_summary import why_plain
 from prober.report.probed import COUNTED_AS, Probed, counts, flagged, load_report, picture_of
 from prober.report.words import facet_words, hue_words, percent, unit_sentence
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 SCRIPTS = (
     "elements.js",
@@ -102,13 +100,6 @@ def _hue(hue: float | None) -> str | None:
 
 def _index(probed: Probed, against: Probed | None) -> str:
     """Returns `index.html`."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     rows = [
         {
             "name": layer,
@@ -132,7 +123,8 @@ def _index(probed: Probed, against: Probed | None) -> str:
         "shares": COUNTED_AS,
         "layers": rows,
     }
-    return environment.get_template("index.html.j2").render(
+    return filled(
+        "index.html.j2",
         report=probed.record,
         against=data["against"],
         other_behavior=against.record.behavior if against else None,

@@ -54,7 +54,8 @@ class Report:
             OSError: The folder cannot be written.
         """
         both_styles = self.sweep.engine.method.style == "legible"
-        self.sweep = replace(self.sweep, engine=evidence_engine(self.sweep.engine))
+        engine = evidence_engine(on_one_gpu(self.sweep.engine))
+        self.sweep = replace(self.sweep, engine=engine)
         self._check_processes()
         self._check_grid()
         subject = self.sweep.engine.subject
@@ -217,15 +218,19 @@ def as_made(engine: Engine, made: FinishedSweep) -> Engine:
     return replace(engine, method=method, trainer=engine.trainer | trainer)
 
 
+def on_one_gpu(engine: Engine) -> Engine:
+    """Returns an engine that, where GPUs compute, takes one, unless a number was asked for."""
+    if engine.accelerator != "cpu" and engine.trainer["devices"] == "auto":
+        return replace(engine, trainer=engine.trainer | {"devices": 1})
+    return engine
+
+
 def evidence_engine(engine: Engine) -> Engine:
     """Returns an engine that makes the pictures which the evidence is drawn from.
 
     Of small images it is plain pictures: they show what excites the most, and each pixel counts.
-    Of large ones they would show high frequencies, which say nothing of the others. Where a GPU
-    computes, it is one, unless a number was asked for.
+    Of large ones they would show high frequencies, which say nothing of the others.
     """
-    if engine.accelerator != "cpu" and engine.trainer["devices"] == "auto":
-        engine = replace(engine, trainer=engine.trainer | {"devices": 1})
     if is_large(engine.subject.input_shape):
         return engine
     return replace(engine, method=replace(engine.method, style="plain"))

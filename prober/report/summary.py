@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from prober.common.files import write_whole
 from prober.report import answers, caveats, opening, plain_summary, tables
 from prober.report.charts import write_charts
+from prober.report.filled_templates import filled
 from prober.report.markdown import plain
 from prober.report.probed import load_report
 
@@ -26,17 +25,11 @@ def write_summary(folder: Path) -> Path:
         OSError: The summary cannot be written.
     """
     probed, against = load_report(folder)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     if probed.has_facets:
         write_charts(folder, probed, against)
     template = "SUMMARY.md.j2" if probed.has_facets else "PLAIN_SUMMARY.md.j2"
-    text = environment.get_template(template).render(
+    text = filled(
+        template,
         probed=probed,
         against=against,
         plain=plain,
