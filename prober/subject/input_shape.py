@@ -90,6 +90,15 @@ def takes(cnn: nn.Module, call: Callable[[nn.Module, Tensor], Any], shape: Shape
     return _Trial(copied(cnn)[0].eval(), call).run(shape) is not None
 
 
+def some_input(shape: Shape, number: int = 1) -> Tensor:
+    """Returns inputs as there may be, `[number, *shape]` in [0, 1]: noise, the same each time.
+
+    Those of a single value would not do: a CNN may check the range of what it gets.
+    """
+    generator = torch.Generator("cpu").manual_seed(0)
+    return torch.rand(number, *shape, generator=generator, dtype=torch.float32, device="cpu")
+
+
 class _Trial:
     """Tries shapes on a CNN.
 
@@ -116,8 +125,8 @@ class _Trial:
 
         try:
             with watched(dict(self._cnn.named_modules()), note):
-                image = torch.zeros(1, *shape, dtype=torch.float32, device="cpu")
-                whole = [tensor for _, tensor in tensors(self._call(self._cnn, image))]
+                given = self._call(self._cnn, some_input(shape))
+            whole = [tensor for _, tensor in tensors(given)]
             if len(shape) > 1 and whole and all(tensor.shape[:1] != (1,) for tensor in whole):
                 raise ValueError("the image is taken for several")  # or one without its channels
         except Exception as error:  # whatever a forward pass may raise

@@ -11,6 +11,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn import functional as F
 
 from prober.common.patches import TorchDispatchMode, arguments_of
+from prober.subject.input_shape import some_input
 from prober.subject.layers import by_module
 from prober.subject.nested_outputs import tensors
 from prober.subject.passes import watched
@@ -103,7 +104,7 @@ def _measured(
         layers: The layers.
         measure: Takes the boxes of one, `[4, N, channels, h, w]`, None if it has none.
     """
-    images = torch.zeros(subject.listing.batch or 1, *subject.input_shape).to(subject.mean)
+    images = some_input(subject.input_shape, subject.listing.batch or 1).to(subject.mean)
     sides = subject.input_shape[1:] or subject.input_shape  # the numbers of a vector are its places
     axes = torch.meshgrid(*map(torch.arange, sides), indexing="ij")
     places = torch.stack([end for axis in axes for end in (-axis, axis)])

@@ -9,11 +9,13 @@ from torch import nn
 from prober.common.errors import InputError, listed
 from prober.common.inputs import InputKind, Shape, input_kind
 from prober.subject.calling import Calling
-from prober.subject.input_shape import guessed_input_shape
+from prober.subject.input_shape import guessed_input_shape, some_input
 
 PRECISIONS = r"float|double|half|bfloat16|c10::|dtype|scalar type|uint8|byte"
 """Words of messages on precisions."""
 
+RANGES = ((0, 255), (-1, 1), (-2, 2))
+"""Values that are tried where a CNN rejects those from 0 to 1: bytes, normalized ones."""
 
 NUMBERS = r"\b(float|int)\b"
 """Words of messages on numbers where tensors belong."""
@@ -41,7 +43,14 @@ def rejected(
             "an array for one image in model.subject.given, "
             f"{{{numbers[0]}: {numbers[0]}.npy}}, say."
         )
+    tried = f"{name} rejects an input of shape {[1, *shape]}: {said}."
     shapes = _that_fit(cnn, shape, calling)
+    if shapes is None and (values := _values_that_fit(cnn, shape, calling)):
+        normalized = ", or mean and std to those of its training" if values[0] < 0 else ""
+        return InputError(
+            f"{tried} It takes values from {values[0]} to {values[1]}: set value_range to "
+            f"{list(values)}{normalized}."
+        )
     if shapes is None and (told := bytes_alone(cnn, name, error)):
         return told
     if shapes is None and re.search(PRECISIONS, said, re.IGNORECASE):
@@ -50,7 +59,6 @@ def rejected(
             "input (`.to(images.dtype)` in place of .half() or .float()), or give the CNN "
             "with weights of that precision."
         )
-    tried = f"{name} rejects an input of shape {[1, *shape]}: {said}."
     if shapes is not None:
         return InputError(
             f"{tried} It takes {list(shapes)}: set input_shape to that, or to another of the form "
@@ -70,6 +78,19 @@ def _that_fit(cnn: nn.Module, shape: Shape, calling: Calling) -> Shape | None:
     except InputError:
         return None
     return None if found == tuple(shape) else found
+
+
+def _values_that_fit(cnn: nn.Module, shape: Shape, calling: Calling) -> tuple[int, int] | None:
+    """The values that the CNN takes, if it is these that it rejects; None if it takes none."""
+    image = some_input(shape)
+    for low, high in RANGES:
+        try:
+            with torch.no_grad():
+                calling.inputs.call(cnn, low + (high - low) * image)
+        except Exception:  # whatever a forward pass may raise
+            continue
+        return low, high
+    return None
 
 
 def bytes_alone(cnn: nn.Module, name: str, error: BaseException) -> InputError | None:
@@ -144,4 +165,6 @@ def _of_bytes(name: str, said: str) -> InputError:
 
 
 def _said(error: BaseException) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    """What an error says; of PyTorch's, without the list of all that would have been right."""
+    said = " ".join(str(error).split()).partition(", but expected one of")[0]
+    return said.rstrip(".") or type(error).__name__

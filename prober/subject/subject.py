@@ -22,7 +22,7 @@ from prober.subject.checkpoints.loading import load_cnn, load_weights
 from prober.subject.class_names import read_class_names
 from prober.subject.few_channels import gradients_in_blocks, takes_few_channels
 from prober.subject.frozen_copy import copied, freeze
-from prober.subject.input_shape import guessed_input_shape, takes
+from prober.subject.input_shape import guessed_input_shape, some_input, takes
 from prober.subject.layers import LOGITS, Layer, Listing, by_module, list_layers
 from prober.subject.passes import other_weights, seen_before, straight_checkpoints, watched
 from prober.subject.probabilities import (
@@ -248,7 +248,7 @@ class Subject(ConvertsItself):
         """
         wrong: BaseException | None = None
         for _ in self._call.ways():
-            images = self._call.filled(torch.zeros(1, *self.input_shape))
+            images = self._call.filled(some_input(self.input_shape))
             self._state = StateBetweenCalls(self.cnn, self.weights)
             try:
                 return list_layers(self.cnn, self._called, images, self._state)
@@ -415,9 +415,7 @@ class Subject(ConvertsItself):
         Which, is found out when it is first needed, by some forward passes.
         """
         if self._folding is None:
-            generator = torch.Generator().manual_seed(0)
-            image = torch.rand(1, *self.input_shape, generator=generator).to(self.mean)
-            image = self._call.filled(image)
+            image = self._call.filled(some_input(self.input_shape).to(self.mean))
             try:
                 self._folding = Folding(
                     self._modules_by_name, self._hooked, self._run, image
@@ -673,7 +671,7 @@ class Subject(ConvertsItself):
             return
         self._lay_out(torch.channels_last)
         if self._takes_channels_last is None:
-            images = torch.zeros(self.listing.batch or 2, *self.input_shape).to(self.mean)
+            images = some_input(self.input_shape, self.listing.batch or 2).to(self.mean)
             try:
                 with torch.no_grad():
                     self(images, [list(self.listing.measured)[-1]])
@@ -731,7 +729,7 @@ class Subject(ConvertsItself):
         """Finds out whether the CNN computes in float64, too, and says so if it does not."""
         if self.mean.dtype == torch.float64 or self.own_precision is not None:
             return
-        image = self._call.filled(torch.zeros(1, *self.input_shape).to(self.mean.device).double())
+        image = self._call.filled(some_input(self.input_shape).to(self.mean.device).double())
         try:
             if not self._call.takes_float64(self._normalized(image)):
                 self.notes.append(

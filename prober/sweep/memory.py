@@ -7,6 +7,7 @@ from torch import Tensor
 
 from prober.common.errors import InputError
 from prober.subject import Subject
+from prober.subject.input_shape import some_input
 from prober.sweep.processes import start_method
 
 APART_BYTES = {"fork": 128 * 2**20, "spawn": 384 * 2**20}
@@ -97,7 +98,7 @@ def bytes_of_image(subject: Subject, layers: Collection[str], snapshots: int) ->
         kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    image = torch.zeros(1, *subject.input_shape).to(subject.mean).requires_grad_()
+    image = some_input(subject.input_shape).to(subject.mean).requires_grad_()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         outputs = subject(image, layers)
     for buffer in subject.buffers():

@@ -39,10 +39,17 @@ def test_descriptors_tell_directions_and_colors_apart():
     assert likeness(red, red) == pytest.approx(1)
 
 
+class LargerThanZero(nn.Module):
+    """As a ReLU, but as maxout has it: the larger of two maps, of which one is a constant."""
+
+    def forward(self, maps):
+        return torch.stack([maps, torch.zeros_like(maps)], 2).amax(2)
+
+
 class Deep(nn.Module):
     """Unit 0 answers a checkerboard only that noise is never near to; unit 1 never answers."""
 
-    def __init__(self):
+    def __init__(self, relu):
         super().__init__()
         self.conv = nn.Conv2d(1, 2, 6)
         rows, columns = torch.meshgrid(torch.arange(6), torch.arange(6), indexing="ij")
@@ -51,14 +58,15 @@ class Deep(nn.Module):
             self.conv.weight[:] = 0
             self.conv.weight[0, 0] = board / 18
             self.conv.bias[:] = torch.tensor([-0.9, -2.0])
-        self.relu = nn.ReLU()
+        self.relu = relu()
 
     def forward(self, images):
         return self.relu(self.conv(images))
 
 
-def test_an_ascent_through_leaky_relus_wakes_what_noise_does_not():
-    subject = Subject(Deep(), input_shape=(1, 8, 8))
+@pytest.mark.parametrize("relu", [nn.ReLU, LargerThanZero])
+def test_an_ascent_through_leaky_relus_wakes_what_noise_does_not(relu):
+    subject = Subject(Deep(relu), input_shape=(1, 8, 8))
     noise = torch.rand(200, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     assert not subject(noise, ["relu"])["relu"].any()
     awake = awaken(

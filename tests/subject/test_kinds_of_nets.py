@@ -228,6 +228,43 @@ class BareCheck(nn.Module):
         return x.float().mean((2, 3))
 
 
+class OfValues(nn.Module):
+    """Takes values that a check lets through, of which black alone is none."""
+
+    def __init__(self, fits):
+        super().__init__()
+        self.conv, self.fits = nn.Conv2d(3, 4, 3), fits
+
+    def forward(self, x):
+        if not self.fits(x):
+            raise ValueError(f"got values from {x.min():.1f} to {x.max():.1f}")
+        return self.conv(x).mean((2, 3))
+
+
+CHECKS = {
+    "bytes": (lambda x: x.min() >= 0 and 1 < x.max() <= 255, (0, 255), ""),
+    "normalized": (lambda x: x.min() < 0, (-1, 1), ", or mean and std"),
+    "both signs": (lambda x: -1 <= x.min() < 0 and x.max() <= 1, (-1, 1), ", or mean and std"),
+    "standard": (lambda x: x.min() < -1, (-2, 2), ", or mean and std"),
+}
+
+
+@pytest.mark.parametrize("fits, values, more", CHECKS.values(), ids=CHECKS)
+def test_a_cnn_that_rejects_values_is_told_which_it_takes(fits, values, more):
+    low, high = values
+    said = rf"got values from 0.0 to 1.0. It takes values from {low} to {high}: set value_range"
+    with pytest.raises(InputError, match=said) as told:
+        subject_of(OfValues(fits))
+    assert f"value_range to {list(values)}{more}" in str(told.value)
+    assert "input_shape" not in str(told.value)
+    subject = Subject(OfValues(fits), input_shape=(3, 70, 70), value_range=values)
+    assert [*subject.layers] == ["conv", "logits"]
+    subject.lay_out_channels_last()
+    subject.settle_precision()
+    assert not subject.notes  # it computes in float64
+    assert receptive_fields(subject)["conv"] == (3, 3)
+
+
 class OfDictionary(nn.Module):
     def forward(self, observations):
         return observations["image"].mean((2, 3))

@@ -52,6 +52,9 @@ OTHERS = {
     "another threshold": lambda x: F.threshold(x, 0.75, 0.0),
     "a hard tangent": nn.Hardtanh(),
     "absolute values": torch.abs,
+    "the largest of all": lambda x: x.max(),
+    "the largest of a map": lambda x: x.view(1, 1, 3).amax((1, 2)),
+    "the smallest": lambda x: x.view(1, 3).amin(1),
 }
 
 
@@ -68,6 +71,33 @@ def test_what_is_no_relu_stays(name):
     with LeakyReLUs():
         found = answers()
     assert found == answers()
+
+
+MAXIMA = {
+    "amax": lambda x, one: torch.stack([x, one], 1).amax(1),
+    "amax, of pieces": lambda x, one: torch.stack([x, one]).amax(dim=0, keepdim=True)[0],
+    "max": lambda x, one: torch.stack([x, one], 1).max(1).values,
+    "max, with its place": lambda x, one: torch.max(torch.stack([x, one]), dim=0)[0],
+    "maximum": torch.maximum,
+    "max of two": lambda x, one: x.max(one),
+}
+
+
+@pytest.mark.parametrize("name", MAXIMA)
+def test_what_is_not_the_largest_leaks(name):
+    values, one = torch.tensor([-2.0, 0.5, 3.0, -torch.inf]), torch.tensor([1.0, 1.0, 1.0, 1.0])
+
+    def slopes():
+        x = values.clone().requires_grad_()
+        found = MAXIMA[name](x * 1, one)
+        found.sum().backward()
+        assert found.tolist() == [1, 1, 3, 1]  # only the gradient leaks
+        return x.grad[:3].tolist()
+
+    with LeakyReLUs():
+        *below, above = slopes()
+    assert below == pytest.approx([0.05, 0.05]) and above == pytest.approx(1.05)
+    assert slopes() == [0, 0, 1]
 
 
 def test_of_a_shut_map_most_leaks_where_it_is_nearest_to_opening():
