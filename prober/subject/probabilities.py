@@ -1,6 +1,6 @@
 """Outputs that are made of scores: probabilities, numbers of classes, and the layers behind."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -39,7 +39,7 @@ class Probabilities(NamedTuple):
 def find_probabilities(
     cnn: nn.Module,
     run: Callable[[Tensor], Any],
-    images: Iterator[Tensor],
+    images: Tensor,
     layers: Mapping[str, Layer],
     output: Layer,
 ) -> Probabilities | None:
@@ -51,8 +51,8 @@ def find_probabilities(
 
     Args:
         cnn: The CNN.
-        run: Runs it on images.
-        images: As many as it takes, several times; the first of each counts.
+        run: Runs it on an image; if it gives several images' outputs, the first counts.
+        images: `[N, 1, C, H, W]`, the images that are tried.
         layers: The layers that can be probed, in the order of the forward pass.
         output: The output, `[N, units]`.
     """
@@ -63,8 +63,8 @@ def find_probabilities(
     }
     seen: list[dict[str, Tensor]] = []
     functions = list(FUNCTIONS)
-    for given in images:
-        seen.append(_outputs(cnn, run, given, own, output))
+    for image in images:
+        seen.append(_outputs(cnn, run, image, own, output))
         functions = [function for function in functions if _may_be(function, seen[-1][""])]
         if not functions:
             return None
@@ -83,7 +83,7 @@ def find_probabilities(
 def find_numbered(
     cnn: nn.Module,
     run: Callable[[Tensor], Any],
-    images: Iterator[Tensor],
+    images: Tensor,
     layers: Mapping[str, Layer],
     output: Layer,
 ) -> str | None:
@@ -93,8 +93,8 @@ def find_numbered(
 
     Args:
         cnn: The CNN.
-        run: Runs it on images.
-        images: As many as it takes, several times; the first of each counts.
+        run: Runs it on an image; if it gives several images' outputs, the first counts.
+        images: `[N, 1, C, H, W]`, the images that are tried.
         layers: The layers, in the order of the forward pass.
         output: The output, one whole number for each image.
 
@@ -107,7 +107,7 @@ def find_numbered(
         for name, layer in layers.items()
         if layer.module and layer.call is None and len(layer.shape) == 1 and layer.shape[0] > 1
     }
-    seen = [_outputs(cnn, run, given, flat, output) for given in images]
+    seen = [_outputs(cnn, run, image, flat, output) for image in images]
     numbers = [outputs[""].item() for outputs in seen]
     if len(set(numbers)) < 2:
         return None
@@ -124,11 +124,11 @@ def find_numbered(
 def _outputs(
     cnn: nn.Module,
     run: Callable[[Tensor], Any],
-    images: Tensor,
+    image: Tensor,
     layers: Mapping[str, Layer],
     output: Layer,
 ) -> dict[str, Tensor]:
-    """What the layers, and under `""` the output, give for the first of some images."""
+    """What the layers, and under `""` the output, give for an image, `[1, ...]` each."""
     found: dict[str, Tensor] = {}
     wanted = {**layers, "": output}
     of_module = by_module(wanted)
@@ -139,7 +139,7 @@ def _outputs(
 
     modules = {name: cnn.get_submodule(name) for name in of_module if name}
     with torch.random.fork_rng([]), torch.no_grad(), watched(modules, keep):
-        given = run(images)
+        given = run(image)
     if "" in of_module:
         keep("", (), given)
     return found

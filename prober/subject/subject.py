@@ -24,13 +24,8 @@ from prober.subject.few_channels import gradients_in_blocks, takes_few_channels
 from prober.subject.frozen_copy import copied, freeze
 from prober.subject.input_shape import guessed_input_shape, some_input, takes
 from prober.subject.layers import LOGITS, Layer, Listing, by_module, list_layers
+from prober.subject.logits import Logits
 from prober.subject.passes import other_weights, seen_before, straight_checkpoints, watched
-from prober.subject.probabilities import (
-    TRIED,
-    TRIED_FOR_NUMBERS,
-    find_numbered,
-    find_probabilities,
-)
 from prober.subject.reference import ReferenceCNN
 from prober.subject.rejected import rejected
 from prober.subject.state_between_calls import StateBetweenCalls
@@ -169,7 +164,7 @@ class Subject(ConvertsItself):
         self._hooked = {n for n, module in self._modules_by_name.items() if any(hooks_of(module))}
         self.listing = self._listed()
         self._classes_from = classes_from
-        self._settle_outputs(classes_from)
+        self._settle_logits(classes_from)
         self.class_names: tuple[str, ...] | None = None
         if classes is not None:
             of_classes = read_class_names(classes)
@@ -266,122 +261,28 @@ class Subject(ConvertsItself):
         Args:
             number: How many classes there are.
         """
-        if self._classes_from is not None or self.class_names is not None:
-            return
-        listing = self.listing
-        taken = listing.measured.get(LOGITS)
-        outputs = [n for n, layer in listing.outputs.items() if layer.shape == (number,)]
-        if len(outputs) == 1 and (taken is None or taken.shape[0] != number):
-            self._take(outputs[0], f"the only flat output of {number} units, one for each class")
-            self._take_scores()
+        if self._classes_from is None and self.class_names is None:
+            self._logits().take_of(number)
 
-    def _settle_outputs(self, classes_from: str | None) -> None:
-        """Says which of several outputs goes by `logits`, and takes the one that is asked for."""
-        listing = self.listing
-        if classes_from is not None:
-            key = classes_from.removeprefix("output.").removeprefix(f"{LOGITS}.")
-            name = f"{LOGITS}.{key}"
-            if name not in {*listing.measured, *listing.unprobed}:
-                name = classes_from
-            if name not in listing.cut:
-                self.check_layer(name)
-            if name != LOGITS:
-                self._take(name, "as classes_from says")
+    def _settle_logits(self, classes_from: str | None) -> None:
+        logits = self._logits()
+        if classes_from is None:
+            logits.settle()
             return
-        only = "the only output that can be probed"
-        open_ones = [name for name in listing.outputs if name in listing.layers]
-        taken = listing.measured.get(LOGITS)
-        named = taken is not None and taken.path[-1:] == (LOGITS,)
-        numbered = None if named else self._numbered()
-        if numbered:
-            self._take(numbered, f"whose largest unit has the number that {self.name} gives")
-        elif listing.outputs and taken:
-            name = ".".join(map(str, (LOGITS, *taken.path)))
-            self._say_taken(name, "by its name" if named else only)
-        elif len(open_ones) == 1:  # the others have no gradient
-            self._take(open_ones[0], only)
-        elif listing.outputs:
-            why = listing.unprobed[LOGITS]
-            self.notes.append(f"{why[0].upper()}{why[1:]}.")
-        elif listing.numbers and not taken:
-            self.notes.append(
-                f"{self.name} gives one whole number for each image, that of a class it may be, "
-                "and it is not plain which layer has the scores: name it "
-                "(model.subject.classes_from), or let the forward pass give them. Without them a "
-                "report cannot say how many images are named right."
-            )
-        self._take_scores()
+        name = logits.named(classes_from)
+        if name not in self.listing.cut:
+            self.check_layer(name)
+        if name != LOGITS:
+            logits.take(name, "as classes_from says")
 
-    def _numbered(self) -> str | None:
-        """Finds the scores whose largest has the number that the CNN gives for an image."""
-        if self.listing.numbers is None:
-            return None
-        generator = torch.Generator().manual_seed(0)
-        channels, *sides = self.input_shape
-        plain = torch.rand(TRIED_FOR_NUMBERS, 1, channels, *[1] * len(sides), generator=generator)
-        noise = torch.rand(TRIED_FOR_NUMBERS, 1, *self.input_shape, generator=generator)
-        tried = (plain + noise - 0.5).clamp(0, 1).to(self.mean)
-        images = map(self._call.filled, tried)
-        try:
-            measured, numbers = self.listing.measured, self.listing.numbers
-            return find_numbered(self.cnn, self._run_anew, images, measured, numbers)
-        except Exception:  # whatever a forward pass of other images may raise
-            return None
-        finally:
-            self._state.restore()
+    def _logits(self) -> Logits:
+        run, notes = self._run_anew, self.notes
+        return Logits(self.cnn, self.name, self.listing, run, self.input_shape, notes)
 
-    def _take_scores(self) -> None:
-        """Takes for `logits` the scores that the CNN makes probabilities of, if it gives these."""
-        output = self.layers.get(LOGITS)
-        if output is None or len(output.shape) != 1:
-            return
-        generator = torch.Generator().manual_seed(0)
-        shape = (TRIED, 1, *self.input_shape)
-        images = map(self._call.filled, torch.rand(shape, generator=generator).to(self.mean))
-        try:
-            found = find_probabilities(self.cnn, self._run_anew, images, self.layers, output)
-        except Exception:  # whatever a forward pass of other images may raise
-            return
-        finally:
-            self._state.restore()
-        if found is None:
-            return
-        flat = "whose gradient vanishes where the CNN is sure"
-        if found.scores is None:
-            self.notes.append(
-                f"The units of {LOGITS} are probabilities ({found.function}), {flat}; no layer "
-                "gives the scores that they are made of."
-            )
-        else:
-            self._take(
-                found.scores,
-                f"of which the CNN gives the {found.function}: probabilities, {flat} "
-                f"(model.subject.classes_from: {LOGITS} takes these all the same)",
-            )
-
-    def _run_anew(self, images: Tensor) -> Any:
+    def _run_anew(self, image: Tensor) -> Any:
+        """Runs the whole CNN on an image `[1, C, H, W]`, whatever has gone through it before."""
         self._state.restore()
-        return self._run(images)
-
-    def _take(self, name: str, why: str) -> None:
-        listing = self.listing
-        listing.unprobed.pop(LOGITS, None)
-        listing.measured[LOGITS] = listing.measured[name]
-        if name in listing.layers:
-            listing.layers[LOGITS] = listing.layers[name]
-        else:
-            listing.layers.pop(LOGITS, None)
-            listing.unprobed[LOGITS] = listing.unprobed[name]
-        listing.sources.pop(LOGITS, None)
-        if source := listing.sources.get(name, name if listing.measured[name].module else None):
-            listing.sources[LOGITS] = source
-        self._say_taken(name, why)
-
-    def _say_taken(self, name: str, why: str) -> None:
-        output = self.listing.measured[LOGITS].output
-        said = f"The layer {LOGITS} is {name} {output}, {why}."
-        begun = (f"The layer {LOGITS} is ", "The CNN gives ")
-        self.notes = [note for note in self.notes if not note.startswith(begun)] + [said]
+        return self.run(self._call.filled(image.to(self.mean)))
 
     def _said_of_bytes(self) -> list[str]:
         """Says that the CNN wants values from 0 to 255 where that is seen, and it gets others."""

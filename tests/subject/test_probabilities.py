@@ -89,6 +89,26 @@ def test_probabilities_of_no_layer_are_told():
     assert subject.layers["logits"].module == ""
 
 
+class TwoHeads(nn.Module):
+    """Gives probabilities of 5 classes that are no layer's, and 4 scores."""
+
+    def __init__(self):
+        super().__init__()
+        self.features, self.head = nn.Conv2d(1, 5, 3), nn.Linear(5, 4)
+
+    def forward(self, x):
+        pooled = self.features(x).mean((2, 3))
+        return {"logits": (2 * pooled).softmax(1), "scores": self.head(pooled)}
+
+
+def test_what_was_said_of_an_output_is_not_said_of_the_one_that_takes_its_place():
+    subject = Subject(TwoHeads(), input_shape=(1, 8, 8))
+    assert "The units of logits are probabilities" in subject.notes[-1]
+    subject.take_classes(4)
+    (said,) = subject.notes
+    assert said.startswith("The layer logits is logits.scores [1, 4], the only flat output of 4")
+
+
 OTHERS = {
     "scores": lambda x: 1 * x,
     "between 0 and 1": lambda x: x.sigmoid() / 2,

@@ -1,0 +1,154 @@
+"""Logits: which of a CNN's layers has the scores of the classes, and so goes by `logits`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from prober.common.inputs import Shape
+from prober.subject.layers import LOGITS, Listing
+from prober.subject.probabilities import (
+    TRIED,
+    TRIED_FOR_NUMBERS,
+    find_numbered,
+    find_probabilities,
+)
+
+
+class Logits:
+    """Settles which layer goes by `logits`, and says so.
+
+    Args:
+        cnn: The CNN.
+        name: What it is called.
+        listing: Its layers. What is settled is changed there.
+        run: Runs it on an image `[1, C, H, W]` in [0, 1], whatever has gone through it before.
+        shape: The shape of an image.
+        notes: What a person should know of how the CNN was taken. What is settled is added there.
+    """
+
+    def __init__(
+        self,
+        cnn: nn.Module,
+        name: str,
+        listing: Listing,
+        run: Callable[[Tensor], Any],
+        shape: Shape,
+        notes: list[str],
+    ) -> None:
+        self._cnn, self._name, self._listing = cnn, name, listing
+        self._run, self._shape, self._notes = run, shape, notes
+
+    def named(self, name: str) -> str:
+        """Returns the layer that a person means: an output by its key, or any layer by its name."""
+        key = name.removeprefix("output.").removeprefix(f"{LOGITS}.")
+        output = f"{LOGITS}.{key}"
+        return output if output in {*self._listing.measured, *self._listing.unprobed} else name
+
+    def settle(self) -> None:
+        """Takes the layer that has the scores of the classes where it is plain which has them."""
+        listing = self._listing
+        only = "the only output that can be probed"
+        open_ones = [name for name in listing.outputs if name in listing.layers]
+        taken = listing.measured.get(LOGITS)
+        named = taken is not None and taken.path[-1:] == (LOGITS,)
+        numbered = None if named else self._numbered()
+        if numbered:
+            self.take(numbered, f"whose largest unit has the number that {self._name} gives")
+        elif listing.outputs and taken:
+            name = ".".join(map(str, (LOGITS, *taken.path)))
+            self._say_taken(name, "by its name" if named else only)
+        elif len(open_ones) == 1:  # the others have no gradient
+            self.take(open_ones[0], only)
+        elif listing.outputs:
+            why = listing.unprobed[LOGITS]
+            self._notes.append(f"{why[0].upper()}{why[1:]}.")
+        elif listing.numbers and not taken:
+            self._notes.append(
+                f"{self._name} gives one whole number for each image, that of a class it may be, "
+                "and it is not plain which layer has the scores: name it "
+                "(model.subject.classes_from), or let the forward pass give them. Without them a "
+                "report cannot say how many images are named right."
+            )
+        self._take_scores()
+
+    def take_of(self, number: int) -> None:
+        """Takes the only flat one of several outputs with so many units, unless `logits` has them.
+
+        Args:
+            number: How many classes there are.
+        """
+        taken = self._listing.measured.get(LOGITS)
+        outputs = [n for n, layer in self._listing.outputs.items() if layer.shape == (number,)]
+        if len(outputs) == 1 and (taken is None or taken.shape[0] != number):
+            self.take(outputs[0], f"the only flat output of {number} units, one for each class")
+            self._take_scores()
+
+    def take(self, name: str, why: str) -> None:
+        """Lets a layer go by `logits`.
+
+        Args:
+            name: The layer.
+            why: Why it is this one, as the end of a sentence.
+        """
+        listing = self._listing
+        listing.unprobed.pop(LOGITS, None)
+        listing.measured[LOGITS] = listing.measured[name]
+        if name in listing.layers:
+            listing.layers[LOGITS] = listing.layers[name]
+        else:
+            listing.layers.pop(LOGITS, None)
+            listing.unprobed[LOGITS] = listing.unprobed[name]
+        listing.sources.pop(LOGITS, None)
+        if source := listing.sources.get(name, name if listing.measured[name].module else None):
+            listing.sources[LOGITS] = source
+        self._say_taken(name, why)
+
+    def _say_taken(self, name: str, why: str) -> None:
+        output = self._listing.measured[LOGITS].output
+        begun = (f"The layer {LOGITS} is ", f"The units of {LOGITS} are ", "The CNN gives ")
+        self._notes[:] = [note for note in self._notes if not note.startswith(begun)]
+        self._notes.append(f"The layer {LOGITS} is {name} {output}, {why}.")
+
+    def _numbered(self) -> str | None:
+        """Finds the scores whose largest has the number that the CNN gives for an image."""
+        numbers = self._listing.numbers
+        if numbers is None:
+            return None
+        channels, *sides = self._shape
+        generator = torch.Generator().manual_seed(0)
+        plain = torch.rand(TRIED_FOR_NUMBERS, 1, channels, *[1] * len(sides), generator=generator)
+        noise = torch.rand(TRIED_FOR_NUMBERS, 1, *self._shape, generator=generator)
+        images = (plain + noise - 0.5).clamp(0, 1)
+        try:
+            return find_numbered(self._cnn, self._run, images, self._listing.measured, numbers)
+        except Exception:  # whatever a forward pass of other images may raise
+            return None
+
+    def _take_scores(self) -> None:
+        """Takes for `logits` the scores that the CNN makes probabilities of, if it gives these."""
+        layers = self._listing.layers
+        output = layers.get(LOGITS)
+        if output is None or len(output.shape) != 1:
+            return
+        generator = torch.Generator().manual_seed(0)
+        images = torch.rand(TRIED, 1, *self._shape, generator=generator)
+        try:
+            found = find_probabilities(self._cnn, self._run, images, layers, output)
+        except Exception:  # whatever a forward pass of other images may raise
+            return
+        if found is None:
+            return
+        flat = "whose gradient vanishes where the CNN is sure"
+        if found.scores is None:
+            self._notes.append(
+                f"The units of {LOGITS} are probabilities ({found.function}), {flat}; no layer "
+                "gives the scores that they are made of."
+            )
+        else:
+            self.take(
+                found.scores,
+                f"of which the CNN gives the {found.function}: probabilities, {flat} "
+                f"(model.subject.classes_from: {LOGITS} takes these all the same)",
+            )
