@@ -7,8 +7,8 @@ ways of looking into a CNN while it runs. Most put hooks on by `passes.watched`:
 - `Subject.entering`: a pass up to what would enter a layer, seen by `passes.seen_before`.
 - `layers.list_layers`: two passes of one and two images, which tell what layers there are.
 - `batchnorm_folding.Folding`: passes before and after folding, which tell where it changes nothing.
-- `receptive_fields`: a pass in which every operator hands on the pixels that were seen; done by a
-  `TorchDispatchMode`, and read at the layers.
+- `receptive_fields`: a pass in which every operator hands on the pixels that were seen; done by
+  `boxes.Boxes`, a `TorchDispatchMode`, and read at the layers.
 - `input_shape.guessed_input_shape`: passes of usual shapes, before there is a subject.
 - `passes.watched`: whatever else is to be seen, or put in the place of a module's output.
 - `state_between_calls.StateBetweenCalls`: what the modules hold, before and after a pass.
