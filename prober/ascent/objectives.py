@@ -203,8 +203,11 @@ class OfChannel(Simple):
     channel: int
 
     def __post_init__(self) -> None:
-        """Makes NumPy's whole numbers Python's, which JSON knows."""
-        settle_whole_numbers(self, "channel")
+        """Makes NumPy's whole numbers Python's, which JSON knows: of all settings that are ints."""
+        for each in fields(self):
+            is_given = each.type == int | None and getattr(self, each.name) is not None
+            if each.type is int or is_given:
+                settle_whole_numbers(self, each.name)
 
     @property
     @override
@@ -273,13 +276,6 @@ class Neuron(OfChannel):
     w: int | None = None
     d: int | None = None
 
-    def __post_init__(self) -> None:
-        """Makes NumPy's whole numbers Python's, which JSON knows."""
-        super().__post_init__()
-        settle_whole_numbers(
-            self, *(name for name in ("h", "w", "d") if getattr(self, name) is not None)
-        )
-
     @property
     def position(self) -> tuple[int | None, ...]:
         """`(h, w)`, or of a volume `(d, h, w)`."""
@@ -344,11 +340,6 @@ class TopKMean(OfChannel):
     """
 
     k: int = 20
-
-    def __post_init__(self) -> None:
-        """Makes NumPy's whole numbers Python's, which JSON knows."""
-        super().__post_init__()
-        settle_whole_numbers(self, "k")
 
     @property
     @override

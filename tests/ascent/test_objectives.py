@@ -291,6 +291,7 @@ def test_whole_numbers_of_any_kind(whole):
         (lambda: ChannelMean("conv2", 3.5), "channel of ChannelMean is 3.5; it must be a whole"),
         (lambda: Neuron("conv2", 3, 7, np.float64(1)), "w of Neuron is 1.0; it must be a whole"),
         (lambda: TopKMean("conv2", 3, "4"), "k of TopKMean is 4; it must be a whole number"),
+        (lambda: ChannelMean("conv2", None), "channel of ChannelMean is None; it must be a whole"),
         (lambda: TopKMean("conv2", [3]), r"channel of TopKMean is \[3\]; it must be a whole"),
         (lambda: ClassConditional(A, None), "target_class of ClassConditional is None; it must"),
     ],
