@@ -105,12 +105,15 @@ class Maxima:
         gray: Without color: in every pixel red, green and blue are equal, G.
         flat: Without shape: one color, F.
         flat_gray: With neither, B.
+        level: Of that flat gray, 0 (black) to 1 (white); `null` if an older version wrote the
+            report.
     """
 
     all: Maximum
     gray: Maximum
     flat: Maximum
     flat_gray: Maximum
+    level: float | None = None
 
 
 @dataclass(frozen=True)

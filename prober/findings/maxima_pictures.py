@@ -23,4 +23,4 @@ def draw_maxima(found: FourMaxima, window: Window, folder: PictureFolder) -> Max
         picture = enlarged_png(drawn_one(window.crop(image)))
         path = folder.write(f"best_{name}.png", picture)
         drawn[name] = Maximum(score, most.share(score), path)
-    return Maxima(**drawn)
+    return Maxima(**drawn, level=window.crop(found.images[-1]).mean().item())

@@ -6,6 +6,7 @@ from prober.report.charts import mean_shares
 from prober.report.markdown import plain
 from prober.report.probed import NAMED_LAYERS, Probed, flagged
 from prober.report.record import ReportRecord
+from prober.report.tables import mean_hue_share, with_interval
 from prober.report.words import counted, joined, percent, unit_words
 
 MOSTLY, PARTLY = 0.5, 0.2
@@ -49,10 +50,19 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
     elif len(shares) > 1:
         sentences[0] = f"Color makes up {high} of what excites each of them"
     if against and (others := color_shares(against)):
-        most = max(others, key=others.__getitem__)
-        said_of = f"{percent(others[most])}, in {plain(most)}"
-        sentences.append(f"In {plain(against.name)} it makes up at most {said_of}")
+        sentences[0] += f"; in {plain(against.name)} at most {percent(max(others.values()))}"
+    if explained := hue_shares(probed):
+        sentences.append(
+            f"On real images the hue explains {_range(explained)} of the units' answers"
+        )
+        if against and (others := hue_shares(against)):
+            sentences[-1] += f", in {plain(against.name)} {_range(others)}"
     return ". ".join([verdict, *sentences]) + "."
+
+
+def _range(shares: dict[str, float]) -> str:
+    """Says between which shares all lie: `42% to 61%`."""
+    return " to ".join(dict.fromkeys(percent(share(shares.values())) for share in (min, max)))
 
 
 def _why_none(probed: Probed) -> str:
@@ -63,6 +73,12 @@ def _why_none(probed: Probed) -> str:
             "under *What the pictures could not settle*."
         )
     return "Cannot be said: nothing that was tried excites any unit."
+
+
+def hue_shares(probed: Probed) -> dict[str, float]:
+    """Returns what the hue explains of the answers of each layer's units to real images."""
+    shares = {name: mean_hue_share(findings) for name, findings in probed.layers.items()}
+    return {name: share for name, share in shares.items() if share is not None}
 
 
 def color_shares(probed: Probed) -> dict[str, float]:
@@ -95,37 +111,41 @@ def shortcut_answer(probed: Probed, against: Probed | None) -> str:
     }[behavior.shortcut]
     changed = _changed(behavior)
     if behavior.shortcut != Shortcut.NONE:
-        changed += f", and {percent(behavior.names_color or 0)} get that color's class"
+        changed += f", and {percent(behavior.names_color or 0)} are taken for that color's class"
     sentences = [verdict, changed]
     other = against.record.behavior if against else None
-    if against and other and (known := _telling(other)[1]) is not None:
-        sentences.append(f"The accuracy of {plain(against.name)} {_goes(other.accuracy, known)}")
+    if against and other and (goes := _goes(other)):
+        sentences.append(f"The accuracy of {plain(against.name)} {goes}")
     return ". ".join(sentences) + "."
 
 
 def _changed(behavior: Behavior) -> str:
     """Says how a CNN names real images when their color is changed."""
-    words, right = _telling(behavior)
-    if right is None:
+    goes = _goes(behavior)
+    words = "without color" if _tells_by_gray(behavior) else changed_words(behavior)
+    return f"{words[0].upper()}{words[1:]}, accuracy on real images {goes}" if goes else ""
+
+
+def _goes(behavior: Behavior) -> str:
+    """Says how the accuracy changes with the color, as it is rounded: `falls from 100% to 20%`.
+
+    Of what it falls to the 95% interval is told. `""` where the color could not be changed.
+    """
+    name = "accuracy_without_color" if _tells_by_gray(behavior) else "accuracy_color_changed"
+    before, after = behavior.accuracy, getattr(behavior, name)
+    if after is None:
         return ""
-    goes = _goes(behavior.accuracy, right)
-    return f"{words[0].upper()}{words[1:]}, accuracy on real images {goes}"
-
-
-def _goes(before: float, after: float) -> str:
-    """Says how an accuracy changes, as it is rounded: `falls from 100% to 20%`."""
     if percent(before) == percent(after):
         return f"stays at {percent(after)}"
-    return f"{'falls' if after < before else 'rises'} from {percent(before)} to {percent(after)}"
+    how = "falls" if after < before else "rises"
+    return f"{how} from {percent(before)} to {with_interval(behavior, name)}"
 
 
-def _telling(behavior: Behavior) -> tuple[str, float | None]:
-    """The change of color that the verdict rests on, in words, and how many are right with it."""
-    words, right = changed_words(behavior), behavior.accuracy_color_changed
+def _tells_by_gray(behavior: Behavior) -> bool:
+    """Whether the verdict rests on images without color, not on those in other colors."""
+    right = behavior.accuracy_color_changed
     fell = right is not None and round(behavior.accuracy - right, 4) > NOISE_LOSS
-    if fell and behavior.shortcut == Shortcut.NONE:
-        return "without color", behavior.accuracy_without_color
-    return words, right
+    return fell and behavior.shortcut == Shortcut.NONE
 
 
 def changed_words(behavior: Behavior) -> str:
@@ -178,7 +198,10 @@ def polysemantic_answer(probed: Probed, against: Probed | None) -> str:
         sentences = [f"None found: no unit of {len(probed.searched):,} wants several things"]
         second = strongest_second(probed)
         if second is None:
-            sentences.append(f"Each was tried from {probed.starts_tried}, and all led to one thing")
+            sentences.append(
+                f"Each was tried from {probed.starts_tried}, which all led to one thing; more may "
+                "have been missed"
+            )
         else:
             reached = percent(second.runner_up or 0)
             sentences.append(

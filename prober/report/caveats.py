@@ -102,7 +102,9 @@ def how_made(probed: Probed, against: Probed | None) -> list[str]:
         )
     if record.data:
         real = "images" if probed.has_facets else "inputs"
-        lines.append(f"Real {real}: {plain(record.data.name)} ({record.data.images:,}).")
+        name, number = record.data.name, f"{record.data.images:,}"
+        counted_in_name = name.startswith(f"{number} ")
+        lines.append(f"Real {real}: {plain(name)}{'' if counted_in_name else f' ({number})'}.")
     seconds = sum(record.seconds.values())
     lines.append(f"Made on {record.date} in {seconds:,.0f} seconds.")
     return lines

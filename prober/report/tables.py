@@ -117,6 +117,7 @@ def example_table(probed: Probed) -> str:
         cells = []
         for kind in kinds:
             own = clearest(f for f in findings if counts_as(f) == kind)
+            own = [finding for finding in own if not flagged(finding)] or own
             cells.append("<br>".join(_example(probed, finding) for finding in own[:EXAMPLES]))
         if any(cells):
             rows.append([f"**{plain(layer)}**", *cells])
@@ -141,14 +142,14 @@ def share_words(shares: Shares | None) -> str:
 def behavior_table(probed: Probed, against: Probed | None) -> str:
     """Sets how two subjects name real images side by side; `""` if that was not examined."""
     rows = [
-        [plain(cnn.name), *(_with_interval(behavior, name) for name in BEHAVIOR_COLUMNS)]
+        [plain(cnn.name), *(with_interval(behavior, name) for name in BEHAVIOR_COLUMNS)]
         for cnn in (probed, against)
         if cnn and (behavior := cnn.record.behavior)
     ]
     return table(["on real images", *BEHAVIOR_COLUMNS.values()], rows) if rows else ""
 
 
-def _with_interval(behavior: Behavior, name: str) -> str:
+def with_interval(behavior: Behavior, name: str) -> str:
     """Says a share with its interval: `20% (18 to 23%)`."""
     said = _percent(getattr(behavior, name))
     if said != EMPTY and name in behavior.intervals:
@@ -163,7 +164,7 @@ def class_table(probed: Probed, against: Probed | None) -> str:
     used = any((known := class_of(f)) and known.used for f in probed.classes)
     columns = ["picture", "wants", *(["color wanted"] if used else [])]
     columns += ["color used"] if used else []
-    columns += ["plain color that excites it most"] if hued else []
+    columns += ["hue that excites it most"] if hued else []
     rows = []
     for finding in probed.classes[:CLASSES]:
         row = [class_link(probed, finding)]

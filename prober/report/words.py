@@ -47,6 +47,9 @@ more, and by 8 degrees at the most."""
 AT_ONCE = 0.5
 """The interaction from which on a unit needs color and shape at once; of planted ones 0.77 on."""
 
+DARK, LIGHT = 0.35, 0.65
+"""Levels of a flat gray up to which it is dark, and from which on it is light."""
+
 SAID_COLOR = 0.1
 """The share of color from which on the shape of a class is said with its color."""
 
@@ -86,7 +89,9 @@ def facet_words(finding: Finding, facet: Facet) -> str:
     The logit of a class wants no stroke but the whole shape of the class: `color+shape: a red 7`.
     """
     found = _of_class(finding, facet)
-    if not found:
+    if facet.kind == Kind.BRIGHTNESS and (wanted := thing(finding, facet)) != facet.kind:
+        found = wanted
+    elif not found:
         hue = [hue_words(facet.hue)] if facet.hue is not None else []
         angle = stroke_angle(finding, facet)
         strokes = [f"strokes {orientation_words(angle)}"] if angle is not None else []
@@ -103,6 +108,8 @@ def thing(finding: Finding, facet: Facet) -> str:
     strokes = None if angle is None else f"{direction_name(angle)} strokes"
     if hue and "shape" in facet.kind and not strokes:
         return f"{_article(hue)} {hue} shape"
+    if facet.kind == Kind.BRIGHTNESS and len(finding.facets) == 1:
+        return _brightness(finding)
     return ", ".join(filter(None, [hue, strokes])) or PLAINLY[facet.kind]
 
 
@@ -148,6 +155,14 @@ def _of_class(finding: Finding, facet: Facet) -> str:
     label = known.label
     said = label if hue is None else f"{hue_name(hue)} {label}"
     return f"{_article(said)} {said}"
+
+
+def _brightness(finding: Finding) -> str:
+    """Says which brightness a unit wants, by the flat gray that excites it most."""
+    level = finding.evidence.maxima.level if finding.evidence.maxima else None
+    if level is None:
+        return PLAINLY[Kind.BRIGHTNESS]
+    return "dark" if level <= DARK else "light" if level >= LIGHT else "a medium gray"
 
 
 def _article(said: str) -> str:

@@ -15,6 +15,8 @@ from prober.findings.finding import (
     ClassEvidence,
     ClassLogit,
     Examples,
+    Maxima,
+    Maximum,
     OrientationTuning,
     RealEvidence,
     Shares,
@@ -30,6 +32,7 @@ from prober.report.words import (
     orientation_words,
     percent,
     thing,
+    unit_sentence,
     unit_words,
 )
 from tests.report.reports import EVIDENCE, GUESSING, HONEST, SHORTCUT, facet, finding, record, write
@@ -264,6 +267,28 @@ def test_layers_go_by_color_as_far_as_it_makes_up_what_excites_their_units(tmp_p
         ),
     ],
 )
+def test_the_first_answer_says_what_the_hue_explains_on_real_images(tmp_path):
+    explained = {"conv1": (0.5, 0.7), "conv2": (0.1, 0.1)}  # of two units each
+    units = [
+        finding(layer, i, facet("shape"), data=real(variance=Variance(hue, 0.1, 0.1, 0.1)))
+        for layer, hues in explained.items()
+        for i, hue in enumerate(hues)
+    ]
+    said = answers(summary(tmp_path, units))[0]
+    assert said.endswith("On real images the hue explains 10% to 60% of the units' answers.")
+
+
+@pytest.mark.parametrize(
+    ("level", "wants"),
+    [(0.0, "dark"), (0.5, "a medium gray"), (1.0, "light"), (None, "brightness")],
+)
+def test_it_is_said_which_brightness_a_unit_wants(level, wants):
+    maxima = Maxima(*[Maximum(2.0, 0.5, "best.png")] * 4, level)
+    unit = finding("conv", 0, facet("brightness"), maxima=maxima)
+    assert unit_words(unit) == wants
+    assert unit_sentence(unit) == f"Wants brightness{'' if level is None else f': {wants}'}."
+
+
 def test_how_far_layers_go_by_color_is_said_in_few_words(tmp_path, layers, said):
     units = [unit for i, color in enumerate(layers) for unit in shared(f"layer{i}", color)]
     assert answers(summary(tmp_path, units))[0].startswith(said)
@@ -291,12 +316,17 @@ TURNED = replace(
         (
             SHORTCUT,
             "Yes, in color. Given another class's color, accuracy on real images falls from 99% to "
-            "20%, and 66% get that color's class.",
+            "20%, and 66% are taken for that color's class.",
         ),
         (
             PARTLY,
             "In part, in color. Given another class's color, accuracy on real images falls from "
-            "99% to 85%, and 6% get that color's class.",
+            "99% to 85%, and 6% are taken for that color's class.",
+        ),
+        (
+            replace(SHORTCUT, intervals={"accuracy_color_changed": (0.18, 0.23)}),
+            "Yes, in color. Given another class's color, accuracy on real images falls from 99% to "
+            "20% (18 to 23%), and 66% are taken for that color's class.",
         ),
         (
             HONEST,
@@ -348,7 +378,7 @@ def test_a_shortcut_is_said_with_its_figures(tmp_path, behavior, said):
     assert answers(summary(tmp_path, logits([None] * 10), behavior=behavior))[1] == said
 
 
-PLAIN_COLOR = "plain color that excites it most"
+PLAIN_COLOR = "hue that excites it most"
 
 
 def test_the_color_that_excites_a_class_most_is_its_own_within_half_a_step(tmp_path):
@@ -494,8 +524,8 @@ def test_polysemantic_units_in_doubt_are_no_clear_examples(tmp_path, doubt):
 def test_without_polysemantic_units_the_strongest_second_thing_is_told(tmp_path):
     text = summary(tmp_path, colors("conv", 2, 1))
     assert answers(text)[2] == (
-        "None found: no unit of 3 wants several things. Each was tried from 13 starts, and all led "
-        "to one thing."
+        "None found: no unit of 3 wants several things. Each was tried from 13 starts, which all "
+        "led to one thing; more may have been missed."
     )
     assert "from 13 starts each" in text
     units = [replace(each, runner_up=0.2 + 0.1 * i) for i, each in enumerate(colors("conv", 2, 1))]
@@ -711,8 +741,8 @@ def test_the_second_subject_stands_beside_the_first(tmp_path):
     text = write_everything(tmp_path)
     first, second, third = map(without_links, answers(text))
     assert first == (
-        "None mostly, but all 4 layers in part. Color makes up 30% of what excites each of them. "
-        "In b it makes up at most 30%, in conv1."
+        "None mostly, but all 4 layers in part. Color makes up 30% of what excites each of them; "
+        "in b at most 30%."
     )
     assert second.endswith("that color's class. The accuracy of b falls from 99% to 98%.")
     live = [each for each in everything() if each.facets and each.layer != "conv2"]

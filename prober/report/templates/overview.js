@@ -40,7 +40,7 @@ function card(unit) {
     mix(unit.mix),
     element("span", { class: "line" }, element("b", {}, unit.class_name ?? unit.key.replace("/", " at ")),
       !unit.dead && present(unit.confidence)
-        && element("span", { class: "sure", title: "confidence" }, percent(unit.confidence))),
+        && element("span", { class: "sure", title: "confidence" }, `${percent(unit.confidence)} sure`)),
     badges(unit),
     unit.polysemantic && element("span", { class: "flag" }, plural(unit.facets, "facet")),
     unit.trusted === false
@@ -93,6 +93,7 @@ function drawOverview() {
         units.length === layer.units.length ? all : `${units.length} of ${all} shown`)),
       report.against && report.facets && units.length > 0 && shares(layer), list);
   }));
+  if (!count) $("layers").append(note("No unit is all of this."));
   tellFilter(count);
 }
 

@@ -29,6 +29,7 @@ function trustWords(unit) {
   if (unit.trusted === null) {
     return unit.evidence.data ? "trust could not be checked" : "trust not checked: no real images";
   }
+  if (unit.trusted && !unit.evidence.trust?.paths.length) return "✓ nothing speaks against its picture";
   return unit.trusted ? "✓ its picture excites it through the same channels as real images"
     : element("span", { class: "warning" }, `${WARNING} not trusted: the reason is below`);
 }
@@ -78,8 +79,10 @@ function panel(subject, unit, folder) {
 
 function comparison(unit) {
   if (!report.against) return null;
-  return element("div", {}, element("div", { class: "panels" },
-    panel(report.subject, unit, ""), panel(report.against, unit.other, "against/")),
-  note("The unit of this name in both CNNs; channels of one number need not be alike. Scores have a "
-    + `scale of their own in each${report.facets ? ": compare shares" : ""}.`));
+  return element("div", {},
+    note(`The unit of this number in both CNNs${layers.get(unit.layer).flat ? "."
+      : ". Channels of one number need not be alike."} Scores have a scale of their own in each`
+      + `${report.facets ? ": compare shares" : ""}.`),
+    element("div", { class: "panels" },
+      panel(report.subject, unit, ""), panel(report.against, unit.other, "against/")));
 }

@@ -31,6 +31,12 @@ function unitName(layer, key) {
   return position ? `neuron (${position.replace(",", ", ")}) of ${name}` : name;
 }
 
+/** A score with whose it is: a channel's mean, or one neuron's; of flat layers there is one alone. */
+function scoreOf(unit, variant, score) {
+  if (layers.get(unit.layer).flat) return `score ${number(score)}`;
+  return `score ${number(score)}, of ${variant === "mean" ? "the channel's mean" : "one neuron"}`;
+}
+
 /** Whether no gradient leads back from a unit, so that there are answers alone. */
 const isCut = (unit) => unit.polysemantic === null && !unit.evidence.pictures;
 

@@ -37,7 +37,7 @@ function styles(unit) {
     fading(found),
     element("div", { class: "row" }, found.map(({ style, score, picture: path, ...told }) => [
       element("figure", {}, styled(`${STYLES[style]}: score ${number(score)}`, path, told.matters),
-        element("figcaption", {}, `${STYLES[style]}, score ${number(score)}`,
+        element("figcaption", {}, `${STYLES[style]}; ${scoreOf(unit, told.variant, score)}`,
           told.penalties_won && penalties())),
       VOLUME && element("figure", {}, picture(path.replace(/png$/, "gif"),
         `${style}: through its depth`, 200),

@@ -20,7 +20,8 @@ function evolution(unit) {
   }
   const board = element("div", { id: "seeds" }, seeds(unit));
   return part(title, tried, player(pictures.steps, board), board,
-    note(`Percent: the share of the gain from ${NEUTRAL} to the best picture.`));
+    note(`Percent: the share of the gain from ${NEUTRAL} to the best picture that maximizes the `
+      + "same: the mean of the channel, or one neuron."));
 }
 
 /** The slider and its button. All cells follow one property of `board`: the column they show. */
@@ -68,9 +69,9 @@ function seeds(unit) {
   return [...unit.facets.keys(), null].map((index) => {
     const led = rows.filter(({ item }) => item.facet === index);
     const name = !report.facets ? "From all starts"
-      : index === null ? "Led to none of what it wants"
-      : unit.facets.length > 1 ? `Led to facet ${index + 1}: ${unit.words.facets[index]}`
-        : "Led to what excites it";
+      : index === null ? "Of something else"
+      : unit.facets.length > 1 ? `Of facet ${index + 1}: ${unit.words.facets[index]}`
+        : "Of what excites it";
     return led.length > 0 && [element("h4", {}, `${name} (${plural(led.length, "picture")})`),
       element("div", { class: "row" }, led.map((each) => seed(unit.evidence.pictures, each)))];
   });
