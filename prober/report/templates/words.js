@@ -34,7 +34,7 @@ function unitName(layer, key) {
 /** A score with whose it is: a channel's mean, or one neuron's; of flat layers there is one alone. */
 function scoreOf(unit, variant, score) {
   if (layers.get(unit.layer).flat) return `score ${number(score)}`;
-  return `score ${number(score)}, of ${variant === "mean" ? "the channel's mean" : "one neuron"}`;
+  return `score ${number(score)} (${variant === "mean" ? "the channel's mean" : "one neuron's"})`;
 }
 
 /** Whether no gradient leads back from a unit, so that there are answers alone. */

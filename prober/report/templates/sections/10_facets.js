@@ -23,7 +23,7 @@ function facet(unit, index, several) {
     element("figcaption", {}, i ? "from another start"
       : cropped ? "the best, cropped to what the neuron sees" : "the best")));
   return part([name, ": ", symbol(found), said],
-    paragraph(`Its ${scoreOf(unit, null, found.score)}, goes up to ${percent(found.strength)} of the gain. `
+    paragraph(`Up to ${scoreOf(unit, null, found.score)}, ${percent(found.strength)} of the gain. `
       + `${percent(found.share)} of the starts led to it.`),
     element("div", { class: "row" }, best,
       cropped && found.full && whole(found.full, field, name), others));
