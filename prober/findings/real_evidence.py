@@ -262,7 +262,8 @@ def real_doubts(kinds: Sequence[Kind], found: RealEvidence | None) -> list[str]:
         return []
     said = []
     variance = found.variance
-    if list(kinds) == [Kind.SHAPE] and variance and variance.hue >= HUE_RULES:
+    no_color = list(kinds) in ([Kind.SHAPE], [Kind.BRIGHTNESS])
+    if no_color and variance and variance.hue >= HUE_RULES:
         said.append(
             f"On real images its answers go by the hue, which explains {variance.hue:.0%} of "
             f"their variance, the class {variance.label:.0%}."

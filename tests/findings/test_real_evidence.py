@@ -6,10 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from prober.findings.finding import ClassLogit, UsedShares
+from prober.findings.finding import (
+    ClassLogit,
+    Example,
+    Examples,
+    Kind,
+    RealEvidence,
+    UsedShares,
+    Variance,
+)
 from prober.findings.real_evidence import (
     by_class_and_color,
     class_evidence,
+    real_doubts,
     used_shares,
     variance_of,
 )
@@ -135,3 +144,28 @@ def test_a_logit_that_is_no_class_of_the_data_is_none():
     responses = responses_of(data_of([0, 1, 2]), logits([[0, 1, 2]] * 3, 5))
     assert class_evidence(responses, 4, NO_CURVES) is None
     assert class_evidence(responses, 1, NO_CURVES) is None
+
+
+@pytest.mark.parametrize(
+    ("kinds", "hue", "doubted"),
+    [
+        ([Kind.SHAPE], 0.6, True),
+        ([Kind.BRIGHTNESS], 0.6, True),
+        ([Kind.SHAPE], 0.4, False),
+        ([Kind.COLOR], 0.6, False),
+        ([Kind.COLOR_AND_SHAPE], 0.6, False),
+        ([Kind.SHAPE, Kind.COLOR], 0.6, False),
+    ],
+)
+def test_answers_by_hue_are_told_of_a_unit_whose_picture_has_no_color_to_it(kinds, hue, doubted):
+    examples = Examples("", (4, 6), (Example(2.0, 0.5, None, None),))
+    found = RealEvidence(None, (), (), (), Variance(hue, 0.1, 0.1, 0.1), None, examples)
+    assert any("go by the hue" in said for said in real_doubts(kinds, found)) == doubted
+
+
+def test_it_is_told_that_no_real_image_excites_a_unit():
+    examples = Examples("", (4, 6), (Example(-0.2, 0.1, None, None),))
+    found = RealEvidence(None, (), (), (), None, None, examples)
+    assert real_doubts([Kind.COLOR], found) == [
+        "No real image brings its score above 0; the best reaches -0.2."
+    ]
