@@ -185,6 +185,9 @@ def test_a_report_has_pictures_scores_and_answers_alone(name, prober, tmp_path):
         "grid": {"layers": [layer], "channels": "0-1", "seeds": 3, "positions": 2},
         "data": "nets.Data",
     }
+    names = ["0", "1", "2"]
+    if name == "Signal":
+        names = config["model"]["subject"]["classes"] = ["slow", "fast", "none"]
     if name == "Volume":  # whose channels are such without a neuron, too
         config["grid"]["objectives"] = ["ChannelMean"]
     (tmp_path / "report.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
@@ -220,8 +223,9 @@ def test_a_report_has_pictures_scores_and_answers_alone(name, prober, tmp_path):
     found = [example.score for example in examples]
     assert found == pytest.approx(expected.values[: len(found)].tolist(), rel=1e-4)
     assert [example.label for example in examples] == [
-        str(labels[i].item()) for i in expected.indices[: len(found)].tolist()
+        names[labels[i]] for i in expected.indices[: len(found)].tolist()
     ]
+    assert f"| [{names[2]}](index.html#logits/2) |" in summary
     right = (cnn(inputs).argmax(1) == labels).float().mean().item()  # of each class as many
     assert load_record(folder).behavior.accuracy == pytest.approx(right)
 

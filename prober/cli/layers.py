@@ -146,10 +146,13 @@ def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
     if unreached:
         notes.append(f"Never reached in the forward pass: {listed(unreached, MOST_IN_A_NOTE)}.")
     taken = {layer.module for layer in subject.layers.values()}  # one of its tensors can be
+    outputs = subject.listing.outputs
     reasons: dict[str, list[str]] = {}
     for name, why in unprobed.items():
-        told = name in subject.listing.cut or (name == LOGITS and subject.listing.outputs)
-        if name not in taken and not told:  # as the notes above do of these
+        # As the notes above do, or `logits` of its parts where none of them can be probed.
+        told = name in subject.listing.cut or (name == LOGITS and outputs)
+        told = told or (name.startswith(f"{LOGITS}.") and LOGITS in unprobed and not outputs)
+        if name not in taken and not told:
             reasons.setdefault(why, []).append(name)
     without = [f"{listed(names, MOST_IN_A_NOTE)}: {why}" for why, names in reasons.items()]
     if without:

@@ -131,6 +131,7 @@ def _index(probed: Probed, against: Probed | None) -> str:
         rows=rows,
         total=_counts(probed.findings),
         why=None if probed.has_facets else why_plain(probed),
+        color_is_difference=probed.color_is_difference,
         has_pictures=probed.has_pictures,
         without_pictures=without_pictures(probed),
         kinds=tuple(kind.value for kind in KINDS),

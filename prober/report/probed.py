@@ -63,6 +63,14 @@ class Probed:
         """Whether its input has color and shape, by which it is said what units want."""
         return input_kind(self.record.subject.input_shape).has_color_and_shape
 
+    @property
+    def color_is_difference(self) -> bool:
+        """Whether an image's channels are not red, green and blue: frames, bands, or a mask, too.
+
+        Then what is called color is how far the channels differ.
+        """
+        return self.record.subject.input_shape[0] not in (1, 3)
+
     @cached_property
     def layers(self) -> dict[str, list[Finding]]:
         """The findings of each layer that has some, in order of the forward pass."""

@@ -64,7 +64,7 @@ class Report:
         if images is not None:
             for each in filter(None, (subject, self.against)):
                 each.take_classes(len(images.classes))
-                _name_classes(each, images.classes)
+                _name_classes(each, images)
         targets: list[PlannedTarget] = []
         cut: list[Unit] = []
         if self.finished:
@@ -198,12 +198,19 @@ def _cut_units(channels: Mapping[str, Sequence[int]]) -> list[Unit]:
     return [Unit(layer, channel) for layer, own in channels.items() for channel in own]
 
 
-def _name_classes(subject: Subject, names: Sequence[str]) -> None:
-    """Names the classes after those of real images, where nothing else names them."""
+def _name_classes(subject: Subject, images: RealImages) -> None:
+    """Names the classes after those of real images, or these after the classes, if they have none.
+
+    Classes that are but numbers have no names.
+    """
+    number = len(images.classes)
+    if images.classes == list(map(str, range(number))):
+        if len(subject.class_names or ()) == number:
+            images.classes = list(subject.class_names or ())
+        return
     logits = subject.listing.measured.get(LOGITS)
-    said = any(name != str(number) for number, name in enumerate(names))
-    if subject.class_names is None and said and logits and logits.shape == (len(names),):
-        subject.name_classes(names)
+    if subject.class_names is None and logits and logits.shape == (number,):
+        subject.name_classes(images.classes)
 
 
 def as_made(engine: Engine, made: FinishedSweep) -> Engine:

@@ -202,8 +202,8 @@ def no_classes(probed: Probed) -> str:
 def class_link(probed: Probed, finding: Finding) -> str:
     """Links to the logit of a class by the class's name, or its number where it has none."""
     known = class_of(finding)
-    name = known.label if known else probed.class_name(finding)
-    return link(finding, name or str(finding.channel))
+    name = probed.class_name(finding) or (known.label if known else str(finding.channel))
+    return link(finding, name)
 
 
 def _class_cells(probed: Probed, finding: Finding, used: bool, hued: bool) -> list[str]:

@@ -5,9 +5,13 @@ import re
 import textwrap
 
 import pytest
+import torch
 import yaml
 
+from prober.cli.layers import layers_table
+from prober.subject import Subject
 from tests.command_line import CONFIGS, refused
+from tests.subject.nets import Net, conv
 
 REFERENCE = """\
 layer type output channels neurons receptive field parameters
@@ -283,3 +287,13 @@ def test_help_is_short_and_lists_it(prober):
     assert "--model.subject.cnn" in own
     assert "trainer" not in own
     assert own.count("\n") < 80
+
+
+def test_why_no_output_can_be_probed_is_told_once():
+    def found(net, x):
+        return [{"boxes": net.conv(x).mean((0, 2, 3)), "labels": torch.arange(4)}]
+
+    table = " ".join(layers_table(Subject(Net(found, conv=conv()), input_shape=(3, 8, 8))).split())
+    assert table.count("its output is [4] for any number of images") == 1
+    assert table.count("torch.int64, which has no gradient") == 1
+    assert "logits: the CNN gives a list, of which nothing can be probed (logits.0.boxes: " in table

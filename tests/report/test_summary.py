@@ -299,9 +299,12 @@ def test_how_far_layers_go_by_color_is_said_in_few_words(tmp_path, layers, said)
 )
 def test_input_without_color(tmp_path, channels, said):
     units = [finding("conv", 0, facet("shape", None, 0.0))]
-    answer = answers(summary(tmp_path, units, shape=(channels, 28, 28)))[0]
+    text = summary(tmp_path, units, shape=(channels, 28, 28))
+    answer = answers(text)[0]
     assert said in answer
     assert "of 1" not in answer
+    said_of_bars = "The input has 5 channels: *color* is how far they differ."
+    assert (said_of_bars in text) == (channels == 5)
 
 
 PARTLY = replace(SHORTCUT, accuracy_color_changed=0.85, names_color=0.06, shortcut=Shortcut.PARTLY)
