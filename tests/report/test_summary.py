@@ -267,6 +267,11 @@ def test_layers_go_by_color_as_far_as_it_makes_up_what_excites_their_units(tmp_p
         ),
     ],
 )
+def test_how_far_layers_go_by_color_is_said_in_few_words(tmp_path, layers, said):
+    units = [unit for i, color in enumerate(layers) for unit in shared(f"layer{i}", color)]
+    assert answers(summary(tmp_path, units))[0].startswith(said)
+
+
 def test_the_first_answer_says_what_the_hue_explains_on_real_images(tmp_path):
     explained = {"conv1": (0.5, 0.7), "conv2": (0.1, 0.1)}  # of two units each
     units = [
@@ -287,11 +292,6 @@ def test_it_is_said_which_brightness_a_unit_wants(level, wants):
     unit = finding("conv", 0, facet("brightness"), maxima=maxima)
     assert unit_words(unit) == wants
     assert unit_sentence(unit) == f"Wants brightness{'' if level is None else f': {wants}'}."
-
-
-def test_how_far_layers_go_by_color_is_said_in_few_words(tmp_path, layers, said):
-    units = [unit for i, color in enumerate(layers) for unit in shared(f"layer{i}", color)]
-    assert answers(summary(tmp_path, units))[0].startswith(said)
 
 
 @pytest.mark.parametrize(
