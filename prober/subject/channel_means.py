@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from prober.common.errors import InputError
+from prober.subject.input_shape import some_input
 from prober.subject.passes import exact_float32
 from prober.subject.subject import Subject
 
@@ -97,8 +98,7 @@ def channel_means(subject: Subject, layer: str, channels: Sequence[int]) -> Chan
 
 def _agrees(subject: Subject, layer: str, channels: Sequence[int]) -> bool | None:
     """Compares the sums with the means of maps; None if that cannot be had now."""
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.rand(len(channels), *subject.input_shape, generator=generator).to(subject.mean)
+    noise = some_input(subject.input_shape, len(channels)).to(subject.mean)
     try:
         with exact_float32(), torch.no_grad():
             sums = ChannelMeans(subject, layer, channels)(noise)

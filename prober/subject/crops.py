@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from prober.common.inputs import InputKind, input_kind
+from prober.subject.input_shape import some_input
 from prober.subject.passes import exact_float32, without_padding
 from prober.subject.receptive_fields import pixels_seen
 from prober.subject.subject import Subject
@@ -128,7 +129,7 @@ def _about_the_same(
         return None
     h, w = neuron
     with torch.no_grad():
-        noise = _noise(subject, 2)
+        noise = some_input(subject.input_shape, 2).to(subject.mean)
         whole = subject(noise, [layer])[layer]
         for crop in tries:
             own = _map_of(crop, subject, noise, layer)
@@ -149,7 +150,8 @@ def _same_bits(
     """
     tries = _tries(subject, layer, neuron)
     h, w = neuron
-    for image in _noise(subject, 4).split(1) if tries else ():
+    noise = some_input(subject.input_shape, 4).to(subject.mean)
+    for image in noise.split(1) if tries else ():
         x = image.requires_grad_()
         whole = subject(x, [layer], channels)[layer][..., h, w].sum(1)
         if not whole.requires_grad:
@@ -165,11 +167,6 @@ def _same_bits(
                     same += [crop] if gradient.any() and torch.equal(other, gradient) else []
         tries = same
     return tries[0] if tries else None
-
-
-def _noise(subject: Subject, number: int) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return torch.rand(number, *subject.input_shape, generator=generator).to(subject.mean)
 
 
 def _map_of(

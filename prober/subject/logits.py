@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from prober.common.inputs import Shape
+from prober.subject.input_shape import some_input
 from prober.subject.layers import LOGITS, Listing
 from prober.subject.probabilities import (
     TRIED,
@@ -132,8 +133,7 @@ class Logits:
         output = layers.get(LOGITS)
         if output is None or len(output.shape) != 1:
             return
-        generator = torch.Generator().manual_seed(0)
-        images = torch.rand(TRIED, 1, *self._shape, generator=generator)
+        images = some_input(self._shape, TRIED)[:, None]
         try:
             found = find_probabilities(self._cnn, self._run, images, layers, output)
         except Exception:  # whatever a forward pass of other images may raise
