@@ -12,6 +12,7 @@ from torch import nn
 
 import prober
 from prober.ascent.given_images import read_images
+from prober.cli.layers import describe_layers
 from prober.common.drawn_inputs import drawn_one
 from prober.common.errors import InputError
 from prober.common.pictures import enlarge
@@ -266,6 +267,21 @@ class Siamese(nn.Module):
 
     def forward(self, one, other):
         return (self.conv(one) - self.conv(other)).mean((2, 3))
+
+
+def test_of_two_images_in_one_module_that_counts_which_is_optimized(tmp_path):
+    other = torch.rand(3, 8, 8)
+    np.save(tmp_path / "other.npy", other.numpy())
+    cnn, images = Siamese(), torch.rand(2, 3, 8, 8)
+    for given, call in (("other", 0), ("one", 1)):
+        subject = Subject(cnn, input_shape=(3, 8, 8), given={given: str(tmp_path / "other.npy")})
+        assert [*subject.layers] == [f"conv@{call}", "conv", "logits"]
+        assert not subject.listing.cut and not subject.notes
+        torch.testing.assert_close(subject(images, ["conv"])["conv"], cnn.conv(images).detach())
+        assert receptive_fields(subject)["conv"] == (3, 3)
+        assert [layer["name"] for layer in describe_layers(subject)] == ["conv", "logits"]
+        with pytest.raises(InputError, match=rf"'conv@{1 - call}' .*it goes by what is given"):
+            subject.check_layer(f"conv@{1 - call}")
 
 
 def test_what_a_cnn_says_of_a_number_is_cut_short():

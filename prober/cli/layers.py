@@ -53,7 +53,7 @@ def describe_layers(subject: Subject) -> list[dict[str, Any]]:
             "calls": layer.calls,
         }
         for name, layer in subject.layers.items()
-        if layer.call is None  # `calls` tells of the others
+        if layer.call is None or not name.endswith(f"@{layer.call}")  # `calls` tells of these
     ]
 
 
@@ -123,8 +123,8 @@ def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
     if any(layer["calls"] > 1 for layer in layers):
         name = next(layer["name"] for layer in layers if layer["calls"] > 1)
         notes.append(
-            "calls: how many times a forward pass calls the layer; the last is probed. The first "
-            f"is {name}@0, the next {name}@1, and so on."
+            "calls: how many times a forward pass calls the layer; the last is probed from which a "
+            f"gradient leads back. The first is {name}@0, the next {name}@1, and so on."
         )
     for layout, what in (
         (Layout.TOKENS, "a channel is a feature, and neuron (h, 0) is token h"),

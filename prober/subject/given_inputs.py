@@ -64,6 +64,11 @@ class GivenInputs:
         self.as_columns = False
 
     @property
+    def given(self) -> bool:
+        """Whether anything is given."""
+        return bool(self._values)
+
+    @property
     def numbers(self) -> list[str]:
         """The names of the inputs for which a number is given."""
         return [str(name) for name, value in self._values.items() if not isinstance(value, Tensor)]

@@ -73,7 +73,8 @@ class Listing:
         layers: Those that can be probed, by name, in the order in which they are given (of
             several calls the last counts); last what the whole CNN gives. A module that returns
             several tensors gives several: `attention.0`. Of one that is called several times,
-            `head` is the last call, and each is a layer, too: `head@0`, `head@1`.
+            `head` is the last call from which a gradient leads back, and each is a layer, too:
+            `head@0`, `head@1`.
         unprobed: For each module that cannot be probed, and each tensor in its output, why not, as
             the end of a sentence.
         measured: The layers that a forward pass can be asked for, in the same order: also those of
@@ -193,9 +194,23 @@ def list_layers(
         state.restore()
     for name, layer in list(listing.layers.items()):
         if why := cuts.get(layer.place):
+            open_call = _last_open(name, layer, listing.layers, cuts)
+            if open_call is not None:
+                listing.layers[name] = listing.measured[name] = replace(layer, call=open_call)
+                continue
             listing.unprobed[name] = why
             del listing.layers[name]
     return listing
+
+
+def _last_open(
+    name: str, layer: Layer, layers: Mapping[str, Layer], cuts: Mapping[Place, str]
+) -> int | None:
+    """Returns the last call from which a gradient leads back, of a layer whose last has none."""
+    if layer.call is not None:
+        return None
+    calls = [layers.get(f"{name}@{call}") for call in reversed(range(layer.calls - 1))]
+    return next((each.call for each in calls if each and each.place not in cuts), None)
 
 
 def _only_one(first: "_Pass", second: "_Pass") -> bool:

@@ -162,7 +162,15 @@ class Subject(ConvertsItself):
             self.notes.append(f"The hooks that are on {self.name} ({names}) are not run.")
         self._modules_by_name = dict(self.cnn.named_modules())
         self._hooked = {n for n, module in self._modules_by_name.items() if any(hooks_of(module))}
+        self._of_few_channels = [
+            module
+            for name, module in self._modules_by_name.items()
+            if name not in self._hooked and takes_few_channels(module)
+        ]
+        self._folding: Folding | None = None
+        self._takes_channels_last: bool | None = None
         self.listing = self._listed()
+        self._set_apart_unmoved()
         self._classes_from = classes_from
         self._settle_logits(classes_from)
         self.class_names: tuple[str, ...] | None = None
@@ -171,13 +179,6 @@ class Subject(ConvertsItself):
             self.take_classes(len(of_classes))
             self.name_classes(of_classes)
         self.notes += [*self._said_of_bytes(), *self._said_of_cuts()]
-        self._of_few_channels = [
-            module
-            for name, module in self._modules_by_name.items()
-            if name not in self._hooked and takes_few_channels(module)
-        ]
-        self._folding: Folding | None = None
-        self._takes_channels_last: bool | None = None
 
     def name_classes(self, names: Sequence[str]) -> None:
         """Gives the classes names, in the order of the logits.
@@ -251,6 +252,18 @@ class Subject(ConvertsItself):
                 wrong = wrong or error
         assert wrong is not None  # as the first way has failed
         raise rejected(self.cnn, self.name, self.input_shape, self._call, wrong) from wrong
+
+    def _set_apart_unmoved(self) -> None:
+        """Takes the layers to which given inputs alone lead out of those that can be looked at."""
+        listing = self.listing
+        if not self._call.inputs.given or not listing.cut:
+            return
+        one = self._call.filled(some_input(self.input_shape).to(self.mean))
+        with torch.no_grad():
+            answers, others = (self(images, listing.cut) for images in (one, 1 - one))
+        for name in [name for name in listing.cut if answers[name].equal(others[name])]:
+            listing.unprobed[name] = "it goes by what is given (model.subject.given) alone"
+            del listing.measured[name]
 
     def take_classes(self, number: int) -> None:
         """Lets the output that has the classes go by `logits`, if it is plain which has them.

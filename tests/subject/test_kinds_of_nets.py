@@ -421,6 +421,19 @@ class Hard(nn.Module):
         return x.sign()
 
 
+def test_of_several_calls_that_counts_from_which_a_gradient_leads_back():
+    def twice(net, x):
+        maps = net.conv(x)
+        with torch.no_grad():
+            return maps + net.conv(1 - x)
+
+    for forward, call in ((twice, 0), (lambda net, x: twice(net, x) + net.conv(x.flip(3)), 2)):
+        subject = subject_of(Net(forward, conv=conv()))
+        assert "conv@1" in subject.listing.cut and "conv" in subject.layers
+        outputs = subject(IMAGES, ["conv", f"conv@{call}"])
+        assert torch.equal(outputs["conv"], outputs[f"conv@{call}"])
+
+
 @pytest.mark.parametrize("way", CUTS)
 def test_layers_from_which_no_gradient_leads_back_are_told_with_where_it_ends(way):
     run, where, cut = CUTS[way]
