@@ -24,6 +24,12 @@ CURVES = 16
 THIN = 32
 """An image of one row or column of more pixels is drawn as a curve."""
 
+COLORS = (1, 3)
+"""Channels that are gray, or red, green and blue."""
+
+TINY = 6
+"""Maps of fewer pixels on both sides are enlarged, to those of the smallest letters."""
+
 SMALLEST_LETTERS, LETTERS_PER_SIDE = 8, 10
 """Pixels of a channel's number: at least so many, and one for so many of the longer side of all
 maps together, which are brought to 160 on sheets."""
@@ -39,26 +45,31 @@ def drawn(inputs: Tensor) -> np.ndarray:
     """Draws inputs as pictures that people look at.
 
     An image of one channel is gray, of three red, green and blue; of any other number its channels
-    are shown side by side, each in gray below its number, from left to right and then below. A
-    signal, or an image of one row or column, has a curve for each channel over its whole length;
-    where several numbers share a pixel, from the smallest to the largest of them. A volume is shown
-    by the middle slice along each of its axes: across its depth at the top left, across its width
-    beside it, across its height below. A vector has a bar for each number.
+    are shown side by side, each in gray below its number, from left to right and then below, or as
+    bars if it is a single pixel. A signal, or an image of one row or column, has a curve for each
+    channel over its whole length; where several numbers share a pixel, from the smallest to the
+    largest of them. A volume is shown by the middle slice along each of its axes: across its depth
+    at the top left, across its width beside it, across its height below. A vector has a bar for
+    each number.
 
     Args:
         inputs: `[N, C, *sides]` in [0, 1].
 
     Returns:
-        uint8 `[N, H, W, 3]`. An image and a slice have one pixel for each of their own.
+        uint8 `[N, H, W, 3]`. An image and a slice have one pixel for each of their own; the maps of
+        a tiny one, which would be lost below their numbers, several.
     """
     kind = InputKind(inputs.dim() - 2)
     if kind is InputKind.VOLUME:
         return np.stack([_orthogonal(each) for each in inputs])
     if kind is InputKind.IMAGE:
-        height, width = inputs.shape[2:]
-        if min(height, width) > 1 or max(height, width) <= THIN:
+        channels, height, width = inputs.shape[1:]
+        if height == width == 1 and channels not in COLORS:
+            kind, inputs = InputKind.VECTOR, inputs.flatten(1)
+        elif min(height, width) > 1 or max(height, width) <= THIN:
             return _panels(inputs)
-        inputs = inputs.flatten(2)
+        else:
+            inputs = inputs.flatten(2)
     values = inputs.detach().cpu().float().clamp(0, 1).numpy()
     if kind is InputKind.VECTOR:
         if values.shape[1] <= BARS:
@@ -93,8 +104,11 @@ def slices_gif(given: Tensor) -> bytes | None:
 def _panels(images: Tensor) -> np.ndarray:
     """Images `[N, C, H, W]` as `[N, H, W, 3]`; channels that are no colors lie side by side."""
     number, channels, height, width = images.shape
-    if channels in (1, 3):
+    if channels in COLORS:
         return to_bytes(images)
+    if max(height, width) < TINY:
+        larger = math.ceil(SMALLEST_LETTERS / max(height, width))
+        return _panels(images.repeat_interleave(larger, 2).repeat_interleave(larger, 3))
     paper, corners = _paper_for_maps(channels, height, width)
     sheet = paper[None].repeat(number, 0)
     for channel, (top, left) in enumerate(corners):

@@ -268,7 +268,7 @@ def _logit(finding: Finding) -> ClassLogit | None:
 
 def _figures(logit: ClassLogit | None) -> list[str]:
     values = [None if logit is None else getattr(logit, name) for name in LOGIT_COLUMNS]
-    return [EMPTY if value is None else f"{value:.1f}" for value in values]
+    return [EMPTY if value is None else f"{value:z.1f}" for value in values]
 
 
 def logit_sentence(probed: Probed, against: Probed | None) -> str:

@@ -36,6 +36,9 @@ PLAINLY = {
 }
 """What is said of a facet that has neither a hue nor an orientation."""
 
+LITTLE = 0.1
+"""A share of less is not named beside a larger one."""
+
 SAME_HUE_DEGREES = 18.0
 """Degrees up to which two hues count as the same: half the step between ten hues on the circle."""
 
@@ -88,7 +91,7 @@ def facet_words(finding: Finding, facet: Facet) -> str:
 
     The logit of a class wants no stroke but the whole shape of the class: `color+shape: a red 7`.
     """
-    found = _of_class(finding, facet)
+    found = _with_brightness(facet) or _of_class(finding, facet)
     if facet.kind == Kind.BRIGHTNESS and (wanted := thing(finding, facet)) != facet.kind:
         found = wanted
     elif not found:
@@ -101,7 +104,7 @@ def facet_words(finding: Finding, facet: Facet) -> str:
 
 def thing(finding: Finding, facet: Facet) -> str:
     """Says what a facet wants in plain words, without angles: `red, rising strokes`, `a red 7`."""
-    if said := _of_class(finding, facet):
+    if said := _with_brightness(facet) or _of_class(finding, facet):
         return said
     hue = None if facet.hue is None else hue_name(facet.hue)
     angle = stroke_angle(finding, facet)
@@ -140,6 +143,16 @@ def stroke_angle(finding: Finding, facet: Facet) -> float | None:
     clear = max(tuning.bars) - min(tuning.bars) >= ORIENTED * (score.best - score.neutral)
     near = distance(tuning.degrees[best], angle, 180) <= NEAR_DEGREES
     return angle if clear and near else None
+
+
+def _with_brightness(facet: Facet) -> str:
+    """Names color or shape with brightness, where there is little of the other; `""` elsewhere."""
+    shares = facet.shares
+    if facet.kind != Kind.COLOR_AND_SHAPE or min(shares.color, shares.shape) >= LITTLE:
+        return ""
+    if shares.color < LITTLE:
+        return "a shape and brightness"
+    return f"{'color' if facet.hue is None else hue_name(facet.hue)} and brightness"
 
 
 def _of_class(finding: Finding, facet: Facet) -> str:

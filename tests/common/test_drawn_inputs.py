@@ -52,6 +52,22 @@ def test_of_other_images_every_channel_is_shown_below_its_number(channels, rows,
     assert all((one != other).any() for one, other in combinations(seen, 2))
 
 
+@pytest.mark.parametrize(("side", "larger"), [(2, 4), (3, 3), (5, 2)])
+def test_tiny_maps_are_not_lost_below_their_numbers(side, larger):
+    image = torch.rand(4, side, side)
+    sheet = drawn_one(image)
+    assert np.array_equal(
+        sheet, drawn_one(image.repeat_interleave(larger, 1).repeat_interleave(larger, 2))
+    )
+    assert len(sheet) < 4 * side * larger + 8  # the maps take about half of it
+
+
+def test_an_image_of_one_pixel_is_bars_unless_it_is_a_color():
+    pixel = torch.rand(10, 1, 1)
+    assert np.array_equal(drawn_one(pixel), drawn_one(pixel.flatten()))
+    assert drawn_one(pixel[:3]).shape == drawn_one(pixel[:1]).shape == (1, 1, 3)
+
+
 def ink(sheet):
     """Where something blue is drawn."""
     return (sheet[..., 2].astype(int) - sheet[..., 0]) > 60

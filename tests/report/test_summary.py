@@ -216,6 +216,18 @@ def test_words_of_facets_have_angles_only_where_they_are_asked_for():
     assert unit_words(eight) == "an 8"
 
 
+def test_where_there_is_little_shape_or_color_it_is_not_named():
+    def said(color, shape, hue=None):
+        shares = Shares(color, shape, 1 - color - shape, 0.0)
+        own = replace(facet("color+shape", hue, 0.0), shares=shares)
+        return thing(finding("conv", 0, own), own), facet_words(finding("conv", 0, own), own)
+
+    assert said(0.55, 0.02, 0.0) == ("red and brightness", "color+shape: red and brightness")
+    assert said(0.55, 0.02)[0] == "color and brightness"
+    assert said(0.02, 0.55)[0] == "a shape and brightness"
+    assert said(0.4, 0.3, 0.0)[0] == "red, horizontal strokes"
+
+
 def test_facets_of_the_same_words_are_told_apart_by_their_angles():
     facets = [facet("color+shape", 122.0, angle) for angle in (159.6, 9.4)]
     said = "green, horizontal strokes at 160° or green, horizontal strokes at 9°"
@@ -451,14 +463,18 @@ def test_pictures_alone_show_no_shortcut(tmp_path):
 
 def test_missing_figures_are_left_out(tmp_path):
     behavior = replace(TURNED, accuracy_color_changed=None, accuracy_without_color=None)
-    unknown = real(ClassEvidence("0", None, None, None, replace(LOGIT, color_changed=None), None))
+    unknown = real(
+        ClassEvidence(
+            "0", None, None, None, replace(LOGIT, color_changed=None, both_changed=-0.04), None
+        )
+    )
     units = [replace(each, evidence=replace(EVIDENCE, data=unknown)) for each in logits([None] * 3)]
     text = summary(tmp_path, units, behavior=behavior)
     assert table(text, "on real images")[1] == [
         *("CNN (a)", "90% (98 to 99.5%)", "-", "-", "-", "10%")
     ]
     assert table(text, "class", "picture")[0] == ["class", "picture", "wants"]
-    assert table(text, "class", "color changed")[1][1:] == ["9.0", "-", "7.0", "-3.0"]
+    assert table(text, "class", "color changed")[1][1:] == ["9.0", "-", "7.0", "0.0"]
     assert "It is lower with" not in text
     assert "charts/classes.svg" not in text and not (tmp_path / "charts/classes.svg").exists()
 
