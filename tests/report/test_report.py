@@ -374,9 +374,11 @@ def test_a_facet_s_picture_is_cropped_to_the_field(reported, units, layer, start
 @pytest.mark.parametrize("layer", ["conv1", "conv2", "logits"])
 def test_the_pictures_of_the_maxima_score_in_numpy_what_is_said(reported, units, layer):
     unit = units[layer]
-    field, maxima = unit["evidence"]["field"], unit["evidence"]["maxima"]
+    field, maxima = unit["evidence"]["field"], dict(unit["evidence"]["maxima"])
     side, top, left = field["height"], field["top"], field["left"]
+    level = maxima.pop("level")
     pictures = {name: pixels_of(reported / maxima[name]["picture"], side, side) for name in maxima}
+    assert pictures["flat_gray"] == pytest.approx(level, abs=0.5 / 255 + 1e-6)
     assert list(pictures) == ["all", "gray", "flat", "flat_gray"]
     images = []
     for name, pixels in pictures.items():
