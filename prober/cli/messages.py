@@ -202,7 +202,8 @@ MESSAGES = (
     ),
     Message(
         re.compile(
-            KEY + r"(?:(?:Given|Got) value: None(?: |$)|of type 'NoneType' is not iterable)"
+            KEY + r"(?:(?:Given|Got) value: None(?: |$)|of type 'NoneType' is not (?:a container "
+            r"or )?iterable)"  # as Python says it from 3.14 on
         ),
         lambda found, parsed: f"{found['key']} is null: give it a value, or leave the key out.",
         "Parser key \"snapshots.every\": Expected a <class 'int'>. Got value: None",

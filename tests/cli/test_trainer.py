@@ -30,7 +30,7 @@ def test_any_argument_works_or_is_refused_in_one_message(prober, tmp_path, comma
     ("command", "name", "value", "words"),
     [
         (FIT, "accumulate_grad_batches", "0", ["accumulate_grad_batches is 0"]),
-        (FIT, "limit_train_batches", "0", ["limit_train_batches is 0.0", "no step would be made"]),
+        (FIT, "limit_train_batches", "0", ["limit_train_batches is 0", "no step would be made"]),
         (FIT, "max_time", "00:00:00:00", ["max_time is '00:00:00:00'", "no step would be made"]),
         (FIT, "barebones", "true", ["barebones is True"]),
         (FIT, "profiler", "fast", ["profiler is 'fast'"]),
