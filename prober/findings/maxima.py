@@ -104,11 +104,21 @@ class FourMaxima:
         return (one - other).abs().amax(-1) <= SETTLED
 
     def or_better(self, image: Tensor, score: Tensor) -> "FourMaxima":
-        """Returns those of one unit with another image `[C, H, W]`, if that excites it more."""
-        if not score > self.scores[0]:
-            return self
-        scores = torch.cat([score[None].to(self.scores), self.scores[1:]])
-        return replace(self, scores=scores, images=(image, *self.images[1:]))
+        """Returns those of one unit with another image `[C, H, W]` where that excites it more.
+
+        It may be gray, as all are of one channel, or flat, as all are of one pixel.
+        """
+        gray, flat = image.equal(image[:1].expand_as(image)), (image == image[:, :1, :1]).all()
+        belongs = torch.tensor([True, gray, flat, gray and flat])
+        better = belongs & (score > self.scores)
+        return replace(
+            self,
+            scores=self.scores.where(~better, score.to(self.scores)),
+            images=tuple(
+                image if is_better else own
+                for own, is_better in zip(self.images, better.tolist(), strict=True)
+            ),
+        )
 
     def of(self, number: int) -> "FourMaxima":
         """Returns those of one unit."""

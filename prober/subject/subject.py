@@ -22,6 +22,7 @@ from prober.subject.checkpoints.loading import load_cnn, load_weights
 from prober.subject.class_names import read_class_names
 from prober.subject.few_channels import gradients_in_blocks, takes_few_channels
 from prober.subject.frozen_copy import copied, freeze
+from prober.subject.held_chances import HeldChances
 from prober.subject.input_shape import guessed_input_shape, some_input, takes
 from prober.subject.layers import LOGITS, Layer, Listing, by_module, list_layers
 from prober.subject.logits import Logits
@@ -169,6 +170,7 @@ class Subject(ConvertsItself):
         ]
         self._folding: Folding | None = None
         self._takes_channels_last: bool | None = None
+        self._takes_chances = False
         self.listing = self._listed()
         self._set_apart_unmoved()
         self._classes_from = classes_from
@@ -179,6 +181,10 @@ class Subject(ConvertsItself):
             self.take_classes(len(of_classes))
             self.name_classes(of_classes)
         self.notes += [*self._said_of_bytes(), *self._said_of_cuts()]
+        if self._takes_chances:
+            self.notes.append(
+                f"{self.name} draws random numbers in its forward pass, here the same each time."
+            )
 
     def name_classes(self, names: Sequence[str]) -> None:
         """Gives the classes names, in the order of the logits.
@@ -247,7 +253,11 @@ class Subject(ConvertsItself):
             images = self._call.filled(some_input(self.input_shape))
             self._state = StateBetweenCalls(self.cnn, self.weights)
             try:
-                return list_layers(self.cnn, self._called, images, self._state)
+                with torch.random.fork_rng([]):
+                    before = torch.random.get_rng_state()
+                    found = list_layers(self.cnn, self._called, images, self._state)
+                    self._takes_chances = not torch.random.get_rng_state().equal(before)
+                return found
             except Exception as error:  # whatever a forward pass may raise
                 wrong = wrong or error
         assert wrong is not None  # as the first way has failed
@@ -645,7 +655,9 @@ class Subject(ConvertsItself):
             return
         image = self._call.filled(some_input(self.input_shape).to(self.mean.device).double())
         try:
-            if not self._call.takes_float64(self._normalized(image)):
+            with self._held_chances(image):
+                takes = self._call.takes_float64(self._normalized(image))
+            if not takes:
                 self.notes.append(
                     f"{self.name} computes in float32 wherever it runs, and not in float64; so it "
                     "does here."
@@ -660,7 +672,11 @@ class Subject(ConvertsItself):
             return self._called(images)
 
     def _called(self, images: Tensor) -> Any:
-        return self._call(self._normalized(images))
+        with self._held_chances(images):
+            return self._call(self._normalized(images))
+
+    def _held_chances(self, images: Tensor) -> AbstractContextManager[object]:
+        return HeldChances(len(images)) if self._takes_chances else nullcontext()
 
     def _normalized(self, images: Tensor) -> Tensor:
         low, high = self.value_range

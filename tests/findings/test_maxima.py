@@ -9,6 +9,7 @@ from prober.findings.cut_cnn import CutCNN
 from prober.findings.maxima import NARROW, find_maxima
 from prober.findings.windows import window_of
 from prober.subject import Subject
+from tests.findings import figures
 
 REFERENCE = "prober/subject/reference/{}.pt"
 
@@ -217,3 +218,26 @@ def test_a_costly_cnn_is_searched_less_widely(deep):
     narrow = find_maxima(subject, "conv2", channels, window, NARROW)
     assert (narrow.scores <= found.scores + 1e-3).all()
     torch.testing.assert_close(narrow.shares, found.shares, rtol=0, atol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("image", "sets"),
+    [
+        (torch.rand(3, 2, 2), [True, False, False, False]),
+        (torch.rand(1, 2, 2).expand(3, 2, 2), [True, True, False, False]),
+        (torch.rand(3, 1, 1).expand(3, 2, 2), [True, False, True, False]),
+        (torch.full((3, 2, 2), 0.2), [True, True, True, True]),
+        (torch.rand(1, 2, 2), [True, True, False, False]),
+        (torch.rand(5, 1, 1), [True, False, True, False]),
+    ],
+    ids=["any", "gray", "flat", "flat and gray", "of one channel", "of one pixel"],
+)
+def test_a_better_image_is_so_in_every_set_that_it_belongs_to(image, sets):
+    known = figures.maxima_of((0.4, 0.3, 0.3), gain=2.0)
+    found = known.or_better(image, torch.tensor(5.0))
+    assert found.scores.tolist() == [
+        5.0 if own else score for own, score in zip(sets, known.scores.tolist(), strict=True)
+    ]
+    assert [each is image for each in found.images] == sets
+    worse = known.or_better(image, torch.tensor(-1.0))
+    assert worse.scores.equal(known.scores)
