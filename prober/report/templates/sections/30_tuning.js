@@ -91,8 +91,19 @@ function chart({ title, label, unit, at, marks, lines, strip }, [low, high], lev
     element("text", { x: atX, y: atY, "text-anchor": anchor, ...more }, content);
   const across = (name, value) =>
     element("line", { class: name, x1: left, x2: right, y1: y(value), y2: y(value) });
-  const level = (name, value, below) => value !== null
-    && [across("level", value), text(name, right, y(value) + below, "end")];
+  // The name of a level stands where it is farthest from the curves: on the right or on the left,
+  // above the line or below it.
+  const room = (value, side, below) => Math.min(...lines.flatMap((line) => line.y.map((score, i) =>
+    (score === null || Math.abs(side - x(at[i])) > 80 ? Infinity
+      : Math.abs(y(score) - y(value) - below + 4)))));
+  const level = (name, value) => {
+    if (value === null) return null;
+    const places = [[right, -4], [right, 12], [left, -4], [left, 12]];
+    const [side, below] = places.reduce((best, place) =>
+      (room(value, ...place) > room(value, ...best) ? place : best));
+    return [across("level", value),
+      text(name, side, y(value) + below, side === left ? "start" : "end")];
+  };
   const upright = { transform: `rotate(-90 10 ${(top + bottom) / 2})` };
   const curve = (line, i) => [
     element("path", { class: `curve curve${i}`,
@@ -109,7 +120,7 @@ function chart({ title, label, unit, at, marks, lines, strip }, [low, high], lev
     element("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": said },
       ticks(low, high).map((value) =>
         [across("grid", value), text(short(value), left - 5, y(value) + 4, "end")]),
-      Object.entries(levels).map(([name, value], i) => level(name, value, i ? 12 : -4)),
+      Object.entries(levels).map(([name, value]) => level(name, value)),
       element("line", { class: "axis", x1: left, x2: right, y1: bottom, y2: bottom }),
       strip(x, bottom + 4),
       marks.map((value) => text(short(value) + (unit === "°" ? unit : ""), x(value), bottom + 32)),

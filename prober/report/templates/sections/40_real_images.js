@@ -43,7 +43,7 @@ function heatMap({ table, rows, columns, colors }, hues) {
   const level = (value) =>
     (value === null ? 0 : Math.round((100 * (value - low)) / (high - low || 1)));
   const caption = "Mean score of real images, classes down, colors across: "
-    + `${number(low)} to ${number(high)}.`;
+    + `${number(low)} (faintest) to ${number(high)} (strongest).`;
   const nearZero = (value) => value !== null && Math.abs(value) < (high - low) / 1000;
   const said = (value) => number(nearZero(value) ? 0 : value);
   const paint = (color) => `background:rgb(${color.map((part) => Math.round(255 * part)).join(" ")})`;
