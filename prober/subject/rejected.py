@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from prober.common.errors import InputError, listed
 from prober.common.inputs import InputKind, Shape, input_kind
@@ -35,7 +35,7 @@ def rejected(
     """
     if told := unlike_images(cnn, name, calling.inputs.missing, error):
         return told
-    said = _said(error)
+    said = said_by(error)
     numbers = calling.inputs.numbers
     if numbers and isinstance(error, AttributeError | TypeError) and re.search(NUMBERS, said):
         return InputError(
@@ -105,7 +105,23 @@ def bytes_alone(cnn: nn.Module, name: str, error: BaseException) -> InputError |
         guessed_input_shape(cnn, lambda cnn, images: cnn(images.to(torch.uint8)))
     except InputError:
         return None
-    return _of_bytes(name, _said(error))
+    return _of_bytes(name, said_by(error))
+
+
+def rejected_values(name: str, images: Tensor, error: BaseException) -> InputError:
+    """Says that a CNN takes inputs of their shape, but not these.
+
+    Args:
+        name: What it is called.
+        images: The inputs, in [0, 1].
+        error: What it raised.
+    """
+    low, high = images.min().item(), images.max().item()
+    return InputError(
+        f"The forward pass of {name} rejects an input of values from {low:.2g} to {high:.2g}, "
+        f"before value_range, mean and std: {said_by(error)}. Pictures, and what a report shows, "
+        "may have any values from 0 to 1, or one alone: let it take these, without the check."
+    )
 
 
 def unlike_images(
@@ -119,7 +135,7 @@ def unlike_images(
         missing: The names of the inputs that it needs and nobody has given.
         error: What it raised.
     """
-    said = _said(error)
+    said = said_by(error)
     if isinstance(error, TypeError) and missing:
         which = ", ".join(missing)
         return InputError(
@@ -164,7 +180,7 @@ def _of_bytes(name: str, said: str) -> InputError:
     )
 
 
-def _said(error: BaseException) -> str:
+def said_by(error: BaseException) -> str:
     """What an error says; of PyTorch's, without the list of all that would have been right."""
     said = " ".join(str(error).split()).partition(", but expected one of")[0]
     return said.rstrip(".") or type(error).__name__

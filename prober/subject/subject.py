@@ -28,7 +28,7 @@ from prober.subject.layers import LOGITS, Layer, Listing, by_module, list_layers
 from prober.subject.logits import Logits
 from prober.subject.passes import other_weights, seen_before, straight_checkpoints, watched
 from prober.subject.reference import ReferenceCNN
-from prober.subject.rejected import rejected
+from prober.subject.rejected import rejected, rejected_values
 from prober.subject.state_between_calls import StateBetweenCalls
 
 BIASED = "prober/subject/reference/biased.pt"
@@ -666,10 +666,14 @@ class Subject(ConvertsItself):
             self._state.restore()
 
     def _run(self, images: Tensor) -> Any:
-        if not self.listing.uses_checkpoints:
-            return self._called(images)
-        with straight_checkpoints():
-            return self._called(images)
+        checkpoints = straight_checkpoints() if self.listing.uses_checkpoints else nullcontext()
+        try:
+            with checkpoints:
+                return self._called(images)
+        except InputError:
+            raise
+        except (AssertionError, ValueError) as error:  # what checks raise
+            raise rejected_values(self.name, images.detach(), error) from error
 
     def _called(self, images: Tensor) -> Any:
         with self._held_chances(images):

@@ -265,6 +265,14 @@ def test_a_cnn_that_rejects_values_is_told_which_it_takes(fits, values, more):
     assert receptive_fields(subject)["conv"] == (3, 3)
 
 
+def test_a_cnn_that_rejects_some_images_alone_is_told():
+    subject = Subject(OfValues(lambda x: x.max() > 1), input_shape=(3, 8, 8), value_range=(0, 255))
+    subject(IMAGES, ["logits"])
+    said = r"values from 0 to 0, before .*: got values from 0.0 to 0.0\. .*without the check"
+    with pytest.raises(InputError, match=said):
+        subject(IMAGES * 0, ["conv"])
+
+
 class OfDictionary(nn.Module):
     def forward(self, observations):
         return observations["image"].mean((2, 3))
