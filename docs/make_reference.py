@@ -55,7 +55,7 @@ def screenshot(picture: Path, unit: str) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("report", type=Path, help="the folder of a finished report")
-    parser.add_argument("--unit", default="logits/3", help="the unit on the screenshot")
+    parser.add_argument("--unit", default="conv3/53", help="the unit on the screenshot")
     options = parser.parse_args()
     copy(options.report)
     screenshot(ROOT / "docs" / "page.png", options.unit)

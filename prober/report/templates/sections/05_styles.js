@@ -43,6 +43,6 @@ function styles(unit) {
         `${style}: through its depth`, 200),
         element("figcaption", {}, "the same, slice by slice through its depth"))])),
     found.length > 1 && note(`Both maximize the same score. ${DIFFER[report.input.length - 1]}`
-      + (report.facets ? " The evidence below is of the neuron's own best images, whatever their "
-        + "style." : "")));
+      + (report.facets ? ` The evidence below is of the ${layers.get(unit.layer).flat ? "unit"
+        : "neuron"}'s own best images, whatever their style.` : "")));
 }
