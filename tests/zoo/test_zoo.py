@@ -65,6 +65,10 @@ def build(models, member):
     torch.manual_seed(0)
     given = FAST if member in ("inception_v3", "googlenet") else {}
     cnn = getattr(models, member)(weights=None, **given)
+    if given:  # PyTorch's own weights are so small that the last layers are the same for all images
+        for module in cnn.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(module.weight)
     for parameter in cnn.parameters():
         if parameter.dim() == 2 and not parameter.any():  # ViT's head: no gradient leads through it
             nn.init.normal_(parameter, std=0.02)
