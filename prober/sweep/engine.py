@@ -49,6 +49,12 @@ class Stopped(Exception):
     Its text ends in `go on`, for whoever asked for them to say how.
     """
 
+    @classmethod
+    def by(cls, error: OSError) -> "Stopped":
+        """Says which file could not be written, and why."""
+        said = f"{error.strerror}: '{error.filename}'" if error.filename else str(error)
+        return cls(f"{said}. What is finished is kept; make room and go on")
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -319,6 +325,5 @@ def make_chunks(
     except (KeyboardInterrupt, SystemExit):  # SystemExit is how a Trainer ends after Ctrl-C
         return Outcome(interrupted=True)
     except OSError as error:
-        said = f"{error.strerror}: '{error.filename}'"
-        return Outcome(problem=f"{said}. What is finished is kept; make room and go on")
+        return Outcome(problem=str(Stopped.by(error)))
     return Outcome()

@@ -74,14 +74,14 @@ class Sweep:
         folder = job.processes.from_first(lambda: begun or self._new_folder(targets))
         try:
             made = make_pictures(job, folder, self.config, begun is not None)
+            if job.processes.first:
+                if made.ended == DONE:
+                    self._interpolate(job, made.store, targets)
+                made.show(targets)
         except Stopped as stopped:
             raise InputError(f"{stopped} with the same command and --resume {folder}") from stopped
-        if job.processes.first:
-            if made.ended == DONE:
-                self._interpolate(job, made.store, targets)
-            made.show(targets)
-            if made.missing:
-                print(f"Go on with the same command and --resume {folder}")
+        if made.missing:
+            print(f"Go on with the same command and --resume {folder}")
         job.processes.close()
         return made.ended or (FAILED if made.missing else DONE)
 
@@ -187,12 +187,19 @@ class Made:
     ended: int
 
     def show(self, targets: Sequence[PlannedTarget]) -> None:
-        """Writes contact sheets and what TensorBoard shows, and says what came of it."""
+        """Writes contact sheets and what TensorBoard shows, and says what came of it.
+
+        Raises:
+            Stopped: They cannot be written.
+        """
         folder = self.store.folder
-        with ThreadPoolExecutor(1) as pool:  # half of the time goes into files and compression
-            writing = pool.submit(write_sheets, self.store, targets)
-            write_tensorboard(self.store, targets)
-            sheets = writing.result()
+        try:
+            with ThreadPoolExecutor(1) as pool:  # half of the time goes into files and compression
+                writing = pool.submit(write_sheets, self.store, targets)
+                write_tensorboard(self.store, targets)
+                sheets = writing.result()
+        except OSError as error:
+            raise Stopped.by(error) from error
         dead = sum(record["dead"] for record in self.records)
         failed = [record for record in self.records if record["status"] == "failed"]
         if self.made_now:
@@ -256,7 +263,10 @@ def make_pictures(job: Job, folder: Path, config: Config, begun: bool) -> Made:
     began = time.perf_counter()
     ended = DONE if job.run(store) else INTERRUPTED
     seconds = time.perf_counter() - began
-    records = store.write_records() if job.processes.first else []
+    try:
+        records = store.write_records() if job.processes.first else []
+    except OSError as error:
+        raise Stopped.by(error) from error
     return Made(
         store=store,
         records=records,

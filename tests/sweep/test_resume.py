@@ -44,6 +44,22 @@ def test_a_finished_sweep_resumed_does_nothing(swept, prober, tmp_path):
     assert {file: file.stat().st_mtime_ns for file in folder.rglob("*.np?")} == times
 
 
+@pytest.mark.parametrize("unwritable", ["sheets", "tensorboard"])
+def test_what_cannot_be_written_at_the_end_is_told_with_how_to_go_on(
+    swept, prober, tmp_path, unwritable
+):
+    folder = tmp_path / "copy"
+    shutil.copytree(swept[0], folder)
+    kept, place = tmp_path / "kept", folder / unwritable
+    place.rename(kept)
+    place.touch()  # a file, where a folder is to be
+    command = ("sweep", "--config", write(tmp_path), "--resume", folder)
+    refused(prober(*command), unwritable, "make room and go on", f"--resume {folder}")
+    place.unlink()
+    assert prober(*command).code == 0
+    assert place.is_dir()
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
