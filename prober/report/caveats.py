@@ -12,7 +12,7 @@ from prober.report.probed import (
     counts_as,
     flagged,
 )
-from prober.report.words import counted, joined
+from prober.report.words import counted, joined, says_number
 
 
 def distrusted(probed: Probed) -> list[str]:
@@ -102,9 +102,9 @@ def how_made(probed: Probed, against: Probed | None) -> list[str]:
         )
     if record.data:
         real = "images" if probed.has_facets else "inputs"
-        name, number = record.data.name, f"{record.data.images:,}"
-        counted_in_name = name.startswith(f"{number} ")
-        lines.append(f"Real {real}: {plain(name)}{'' if counted_in_name else f' ({number})'}.")
+        name, number = record.data.name, record.data.images
+        counted_there = "" if says_number(name, number) else f" ({number:,})"
+        lines.append(f"Real {real}: {plain(name)}{counted_there}.")
     seconds = sum(record.seconds.values())
     lines.append(f"Made on {record.date} in {seconds:,.0f} seconds.")
     return lines

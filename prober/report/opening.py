@@ -6,7 +6,15 @@ from prober.findings.finding import Finding
 from prober.report.charts import CLASSES_CHART, LAYERS_CHART, mean_shares
 from prober.report.markdown import plain
 from prober.report.probed import Probed, class_of, flagged
-from prober.report.words import counted, hue_name, is_extreme, joined, percent, unit_words
+from prober.report.words import (
+    counted,
+    hue_name,
+    is_extreme,
+    joined,
+    percent,
+    says_number,
+    unit_words,
+)
 from prober.subject.reference import TRAINED_ON
 
 SURE = 0.9
@@ -95,7 +103,7 @@ def what_figures_rest_on(probed: Probed, against: Probed | None) -> list[str]:
         behavior = probed.record.behavior
         number = max(behavior.images.values()) if behavior and behavior.images else data.images
         said = f"{counted(number, 'image')}: {plain(data.name)}"
-        if data.name.startswith(f"{number:,} "):
+        if says_number(data.name, number):
             said = plain(data.name)
         under = " Their 95% intervals are under *Shortcut learning*." if behavior else ""
         lines.append(f"Figures on real images rest on {said}.{under}")

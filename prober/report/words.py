@@ -91,10 +91,8 @@ def facet_words(finding: Finding, facet: Facet) -> str:
 
     The logit of a class wants no stroke but the whole shape of the class: `color+shape: a red 7`.
     """
-    found = _with_brightness(facet) or _of_class(finding, facet)
-    if facet.kind == Kind.BRIGHTNESS and (wanted := thing(finding, facet)) != facet.kind:
-        found = wanted
-    elif not found:
+    found = _without_angles(finding, facet)
+    if not found:
         hue = [hue_words(facet.hue)] if facet.hue is not None else []
         angle = stroke_angle(finding, facet)
         strokes = [f"strokes {orientation_words(angle)}"] if angle is not None else []
@@ -104,15 +102,13 @@ def facet_words(finding: Finding, facet: Facet) -> str:
 
 def thing(finding: Finding, facet: Facet) -> str:
     """Says what a facet wants in plain words, without angles: `red, rising strokes`, `a red 7`."""
-    if said := _with_brightness(facet) or _of_class(finding, facet):
+    if said := _without_angles(finding, facet):
         return said
     hue = None if facet.hue is None else hue_name(facet.hue)
     angle = stroke_angle(finding, facet)
     strokes = None if angle is None else f"{direction_name(angle)} strokes"
     if hue and "shape" in facet.kind and not strokes:
         return f"{_article(hue)} {hue} shape"
-    if facet.kind == Kind.BRIGHTNESS and len(finding.facets) == 1:
-        return _brightness(finding)
     return ", ".join(filter(None, [hue, strokes])) or PLAINLY[facet.kind]
 
 
@@ -145,6 +141,11 @@ def stroke_angle(finding: Finding, facet: Facet) -> float | None:
     return angle if clear and near else None
 
 
+def _without_angles(finding: Finding, facet: Facet) -> str:
+    """Says what a facet wants that is told by neither a hue nor an orientation; `""` of others."""
+    return _with_brightness(facet) or _brightness(finding, facet) or _of_class(finding, facet)
+
+
 def _with_brightness(facet: Facet) -> str:
     """Names color or shape with brightness, where there is little of the other; `""` elsewhere."""
     shares = facet.shares
@@ -170,11 +171,15 @@ def _of_class(finding: Finding, facet: Facet) -> str:
     return f"{_article(said)} {said}"
 
 
-def _brightness(finding: Finding) -> str:
-    """Says which brightness a unit wants, by the flat gray that excites it most."""
+def _brightness(finding: Finding, facet: Facet) -> str:
+    """Says which brightness a unit wants, by the flat gray that excites it most.
+
+    Returns:
+        `""` if it wants something else, or several things, or which is not known.
+    """
     level = finding.evidence.maxima.level if finding.evidence.maxima else None
-    if level is None:
-        return PLAINLY[Kind.BRIGHTNESS]
+    if facet.kind != Kind.BRIGHTNESS or len(finding.facets) > 1 or level is None:
+        return ""
     return "dark" if level <= DARK else "light" if level >= LIGHT else "a medium gray"
 
 
@@ -229,6 +234,11 @@ def joined(items: Sequence[str], most: int | None = None) -> str:
     if most is not None and len(items) > most:
         items = [*items[:most], f"{len(items) - most} more"]
     return " and ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
+
+
+def says_number(name: str, number: int) -> bool:
+    """Tells whether a name begins with how many there are: `1,000 digits`."""
+    return name.startswith(f"{number:,} ")
 
 
 def counted(number: int, noun: str, nouns: str = "") -> str:

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from prober.common.files import read_arrays
 
 DIGITS_FILE = Path(__file__).with_name("digits.npz")
 
@@ -16,7 +17,5 @@ def load_digits() -> tuple[Tensor, Tensor]:
         The images, gray in [0, 1], float32, `[1000, 28, 28]`, white strokes on black; and their
         labels, 0 to 9, int64, `[1000]`.
     """
-    with np.load(DIGITS_FILE, allow_pickle=False) as file:
-        images = torch.from_numpy(file["images"]).float() / 255
-        labels = torch.from_numpy(file["labels"]).long()
-    return images, labels
+    images, labels = map(torch.from_numpy, read_arrays(DIGITS_FILE, ["images", "labels"]))
+    return images.float() / 255, labels.long()
