@@ -8,8 +8,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from prober.common.interrupts import interrupts
 from prober.sweep.engine import Stopped
-from prober.sweep.processes import interrupts, start_method
+from prober.sweep.processes import start_method
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")

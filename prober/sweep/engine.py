@@ -21,13 +21,14 @@ from prober.ascent.module import ActivationMaximization
 from prober.ascent.progress import ProgressBar
 from prober.common.errors import InputError
 from prober.common.files import write_whole
+from prober.common.interrupts import hear_interrupts
 from prober.subject import Subject
 from prober.sweep.allocator import settle_memory
 from prober.sweep.chunks import cut, needed_layers, sizes_for
 from prober.sweep.memory import bytes_of_image, fit_to
 from prober.sweep.optimize import KeptSnapshots, Settings, optimize
 from prober.sweep.planned import PlannedTarget
-from prober.sweep.processes import Outcome, Processes, hear_interrupts, processes_for
+from prober.sweep.processes import Outcome, Processes, processes_for
 from prober.sweep.resume import no_folder_of
 from prober.sweep.store import Store
 

@@ -5,9 +5,7 @@ import os
 import pickle
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
@@ -21,6 +19,7 @@ from torch.multiprocessing import (
 
 from prober.common.console import forgive_code_pages
 from prober.common.errors import InputError
+from prober.common.interrupts import interrupts, no_interrupt_lost
 from prober.common.quiet import quiet_lightning
 
 T = TypeVar("T")
@@ -232,31 +231,9 @@ def start_method() -> str:
     return "fork" if forks and "fork" in multiprocessing.get_all_start_methods() else "spawn"
 
 
-def hear_interrupts() -> None:
-    """Lets Ctrl-C raise a KeyboardInterrupt in this process, whatever its parent did with it."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@contextmanager
-def interrupts(handler: Any) -> Iterator[None]:
-    """While it is active, a handler of signals hears Ctrl-C.
-
-    With `SIG_IGN` this process, and those that it starts meanwhile, are deaf to it.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
-        return
-    before = signal.signal(signal.SIGINT, handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _start(index: int, given: bytes | tuple[Work, torch.device], outcomes: Any, stop: Any) -> None:
     """What a process does that was started here."""
     forgive_code_pages()
-    with quiet_lightning(bool(sys.warnoptions)):
+    with quiet_lightning(bool(sys.warnoptions)), no_interrupt_lost():
         work, device = pickle.loads(given) if isinstance(given, bytes) else given
         outcomes.put(work(device, index == 0, stop.is_set))

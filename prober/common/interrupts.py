@@ -1,0 +1,53 @@
+"""Ctrl-C: who hears it, and that it is not lost."""
+
+import signal
+import sys
+import threading
+from _thread import interrupt_main
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+def hear_interrupts() -> None:
+    """Lets Ctrl-C raise a KeyboardInterrupt in this process, whatever its parent did with it."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def interrupts(handler: Any) -> Iterator[None]:
+    """While it is active, a handler of signals hears Ctrl-C.
+
+    With `SIG_IGN` this process, and those that it starts meanwhile, are deaf to it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def no_interrupt_lost() -> Iterator[None]:
+    """While it is active, a Ctrl-C that comes while Python clears something away is heard later.
+
+    What is raised there, in the callback of a weak reference say, Python hands to a hook and then
+    forgets.
+    """
+    before = sys.unraisablehook
+
+    def again(lost: Any) -> None:
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            threading.Timer(0.05, interrupt_main).start()  # when what is cleared away is gone
+        else:
+            before(lost)
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
