@@ -80,6 +80,12 @@ class Shares:
         """What most of the gain is due to: `color`, `shape` or `brightness`."""
         return max(("color", "shape", "brightness"), key=lambda part: getattr(self, part))
 
+    @property
+    def color_beside_shape(self) -> float | None:
+        """Color's part of color and shape together, as real images tell it; None without both."""
+        together = self.color + self.shape
+        return self.color / together if together else None
+
 
 @dataclass(frozen=True)
 class Maximum:

@@ -13,6 +13,9 @@ MOSTLY, PARTLY = 0.5, 0.2
 """Color makes up so much of what excites the units of a layer, in the mean, if they go by it mostly
 or in part."""
 
+NAMED_REAL = 3
+"""Layers that are named of those which go mostly by the hue on real images."""
+
 CLEAR_CONFIDENCE = 0.8
 """The least confidence of a clear example."""
 
@@ -39,8 +42,6 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
     verdict = ", ".join(said)
     if len(levels["hardly"]) == len(shares):
         verdict = f"none: {verdict} {'go' if len(shares) > 1 else 'goes'} by color"
-    elif not levels["mostly"]:
-        verdict = f"none mostly, but {verdict}"
     verdict = verdict[0].upper() + verdict[1:]
     most, least = (choose(shares, key=shares.__getitem__) for choose in (max, min))
     high, low = percent(shares[most]), percent(shares[least])
@@ -52,12 +53,22 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
     if against and (others := color_shares(against)):
         sentences[0] += f"; in {plain(against.name)} at most {percent(max(others.values()))}"
     if explained := hue_shares(probed):
-        sentences.append(
-            f"On real images the hue explains {_range(explained)} of the units' answers"
-        )
+        sentences.append(_on_real_images(explained))
         if against and (others := hue_shares(against)):
             sentences[-1] += f", in {plain(against.name)} {_range(others)}"
     return ". ".join([verdict, *sentences]) + "."
+
+
+def _on_real_images(explained: dict[str, float]) -> str:
+    """Says what the hue explains of answers to real images, and in which layers most of them."""
+    mostly = [plain(name) for name, share in explained.items() if share >= MOSTLY]
+    said = f"the hue explains {_range(explained)} of the answers"
+    if not mostly:
+        return f"On real images {said}"
+    which = joined(mostly, NAMED_REAL)
+    if len(mostly) == len(explained) > 1:
+        which = "both layers" if len(mostly) == 2 else f"all {len(mostly)} layers"
+    return f"On real images {which} mostly: {said}"
 
 
 def _range(shares: dict[str, float]) -> str:

@@ -90,10 +90,14 @@ def write_charts(folder: Path, probed: Probed, against: Probed | None) -> None:
         Row(name, "", [[Bar("", mean_shares(cnn.layers.get(name, [])))] for cnn in cnns])
         for name in probed.layers
     ]
-    write_whole(folder / LAYERS_CHART, _chart(names, layers))
+    write_whole(
+        folder / LAYERS_CHART,
+        _chart("What excites the units, in synthesized images", names, layers),
+    )
     (folder / CLASSES_CHART).unlink(missing_ok=True)
     if classes := list(filter(None, (_class_row(unit, cnns) for unit in probed.classes))):
-        write_whole(folder / CLASSES_CHART, _chart(names, classes))
+        title = "Wants: in synthesized images. Goes by: on real ones"
+        write_whole(folder / CLASSES_CHART, _chart(title, names, classes))
 
 
 def _class_row(finding: Finding, cnns: Sequence[Probed]) -> Row | None:
@@ -109,21 +113,26 @@ def _class_row(finding: Finding, cnns: Sequence[Probed]) -> Row | None:
 
 
 def _class_bars(finding: Finding) -> list[Bar]:
-    known, used = class_of(finding), {}
+    """What a logit wants, without brightness, which real images do not tell; what it goes by."""
+    known, used, wanted = class_of(finding), {}, {}
+    if finding.shares and (color := finding.shares.color_beside_shape) is not None:
+        wanted = {"color": color, "shape": 1 - color}
     if known and known.used:
         used = {"color": known.used.color, "shape": known.used.shape}
-    return [Bar("wants", mean_shares([finding])), Bar("goes by", used)]
+    return [Bar("wants", wanted), Bar("goes by", used)]
 
 
-def _chart(cnns: Sequence[str], rows: Sequence[Row]) -> str:
+def _chart(title: str, cnns: Sequence[str], rows: Sequence[Row]) -> str:
     """Draws rows of bars, a column for each CNN."""
     rows = rows[:ROWS]
-    named = any(bar.name for row in rows for bars in row.columns for bar in bars)
+    every_bar = [bar for row in rows for bars in row.columns for bar in bars]
+    named = any(bar.name for bar in every_bar)
+    parts = [part for part in FILLS if any(part in bar.parts for bar in every_bar)]
     left = 4 + (SWATCH if any(row.color for row in rows) else 0)
     bars_name = left + GAP + LETTER * max(len(_short(row.name, LONGEST_NAME)) for row in rows)
     before = bars_name + (BAR_NAME if named else 0)
     width = before + len(cnns) * (BAR + GAP)
-    drawn, top = [_legend(before)], 2 * LINE
+    drawn, top = [_text(4, 18, title), _legend(before, LINE, parts)], 3 * LINE
     for column, name in enumerate(cnns):
         drawn.append(_text(before + column * (BAR + GAP), top - 8, _short(name, 36), "bold"))
     for row in rows:
@@ -147,10 +156,10 @@ def _chart(cnns: Sequence[str], rows: Sequence[Row]) -> str:
     )
 
 
-def _legend(left: int) -> str:
+def _legend(left: int, top: int, parts: Iterable[str]) -> str:
     drawn = []
-    for part, fill in FILLS.items():
-        drawn += [_rect(left, 6, 14, 14, fill), _text(left + 20, 18, part)]
+    for part in parts:
+        drawn += [_rect(left, top + 6, 14, 14, FILLS[part]), _text(left + 20, top + 18, part)]
         left += 100
     return "\n".join(drawn)
 

@@ -43,10 +43,12 @@ def layers_chart(probed: Probed, against: Probed | None) -> str:
 def classes_chart(probed: Probed) -> str:
     """Shows the chart of the classes in Markdown; `""` if there is none."""
     said = [
-        f"class {known.label}: wants {percent(finding.shares.color)} color, goes by "
-        f"{percent(known.used.color)}"
+        f"class {known.label}: wants {percent(wanted)} color, goes by {percent(known.used.color)}"
         for finding in probed.classes
-        if (known := class_of(finding)) and known.used and finding.shares
+        if (known := class_of(finding))
+        and known.used
+        and finding.shares
+        and (wanted := finding.shares.color_beside_shape) is not None
     ]
     return _chart(CLASSES_CHART, "; ".join(said)) if said else ""
 
@@ -105,7 +107,9 @@ def what_figures_rest_on(probed: Probed, against: Probed | None) -> list[str]:
         said = f"{counted(number, 'image')}: {plain(data.name)}"
         if says_number(data.name, number):
             said = plain(data.name)
-        under = " Their 95% intervals are under *Shortcut learning*." if behavior else ""
+        under = (
+            " 95% intervals of the accuracies are under *Shortcut learning*." if behavior else ""
+        )
         lines.append(f"Figures on real images rest on {said}.{under}")
     colors = [
         f"{plain(known.label)} {hue_name(known.hue)}"

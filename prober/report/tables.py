@@ -211,7 +211,7 @@ def _class_cells(probed: Probed, finding: Finding, used: bool, hued: bool) -> li
     cells = ["".join(pictures) or EMPTY, plain(unit_words(finding)) + flag(finding)]
     known = class_of(finding)
     if used:
-        wanted = finding.shares.color if finding.shares else None
+        wanted = finding.shares.color_beside_shape if finding.shares else None
         goes_by = known.used.color if known and known.used else None
         differ = wanted is not None and goes_by is not None and abs(goes_by - wanted) >= DIFFERS
         mark = "**" if differ else ""
@@ -230,13 +230,16 @@ def class_sentence(probed: Probed, against: Probed | None) -> str:
     said = []
     for cnn in filter(None, (probed, against)):
         pairs = [
-            (known.used.color - finding.shares.color, known.label)
+            (known.used.color - wanted, known.label)
             for finding in cnn.classes
-            if (known := class_of(finding)) and known.used and finding.shares
+            if (known := class_of(finding))
+            and known.used
+            and finding.shares
+            and (wanted := finding.shares.color_beside_shape) is not None
         ]
         more = [pair for pair in pairs if pair[0] >= DIFFERS]
         if pairs:
-            most = f", above all {plain(max(more)[1])}" if more else ""
+            most = f", class {plain(max(more)[1])} the most" if more else ""
             said.append(f"{len(more)} of {len(pairs)} of {plain(cnn.name)}{most}")
     if not said:
         return ""

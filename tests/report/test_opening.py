@@ -71,8 +71,8 @@ def test_the_reference_cnns_are_told_by_what_they_learned_from(sha256):
     alone = what_figures_rest_on(replace(shipped, name="CNN (a)"), None)
     assert alone[0] == f"*CNN (a)* was trained on {TRAINED_ON[sha256]}."
     assert lines[1] == (
-        "Figures on real images rest on 1,000 images: some digits. Their 95% intervals are under "
-        "*Shortcut learning*."
+        "Figures on real images rest on 1,000 images: some digits. 95% intervals of the accuracies "
+        "are under *Shortcut learning*."
     )
     without = what_figures_rest_on(probed(unit(0, 0.2, 0.5)), None)
     assert without[1] == "Figures on real images rest on 1,000 images: some digits."

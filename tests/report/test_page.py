@@ -391,7 +391,7 @@ def test_a_class_is_shown_with_what_it_goes_by_beside_what_it_wants(browser, pag
     wait(lambda: find(browser, ".bars"))
     assert (
         "So on real images 74% of it is due to color and 26% to shape. Of what excites it most, "
-        "30% is due to color and 50% to shape."
+        "30% is due to color, 50% to shape and 20% to brightness."
     ) in text(browser, "#unit")
 
 

@@ -267,10 +267,10 @@ def test_layers_go_by_color_as_far_as_it_makes_up_what_excites_their_units(tmp_p
     ("layers", "said"),
     [
         ((0.5, 0.9), "Both layers mostly. "),
-        ((0.2, 0.49), "None mostly, but both layers in part. "),
-        ((0.1, 0.49), "None mostly, but layer1 in part, layer0 hardly. "),
+        ((0.2, 0.49), "Both layers in part. "),
+        ((0.1, 0.49), "Layer1 in part, layer0 hardly. "),
         ((0.0, 0.19), "None: both layers hardly go by color. "),
-        ((0.3,), "None mostly, but layer0 in part. Color makes up 30% of what excites layer0."),
+        ((0.3,), "Layer0 in part. Color makes up 30% of what excites layer0."),
         ((0.1,), "None: layer0 hardly goes by color. Color makes up 10% of what excites layer0."),
         ((0.6,) * 7, "All 7 layers mostly. "),
         (
@@ -292,7 +292,7 @@ def test_the_first_answer_says_what_the_hue_explains_on_real_images(tmp_path):
         for i, hue in enumerate(hues)
     ]
     said = answers(summary(tmp_path, units))[0]
-    assert said.endswith("On real images the hue explains 10% to 60% of the units' answers.")
+    assert said.endswith("On real images conv1 mostly: the hue explains 10% to 60% of the answers.")
 
 
 @pytest.mark.parametrize(
@@ -480,15 +480,17 @@ def test_missing_figures_are_left_out(tmp_path):
 
 
 def test_where_the_cnn_goes_by_color_otherwise_than_its_pictures_show_is_said(tmp_path):
-    def logit(channel, wanted, used):
+    def logit(channel, wanted, used, brightness=0.0):
         known = ClassEvidence(
             str(channel), None, (1.0, 0.5, 0.0), None, LOGIT, UsedShares(used, 1 - used)
         )
-        wants = Shares(wanted, 1 - wanted, 0.0, 0.0)
+        both = 1 - brightness  # of color and shape, which alone are compared
+        wants = Shares(wanted * both, (1 - wanted) * both, brightness, 0.0)
         return finding("logits", channel, facet("shape"), shares=wants, data=real(known))
 
     text = summary(
-        tmp_path, [logit(0, 0.1, 0.31), logit(1, 0.5, 0.6), logit(2, 0.2, 0.9), logit(3, 0.5, 0.0)]
+        tmp_path,
+        [logit(0, 0.1, 0.31), logit(1, 0.5, 0.6), logit(2, 0.2, 0.9, 0.6), logit(3, 0.5, 0.0)],
     )
     rows = table(text, "class", "color used")[1:]
     wanted = ["10%", "50%", "20%", "50%"]
@@ -496,8 +498,8 @@ def test_where_the_cnn_goes_by_color_otherwise_than_its_pictures_show_is_said(tm
         [a, b] for a, b in zip(wanted, ["**31%**", "60%", "**90%**", "**0%**"], strict=True)
     ]
     assert (
-        "Classes that go more by color than their picture shows: 2 of 4 of CNN (a), above all 2."
-        in text
+        "Classes that go more by color than their picture shows: 2 of 4 of CNN (a), class 2 the "
+        "most." in text
     )
     drawn = (tmp_path / "charts/classes.svg").read_text(encoding="utf-8")
     assert drawn.count('fill="#ff8000"') == 4  # the color of each class
@@ -760,8 +762,7 @@ def test_the_second_subject_stands_beside_the_first(tmp_path):
     text = write_everything(tmp_path)
     first, second, third = map(without_links, answers(text))
     assert first == (
-        "None mostly, but all 4 layers in part. Color makes up 30% of what excites each of them; "
-        "in b at most 30%."
+        "All 4 layers in part. Color makes up 30% of what excites each of them; in b at most 30%."
     )
     assert second.endswith("that color's class. The accuracy of b falls from 99% to 98%.")
     live = [each for each in everything() if each.facets and each.layer != "conv2"]

@@ -29,8 +29,11 @@ function trustWords(unit) {
   if (unit.trusted === null) {
     return unit.evidence.data ? "trust could not be checked" : "trust not checked: no real images";
   }
-  if (unit.trusted && !unit.evidence.trust?.paths.length) return "✓ nothing speaks against its picture";
-  return unit.trusted ? "✓ its picture excites it through the same channels as real images"
+  const tick = unit.why.length ? "" : "✓ "; // none above what casts a doubt
+  if (unit.trusted && !unit.evidence.trust?.paths.length) {
+    return `${tick}no real image excites it more than its picture`;
+  }
+  return unit.trusted ? `${tick}its picture excites it through the same channels as real images`
     : element("span", { class: "warning" }, `${WARNING} not trusted: the reason is below`);
 }
 

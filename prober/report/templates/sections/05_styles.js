@@ -33,7 +33,8 @@ function styled(said, path, matters) {
 function styles(unit) {
   const found = unit.evidence.styles;
   if (!found.length) return null;
-  return part("What it wants to see",
+  return part(layers.get(unit.layer).flat ? "What it wants to see"
+    : "What it wants to see, all over the image",
     fading(found),
     element("div", { class: "row" }, found.map(({ style, score, picture: path, ...told }) => [
       element("figure", {}, styled(`${STYLES[style]}: score ${number(score)}`, path, told.matters),

@@ -69,7 +69,7 @@ function seeds(unit) {
   return [...unit.facets.keys(), null].map((index) => {
     const led = rows.filter(({ item }) => item.facet === index);
     const name = !report.facets ? "From all starts"
-      : index === null ? "Of something else"
+      : index === null ? `Not matched with ${unit.facets.length > 1 ? "any of them" : "it"}`
       : unit.facets.length > 1 ? `Of facet ${index + 1}: ${unit.words.facets[index]}`
         : "Of what excites it";
     return led.length > 0 && [element("h4", {}, `${name} (${plural(led.length, "picture")})`),

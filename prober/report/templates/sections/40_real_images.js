@@ -83,5 +83,5 @@ function classChoice({ label, logit, used }, hue, wanted) {
     element("table", { class: "figures bars" }, element("tbody", {}, rows)),
     used && wanted && paragraph(`So on real images ${percent(used.color)} of it is due to color and `
       + `${percent(used.shape)} to shape${lowers}. Of what excites it most, ${percent(wanted.color)} is due to `
-      + `color and ${percent(wanted.shape)} to shape.`)];
+      + `color, ${percent(wanted.shape)} to shape and ${percent(wanted.brightness)} to brightness.`)];
 }
