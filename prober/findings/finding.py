@@ -310,7 +310,8 @@ class Variance:
     """Shares of the variance of a unit's answers to real images, each in all hues and brightnesses.
 
     The hues are of equal brightness, the sum of the channels; the brightnesses are 1, 3/4 and 1/2
-    of the images' own. A channel's answer is its largest activation within the image.
+    of the images' own. A channel's answer is its largest activation, of the neurons that see as
+    much as the one examined.
 
     Attributes:
         hue: The share that the hue explains.
@@ -420,12 +421,13 @@ class RealEvidence:
     """What a unit answers to real images.
 
     Attributes:
-        table: Its mean answers by class and color; `null` if the images have no three channels.
+        table: Its mean answers by class and color; `null` if the images have no color.
         rows: The classes of the table.
         columns: Degrees: the hues of its columns, those of the classes' colors where classes have
             colors of their own; `null` for a gray one.
         colors: Red, green, blue in [0, 1]: the colors of its columns.
-        variance: What explains the variance of its answers, see below.
+        variance: What explains the variance of its answers, see below; `null` if most images have
+            no color, or its answers are all the same.
         label: What is known of the class, if the unit is a class's logit, see below.
         examples: The images that excite it most, see below.
     """
@@ -549,8 +551,9 @@ class Finding:
             for the input has neither color nor shape, or no gradient leads back from the unit.
         hue: Degrees, of its first facet that has one.
         orientation: Degrees, of its first facet that has one.
-        confidence: 0 to 1: how often claims with such figures are right, on planted units and on
-            trained ones; `null` where facets were not looked for.
+        confidence: 0 to 1: how often claims of kind and number of facets with such figures were
+            right, on planted units and on trained ones; 0.5 if it is unclear, for then nothing is
+            claimed; `null` where facets were not looked for.
         why: Sentences: why it is unclear, dead, or not trusted.
         trusted: Whether its picture excites it by the path of real images; `null` without real
             images.

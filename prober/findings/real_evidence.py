@@ -128,7 +128,7 @@ def variance_of(responses: RealResponses, site: Site, channel: int) -> Variance 
     with the others, they add up, and what is left is the rest.
 
     Returns:
-        None where images have no three channels, or where all answers are the same.
+        None where images have no color, or where all answers are the same.
     """
     if site not in responses.turned:
         return None

@@ -47,7 +47,7 @@ class RealResponses:
         dealt: For each site `[columns, N, channels]`, in the color of each of the classes that have
             one; empty if none do.
         turned: For each site `[6, 3, M, channels]`, to some images in all of `SIX_HUES` and
-            `BRIGHTNESSES`; empty where images have no three channels.
+            `BRIGHTNESSES`; empty where images have no color.
         turned_labels: `[M]`, the classes of those.
         changed: The logits `[times, N, classes]` of the images with another class's color; where
             no class has one, of another image; where none can be dealt, with the hue turned. None
@@ -120,7 +120,8 @@ def respond_to_real(
         on_cores(lambda i: _in_color(subject, real, i, plain, windows, within), columns, among)
     )
     sample = real.evenly(SHOWN_IN_HUES // 2 if is_large(subject.input_shape) else SHOWN_IN_HUES)
-    turned = _in_hues(subject, real, sample, windows, cores) if colored else {}
+    # Gray images are the same in all hues: nothing would be known of what these explain.
+    turned = _in_hues(subject, real, sample, windows, cores) if colored and real.colored else {}
     changed = gray = None
     if colored and LOGIT_SITE in windows and windows[LOGIT_SITE].neuron is None:
 

@@ -1,13 +1,13 @@
 """The three answers that a summary begins with: at most three short sentences each."""
 
-from prober.findings.behavior import KNOWLEDGE, NOISE_LOSS, Behavior, ColorChange, Shortcut
+from prober.findings.behavior import KNOWLEDGE, NOISE_LOSS, Behavior, Shortcut
 from prober.findings.finding import Finding
 from prober.report.charts import mean_shares
 from prober.report.markdown import plain
 from prober.report.probed import NAMED_LAYERS, Probed, flagged
 from prober.report.record import ReportRecord
 from prober.report.tables import mean_hue_share, with_interval
-from prober.report.words import counted, joined, percent, unit_words
+from prober.report.words import changed_words, counted, joined, percent, unit_words
 
 MOSTLY, PARTLY = 0.5, 0.2
 """Color makes up so much of what excites the units of a layer, in the mean, if they go by it mostly
@@ -36,12 +36,16 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
         "hardly": [plain(name) for name, share in shares.items() if share < PARTLY],
     }
     said = [f"{joined(names, NAMED_LAYERS)} {how}" for how, names in levels.items() if names]
-    if len(said) == 1 < len(shares):
+    open_ones = [plain(name) for name in probed.layers if name not in shares]
+    if len(said) == 1 < len(shares) and not open_ones:
         every = "both" if len(shares) == 2 else f"all {len(shares)}"
         said = [f"{every} layers {how}" for how, names in levels.items() if names]
     verdict = ", ".join(said)
+    none = "none that is known" if open_ones else "none"
     if len(levels["hardly"]) == len(shares):
-        verdict = f"none: {verdict} {'go' if len(shares) > 1 else 'goes'} by color"
+        verdict = f"{none}: {verdict} {'go' if len(shares) > 1 else 'goes'} by color"
+    if open_ones:
+        verdict += f"; of {joined(open_ones, NAMED_LAYERS)} it is not known"
     verdict = verdict[0].upper() + verdict[1:]
     most, least = (choose(shares, key=shares.__getitem__) for choose in (max, min))
     high, low = percent(shares[most]), percent(shares[least])
@@ -101,6 +105,12 @@ def color_shares(probed: Probed) -> dict[str, float]:
 def shortcut_answer(probed: Probed, against: Probed | None) -> str:
     """Answers whether there is a shortcut by color, from what the CNN does with real images."""
     behavior = probed.record.behavior
+    if probed.record.subject.input_shape[0] == 1:
+        sentences = ["None in color can be: the input has one channel"]
+        sentences.append("Other shortcuts were not looked for")
+        if behavior:
+            sentences.append(f"Of the real images {percent(behavior.accuracy)} are named right")
+        return ". ".join(sentences) + "."
     if behavior is None and probed.record.data is not None:
         return (
             "Cannot be said. Whether the CNN names the real images right was not checked: they "
@@ -159,18 +169,14 @@ def _tells_by_gray(behavior: Behavior) -> bool:
     return fell and behavior.shortcut == Shortcut.NONE
 
 
-def changed_words(behavior: Behavior) -> str:
-    """Says how the color of images was changed: `given another class's color`."""
-    if behavior.color_change is None or behavior.color_change == ColorChange.TURN:
-        return "with the hue turned"
-    return f"given {behavior.color_change}"
-
-
 def _why_unknown(behavior: Behavior, record: ReportRecord) -> str:
     """Says why nothing can be said of a shortcut."""
     right = f"Of the real images {percent(behavior.accuracy)} are named right"
     if behavior.accuracy_color_changed is None:
-        return f"{right}; they could not be shown in other colors."
+        # Without it they can be shown, so they are RGB: what is missing is a color to change.
+        gray = behavior.accuracy_without_color is not None
+        why = "most of them have no color" if gray else "they could not be shown in other colors"
+        return f"{right}; {why}."
     beyond = _beyond_chance(behavior, record)
     if beyond < 0:
         return (

@@ -3,9 +3,11 @@
 import html
 
 from prober.findings.finding import Finding
+from prober.findings.real_responses import SHOWN_IN_HUES
 from prober.report.charts import CLASSES_CHART, LAYERS_CHART, mean_shares
 from prober.report.markdown import plain
 from prober.report.probed import Probed, class_of, flagged
+from prober.report.tables import mean_hue_share
 from prober.report.words import (
     counted,
     hue_name,
@@ -110,6 +112,8 @@ def what_figures_rest_on(probed: Probed, against: Probed | None) -> list[str]:
         under = (
             " 95% intervals of the accuracies are under *Shortcut learning*." if behavior else ""
         )
+        if number > SHOWN_IN_HUES and any(mean_hue_share(f) for f in probed.layers.values()):
+            under += f" What the hue explains rests on at most {SHOWN_IN_HUES} of them."
         lines.append(f"Figures on real images rest on {said}.{under}")
     colors = [
         f"{plain(known.label)} {hue_name(known.hue)}"

@@ -10,14 +10,14 @@ from markupsafe import Markup
 
 from prober.common.files import safe_name, write_whole
 from prober.common.typed_json import to_plain
+from prober.findings.behavior import ColorChange
 from prober.findings.finding import WANTED, Finding, Kind
-from prober.report.answers import changed_words
 from prober.report.caveats import without_pictures
 from prober.report.charts import mean_shares
 from prober.report.filled_templates import TEMPLATES, filled
 from prober.report.plain_summary import why_plain
 from prober.report.probed import COUNTED_AS, Probed, counts, flagged, load_report, picture_of
-from prober.report.words import facet_words, hue_words, percent, unit_sentence
+from prober.report.words import changed_words, facet_words, hue_words, percent, unit_sentence
 
 SCRIPTS = (
     "elements.js",
@@ -115,8 +115,11 @@ def _index(probed: Probed, against: Probed | None) -> str:
         }
         for layer, findings in probed.layers.items()
     ]
+    behavior = probed.record.behavior
     data = {
         "subject": probed.record.subject.name,
+        "changed": changed_words(behavior) if behavior else None,
+        "class_colors": behavior is None or behavior.color_change == ColorChange.CLASS,
         "against": against.record.subject.name if against else None,
         "input": probed.record.subject.input_shape,
         "facets": probed.has_facets,

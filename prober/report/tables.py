@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from prober.findings.behavior import Behavior
+from prober.findings.behavior import Behavior, ColorChange
 from prober.findings.finding import WANTED, ClassLogit, Finding, Kind, Shares
 from prober.report.markdown import plain, table
 from prober.report.probed import (
@@ -18,7 +18,16 @@ from prober.report.probed import (
     living,
     shares,
 )
-from prober.report.words import counted, hue_name, is_own, joined, percent, things, unit_words
+from prober.report.words import (
+    changed_words,
+    counted,
+    hue_name,
+    is_own,
+    joined,
+    percent,
+    things,
+    unit_words,
+)
 
 EXAMPLES = 2
 """Pictures for each kind and layer."""
@@ -140,13 +149,23 @@ def share_words(shares: Shares | None) -> str:
 
 
 def behavior_table(probed: Probed, against: Probed | None) -> str:
-    """Sets how two subjects name real images side by side; `""` if that was not examined."""
-    rows = [
-        [plain(cnn.name), *(with_interval(behavior, name) for name in BEHAVIOR_COLUMNS)]
-        for cnn in (probed, against)
-        if cnn and (behavior := cnn.record.behavior)
+    """Sets how two subjects name real images side by side; `""` if that was not examined.
+
+    A column that is known of neither is left out.
+    """
+    cnns = [(cnn.name, cnn.record.behavior) for cnn in (probed, against) if cnn]
+    known = [(name, behavior) for name, behavior in cnns if behavior]
+    columns = [
+        column
+        for column in BEHAVIOR_COLUMNS
+        if any(getattr(behavior, column) is not None for _, behavior in known)
     ]
-    return table(["on real images", *BEHAVIOR_COLUMNS.values()], rows) if rows else ""
+    rows = [
+        [plain(name), *(with_interval(behavior, column) for column in columns)]
+        for name, behavior in known
+    ]
+    header = ["on real images", *(BEHAVIOR_COLUMNS[column] for column in columns)]
+    return table(header, rows) if rows else ""
 
 
 def with_interval(behavior: Behavior, name: str) -> str:
@@ -272,6 +291,16 @@ def _logit(finding: Finding) -> ClassLogit | None:
 def _figures(logit: ClassLogit | None) -> list[str]:
     values = [None if logit is None else getattr(logit, name) for name in LOGIT_COLUMNS]
     return [EMPTY if value is None else f"{value:z.1f}" for value in values]
+
+
+def logit_images(probed: Probed) -> str:
+    """Says which real images the mean logits of classes are of."""
+    behavior, how = probed.record.behavior, "in the color of another class"
+    others = "with the shape of another class in its own color, and with both"
+    if behavior and behavior.color_change != ColorChange.CLASS:
+        how = changed_words(behavior)
+        others = f"on those of other classes as they are, and on these {how}"
+    return f"The mean logit of each class on real images: as they are, {how}, {others}."
 
 
 def logit_sentence(probed: Probed, against: Probed | None) -> str:

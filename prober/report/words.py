@@ -6,6 +6,7 @@ The summary and the page take them from here; the page gets them ready-made.
 from collections.abc import Sequence
 
 from prober.common.colors import distance
+from prober.findings.behavior import Behavior, ColorChange
 from prober.findings.finding import ClassEvidence, Facet, Finding, Kind
 
 HUE_NAMES = (
@@ -218,6 +219,13 @@ def unit_sentence(finding: Finding) -> str:
         return f"Wants {facets[0]}."
     listed_facets = "; ".join(words[0].upper() + words[1:] for words in facets)
     return f"Wants {len(facets)} different things. {listed_facets}."
+
+
+def changed_words(behavior: Behavior) -> str:
+    """Says how the color of images was changed: `given another class's color`."""
+    if behavior.color_change is None or behavior.color_change == ColorChange.TURN:
+        return "with the hue turned"
+    return f"given {behavior.color_change}"
 
 
 def percent(share: float) -> str:

@@ -8,7 +8,8 @@ from prober.ascent.objectives import ChannelMean, Neuron
 from prober.findings import batches
 from prober.findings.behavior import behavior
 from prober.findings.cut_cnn import CutCNN
-from prober.findings.real_images import read_real_images
+from prober.findings.real_evidence import by_class_and_color, variance_of
+from prober.findings.real_images import RealImages, read_real_images
 from prober.findings.real_responses import LOGIT_SITE, respond_to_real
 from prober.findings.responses import (
     MANY_BATCHES,
@@ -121,6 +122,17 @@ def test_scores_and_gradients_are_those_of_plain_pytorch():
     found = gradients(subject, objectives, images).double()
     assert torch.allclose(found, gradient, atol=1e-5)
     assert gradient.abs().max() > 0.01
+
+
+def test_gray_images_say_nothing_of_hues():
+    torch.manual_seed(0)
+    subject = Subject(nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 2)), input_shape=(3, 8, 8))
+    windows = {LOGIT_SITE: Window(None, 0, 0, 8, 8)}
+    colored, labels = torch.rand(6, 3, 8, 8), torch.tensor([0, 1] * 3)
+    for images, known in ((colored, True), (colored[:, :1].expand(-1, 3, -1, -1), False)):
+        found = respond_to_real(subject, RealImages("some", images, labels, ["a", "b"]), windows)
+        assert (variance_of(found, LOGIT_SITE, 0) is not None) == known
+        assert (by_class_and_color(found, LOGIT_SITE, 0) is not None) == known
 
 
 def test_logits_without_a_gradient_answer_real_images_all_the_same():

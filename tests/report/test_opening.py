@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from prober.findings.finding import Shares
+from prober.findings.finding import Examples, RealEvidence, Shares, Variance
 from prober.report.opening import unit_to_show, what_figures_rest_on
 from prober.report.probed import Probed
 from prober.subject.reference import TRAINED_ON
@@ -73,6 +73,12 @@ def test_the_reference_cnns_are_told_by_what_they_learned_from(sha256):
     assert lines[1] == (
         "Figures on real images rest on 1,000 images: some digits. 95% intervals of the accuracies "
         "are under *Shortcut learning*."
+    )
+    variance = Variance(0.5, 0.1, 0.1, 0.3)
+    data = RealEvidence(None, (), (), (), variance, None, Examples("", (4, 6), ()))
+    hued = probed(finding("conv", 0, facet("color", 0.0), data=data), behavior=SHORTCUT)
+    assert what_figures_rest_on(hued, None)[1].endswith(
+        "*Shortcut learning*. What the hue explains rests on at most 80 of them."
     )
     without = what_figures_rest_on(probed(unit(0, 0.2, 0.5)), None)
     assert without[1] == "Figures on real images rest on 1,000 images: some digits."

@@ -658,7 +658,7 @@ def test_every_verdict(tmp_path, shortcut):
     write_report(tmp_path, [unit(tmp_path, "conv1", 0)], shortcut=shortcut)
     said = {
         "color": "It takes a shortcut: the color.",
-        "none": "It takes no shortcut by color.",
+        "none": "No shortcut by color was found.",
         "cannot say": "Whether it takes a shortcut cannot be said.",
         None: "Whether it names real images right was not checked.",
         "without images": "Not checked with real images.",

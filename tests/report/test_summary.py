@@ -284,6 +284,47 @@ def test_how_far_layers_go_by_color_is_said_in_few_words(tmp_path, layers, said)
     assert answers(summary(tmp_path, units))[0].startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("colors", "said"),
+    [
+        ((0.3,), "Layer0 in part; of logits it is not known. "),
+        (
+            (0.1, 0.1),
+            "None that is known: layer0 and layer1 hardly go by color; of logits it is not known. ",
+        ),
+        (
+            (0.6, 0.7),
+            "**layer0** and **layer1** mostly; of logits it is not known. ",
+        ),
+    ],
+)
+def test_layers_that_nothing_is_known_of_are_told(tmp_path, colors, said):
+    units = [unit for i, color in enumerate(colors) for unit in shared(f"layer{i}", color)]
+    units.append(finding("logits", 0, polysemantic=None, dead=False, why=("It is cut.",)))
+    assert units[-1].is_cut
+    assert answers(summary(tmp_path, units))[0].startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            "another class's color",
+            "as they are, in the color of another class, with the shape of another class in its "
+            "own color, and with both.",
+        ),
+        (
+            "hue turned",
+            "as they are, with the hue turned, on those of other classes as they are, and on these "
+            "with the hue turned.",
+        ),
+    ],
+)
+def test_it_is_said_which_images_mean_logits_are_of(tmp_path, change, said):
+    text = summary(tmp_path, logits([None] * 10), behavior=replace(TURNED, color_change=change))
+    assert f"The mean logit of each class on real images: {said}\n" in text
+
+
 def test_the_first_answer_says_what_the_hue_explains_on_real_images(tmp_path):
     explained = {"conv1": (0.5, 0.7), "conv2": (0.1, 0.1)}  # of two units each
     units = [
@@ -317,6 +358,25 @@ def test_input_without_color(tmp_path, channels, said):
     assert "of 1" not in answer
     said_of_bars = "The input has 5 channels: *color* is how far they differ."
     assert (said_of_bars in text) == (channels == 5)
+
+
+def test_an_input_of_one_channel_leaves_no_shortcut_in_color(tmp_path):
+    gray = replace(
+        GUESSING,
+        accuracy=0.9,
+        accuracy_color_changed=None,
+        accuracy_without_color=None,
+        names_color=None,
+        color_change=None,
+    )
+    units = [finding("conv", 0, facet("shape", None, 0.0))]
+    text = summary(tmp_path, units, shape=(1, 28, 28), behavior=gray)
+    said = "None in color can be: the input has one channel. Other shortcuts were not looked for"
+    assert answers(text)[1] == f"{said}. Of the real images 90% are named right."
+    assert table(text, "on real images")[0] == ["on real images", "named right", "chance"]
+    assert "how the figures change with the color" not in text
+    without = summary(tmp_path / "none", units, shape=(1, 28, 28), data=False)
+    assert answers(without)[1] == f"{said}."
 
 
 PARTLY = replace(SHORTCUT, accuracy_color_changed=0.85, names_color=0.06, shortcut=Shortcut.PARTLY)
@@ -384,6 +444,10 @@ TURNED = replace(
         ),
         (
             replace(TURNED, accuracy_color_changed=None),
+            "Cannot be said. Of the real images 90% are named right; most of them have no color.",
+        ),
+        (
+            replace(TURNED, accuracy_color_changed=None, accuracy_without_color=None),
             "Cannot be said. Of the real images 90% are named right; they could not be shown in "
             "other colors.",
         ),
@@ -470,9 +534,7 @@ def test_missing_figures_are_left_out(tmp_path):
     )
     units = [replace(each, evidence=replace(EVIDENCE, data=unknown)) for each in logits([None] * 3)]
     text = summary(tmp_path, units, behavior=behavior)
-    assert table(text, "on real images")[1] == [
-        *("CNN (a)", "90% (98 to 99.5%)", "-", "-", "-", "10%")
-    ]
+    assert table(text, "on real images")[1] == [*("CNN (a)", "90% (98 to 99.5%)", "10%")]
     assert table(text, "class", "picture")[0] == ["class", "picture", "wants"]
     assert table(text, "class", "color changed")[1][1:] == ["9.0", "-", "7.0", "0.0"]
     assert "It is lower with" not in text

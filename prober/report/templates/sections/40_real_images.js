@@ -33,7 +33,7 @@ function variance(shares) {
   if (!shares) return null;
   return paragraph(`Of the variance of the score, ${percent(shares.hue)} goes with the hue at equal `
     + `brightness, ${percent(shares.brightness)} with the brightness, `
-    + `${percent(shares.class)} with the class, and ${percent(shares.rest)} with none of them.`);
+    + `${percent(shares.class)} with the class, and ${percent(shares.rest)} with none of them alone.`);
 }
 
 /** Mean scores as a table, classes down and colors across, from light to dark (or dark to light). */
@@ -61,8 +61,11 @@ function heatMap({ table, rows, columns, colors }, hues) {
 
 /** Whether a class goes by its color or its shape: its logit when either is changed. */
 function classChoice({ label, logit, used }, hue, wanted) {
-  const cases = { own: "its own images", color_changed: "its shape in another class's color",
-    shape_changed: "another class's shape in its color", both_changed: "both of another class" };
+  const cases = report.class_colors
+    ? { own: "its own images", color_changed: "its shape in another class's color",
+      shape_changed: "another class's shape in its color", both_changed: "both of another class" }
+    : { own: "its own images", color_changed: `its own, ${report.changed}`,
+      shape_changed: "other classes' images", both_changed: `these, ${report.changed}` };
   const values = Object.keys(cases).map((name) => logit[name]);
   const low = Math.min(0, ...values);
   const span = Math.max(0, ...values) - low || 1;
