@@ -60,7 +60,7 @@ class Behavior:
         accuracy_without_color: In gray of the same brightness; `null` likewise.
         names_color: How often it names the class of the color instead; `null` likewise, or if no
             color goes with a class.
-        chance: What guessing gives.
+        chance: What guessing among the classes of the images gives.
         shortcut: `color`, `partly`, `none` or `cannot say`, see below.
         color_change: How the color was changed: `another class's color`, `another image's color`
             or `hue turned`; `null` if it was not.

@@ -126,9 +126,9 @@ def shortcut_answer(probed: Probed, against: Probed | None) -> str:
     if behavior.shortcut == Shortcut.UNKNOWN:
         return f"Cannot be said. {_why_unknown(behavior, probed.record)}"
     verdict = {
-        Shortcut.COLOR: "Yes, in color",
-        Shortcut.PARTLY: "In part, in color",
-        Shortcut.NONE: "None found in color, the only one looked for",
+        Shortcut.COLOR: f"Yes, in {probed.color_noun}",
+        Shortcut.PARTLY: f"In part, in {probed.color_noun}",
+        Shortcut.NONE: f"None found in {probed.color_noun}, the only one looked for",
     }[behavior.shortcut]
     changed = _changed(behavior)
     if behavior.shortcut != Shortcut.NONE:

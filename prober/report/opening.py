@@ -9,6 +9,7 @@ from prober.report.markdown import plain
 from prober.report.probed import Probed, class_of, flagged
 from prober.report.tables import mean_hue_share
 from prober.report.words import (
+    class_color,
     counted,
     hue_name,
     is_extreme,
@@ -116,9 +117,9 @@ def what_figures_rest_on(probed: Probed, against: Probed | None) -> list[str]:
             under += f" What the hue explains rests on at most {SHOWN_IN_HUES} of them."
         lines.append(f"Figures on real images rest on {said}.{under}")
     colors = [
-        f"{plain(known.label)} {hue_name(known.hue)}"
+        f"{plain(known.label)} {color}"
         for finding in probed.classes
-        if (known := class_of(finding)) and known.hue is not None
+        if (known := class_of(finding)) and (color := class_color(known))
     ]
     if colors:
         lines.append(f"Colors of the classes: {joined(colors, NAMED_COLORS)}.")

@@ -141,6 +141,7 @@ def _index(probed: Probed, against: Probed | None) -> str:
         flags=FLAGS,
         percent=percent,
         changed_words=changed_words,
+        color_noun=probed.color_noun,
         data=_json(data),
         style=Markup(_template("page.css")),
         script=Markup("\n".join(map(_template, SCRIPTS))),

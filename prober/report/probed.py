@@ -71,6 +71,12 @@ class Probed:
         """
         return self.record.subject.input_shape[0] not in (1, 3)
 
+    @property
+    def color_noun(self) -> str:
+        """What goes with the class of real images, `brightness` where their colors are grays."""
+        hues = self.record.data.hues if self.record.data else None
+        return "brightness" if hues is not None and set(hues) == {None} else "color"
+
     @cached_property
     def layers(self) -> dict[str, list[Finding]]:
         """The findings of each layer that has some, in order of the forward pass."""

@@ -20,6 +20,7 @@ from prober.report.probed import (
 )
 from prober.report.words import (
     changed_words,
+    class_color,
     counted,
     hue_name,
     is_own,
@@ -33,7 +34,7 @@ EXAMPLES = 2
 """Pictures for each kind and layer."""
 
 DIFFERS = 0.2
-"""The share of color from which on what a class goes by differs from what it wants."""
+"""The part of color from which on what a class goes by differs from what it wants."""
 
 POLYSEMANTIC_UNITS = 6
 """Polysemantic units whose facets are shown."""
@@ -180,22 +181,22 @@ def with_interval(behavior: Behavior, name: str) -> str:
 def class_table(probed: Probed, against: Probed | None) -> str:
     """Shows for each class, or unit of the output, what it wants, and how far it goes by color."""
     hued = any((known := class_of(f)) and known.hue is not None for f in probed.classes)
+    colors = [class_color(known) if (known := class_of(f)) else "" for f in probed.classes]
     used = any((known := class_of(f)) and known.used for f in probed.classes)
     columns = ["picture", "wants", *(["color wanted"] if used else [])]
     columns += ["color used"] if used else []
     columns += ["hue that excites it most"] if hued else []
     rows = []
-    for finding in probed.classes[:CLASSES]:
+    for finding, color in list(zip(probed.classes, colors, strict=True))[:CLASSES]:
         row = [class_link(probed, finding)]
-        if hued:
-            known = class_of(finding)
-            row.append(EMPTY if known is None or known.hue is None else hue_name(known.hue))
+        if any(colors):
+            row.append(color or EMPTY)
         row += _class_cells(probed, finding, used, hued)
         if against:
             other = against.same_unit(finding)
             row += _class_cells(against, other, used, hued) if other else [EMPTY] * len(columns)
         rows.append(row)
-    header = [probed.output_noun, *(["its color"] if hued else []), *columns]
+    header = [probed.output_noun, *(["its color"] if any(colors) else []), *columns]
     if against:
         header += [f"{plain(against.name)}: picture", *columns[1:]]
     return table(header, rows) if rows else ""
@@ -245,9 +246,12 @@ def _class_cells(probed: Probed, finding: Finding, used: bool, hued: bool) -> li
 
 
 def class_sentence(probed: Probed, against: Probed | None) -> str:
-    """Says where classes go by color more than their pictures show; `""` without real images."""
+    """Says where classes go by color more than their pictures show; `""` without real images.
+
+    Nor where classes have grays of their own: the pictures tell brightness from color.
+    """
     said = []
-    for cnn in filter(None, (probed, against)):
+    for cnn in filter(None, (probed, against) if probed.color_noun == "color" else ()):
         pairs = [
             (known.used.color - wanted, known.label)
             for finding in cnn.classes

@@ -54,6 +54,12 @@ AT_ONCE = 0.5
 DARK, LIGHT = 0.35, 0.65
 """Levels of a flat gray up to which it is dark, and from which on it is light."""
 
+BLACK, WHITE = 0.1, 0.9
+"""Levels of a gray up to which it is black, and from which on it is white."""
+
+DARK_COLOR, PALE_COLOR = 0.6, 0.5
+"""The value up to which a color is dark, and the saturation up to which it is pale, of HSV."""
+
 SAID_COLOR = 0.1
 """The share of color from which on the shape of a class is said with its color."""
 
@@ -61,6 +67,19 @@ SAID_COLOR = 0.1
 def hue_name(degrees: float) -> str:
     """Names a hue of the HSV circle; any angle in degrees will do."""
     return HUE_NAMES[round(degrees % 360 / 30) % len(HUE_NAMES)]
+
+
+def class_color(known: ClassEvidence) -> str:
+    """Names the color of a class: `red`, `dark red`, `gray`; `""` if it has none of its own."""
+    if known.color is None:
+        return "" if known.hue is None else hue_name(known.hue)
+    high, low = max(known.color), min(known.color)
+    if known.hue is None:
+        if high <= BLACK or low >= WHITE:
+            return "black" if high <= BLACK else "white"
+        return "dark gray" if high <= DARK else "light gray" if low >= LIGHT else "gray"
+    shade = "dark " if high <= DARK_COLOR else "pale " if high - low <= PALE_COLOR * high else ""
+    return shade + hue_name(known.hue)
 
 
 def is_extreme(degrees: float) -> bool:

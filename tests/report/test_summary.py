@@ -460,6 +460,46 @@ def test_a_shortcut_is_said_with_its_figures(tmp_path, behavior, said):
 PLAIN_COLOR = "hue that excites it most"
 
 
+@pytest.mark.parametrize(
+    ("colors", "hues", "said", "noun"),
+    [
+        (((0.4, 0, 0), (1, 0.6, 0.6)), (0.0, 0.0), "0 dark red and 1 pale red", "color"),
+        (((0, 0, 1), (0.5, 0.5, 0.5)), (240.0, None), "0 blue and 1 gray", "color"),
+        (
+            ((0.3, 0.3, 0.3), (0.7, 0.7, 0.7)),
+            (None, None),
+            "0 dark gray, 1 light gray",
+            "brightness",
+        ),
+        (((0, 0, 0), (1, 1, 1)), (None, None), "0 black and 1 white", "brightness"),
+    ],
+)
+def test_colors_of_classes_are_told_apart_as_colors(tmp_path, colors, hues, said, noun):
+    units = [
+        finding(
+            "logits",
+            k,
+            facet("shape"),
+            shares=Shares(0.1, 0.2, 0.7, 0.0),
+            data=real(ClassEvidence(str(k), hue, color, None, LOGIT, UsedShares(0.9, 0.1))),
+        )
+        for k, (color, hue) in enumerate(zip(colors, hues, strict=True))
+    ]
+    given = record(units, behavior=SHORTCUT)
+    data = replace(given.data, classes=("0", "1"), hues=hues, colors=colors)
+    write(tmp_path, units, replace(given, data=data))
+    text = write_summary(tmp_path).read_text(encoding="utf-8")
+    said = said.replace(", 1", " and 1")
+    assert f"\n- Colors of the classes: {said}.\n" in text
+    assert [f"{row[0]} {row[1]}" for row in table(text, "its color")[1:]] == [
+        f"[{k}](index.html#logits/{k}) {words.removeprefix(f'{k} ')}"
+        for k, words in enumerate(said.split(" and "))
+    ]
+    assert answers(text)[1].startswith(f"Yes, in {noun}. Given another class's color, ")
+    goes = "Classes that go more by color than their picture shows: 2 of 2 of CNN (a), above all 1."
+    assert (goes in text) == (noun == "color")
+
+
 def test_the_color_that_excites_a_class_most_is_its_own_within_half_a_step(tmp_path):
     hues = [2.0, 36.0, 90.0, 126.1, 144.0, None, 216.0, 252.0, 288.0, 342.0]
     rows = table(summary(tmp_path, logits(hues), behavior=SHORTCUT), "class", PLAIN_COLOR)[1:]
@@ -544,7 +584,7 @@ def test_missing_figures_are_left_out(tmp_path):
 def test_where_the_cnn_goes_by_color_otherwise_than_its_pictures_show_is_said(tmp_path):
     def logit(channel, wanted, used, brightness=0.0):
         known = ClassEvidence(
-            str(channel), None, (1.0, 0.5, 0.0), None, LOGIT, UsedShares(used, 1 - used)
+            str(channel), 30.0, (1.0, 0.5, 0.0), None, LOGIT, UsedShares(used, 1 - used)
         )
         both = 1 - brightness  # of color and shape, which alone are compared
         wants = Shares(wanted * both, (1 - wanted) * both, brightness, 0.0)
@@ -556,7 +596,7 @@ def test_where_the_cnn_goes_by_color_otherwise_than_its_pictures_show_is_said(tm
     )
     rows = table(text, "class", "color used")[1:]
     wanted = ["10%", "50%", "20%", "50%"]
-    assert [row[3:5] for row in rows] == [
+    assert [row[4:6] for row in rows] == [
         [a, b] for a, b in zip(wanted, ["**31%**", "60%", "**90%**", "**0%**"], strict=True)
     ]
     assert (
