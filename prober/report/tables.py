@@ -233,7 +233,9 @@ def _class_cells(probed: Probed, finding: Finding, used: bool, hued: bool) -> li
     if used:
         wanted = finding.shares.color_beside_shape if finding.shares else None
         goes_by = known.used.color if known and known.used else None
-        differ = wanted is not None and goes_by is not None and abs(goes_by - wanted) >= DIFFERS
+        differ = (
+            wanted is not None and goes_by is not None and abs(_farther(goes_by, wanted)) >= DIFFERS
+        )
         mark = "**" if differ else ""
         cells += [_percent(wanted), f"{mark}{_percent(goes_by)}{mark}"]
     if hued:
@@ -245,6 +247,11 @@ def _class_cells(probed: Probed, finding: Finding, used: bool, hued: bool) -> li
     return cells
 
 
+def _farther(goes_by: float, wanted: float) -> float:
+    """By how much a class goes farther by color than it wants it, of shares as they are said."""
+    return round(round(goes_by, 2) - round(wanted, 2), 2)
+
+
 def class_sentence(probed: Probed, against: Probed | None) -> str:
     """Says where classes go by color more than their pictures show; `""` without real images.
 
@@ -253,7 +260,7 @@ def class_sentence(probed: Probed, against: Probed | None) -> str:
     said = []
     for cnn in filter(None, (probed, against) if probed.color_noun == "color" else ()):
         pairs = [
-            (known.used.color - wanted, known.label)
+            (_farther(known.used.color, wanted), known.label)
             for finding in cnn.classes
             if (known := class_of(finding))
             and known.used

@@ -23,7 +23,8 @@ function facet(unit, index, several) {
     element("figcaption", {}, i ? "from another start"
       : cropped ? "the best, cropped to what the neuron sees" : "the best")));
   return part([name, ": ", symbol(found), said],
-    paragraph(`Up to ${scoreOf(unit, null, found.score)}, ${percent(found.strength)} of the gain. `
+    paragraph(`The best has ${scoreOf(unit, null, found.score)}; without leaving it `
+      + `${percent(found.strength)} of the gain can be reached. `
       + `${percent(found.share)} of the starts led to it.`),
     element("div", { class: "row" }, best,
       cropped && found.full && whole(found.full, field, name), others));
