@@ -468,7 +468,7 @@ PLAIN_COLOR = "hue that excites it most"
         (
             ((0.3, 0.3, 0.3), (0.7, 0.7, 0.7)),
             (None, None),
-            "0 dark gray, 1 light gray",
+            "0 dark gray and 1 light gray",
             "brightness",
         ),
         (((0, 0, 0), (1, 1, 1)), (None, None), "0 black and 1 white", "brightness"),
@@ -489,15 +489,13 @@ def test_colors_of_classes_are_told_apart_as_colors(tmp_path, colors, hues, said
     data = replace(given.data, classes=("0", "1"), hues=hues, colors=colors)
     write(tmp_path, units, replace(given, data=data))
     text = write_summary(tmp_path).read_text(encoding="utf-8")
-    said = said.replace(", 1", " and 1")
     assert f"\n- Colors of the classes: {said}.\n" in text
     assert [f"{row[0]} {row[1]}" for row in table(text, "its color")[1:]] == [
         f"[{k}](index.html#logits/{k}) {words.removeprefix(f'{k} ')}"
         for k, words in enumerate(said.split(" and "))
     ]
     assert answers(text)[1].startswith(f"Yes, in {noun}. Given another class's color, ")
-    goes = "Classes that go more by color than their picture shows: 2 of 2 of CNN (a), above all 1."
-    assert (goes in text) == (noun == "color")
+    assert ("Classes that go more by color than their picture" in text) == (noun == "color")
 
 
 def test_the_color_that_excites_a_class_most_is_its_own_within_half_a_step(tmp_path):

@@ -23,8 +23,8 @@ function facet(unit, index, several) {
     element("figcaption", {}, i ? "from another start"
       : cropped ? "the best, cropped to what the neuron sees" : "the best")));
   return part([name, ": ", symbol(found), said],
-    paragraph(`The best has ${scoreOf(unit, null, found.score)}; without leaving it `
-      + `${percent(found.strength)} of the gain can be reached. `
+    paragraph(`The best picture has ${scoreOf(unit, null, found.score)}; climbing on from it reaches `
+      + `${percent(found.strength)} of the gain. `
       + `${percent(found.share)} of the starts led to it.`),
     element("div", { class: "row" }, best,
       cropped && found.full && whole(found.full, field, name), others));
