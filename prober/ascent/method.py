@@ -17,7 +17,14 @@ from prober.ascent.starts import (
 from prober.ascent.styles import PLAIN_RATE, STYLES, Style, look, transforms_of
 from prober.ascent.targets import Target
 from prober.ascent.transforms import Transform
-from prober.common.errors import InputError, check_kind, check_kinds, is_number, suggestion
+from prober.common.errors import (
+    InputError,
+    check_kind,
+    check_kinds,
+    is_number,
+    settle_whole_numbers,
+    suggestion,
+)
 from prober.common.inputs import Shape
 from prober.subject import Subject
 
@@ -41,6 +48,9 @@ class Method:
         settle: The share of its gain by which a score still has to rise in 50 steps; if it does
             not, its picture is finished before the last step. A thousandth, 0.001, keeps 99.5 % of
             nearly every score and saves more than half of the steps. None makes all steps.
+        averaging: Steps that the picture is the mean of, 1 for none: what differs from step to
+            step, speckle, goes (Polyak and Juditsky, "Acceleration of stochastic approximation by
+            averaging", 1992). Where none is given, the style's.
         style: One word for all of it: `legible`, such that people and other CNNs can read the
             pictures, or `plain`, pixels from noise with weak penalties, which shows what excites
             the most. What is given beside it comes first.
@@ -56,6 +66,7 @@ class Method:
     parameterization: Parameterization | None = None
     transforms: Sequence[Transform] | None = None
     settle: float | None = None
+    averaging: int | None = None
     style: Style = "legible"
     held: Sequence[Held] | None = None
 
@@ -73,6 +84,12 @@ class Method:
                 f"settle is {self.settle}; choose a share between 0 and 1, such as 0.001, or leave "
                 "it out."
             )
+        if self.averaging is not None:
+            settle_whole_numbers(self, "averaging")
+            if self.averaging < 1:
+                raise InputError(
+                    f"averaging is {self.averaging}; choose a number of steps, 1 for no mean."
+                )
         if self.parameterization is not None:
             check_kind("parameterization", self.parameterization, Parameterization, "Fourier()")
         if self.transforms is not None:
@@ -107,10 +124,11 @@ class Method:
         names = {each.name for each in fields(cls)}
         own = {key: as_setting(value) for key, value in record.items() if key in names}
         # Records from before there were others do not say.
+        before: dict[str, Any] = {"style": "plain", "averaging": 1}
         basis = record.get("parameterization", Pixels().record())
         transforms = record.get("transforms", ())
         return cls(
-            **{"style": "plain"}
+            **before
             | own
             | {
                 "lr": record["optimizer"]["lr"],
@@ -128,10 +146,11 @@ class Method:
         """
         style = look(self.style, shape)
         parameterization = self.parameterization or style.parameterization
-        # The rate of a style suits its own basis; to another one it means something else.
+        # These of a style suit its own basis; to another one they mean something else.
         suits = type(parameterization) is type(style.parameterization)
         lr = self.lr or (style.lr if suits else PLAIN_RATE)
-        return replace(self, parameterization=parameterization, lr=lr)
+        averaging = self.averaging or (style.averaging if suits else 1)
+        return replace(self, parameterization=parameterization, lr=lr, averaging=averaging)
 
     def of_target(self, target: Target, subject: Subject) -> tuple[Self, Target]:
         """Settles everything for one target: the method that it is optimized by, and the target.

@@ -57,6 +57,14 @@ class Clamp(Callback):
         pl_module.keep_valid()
 
 
+class Averaging(Callback):
+    """Takes what every step makes of the images into their mean, of which the pictures are."""
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
+        """Runs after each optimizer step, and after the clamp."""
+        pl_module.average(trainer.global_step)
+
+
 class EndSettled(Callback):
     """Ends targets whose score no longer rises, and the run when all have ended."""
 
@@ -80,10 +88,10 @@ class ActivationMaximization(LightningModule):
         method: How the images are optimized.
 
     Attributes:
-        image: `[N, C, H, W]`, the pictures in their basis, one for each target; once some targets
-            have settled, of those that go on. The images do not mix, but for those that an
-            objective compares (Diversity): each comes out as it would alone (bit for bit in
-            float64).
+        image: `[N, C, H, W]`, what the steps change: the pictures in their basis, or what they are
+            means of, one for each target; once some targets have settled, of those that go on. The
+            images do not mix, but for those that an objective compares (Diversity): each comes out
+            as it would alone (bit for bit in float64).
         targets: The N targets, resolved.
         going: The numbers of the targets that `image` is of.
         settled_at: `[N]`, the steps after which a target settled, -1 if it did not.
@@ -105,6 +113,7 @@ class ActivationMaximization(LightningModule):
     """
 
     starts: Tensor | None
+    _average: Tensor | None
 
     def __init__(
         self, subject: Subject, targets: Sequence[Target], method: Method = Method()
@@ -136,7 +145,12 @@ class ActivationMaximization(LightningModule):
         self.register_buffer("starts", starts, persistent=False)
         self.going = torch.arange(len(self.targets))
         self.settled_at = torch.full((len(self.targets),), -1)
-        self._ended: Tensor | None = None  # once some have, the images of all as they were then
+        self._ended: Tensor | None = None  # once some have, what all showed then
+        averaging = self.methods[0].averaging
+        assert averaging is not None  # it is resolved
+        self._averaging = averaging
+        average = self.image.detach().clone() if averaging > 1 else None
+        self.register_buffer("_average", average, persistent=False)
         self._settling = Settling(method.settle) if method.settle else None
         self._one_by_one = False
         self.measures: Measures | None = None
@@ -148,10 +162,21 @@ class ActivationMaximization(LightningModule):
         self.failed_at = torch.full((len(self.targets),), -1)
 
     def pictures(self) -> Tensor:
-        """Returns the pictures of all targets, `[N, C, H, W]` in [0, 1]; on the image's graph."""
+        """Returns the pictures of all targets, `[N, C, H, W]` in [0, 1]."""
         if self._ended is None:
-            return self._decoded(self.image)
-        return self._decoded(self._ended.index_copy(0, self.going.to(self.device), self.image))
+            return self._decoded(self._shown)
+        return self._decoded(self._ended.index_copy(0, self.going.to(self.device), self._shown))
+
+    def average(self, step: int) -> None:
+        """Takes the images into their mean, which reaches back over a quarter of the steps at most.
+
+        Each step counts less than the next, the newest one part in `averaging`.
+
+        Args:
+            step: How many steps have been made.
+        """
+        assert self._average is not None
+        self._average.lerp_(self.image.data, 1 / min(self._averaging, 1 + step // 4))
 
     def keep_valid(self) -> None:
         """Brings the image back to where it stands for pictures in [0, 1]."""
@@ -296,7 +321,13 @@ class ActivationMaximization(LightningModule):
 
     def configure_callbacks(self) -> list[Callback]:
         """The image stays in [0, 1] under any Trainer."""
-        return [Clamp(), EndSettled()] if self._settling else [Clamp()]
+        averaging = [Averaging()] if self._average is not None else []
+        return [Clamp(), *averaging, *([EndSettled()] if self._settling else [])]
+
+    @property
+    def _shown(self) -> Tensor:
+        """What the pictures are of: the images, or their means over steps."""
+        return self.image if self._average is None else self._average
 
     @property
     def _exact(self) -> bool:
@@ -339,9 +370,11 @@ class ActivationMaximization(LightningModule):
         """
         assert self._settling is not None
         here = rest.to(self.device)
-        images = self.image.data
-        whole = images.clone() if self._ended is None else self._ended
-        self._ended = whole.index_copy(0, self.going.to(self.device), images)
+        images, shown = self.image.data, self._shown.data
+        whole = shown.clone() if self._ended is None else self._ended
+        self._ended = whole.index_copy(0, self.going.to(self.device), shown)
+        if self._average is not None:
+            self._average = self._average[here]
         optimizer: Any = self.optimizers(use_pl_optimizer=False)
         state = optimizer.state[self.image]
         for name, value in state.items():

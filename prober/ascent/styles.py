@@ -36,6 +36,11 @@ FINE_RATE = 0.015
 """Adam's rate for the spectrum of a fine picture of `MEASURED_SIDE`. With 0.05 it is all black,
 white and pure colors, and fewer CNNs name it."""
 
+FINE_AVERAGING = 48
+"""Steps that a fine picture is the mean of. Over three seeds of eight classes the CNNs that were
+asked are surer of it by 0.03 and 0.07 in the mean, and to the eye it has less speckle. Coarse ones
+are named no better."""
+
 LEAST_SLOPE = 0.1
 """Of the sigmoid where the gradient leads back, see `Fourier`. Of eight channels of the shipped
 CNNs the median reaches 97 % of the plain score with it, 85 % without; 0.02 to 0.2 do alike."""
@@ -53,12 +58,14 @@ class Look:
         initial_image: Where they start.
         regularizers: The penalties.
         lr: Adam's learning rate.
+        averaging: Steps that the picture is the mean of.
     """
 
     parameterization: Parameterization
     initial_image: InitialImage
     regularizers: tuple[Regularizer, ...]
     lr: float
+    averaging: int = 1
 
 
 def look(style: str, shape: Shape) -> Look:
@@ -81,11 +88,13 @@ def look(style: str, shape: Shape) -> Look:
     if input_kind(shape) is InputKind.VECTOR:  # whose numbers have no order, and so no spectrum
         return Look(Pixels(), GaussianNoise(), (), PLAIN_RATE)
     side = min(shape[1:][-2:])
+    fine = side >= FINE
     return Look(
         parameterization=Fourier(decay=1.5, least_slope=LEAST_SLOPE),
         initial_image=PinkNoise(contrast=0.05),
         regularizers=(),
-        lr=(PLAIN_RATE if side < FINE else FINE_RATE) * MEASURED_SIDE / side,
+        lr=(FINE_RATE if fine else PLAIN_RATE) * MEASURED_SIDE / side,
+        averaging=FINE_AVERAGING if fine else 1,
     )
 
 

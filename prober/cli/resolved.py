@@ -37,6 +37,7 @@ def resolved(config: Namespace) -> Namespace:
         said["model.initial_image"] = written(style.initial_image)
     if plain or model.parameterization is None:
         said["model.lr"] = style.lr
+        said["model.averaging"] = style.averaging
     config = config.clone()
     for key, value in said.items():
         if key in config and config[key] is None:

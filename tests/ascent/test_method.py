@@ -13,6 +13,20 @@ def test_learning_rate_out_of_range_is_told(lr):
         Method(lr=lr)
 
 
+@pytest.mark.parametrize(
+    ("averaging", "told"), [(0, "1 for no mean"), (-3, "1 for no mean"), (1.5, "whole number")]
+)
+def test_averaging_out_of_range_is_told(averaging, told):
+    with pytest.raises(InputError, match=f"averaging.* is {averaging}; .*{told}"):
+        Method(averaging=averaging)
+
+
+def test_runs_from_before_there_was_averaging_are_made_again_without_it():
+    record = Method(transforms=()).resolved((3, 224, 224)).record()
+    assert record.pop("averaging") == 48
+    assert Method.from_record(record).averaging == 1
+
+
 def test_unknown_style_is_told():
     with pytest.raises(InputError, match="Did you mean 'legible'"):
         Method(style="legable")

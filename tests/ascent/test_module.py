@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from lightning.pytorch import Callback
@@ -191,6 +193,21 @@ class Watch(Callback):
 
     def on_train_end(self, trainer, pl_module):
         self.images.append(pl_module.image.detach().clone())
+
+
+def test_averaged_pictures_are_means_of_the_last_steps():
+    """The weights of all steps, written out; Pixels, whose picture is the image itself."""
+    watch, plain_watch, steps = Watch(), Watch(), 60
+    module = one(seed=2, averaging=8)
+    plain.fit(module, steps, callbacks=[watch])
+    plain.fit(one(seed=2), steps, callbacks=[plain_watch])
+    assert torch.equal(watch.images[-1], plain_watch.images[-1])  # the ascent itself is the same
+    newest = [1 / min(8, 1 + step // 4) for step in range(1, steps + 1)]
+    weights = [w * math.prod(1 - later for later in newest[i + 1 :]) for i, w in enumerate(newest)]
+    assert sum(weights) == pytest.approx(1)
+    mean = sum(w * image for w, image in zip(weights, watch.images[1:], strict=True))
+    torch.testing.assert_close(module.pictures().detach(), mean)
+    assert (module.pictures() - module.image).abs().max() > 1e-4
 
 
 def test_image_is_in_range_after_every_step():

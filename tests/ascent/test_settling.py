@@ -79,17 +79,21 @@ TARGETS = [
 ]
 
 
-@pytest.mark.parametrize("transforms", [(), (Jitter(2),)], ids=["still", "moved"])
-def test_what_has_settled_is_bit_for_bit_what_so_many_steps_give_alone(transforms):
-    together, trainer = fitted(TARGETS, settle=0.01, transforms=transforms)
+@pytest.mark.parametrize(
+    "method",
+    [{}, {"transforms": (Jitter(2),)}, {"averaging": 12}],
+    ids=["still", "moved", "averaged"],
+)
+def test_what_has_settled_is_bit_for_bit_what_so_many_steps_give_alone(method):
+    together, trainer = fitted(TARGETS, settle=0.01, **method)
     steps = together.settled_at.tolist()
     assert len(set(steps)) > 1 and min(steps) > 0 and trainer.global_step == max(steps)
     pictures, end = together.pictures().detach(), together.evaluate().score
     for i, target in enumerate(TARGETS):
-        alone, _ = fitted([target], steps[i], transforms=transforms)
+        alone, _ = fitted([target], steps[i], **method)
         assert torch.equal(alone.pictures()[0], pictures[i])
         assert alone.evaluate().score == end[i]
-        itself, own = fitted([target], settle=0.01, transforms=transforms)
+        itself, own = fitted([target], settle=0.01, **method)
         assert own.global_step == steps[i] and torch.equal(itself.pictures()[0], pictures[i])
 
 

@@ -42,18 +42,19 @@ def large(side=(160, 240)):
 
 
 @pytest.mark.parametrize(
-    ("side", "lr"),
+    ("side", "lr", "averaging"),
     [
-        ((8, 9), 1.4),
-        ((96, 64), 0.175),
-        ((127, 300), 0.0882),
-        ((128, 300), 0.02625),
-        ((280, 240), 0.014),
+        ((8, 9), 1.4, 1),
+        ((96, 64), 0.175, 1),
+        ((127, 300), 0.0882, 1),
+        ((128, 300), 0.02625, 48),
+        ((280, 240), 0.014, 48),
     ],
 )
-def test_legible_is_a_spectrum_whose_rate_goes_with_the_side(side, lr):
+def test_legible_is_a_spectrum_whose_rate_goes_with_the_side(side, lr, averaging):
     """0.05, from 128 pixels on 0.015, times 224 and divided by the shorter side, by hand."""
     module = ActivationMaximization(large(side), [deep(1)])
+    assert module.methods[0].averaging == averaging
     said = (Fourier(1.5, 0.1), PinkNoise(0.05), (), pytest.approx(lr, rel=1e-3))
     assert settled(module) == said
 
@@ -174,7 +175,7 @@ def test_record_says_what_the_style_stood_for_and_makes_the_method_again():
 
 def test_record_from_before_there_were_styles_is_of_what_it_was():
     method = Method.from_record({"optimizer": {"lr": 0.1}})
-    assert method == Method(0.1, Pixels(), (), style="plain")
+    assert method == Method(0.1, Pixels(), (), averaging=1, style="plain")
 
 
 @pytest.mark.parametrize("precision", ["64-true", "32-true"])
