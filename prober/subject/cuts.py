@@ -49,11 +49,10 @@ def find_cuts(
     generator = torch.Generator().manual_seed(0)
     noise = torch.rand(image.shape, generator=generator)
     cut = dict.fromkeys(places, "")
-    with torch.random.fork_rng([]):  # the chances that a CNN takes are for its pictures
-        for start in (noise, torch.zeros_like(noise), 1 - noise / 4):
-            if cut:
-                seen = _Pass(cnn, run, start.to(image))
-                cut = {place: seen.why_cut(place) for place in cut if place not in seen.leading}
+    for start in (noise, torch.zeros_like(noise), 1 - noise / 4):
+        if cut:
+            seen = _Pass(cnn, run, start.to(image))
+            cut = {place: seen.why_cut(place) for place in cut if place not in seen.leading}
     return cut
 
 
@@ -140,8 +139,8 @@ class _Pass:
         for call in self._calls[at + 1 :]:
             if self._is_part(names[-1], call.name) and call.switched_off:
                 names.append(call.name)
-        outermost = names[-1]
-        return f"at '{outermost}', which runs with gradients switched off (torch.no_grad, say)"
+        where = f"at '{names[-1]}'" if names[-1] else f"in {self._called('')}"
+        return f"{where}, which runs with gradients switched off (torch.no_grad, say)"
 
     def _called(self, name: str) -> str:
         kind = type(self._modules[name]).__name__

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from prober.common.errors import InputError
 from prober.common.inputs import Shape
+from prober.subject.channel_layout import CONVOLUTIONS
 from prober.subject.frozen_copy import copied
 from prober.subject.nested_outputs import tensors
 from prober.subject.passes import watched
@@ -42,7 +43,7 @@ def guessed_input_shape(
     The first convolution tells the channels, and whether it takes images, signals or volumes; in a
     network without one the first linear layer tells how many numbers an input has. Height and width
     are the first usual ones that the CNN takes; of a CNN that takes any, 224 or 32 pixels, by how
-    many times it shrinks its maps.
+    many times it shrinks its maps, or one pixel where it looks at each alone.
 
     Args:
         cnn: Any CNN; a copy of it is tried, and it stays as it is.
@@ -52,7 +53,8 @@ def guessed_input_shape(
         The shape, channels first, and a sentence that says how it was found.
 
     Raises:
-        InputError: No usual shape fits, or the CNN cannot be copied.
+        NoUsualShape: No usual shape fits.
+        InputError: The CNN cannot be copied.
     """
     tried, _ = copied(cnn)
     trial = _Trial(tried.eval(), call)
@@ -69,6 +71,12 @@ def guessed_input_shape(
         small, large = (trial.run((channels, side, side)) for side in (SMALL_SIDE, LARGE_SIDE))
         if small is not None and large is not None:
             left = _smallest(small, large)
+            kernels = {
+                each.kernel_size for each in tried.modules() if isinstance(each, CONVOLUTIONS)
+            }
+            pixel = (channels, 1, 1)
+            if left == LARGE_SIDE and kernels == {(1, 1)} and trial.run(pixel) is not None:
+                return _found(pixel, f"{reason}, and no kernel is larger than a pixel")
             side = LARGE_SIDE if SHRINKS * left <= LARGE_SIDE else SMALL_SIDE
             reason += f", any size fits, and in the smallest map {LARGE_SIDE} pixels become {left}"
             return _found((channels, side, side), reason)
@@ -77,11 +85,12 @@ def guessed_input_shape(
         for side in (SMALL_SIDE, *OTHERS):
             if (small if side == SMALL_SIDE else trial.run((channels, side, side))) is not None:
                 return _found((channels, side, side), f"{reason}, this usual size fits")
-    said = f" Of {list(trial.first)} it said: {trial.error}" if trial.first else ""
-    raise InputError(
+    assert trial.first is not None  # as each shape that was tried was rejected
+    raise NoUsualShape(
         f"{type(cnn).__name__} takes no input of a usual shape; give input_shape=(channels, "
         "height, width) of images, (channels, length) of signals, (channels, depth, height, width) "
-        f"of volumes, (numbers,) of vectors.{said}"
+        f"of volumes, (numbers,) of vectors. Of {list(trial.first)} it said: {trial.error}",
+        trial.first,
     ) from trial.error
 
 
@@ -97,6 +106,18 @@ def some_input(shape: Shape, number: int = 1) -> Tensor:
     """
     generator = torch.Generator("cpu").manual_seed(0)
     return torch.rand(number, *shape, generator=generator, dtype=torch.float32, device="cpu")
+
+
+class NoUsualShape(InputError):
+    """A CNN takes no input of a usual shape.
+
+    Attributes:
+        likeliest: The shape that was tried first, by what its first layer takes.
+    """
+
+    def __init__(self, message: str, likeliest: Shape) -> None:
+        super().__init__(message)
+        self.likeliest = likeliest
 
 
 class _Trial:

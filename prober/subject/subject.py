@@ -23,7 +23,7 @@ from prober.subject.class_names import read_class_names
 from prober.subject.few_channels import gradients_in_blocks, takes_few_channels
 from prober.subject.frozen_copy import copied, freeze
 from prober.subject.held_chances import HeldChances
-from prober.subject.input_shape import guessed_input_shape, some_input, takes
+from prober.subject.input_shape import NoUsualShape, guessed_input_shape, some_input, takes
 from prober.subject.layers import LOGITS, Layer, Listing, by_module, list_layers
 from prober.subject.logits import Logits
 from prober.subject.passes import other_weights, seen_before, straight_checkpoints, watched
@@ -170,7 +170,7 @@ class Subject(ConvertsItself):
         ]
         self._folding: Folding | None = None
         self._takes_channels_last: bool | None = None
-        self._takes_chances = False
+        self._chances: HeldChances | None = HeldChances()
         self.listing = self._listed()
         self._set_apart_unmoved()
         self._classes_from = classes_from
@@ -181,9 +181,14 @@ class Subject(ConvertsItself):
             self.take_classes(len(of_classes))
             self.name_classes(of_classes)
         self.notes += [*self._said_of_bytes(), *self._said_of_cuts()]
-        if self._takes_chances:
+        if self.own_precision is not None:
+            kind = str(self.own_precision).removeprefix("torch.")
+            self.notes.append(f"{self.name} computes in {kind} wherever it runs; so it does here.")
+        if self._chances is not None:
+            alone = ", for images that go through one at a time" * self._chances.for_one_alone
             self.notes.append(
-                f"{self.name} draws random numbers in its forward pass, here the same each time."
+                f"{self.name} draws random numbers in its forward pass, here the same each "
+                f"time{alone}."
             )
 
     def name_classes(self, names: Sequence[str]) -> None:
@@ -237,8 +242,8 @@ class Subject(ConvertsItself):
             return SHIPPED
         try:
             found, said = guessed_input_shape(self.cnn, self._call.inputs.call)
-        except InputError:
-            return SHIPPED  # which is rejected, with what to do
+        except NoUsualShape as error:
+            return error.likeliest  # which is rejected, with what to do
         self.notes.append(said)
         return found
 
@@ -253,13 +258,16 @@ class Subject(ConvertsItself):
             images = self._call.filled(some_input(self.input_shape))
             self._state = StateBetweenCalls(self.cnn, self.weights)
             try:
-                with torch.random.fork_rng([]):
-                    before = torch.random.get_rng_state()
-                    found = list_layers(self.cnn, self._called, images, self._state)
-                    self._takes_chances = not torch.random.get_rng_state().equal(before)
-                return found
+                found = list_layers(self.cnn, self._called, images, self._state)
             except Exception as error:  # whatever a forward pass may raise
                 wrong = wrong or error
+                continue
+            assert self._chances is not None
+            if self._chances.for_one_alone and found.batch is None:
+                found.batch = 1
+            if not self._chances.drawn:
+                self._chances = None
+            return found
         assert wrong is not None  # as the first way has failed
         raise rejected(self.cnn, self.name, self.input_shape, self._call, wrong) from wrong
 
@@ -680,7 +688,7 @@ class Subject(ConvertsItself):
             return self._call(self._normalized(images))
 
     def _held_chances(self, images: Tensor) -> AbstractContextManager[object]:
-        return HeldChances(len(images)) if self._takes_chances else nullcontext()
+        return nullcontext() if self._chances is None else self._chances.of(images)
 
     def _normalized(self, images: Tensor) -> Tensor:
         low, high = self.value_range

@@ -179,8 +179,8 @@ def test_cnn_that_computes_in_one_precision_alone_just_runs(make, precision):
     assert images.grad.abs().sum() > 0
     assert {b.dtype for b in subject.cnn.buffers() if b.is_floating_point()} <= {precision}
     assert subject.hash_weights() == subject.sha256
-    if precision == torch.float32:
-        assert sum("computes in float32" in note for note in subject.notes) == 1
+    kind = str(precision).removeprefix("torch.")
+    assert sum(f"computes in {kind} wherever" in note for note in subject.notes) == 1
     made = prober.visualize(cnn, "logits:1", input_shape=(3, 8, 8), steps=2)
     assert made.record["precision"] == "64-true"
 
@@ -440,6 +440,18 @@ def test_of_several_calls_that_counts_from_which_a_gradient_leads_back():
         assert "conv@1" in subject.listing.cut and "conv" in subject.layers
         outputs = subject(IMAGES, ["conv", f"conv@{call}"])
         assert torch.equal(outputs["conv"], outputs[f"conv@{call}"])
+
+
+def test_a_forward_pass_that_leaves_gradients_switched_off_is_told():
+    def off(net, x):
+        torch.set_grad_enabled(False)
+        return net.conv(x)
+
+    with torch.enable_grad():
+        subject = subject_of(Net(off, conv=conv()))
+    why = "ends in the forward pass of Net, which runs with gradients switched off"
+    assert subject.listing.cut == ["conv", "logits"]
+    assert why in subject.listing.unprobed["conv"]
 
 
 @pytest.mark.parametrize("way", CUTS)
