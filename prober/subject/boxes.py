@@ -306,7 +306,11 @@ def _halves(call: _Call, output: Tensor) -> Tensor:
 
 
 def _moved(call: _Call, output: Tensor) -> Tensor:
-    """What only moves values about moves their boxes in the same way."""
+    """What only moves values about moves their boxes in the same way.
+
+    Where the image tells which value goes where (the largest, say), the number of the place counts
+    as much as the value.
+    """
     data = {"self", "tensors", "src", "source", "values"}
     given = {key: value for key, value in call.arguments.items() if key in data}
     if call.name == "constant_pad_nd":
@@ -317,12 +321,20 @@ def _moved(call: _Call, output: Tensor) -> Tensor:
             return call.box(value)[i].clone()
         return [one(part, i) for part in value] if isinstance(value, list | tuple) else value
 
-    return torch.stack(
+    box = torch.stack(
         [
             call.func(**call.arguments | {key: one(value, i) for key, value in given.items()})
             for i in range(call.boxes.ends)
         ]
     )
+    places = {key: value for key, value in call.arguments.items() if key not in data}
+    for place in _dense(places):
+        if call.boxes.read(place) is None:
+            continue
+        if call.name == "scatter" or place.shape != output.shape:
+            return torch.tensor(UNKNOWN)
+        box = torch.maximum(box, call.box(place))
+    return box
 
 
 def _rules(rule: Rule, names: str) -> dict[str, Rule]:

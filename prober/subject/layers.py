@@ -314,7 +314,7 @@ class _Lister:
         output = self._last[""]
         found = list(tensors(output))
         if not found:
-            unprobed[LOGITS] = f"it is {named_kind(output)} without tensors"
+            unprobed[LOGITS] = f"it is {named_kind(output)}, in which no tensor is found"
         outputs: dict[str, Layer] = {}
         for path, tensor in found:
             name = ".".join(map(str, (LOGITS, *path)))
@@ -383,7 +383,10 @@ class _Lister:
         if doubled == shape:
             return f"its output is {shape} for any number of images"
         if len(doubled) > 1 and shape[1] == 1 and doubled == [shape[0], 2, *shape[2:]]:
-            return f"its output {shape} has the images second: set batch_first=True if it can be"
+            # Of an LSTM's states it changes nothing.
+            is_set = getattr(self._modules[module], "batch_first", False)
+            advice = "" if is_set else ": set batch_first=True if it can be"
+            return f"its output {shape} has the images second{advice}"
         return f"its output {shape} does not start with the images: for two of them it is {doubled}"
 
 
@@ -437,8 +440,7 @@ def _layouts(
 
 
 def _container(output: Any, name: str, found: list[tuple[Path, Tensor]]) -> str:
-    kind = type(output).__name__
     if not found:
-        return f"its output is a {kind} without tensors"
+        return f"its output is {named_kind(output)}, in which no tensor is found"
     parts = ", ".join(".".join(map(str, (name, *path))) for path, _ in found[:4])
-    return f"its output is a {kind}; name one of its tensors: {parts}"
+    return f"its output is {named_kind(output)}; name one of its tensors: {parts}"

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from prober.common.errors import InputError
+from prober.subject import Subject
 from prober.subject.receptive_fields import receptive_fields
 from tests import plain
 from tests.subject.nets import IMAGES, Gives, Net, conv, subject_of
@@ -131,7 +132,7 @@ def odd_net():
         ("whole", r"output is \[\]"),
         ("counts", r"type torch\.int64, which has no gradient"),
         ("spectrum", r"complex"),
-        ("nothing", r"a dict without tensors"),
+        ("nothing", r"a dict, in which no tensor is found"),
         ("squeeze", r"loses the dimension of the images.* \[4\], for two \[2, 4\]"),
         ("logits", r"loses the dimension of the images"),
     ],
@@ -142,6 +143,11 @@ def test_layer_without_channels_says_why(layer, why):
     assert subject.listing.batch is None
     with pytest.raises(InputError, match=f"'{layer}' of Net cannot be probed: .*{why}.*: conv\\."):
         subject(IMAGES, [layer])
+
+
+def test_batch_first_is_not_advised_where_it_is_set():
+    subject = Subject(nn.LSTM(4, 3, batch_first=True), input_shape=(7, 4))
+    assert subject.listing.unprobed["logits.1.0"] == "its output [1, 1, 3] has the images second"
 
 
 def partly(net, x):

@@ -246,6 +246,24 @@ def test_are_the_pixels_from_which_no_number_spreads(net):
     assert receptive_fields(subject) == expected
 
 
+PLACES = {
+    "the largest": (lambda x: x.gather(3, x.mean(2, True).argmax(3, True).expand_as(x)), (16, 16)),
+    "in their order": (lambda x: x.gather(2, x.argsort(2)), (16, 3)),
+    "through a mask": (lambda x: x.masked_fill(x > 0.5, 0), (3, 3)),
+    "into a mask": (lambda x: x.index_put((x > 0.5,), torch.zeros(()).to(x)), (3, 3)),
+    "one of several": (lambda x: F.one_hot(x.argmax(3), 16).to(x), None),
+    "by chance": (lambda x: x.flatten(2)[..., x[0, 0, 0].softmax(0).multinomial(3)], None),
+}
+"""What the image tells where it goes: what a neuron then sees of it, None if it is not known."""
+
+
+@pytest.mark.parametrize("way", PLACES)
+def test_where_a_value_comes_from_counts_as_much_as_the_value(way):
+    function, expected = PLACES[way]
+    subject = subject_of([conv(padding=1), Lambda(function)])
+    assert receptive_fields(subject)["1"] == expected
+
+
 NOT_BY_NUMBER = {"GLU", "LogSoftmax", "MultiheadAttention", "Softmax", "Softmax2d", "Softmin"}
 
 
