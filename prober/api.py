@@ -32,7 +32,7 @@ from prober.subject.class_names import class_number
 from prober.subject.given_inputs import GivenInputs
 from prober.subject.input_shape import guessed_input_shape
 from prober.subject.passes import exact_float32
-from prober.subject.rejected import bytes_alone, unlike_images
+from prober.subject.rejected import taken_otherwise, unlike_images
 from prober.sweep.chunks import cut, sizes_for
 from prober.sweep.optimize import ChunkResult, Settings, optimize
 from prober.sweep.planned import PlannedTarget
@@ -259,7 +259,7 @@ def _guessed(model: nn.Module) -> tuple[Shape, str]:
         missing = GivenInputs(model, None).missing
         name = type(model).__name__
         cause = told.__cause__
-        known = unlike_images(model, name, missing, cause) or bytes_alone(model, name, cause)
+        known = unlike_images(model, name, missing, cause) or taken_otherwise(model, name, cause)
         raise known or told from told
 
 

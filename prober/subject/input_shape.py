@@ -193,4 +193,9 @@ def _smallest(small: dict[str, tuple[int, ...]], large: dict[str, tuple[int, ...
 
 
 def _found(shape: Shape, reason: str) -> tuple[Shape, str]:
-    return shape, f"Assumed input_shape={shape}: {reason}. Give input_shape if it is another."
+    return shape, assumed(shape, f": {reason}")
+
+
+def assumed(shape: Shape, reason: str = "") -> str:
+    """Says that a shape was assumed, and what to do if it is another."""
+    return f"Assumed input_shape={shape}{reason}. Give input_shape if it is another."

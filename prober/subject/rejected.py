@@ -1,7 +1,8 @@
 """What is told of a CNN that does not take its input, by what it said."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,9 @@ PRECISIONS = r"float|double|half|bfloat16|c10::|dtype|scalar type|uint8|byte"
 
 RANGES = ((0, 255), (-1, 1), (-2, 2))
 """Values that are tried where a CNN rejects those from 0 to 1: bytes, normalized ones."""
+
+MOST_DIMENSIONS = 8
+"""More than an input has that a CNN takes apart by numbers."""
 
 NUMBERS = r"\b(float|int)\b"
 """Words of messages on numbers where tensors belong."""
@@ -51,7 +55,7 @@ def rejected(
             f"{tried} It takes values from {values[0]} to {values[1]}: set value_range to "
             f"{list(values)}{normalized}."
         )
-    if shapes is None and (told := bytes_alone(cnn, name, error)):
+    if shapes is None and (told := taken_otherwise(cnn, name, error)):
         return told
     if shapes is None and re.search(PRECISIONS, said, re.IGNORECASE):
         return InputError(
@@ -66,8 +70,8 @@ def rejected(
         )
     forms = listed([f"{kind.written} of {kind.name.lower()}s" for kind in reversed(InputKind)], 4)
     return InputError(
-        f"{tried} Set input_shape to what the CNN takes: {forms}. If none is it, wrap the CNN in a "
-        "module whose forward takes one such tensor."
+        f"{tried} If it is the shape that it rejects, set input_shape to what it takes: {forms}. "
+        "If none is it, wrap the CNN in a module whose forward takes one such tensor."
     )
 
 
@@ -93,19 +97,38 @@ def _values_that_fit(cnn: nn.Module, shape: Shape, calling: Calling) -> tuple[in
     return None
 
 
-def bytes_alone(cnn: nn.Module, name: str, error: BaseException) -> InputError | None:
-    """Says what to do with a CNN that takes no floating-point numbers but bytes; None of any other.
+def taken_otherwise(cnn: nn.Module, name: str, error: BaseException) -> InputError | None:
+    """Says what to do with a CNN that takes images in another form; None where it takes none.
+
+    That is as bytes, in a list, or with the channels last.
 
     Args:
         cnn: The CNN.
         name: What it is called.
         error: What it raised.
     """
+    said = said_by(error)
+    if _is_taken(cnn, lambda images: images.to(torch.uint8)):
+        return _of_bytes(name, said)
+    for form, makes, code in (
+        ("a list of images", list, "list(images)"),
+        ("the channels last", lambda images: images.movedim(1, -1), "images.movedim(1, -1)"),
+    ):
+        if _is_taken(cnn, makes):
+            return InputError(
+                f"{name} takes {form}: {said}. Wrap it in a module whose forward takes images with "
+                f"the channels first, [N, channels, height, width], and gives it {code}."
+            )
+    return None
+
+
+def _is_taken(cnn: nn.Module, form: Callable[[Tensor], Any]) -> bool:
+    """Tells whether a CNN takes images of a usual shape in some form."""
     try:
-        guessed_input_shape(cnn, lambda cnn, images: cnn(images.to(torch.uint8)))
+        guessed_input_shape(cnn, lambda cnn, images: cnn(form(images)))
     except InputError:
-        return None
-    return _of_bytes(name, said_by(error))
+        return False
+    return True
 
 
 def rejected_values(name: str, images: Tensor, error: BaseException) -> InputError:
@@ -162,7 +185,7 @@ def unlike_images(
             "gradient. Wrap the part behind it in a module whose forward takes what the embedding "
             "gives, [N, tokens, channels], or [N, numbers] of one token."
         )
-    if isinstance(error, KeyError | IndexError) or re.search(r"indices must be|subscript", said):
+    if _asks_for_a_part(cnn, error):
         return InputError(
             f"The forward pass of {name} does not take a tensor of images, but something that "
             f"holds one: {type(error).__name__} {said}. Wrap the CNN in a module whose forward "
@@ -171,6 +194,25 @@ def unlike_images(
     if re.search(r"uint8|byte", said, re.IGNORECASE):
         return _of_bytes(name, said)
     return None
+
+
+def _asks_for_a_part(cnn: nn.Module, error: BaseException) -> bool:
+    """Tells whether a CNN has failed since it asks its input for what a tensor has not: `x["a"]`.
+
+    PyTorch takes a key for as many indices as it has letters: too many, whatever the dimensions, or
+    of a wrong type.
+    """
+    if isinstance(error, AttributeError):
+        return "'Tensor' object has no attribute" in str(error)
+    if not isinstance(error, IndexError) or "too many indices" not in str(error):
+        return isinstance(error, TypeError) and "data type 'str'" in str(error)
+    try:
+        cnn(torch.zeros([1] * MOST_DIMENSIONS))
+    except (IndexError, TypeError) as again:
+        return re.search("too many indices|data type 'str'", str(again)) is not None
+    except Exception:  # whatever a forward pass may raise
+        return False
+    return False
 
 
 def _of_bytes(name: str, said: str) -> InputError:

@@ -23,7 +23,7 @@ from prober.subject.class_names import read_class_names
 from prober.subject.few_channels import gradients_in_blocks, takes_few_channels
 from prober.subject.frozen_copy import copied, freeze
 from prober.subject.held_chances import HeldChances
-from prober.subject.input_shape import NoUsualShape, guessed_input_shape, some_input, takes
+from prober.subject.input_shape import NoUsualShape, assumed, guessed_input_shape, some_input, takes
 from prober.subject.layers import LOGITS, Layer, Listing, by_module, list_layers
 from prober.subject.logits import Logits
 from prober.subject.passes import other_weights, seen_before, straight_checkpoints, watched
@@ -242,8 +242,8 @@ class Subject(ConvertsItself):
             return SHIPPED
         try:
             found, said = guessed_input_shape(self.cnn, self._call.inputs.call)
-        except NoUsualShape as error:
-            return error.likeliest  # which is rejected, with what to do
+        except NoUsualShape as error:  # which may be rejected, with what to do
+            found, said = error.likeliest, assumed(error.likeliest)
         self.notes.append(said)
         return found
 
@@ -651,7 +651,7 @@ class Subject(ConvertsItself):
             if not tensor.is_complex():
                 return wanted(tensor)
             real = wanted(tensor.real)
-            wide = real.dtype == torch.float64
+            wide = real.dtype == torch.float64 and own is None
             return tensor.to(real.device, torch.complex128 if wide else torch.complex64)
 
         self._state.convert(convert)

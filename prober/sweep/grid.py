@@ -128,6 +128,12 @@ class Grid:
                 for (name, image, penalties), number in numbered
             ]
         paths = Counter(each.path for each in planned)
+        if not planned and self.layers in (ALL, [ALL]) and not self._layers(subject):
+            raise InputError(
+                f"The grid is empty: layers: {ALL} stands for the convolutional and linear layers, "
+                f"and of {subject.name} none can be probed beside what gives the logits. Name "
+                f"layers, or classes ({ALL})."
+            )
         if not planned:
             raise InputError(
                 "The grid is empty: give it layers and channels, classes or targets, and at least "

@@ -52,4 +52,4 @@ def test_a_cnn_of_an_unusual_size_is_told_of_an_input_of_its_own_kind(first, tri
         f"Sequential rejects an input of shape {tried}: mat1 and mat2 shapes cannot be multiplied"
     )
     assert str(raised.value).startswith(said)
-    assert "Set input_shape to what the CNN takes" in str(raised.value)
+    assert "set input_shape to what it takes" in str(raised.value)

@@ -153,7 +153,12 @@ def as_half(net, x):
     return net.head(net.conv(x.half()).mean((2, 3)))
 
 
+def as_complex(net, x):
+    return net.head(net.conv(x.to(torch.complex64)).abs().mean((2, 3)))
+
+
 FLOAT_HEAD = {"conv": conv(), "head": lambda: nn.Linear(4, 2)}
+COMPLEX_HEAD = {"conv": conv(dtype=torch.complex64), "head": lambda: nn.Linear(4, 2)}
 HALF_HEAD = {"conv": lambda: conv()().half(), "head": lambda: nn.Linear(4, 2).half()}
 
 
@@ -164,8 +169,9 @@ HALF_HEAD = {"conv": lambda: conv()().half(), "head": lambda: nn.Linear(4, 2).ha
         (lambda: Net(as_float, **FLOAT_HEAD), torch.float32),
         (lambda: Net(only_float32, **FLOAT_HEAD), torch.float32),
         (lambda: Net(as_half, **HALF_HEAD), torch.float16),
+        (lambda: Net(as_complex, **COMPLEX_HEAD), torch.float32),
     ],
-    ids=["constant", "float()", "check", "half()"],
+    ids=["constant", "float()", "check", "half()", "complex"],
 )
 def test_cnn_that_computes_in_one_precision_alone_just_runs(make, precision):
     cnn = make()
@@ -274,8 +280,31 @@ def test_a_cnn_that_rejects_some_images_alone_is_told():
 
 
 class OfDictionary(nn.Module):
+    def __init__(self, key="image"):
+        super().__init__()
+        self.key = key
+
     def forward(self, observations):
-        return observations["image"].mean((2, 3))
+        return observations[self.key].mean((2, 3))
+
+
+class OfObject(nn.Module):
+    def forward(self, batch):
+        return batch.pixel_values.mean((2, 3))
+
+
+class OfList(nn.Module):
+    def forward(self, images):
+        assert isinstance(images, list), "give a list"
+        return torch.stack(images).mean((2, 3))
+
+
+def of_frames(net, x):
+    return net.conv(x.flatten(0, x.dim() - 4)[:, :3]).mean((2, 3)) + x[:, 0, :4, 0, 0]
+
+
+def channels_last(net, x):
+    return net.conv(x.permute(0, 3, 1, 2)).mean((2, 3))
 
 
 @pytest.mark.parametrize(
@@ -286,6 +315,14 @@ class OfDictionary(nn.Module):
         (Bytes, r"takes bytes.*value_range to \[0, 255\]"),
         (BareCheck, r"takes bytes: AssertionError.*value_range to \[0, 255\]"),
         (OfDictionary, r"something that holds one.*Wrap the CNN in a module"),
+        (lambda: OfDictionary("x"), r"something that holds one.*Wrap the CNN in a module"),
+        (lambda: OfDictionary("pixel_values"), r"something that holds one.*Wrap the CNN in a"),
+        (OfObject, r"something that holds one.*no attribute 'pixel_values'.*Wrap the CNN"),
+        (OfList, r"takes a list of images: give a list.*gives it list\(images\)"),
+        (
+            lambda: Net(channels_last, conv=conv()),
+            r"takes the channels last: .*gives it images\.movedim\(1, -1\)",
+        ),
         (lambda: Net(as_half, **FLOAT_HEAD), r"precision that its weights have not"),
         (lambda: nn.Conv1d(2, 4, 3), r"It takes \[2, 1024\]: set input_shape .*length\]"),
         (lambda: nn.Conv3d(1, 4, 3), r"It takes \[1, 32, 32, 32\]: .*depth, height, width\]"),
@@ -300,6 +337,13 @@ def test_what_no_image_can_be_given_to_is_told_with_what_to_do(make, message):
     if "It takes" not in message and "precision" not in message:
         with pytest.raises(InputError, match=message):
             prober.visualize(make(), "logits:0")
+
+
+def test_a_cnn_of_more_dimensions_is_not_taken_for_one_of_a_dictionary():
+    with pytest.raises(InputError) as told:
+        subject_of(Net(of_frames, conv=conv()))
+    said = r"rejects an input .*: too many indices .* shape that it rejects, set input_shape"
+    assert re.search(said, str(told.value))
 
 
 @pytest.mark.parametrize(

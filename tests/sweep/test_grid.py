@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from prober.ascent.layer_objectives import DeepDream, Direction, Diversity
 from prober.ascent.objectives import ChannelMean, Neuron, TopKMean, Weighted, WeightedSum
@@ -65,6 +66,14 @@ def test_logits_that_the_layers_name_are_not_looked_at_twice(subject, layers, ch
     planned = grid.plan(subject, 0)
     assert [p.target.objective.channel for p in planned] == expected
     assert grid.count(subject) == len(planned)
+
+
+def test_where_the_logits_alone_compute_all_layers_are_none():
+    cnn = nn.Sequential(nn.AvgPool2d(4), nn.Flatten(), nn.Linear(12, 2))
+    subject = Subject(cnn, input_shape=(3, 8, 8))
+    with pytest.raises(InputError, match="of Sequential none can be probed beside what gives the"):
+        Grid(layers="all").plan(subject, 0)
+    assert len(Grid(layers="all", classes="all").plan(subject, 0)) == 2
 
 
 @pytest.mark.parametrize(
