@@ -72,17 +72,18 @@ def unit_to_show(probed: Probed) -> str:
     sure = [finding for finding in sure if (finding.confidence or 0) >= SURE]
     if not sure:
         return ""
-    best, part = max(sure, key=lambda f: (_shows_its_color(f), _color(f))), "color"
+    best = max(sure, key=lambda f: (_shows_its_color(f), _color(f)))
     if _color(best) < max(map(_shape, sure)) and _color(best) < LEAST_COLOR:
-        best, part = max(sure, key=_shape), "shape"
-    share = percent(_color(best) if part == "color" else _shape(best))
+        best = max(sure, key=_shape)
+    shares = best.shares
+    assert shares is not None  # as of every unit that is sure
     picture, wants = probed.picture(best, best.facets[0]), plain(unit_words(best))
     hue = best.facets[0].hue
     if hue is not None and wants == hue_name(hue) and not is_extreme(hue):
         wants += f", between {hue_name(hue - 30)} and {hue_name(hue + 30)}"
     return (
         f"{picture} **One unit to show: {probed.link(best)}.** It wants {wants}; "
-        f"{share} of what excites it is due to {part}."
+        f"{percent(getattr(shares, shares.largest))} of what excites it is due to {shares.largest}."
     )
 
 

@@ -61,6 +61,11 @@ def test_without_color_the_unit_to_show_is_one_of_shape():
     assert unit_to_show(probed(unit(0, 0.2, 0.5, confidence=0.5), finding("conv", 1))) == ""
 
 
+def test_of_the_unit_to_show_the_largest_part_is_told():
+    said = unit_to_show(probed(unit(0, 0.0, 0.3), unit(1, 0.1, 0.2)))
+    assert "conv/0" in said and said.endswith("70% of what excites it is due to brightness.")
+
+
 @pytest.mark.parametrize("sha256", TRAINED_ON)
 def test_the_reference_cnns_are_told_by_what_they_learned_from(sha256):
     one = probed(unit(0, 0.2, 0.5), behavior=SHORTCUT)
