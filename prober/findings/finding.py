@@ -554,9 +554,9 @@ class Finding:
         confidence: 0 to 1: how often claims of kind and number of facets with such figures were
             right, on planted units and on trained ones; 0.5 if it is unclear, for then nothing is
             claimed; `null` where facets were not looked for.
-        why: Sentences: why it is unclear, dead, or not trusted.
-        trusted: Whether its picture excites it by the path of real images; `null` without real
-            images.
+        why: Sentences: why it is unclear, dead, or not trusted, and what else real images say.
+        trusted: Whether its picture excites it by the path of real images, where layers lie before
+            its own, and no real image does so more; `null` without real images.
         facets: The one with the best score first, see below.
         runner_up: How far the score goes in the best picture that plainly differs from all facets
             and is too weak for one, as a share of the gain; `null` if there is none.

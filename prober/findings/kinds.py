@@ -5,7 +5,7 @@ from torch import Tensor
 
 from prober.findings.finding import Kind, Shares
 
-ALL, GRAY, FLAT, FLAT_GRAY = IMAGE_SETS = ("all", "gray", "flat", "flat_gray")
+IMAGE_SETS = ("all", "gray", "flat", "flat_gray")
 """Sets of images: any; without color; without shape; with neither."""
 
 NAMING_SHARE = 0.6

@@ -52,7 +52,7 @@ def points_of(survey: Survey, unit: Unit, found: Found) -> list[Point]:
                 "layer": unit.layer,
                 "channel": unit.channel,
                 "facet": number,
-                "seed": 0,
+                "seed": found.visualizations[member].record["seed"],
                 "score": round(found.optima.score[member].item(), 4),
             }
             picture = squared(drawn_one(window.crop(found.optima.images[member])), THUMB_SIDE)

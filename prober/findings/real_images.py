@@ -96,7 +96,7 @@ class RealImages(LabelledImages):
             self.images[chosen], chosen, dealer.roles, dealer.drawn(column)[chosen]
         )
 
-    def without_color(self, column: int) -> Tensor:
+    def in_other_colors(self, column: int) -> Tensor:
         """Returns the numbers `[M]` of the images that do not have a class's color already."""
         assert self.dealer is not None, "there are no colors to deal"
         without = torch.ones(len(self.images), dtype=torch.bool)

@@ -148,7 +148,7 @@ def _in_color(
     cores: int,
 ) -> dict[Site, Responses]:
     """Computes the responses to all images in a class's color, but for those that have it."""
-    others = real.without_color(column)
+    others = real.in_other_colors(column)
     found = responses_in_blocks(
         subject, lambda block: real.dealt(column, others[block]), len(others), windows, cores
     )

@@ -42,6 +42,8 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
         said = [f"{every} layers {how}" for how, names in levels.items() if names]
     verdict = ", ".join(said)
     none = "none that is known" if open_ones else "none"
+    if max(hue_shares(probed).values(), default=0) >= MOSTLY:
+        none += ", by the pictures"
     if len(levels["hardly"]) == len(shares):
         verdict = f"{none}: {verdict} {'go' if len(shares) > 1 else 'goes'} by color"
     if open_ones:

@@ -143,7 +143,7 @@ class Probed:
             return (
                 flagged(finding),
                 -(finding.confidence or 0),
-                -max(shares(finding)[1:2], default=0.0),
+                -max(strengths(finding)[1:2], default=0.0),
             )
 
         return sorted((finding for finding in self.live if finding.polysemantic), key=unclear)
@@ -274,7 +274,7 @@ def clearest(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda f: (flagged(f), bool(f.why), -(f.confidence or 0)))
 
 
-def shares(finding: Finding) -> Sequence[float]:
+def strengths(finding: Finding) -> Sequence[float]:
     """Returns for each facet what share of the unit's gain it reaches, 0 to 1."""
     return [facet.strength for facet in finding.facets]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prober.common.files import write_whole
-from prober.common.typed_json import read_json, to_plain
+from prober.common.typed_json import finite, read_json, to_plain
 from prober.findings.behavior import Behavior
-from prober.findings.finding import Finding, finite
+from prober.findings.finding import Finding
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.real_images import RealImages
 from prober.subject import Subject

@@ -16,7 +16,7 @@ from prober.report.probed import (
     flagged,
     link,
     living,
-    shares,
+    strengths,
 )
 from prober.report.words import (
     changed_words,
@@ -340,7 +340,7 @@ def facet_table(probed: Probed) -> str:
     rows = []
     for finding in shown:
         cells = []
-        facets = zip(finding.facets, things(finding), shares(finding), strict=True)
+        facets = zip(finding.facets, things(finding), strengths(finding), strict=True)
         for facet, wants, share in facets:
             words = (
                 f"{wants}; {percent(share)} of the gain, from {percent(facet.share)} of the starts"

@@ -336,6 +336,17 @@ def test_the_first_answer_says_what_the_hue_explains_on_real_images(tmp_path):
     assert said.endswith("On real images conv1 mostly: the hue explains 10% to 60% of the answers.")
 
 
+def test_that_no_layer_goes_by_color_is_said_of_the_pictures_where_real_images_say_otherwise(
+    tmp_path,
+):
+    none = Shares(0.1, 0.9, 0.0, 0.0)
+    for hue, said in ((0.4, "None: "), (0.6, "None, by the pictures: ")):
+        data = real(variance=Variance(hue, 0.1, 0.1, 0.1))
+        units = [finding("conv", 0, facet("shape"), shares=none, data=data)]
+        text = answers(summary(tmp_path / str(hue), units))[0]
+        assert text.startswith(f"{said}conv hardly goes by color. ")
+
+
 @pytest.mark.parametrize(
     ("level", "wants"),
     [(0.0, "dark"), (0.5, "a medium gray"), (1.0, "light"), (None, "brightness")],
