@@ -79,7 +79,7 @@ class Dealer:
         return own[(own.amax(1) - own.amin(1)).argmax()]
 
 
-def dealer_of(palettes: Palettes, labels: Tensor, classes: int) -> Dealer | None:
+def dealer_of(palettes: Palettes, labels: Tensor) -> Dealer | None:
     """Finds which colors of images go with their class, or, if none do, which vary.
 
     Colors are compared as colors, hue, saturation and brightness alike: an image's color names the
@@ -87,13 +87,14 @@ def dealer_of(palettes: Palettes, labels: Tensor, classes: int) -> Dealer | None
 
     Args:
         palettes: The colors of N images.
-        labels: `[N]`, their classes.
-        classes: How many classes there are.
+        labels: `[N]`, their classes, -1 where there is none.
 
     Returns:
         None if there are no colors that could be dealt.
     """
     colors, there = palettes.by_role()
+    present, labels = _present(labels)
+    classes = len(present)
     if classes >= 2:
         carrying = _carrying(palettes, labels, classes)
         if carrying:
@@ -103,7 +104,7 @@ def dealer_of(palettes: Palettes, labels: Tensor, classes: int) -> Dealer | None
             own = _own(named, dealable, labels, classes)
             if len(own) >= 2:
                 donors = [((named == k) & (labels == k)).nonzero()[:, 0] for k in own]
-                return Dealer(palettes, roles, own, donors, dealable)
+                return Dealer(palettes, roles, [present[k] for k in own], donors, dealable)
     chroma = colors - colors.mean(2, keepdim=True)
     free = [
         role
@@ -118,8 +119,10 @@ def dealer_of(palettes: Palettes, labels: Tensor, classes: int) -> Dealer | None
     return Dealer(palettes, roles, [], [dealable.nonzero()[:, 0]], dealable)
 
 
-def color_tells(palettes: Palettes, labels: Tensor, classes: int) -> bool:
+def color_tells(palettes: Palettes, labels: Tensor) -> bool:
     """Whether the color of an area tells anything of the class, if only by being there."""
+    present, labels = _present(labels)
+    classes = len(present)
     if classes < 2:
         return False
     colors, there = palettes.by_role()
@@ -129,6 +132,15 @@ def color_tells(palettes: Palettes, labels: Tensor, classes: int) -> bool:
         and _names_class(colors[:, [role]], everywhere, labels, classes) >= TELLS_CLASS
         for role, (even, own) in enumerate(zip(palettes.even_by_role().T, there.T, strict=True))
     )
+
+
+def _present(labels: Tensor) -> tuple[list[int], Tensor]:
+    """The classes that some images are of, and the labels as numbers of these, -1 where none is.
+
+    Of a thousand classes images may show ten: chance among these is a tenth.
+    """
+    present = labels[labels >= 0].unique()
+    return present.tolist(), torch.searchsorted(present, labels).where(labels >= 0, -1)
 
 
 def _carrying(palettes: Palettes, labels: Tensor, classes: int) -> list[int]:

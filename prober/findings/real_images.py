@@ -47,7 +47,7 @@ class RealImages(LabelledImages):
         if self.images.shape[1] == 3 and self.images.dim() == 4:
             chroma = [(part.amax(1) - part.amin(1)).amax((1, 2)) for part in parts]
             self.colored = bool((torch.cat(chroma) > NEAR).float().mean() >= 0.5)
-            found = palettes_of(self.images), self.labels, len(self.classes)
+            found = palettes_of(self.images), self.labels
             self.dealer, self.color_tells = dealer_of(*found), color_tells(*found)
 
     @property

@@ -88,12 +88,12 @@ def test_light_and_dark_of_a_texture_are_no_color_of_its_class():
     coarse = 0.35 + 0.3 * torch.nn.functional.interpolate(coarse, size=(28, 28), mode="bilinear")
     tints = 0.6 + 0.4 * torch.rand(400, 3, 1, 1, generator=chance)
     found = palettes_of(torch.cat([fine, coarse]) * tints)
-    dealer = dealer_of(found, torch.arange(2).repeat_interleave(200), 2)
+    dealer = dealer_of(found, torch.arange(2).repeat_interleave(200))
     assert dealer is None or dealer.classes == []
-    assert not color_tells(found, torch.arange(2).repeat_interleave(200), 2)
+    assert not color_tells(found, torch.arange(2).repeat_interleave(200))
     gray = torch.arange(2).view(2, 1, 1, 1).repeat_interleave(200, 0) * 0.5 + 0.2
     even = palettes_of((gray * tints).expand(-1, -1, 28, 28))
-    assert dealer_of(even, torch.arange(2).repeat_interleave(200), 2).classes == [0, 1]
+    assert dealer_of(even, torch.arange(2).repeat_interleave(200)).classes == [0, 1]
 
 
 def test_a_color_that_only_some_of_a_class_have_tells_something_of_it():
@@ -115,5 +115,5 @@ def test_images_of_one_color_each_have_a_palette_of_one():
 
 def test_two_images_give_no_class_away():
     found = palettes_of(torch.rand(2, 3, 5, 7))
-    dealer = dealer_of(found, torch.tensor([0, 1]), 2)
+    dealer = dealer_of(found, torch.tensor([0, 1]))
     assert dealer is None or dealer.classes == []

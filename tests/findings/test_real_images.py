@@ -189,6 +189,15 @@ def test_a_class_known_by_a_gray_has_a_color_and_no_hue(gray):
     assert data.class_hues.isnan().tolist() == [True, False, False]
 
 
+def test_the_colors_of_a_few_of_a_thousand_classes_are_known():
+    names = [str(k) for k in range(1000)]
+    data = data_of([(1, 0, 0), (0, 0.6, 1), (0.5, 0.5, 0.5)] * 8, [3, 700, -1] * 8, names)
+    assert data.colored_classes == [3, 700] and data.color_tells
+    assert data.class_hues.isnan().sum() == 998
+    assert data.class_hues[[3, 700]].tolist() == pytest.approx([0, 204], abs=0.1)
+    assert data.dealt(1)[0, :, 0, 0].tolist() == pytest.approx([0, 0.6, 1], abs=0.01)
+
+
 def test_images_are_turned_to_a_hue_at_equal_brightness():
     data = data_of([(1, 0, 0), (0, 0.5, 0), (0.4, 0.4, 0.4)], [-1, -1, -1], [])
     turned = data.turned_to(240.0, torch.arange(3))
