@@ -68,8 +68,8 @@ def unsettled(probed: Probed, against: Probed | None) -> list[str]:
         said.append(f"{counted(len(skipped), 'image')} skipped as unusable: {which}{more}.")
     if against is None:
         said.append(
-            "No second subject was probed, so nothing here says what training on these data "
-            "made of the CNN and what any CNN would show."
+            "No second subject was probed, so nothing here says what training made of the CNN and "
+            "what any CNN would show."
         )
     return said
 
