@@ -35,12 +35,14 @@ class HeldChances(TorchFunctionMode):
     Attributes:
         drawn: Whether random numbers have been drawn so far.
         for_one_alone: Whether among them were some that are held for an image alone.
+        watches: Whether it goes on to find that out, which takes as long as a small CNN.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.drawn = False
         self.for_one_alone = False
+        self.watches = True
 
     def of(self, images: Tensor) -> Self:
         """Returns itself, to be entered for a pass of images `[N, ...]`."""
@@ -60,15 +62,16 @@ class HeldChances(TorchFunctionMode):
         self._seed(0)
         np.random.seed(0)
         random.seed(0)
-        self._begun = _states()
+        self._begun = _states() if self.watches else None
         return super().__enter__()
 
     @override
     def __exit__(self, *error: Any) -> None:
         """Puts back what random numbers would have come next outside of it."""
         super().__exit__(*error)
-        self.for_one_alone |= _states() != self._begun
-        self.drawn |= self.for_one_alone or self._draws > 0
+        if self.watches:
+            self.for_one_alone |= _states() != self._begun
+            self.drawn |= self.for_one_alone or self._draws > 0
         self._around.close()
         del self._around  # which cannot be copied
 

@@ -265,6 +265,7 @@ class Subject(ConvertsItself):
             assert self._chances is not None
             if self._chances.for_one_alone and found.batch is None:
                 found.batch = 1
+            self._chances.watches = False
             if not self._chances.drawn:
                 self._chances = None
             return found
