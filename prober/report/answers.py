@@ -118,7 +118,7 @@ def shortcut_answer(probed: Probed, against: Probed | None) -> str:
             "Cannot be said. Whether the CNN names the real images right was not checked: they "
             "have no classes, or not as many as it has logits."
         )
-    if behavior is None and not probed.has_pictures:
+    if behavior is None and all(logit.is_cut for logit in probed.classes):
         return "Cannot be said: no real images were given."
     if behavior is None:
         return (

@@ -559,6 +559,13 @@ def test_where_every_gradient_is_cut_no_picture_is_spoken_of(tmp_path):
     )
 
 
+def test_where_no_logit_has_a_picture_none_is_said_to_show_what_it_wants(tmp_path):
+    seen = finding("conv", 0, facet("shape"))
+    for place, others in (("none", []), ("cut", cut("logits", 3))):
+        text = summary(tmp_path / place, [seen, *others], data=False)
+        assert answers(text)[1] == "Cannot be said: no real images were given."
+
+
 def test_pictures_alone_show_no_shortcut(tmp_path):
     units = logits([36.0 * k for k in range(10)])
     units = [replace(each, trusted=None, evidence=EVIDENCE) for each in units]
