@@ -405,7 +405,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Examples(Sprite):
-    """The real images that excite a unit most.
+    """The real images that excite a unit most, tried in each class's color if classes have some.
 
     Attributes:
         sprite: File of one row, a cell for each of `items`.
@@ -468,9 +468,10 @@ class Trust:
         times: How far the picture goes, in gains of the best real image; `null` if that has none.
         paths: For each layer before, see below.
 
-    A picture is not trusted if it takes another path, its cosine being less than half of that of
-    the top real images among each other, or if a real image excites the unit more. Where the top
-    real images have no common path themselves, `trusted` is `null`.
+    A picture is not trusted if it takes another path: in a layer where the top real images have a
+    common one, their cosine among each other being 0.5 or more, its own is less than half of that.
+    Nor is it if a real image excites the unit more. Where these have a common path in no layer,
+    `trusted` is `null`.
     """
 
     picture: float

@@ -10,7 +10,6 @@ from markupsafe import Markup
 
 from prober.common.files import safe_name, write_whole
 from prober.common.typed_json import to_plain
-from prober.findings.behavior import ColorChange
 from prober.findings.finding import WANTED, Finding, Kind
 from prober.report.caveats import without_pictures
 from prober.report.charts import mean_shares
@@ -119,7 +118,7 @@ def _index(probed: Probed, against: Probed | None) -> str:
     data = {
         "subject": probed.record.subject.name,
         "changed": changed_words(behavior) if behavior else None,
-        "class_colors": behavior is None or behavior.color_change == ColorChange.CLASS,
+        "class_colors": probed.record.data is not None and probed.record.data.colors is not None,
         "against": against.record.subject.name if against else None,
         "input": probed.record.subject.input_shape,
         "facets": probed.has_facets,

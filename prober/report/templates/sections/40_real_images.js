@@ -18,7 +18,8 @@ function realImages(unit) {
 function examples(found, hues, unit) {
   if (!found.items.length) return null;
   const { sprite, cell: size, items } = found;
-  return [element("h4", {}, "Those that excite it most"),
+  const colors = report.class_colors ? ", each in the colors of all classes" : "";
+  return [element("h4", {}, `Those that excite it most${colors}`),
     element("div", { class: "row" }, items.map((item, column) => {
       const name = present(item.label) ? `class ${item.label}` : "";
       const about = [name, hues[column]].filter(Boolean).join(", ");
