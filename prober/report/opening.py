@@ -117,12 +117,9 @@ def what_figures_rest_on(probed: Probed, against: Probed | None) -> list[str]:
         if number > SHOWN_IN_HUES and any(mean_hue_share(f) for f in probed.layers.values()):
             under += f" What the hue explains rests on at most {SHOWN_IN_HUES} of them."
         lines.append(f"Figures on real images rest on {said}.{under}")
-    colors = [
-        f"{plain(known.label)} {color}"
-        for finding in probed.classes
-        if (known := class_of(finding)) and (color := class_color(known))
-    ]
-    if colors:
+    if data and data.colors and data.hues:
+        named = zip(data.classes, map(class_color, data.colors, data.hues), strict=True)
+        colors = [f"{plain(label)} {color}" for label, color in named if color]
         lines.append(f"Colors of the classes: {joined(colors, NAMED_COLORS)}.")
     return lines
 

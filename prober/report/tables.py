@@ -181,7 +181,8 @@ def with_interval(behavior: Behavior, name: str) -> str:
 def class_table(probed: Probed, against: Probed | None) -> str:
     """Shows for each class, or unit of the output, what it wants, and how far it goes by color."""
     hued = any((known := class_of(f)) and known.hue is not None for f in probed.classes)
-    colors = [class_color(known) if (known := class_of(f)) else "" for f in probed.classes]
+    known_ones = map(class_of, probed.classes)
+    colors = [class_color(known.color, known.hue) if known else "" for known in known_ones]
     used = any((known := class_of(f)) and known.used for f in probed.classes)
     columns = ["picture", "wants", *(["color wanted"] if used else [])]
     columns += ["color used"] if used else []

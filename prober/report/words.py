@@ -69,17 +69,22 @@ def hue_name(degrees: float) -> str:
     return HUE_NAMES[round(degrees % 360 / 30) % len(HUE_NAMES)]
 
 
-def class_color(known: ClassEvidence) -> str:
-    """Names the color of a class: `red`, `dark red`, `gray`; `""` if it has none of its own."""
-    if known.color is None:
-        return "" if known.hue is None else hue_name(known.hue)
-    high, low = max(known.color), min(known.color)
-    if known.hue is None:
+def class_color(color: Sequence[float] | None, hue: float | None) -> str:
+    """Names the color of a class: `red`, `dark red`, `gray`; `""` if it has none of its own.
+
+    Args:
+        color: Red, green and blue in [0, 1]; None if it has none, or an older report has only hues.
+        hue: Degrees; None for grays.
+    """
+    if color is None:
+        return "" if hue is None else hue_name(hue)
+    high, low = max(color), min(color)
+    if hue is None:
         if high <= BLACK or low >= WHITE:
             return "black" if high <= BLACK else "white"
         return "dark gray" if high <= DARK else "light gray" if low >= LIGHT else "gray"
     shade = "dark " if high <= DARK_COLOR else "pale " if high - low <= PALE_COLOR * high else ""
-    return shade + hue_name(known.hue)
+    return shade + hue_name(hue)
 
 
 def is_extreme(degrees: float) -> bool:
