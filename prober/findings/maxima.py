@@ -33,6 +33,11 @@ KNOWN_FIRST_STEP = 0.3
 NOISE_FIRST_STEP = 4.0
 """Length of the first step from noise: every pixel goes to a bound."""
 
+KICKED = 0.3
+"""The share of the pixels that a kick draws anew. Of 16 units of Bahng's SimpleConvNet the best
+gray image gains 2 % in the mean by kicks, 24 % at most; four times as many starts from noise gain
+half of that, in nine times the time. With half or a fifth of the pixels it gains less."""
+
 COSTLY = 1e8
 """Floating-point operations of one forward pass from which on the search is narrower."""
 
@@ -54,6 +59,9 @@ class Breadth:
     Attributes:
         noises: Starts of uniform noise, an even number; the same for every unit.
         steps: From each of them; the worse half of them is left half way.
+        kicks: How often what is best is thrown off its peak, and climbs again.
+        kicked: In how many ways at once.
+        kick_steps: How long each climbs.
         colors: Flat colors that are tried: a lattice in the cube, of RGB 13 along each axis.
         peaks: The best of them for each unit, from which is climbed.
         local_steps: Steps from an image at hand to the maxima near it.
@@ -61,13 +69,20 @@ class Breadth:
 
     noises: int
     steps: int
+    kicks: int
+    kicked: int
+    kick_steps: int
     colors: int
     peaks: int
     local_steps: int
 
 
-WIDE = Breadth(noises=16, steps=150, colors=2197, peaks=8, local_steps=30)
-NARROW = Breadth(noises=4, steps=60, colors=729, peaks=4, local_steps=10)
+WIDE = Breadth(
+    noises=12, steps=150, kicks=6, kicked=4, kick_steps=40, colors=2197, peaks=8, local_steps=30
+)
+NARROW = Breadth(
+    noises=4, steps=60, kicks=2, kicked=2, kick_steps=20, colors=729, peaks=4, local_steps=10
+)
 """What is done where a forward pass is costly: shares then lie within 0.007 of the wide search."""
 
 
@@ -284,7 +299,8 @@ def _flat(cnn: CutCNN, channels: Sequence[int], colors: int, most: int, peaks: i
     score, best = climb(
         cnn, tried[chosen.flatten()], of_units, first, FLAT_STEPS, last=FLAT_LAST_STEP
     )
-    return _best_of_each(score, best, len(channels))
+    shape = (len(channels), chosen.shape[1])
+    return _best_of_each(score.view(shape), best.view(*shape, *best.shape[1:]))
 
 
 def _are_peaks(scores: Tensor, points: int, axes: int) -> Tensor:
@@ -340,18 +356,40 @@ def _wide(
     score, best = climb(
         cnn, starts.flatten(0, 1), of_units, first.flatten(), breadth.steps, choose=choose
     )
-    found = _best_of_each(score, best, units)
+    score = score.view(units, -1)
+    found = _best_of_each(score, best.view(*score.shape, *size))
     for smaller in within:
         found = _better(found, smaller)
-    score = score.view(units, -1)
     halves = score[:, : breadth.noises].view(units, 2, -1).amax(2)
     if len(known):
         halves = torch.maximum(halves, score[:, -len(known) :].amax(1, keepdim=True))
-    return found, halves.T
+    return _kicked(cnn, channels, found, breadth, generator), halves.T
 
 
-def _best_of_each(scores: Tensor, fields: Tensor, units: int) -> Best:
-    """The best of as many fields for each of a number of units."""
-    best = scores.view(units, -1).max(1)
-    of_units = fields.view(units, -1, *fields.shape[1:])
-    return best.values, of_units[torch.arange(units), best.indices]
+def _kicked(
+    cnn: CutCNN, channels: Sequence[int], found: Best, breadth: Breadth, generator: torch.Generator
+) -> Best:
+    """Throws the best fields off their peaks by drawing some pixels anew, and climbs again.
+
+    Iterated local search (Lourenco, Martin and Stutzle, "Iterated local search", 2003): where many
+    pixels have to agree, a better peak is nearer to a good one than to noise. What is drawn is the
+    same for all units.
+    """
+    number = breadth.kicked
+    of_units = torch.tensor(channels).repeat_interleave(number)
+    first = torch.full((len(of_units),), KNOWN_FIRST_STEP)
+    for _ in range(breadth.kicks):
+        fields = found[1]
+        size = number, *fields.shape[1:]
+        drawn, where = (torch.rand(size, generator=generator) for _ in range(2))
+        kicked = torch.where(where < KICKED, drawn, fields[:, None]).flatten(0, 1)
+        score, best = climb(cnn, kicked, of_units, first, breadth.kick_steps)
+        own = _best_of_each(score.view(-1, number), best.view(-1, *size))
+        found = _better(found, own)
+    return found
+
+
+def _best_of_each(scores: Tensor, fields: Tensor) -> Best:
+    """The best of K fields `[U, K, c, h, w]` with scores `[U, K]` for each of U units."""
+    best = scores.max(1)
+    return best.values, fields[torch.arange(len(fields)), best.indices]
