@@ -93,7 +93,7 @@ def layers_table(subject: Subject) -> str:
         [textwrap.fill(sentence, CONSOLE_WIDTH) for sentence in sentences]
         for sentences in (_title(subject), _notes(subject, layers))
     )
-    return "\n".join([*above, "", *lines, "", *below])
+    return "\n".join([*above, "", *lines, "", *below] if layers else [*above, *below])
 
 
 def _title(subject: Subject) -> list[str]:
@@ -101,23 +101,18 @@ def _title(subject: Subject) -> list[str]:
     number = sum(buffers[name].numel() for name in subject.weights if name in buffers)
     return [
         f"{subject.name}: input {list(subject.input_shape)}, {number:,} parameters. "
-        f"{len(subject.layers)} layers can be probed, in the order of the forward pass:",
+        + (
+            f"{len(subject.layers)} layers can be probed, in the order of the forward pass:"
+            if subject.layers
+            else "No layer can be probed:"
+        ),
         *subject.notes,
     ]
 
 
 def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
     """What the columns mean, where this CNN makes them hard to read, and what is not listed."""
-    notes = ["output: N images. parameters: with those of a module's parts."]
-    logits = subject.layers.get(LOGITS)
-    if logits and not logits.module and not subject.listing.outputs:
-        notes[0] += f" {LOGITS}: what the whole CNN puts out."
-    kind = input_kind(subject.input_shape)
-    sides = " x ".join(kind.axes) or "how many"
-    notes.append(
-        f"receptive field: {sides} of what a neuron sees, in {kind.parts}; whole: the whole "
-        f"{kind.name.lower()}."
-    )
+    notes = _of_columns(subject) if layers else []
     if any(layer["receptive_field"] is None for layer in layers):
         notes.append("?: the layer, or one before it, computes what is not known here.")
     if any(layer["calls"] > 1 for layer in layers):
@@ -158,6 +153,20 @@ def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
     if without:
         notes.append(f"Cannot be probed: {listed(without, MOST_IN_A_NOTE, '; ')}.")
     return notes
+
+
+def _of_columns(subject: Subject) -> list[str]:
+    logits = subject.layers.get(LOGITS)
+    of_whole = logits and not logits.module and not subject.listing.outputs
+    kind = input_kind(subject.input_shape)
+    field = f"{' x '.join(kind.axes)} of what a neuron sees, in {kind.parts}"
+    if not kind.axes:
+        field = f"how many {kind.parts} a neuron sees"
+    return [
+        "output: N images. parameters: with those of a module's parts."
+        + f" {LOGITS}: what the whole CNN puts out." * bool(of_whole),
+        f"receptive field: {field}; whole: the whole {kind.name.lower()}.",
+    ]
 
 
 def _sides(sides: list[int]) -> str:

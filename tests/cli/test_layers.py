@@ -297,3 +297,16 @@ def test_why_no_output_can_be_probed_is_told_once():
     assert table.count("its output is [4] for any number of images") == 1
     assert table.count("torch.int64, which has no gradient") == 1
     assert "logits: the CNN gives a list, of which nothing can be probed (logits.0.boxes: " in table
+
+
+def test_where_no_layer_can_be_probed_there_is_no_table():
+    cnn = Net(torch.inference_mode()(lambda net, x: net.conv(x)), conv=conv())
+    table = layers_table(Subject(cnn, input_shape=(3, 8, 8))).replace("\n", " ")
+    assert ": input [3, 8, 8], 112 parameters. No layer can be probed: " in table
+    assert "conv, logits cannot be probed: no gradient leads back to the input: it ends" in table
+    assert "receptive field" not in table and "0 layers" not in table
+
+
+def test_of_a_vector_a_neuron_sees_so_many_numbers():
+    table = layers_table(Subject(torch.nn.Linear(5, 2), input_shape=(5,)))
+    assert "receptive field: how many numbers a neuron sees; whole: the whole vector." in table
