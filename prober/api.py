@@ -29,10 +29,8 @@ from prober.common.quiet import quiet_lightning
 from prober.result import Curve, Evolution, Visualization, Visualizations
 from prober.subject import LOGITS, Subject
 from prober.subject.class_names import class_number
-from prober.subject.given_inputs import GivenInputs
-from prober.subject.input_shape import guessed_input_shape
+from prober.subject.input_shape import NoUsualShape, assumed, guessed_input_shape
 from prober.subject.passes import exact_float32
-from prober.subject.rejected import taken_otherwise, unlike_images
 from prober.sweep.chunks import cut, sizes_for
 from prober.sweep.optimize import ChunkResult, Settings, optimize
 from prober.sweep.planned import PlannedTarget
@@ -241,26 +239,20 @@ def _subject(
         if given:
             raise InputError(f"A Subject describes its input itself; leave out {given[0]}.")
         return copy.deepcopy(model), list(model.notes)  # whose precision will change
-    assumed = []
+    notes = []
     if described["input_shape"] is None:
         described["input_shape"], said = _guessed(model)
-        assumed = [said]
+        notes = [said]
     subject = Subject(model, **described, value_range=value_range)
-    return subject, assumed + subject.notes
+    return subject, notes + subject.notes
 
 
 def _guessed(model: nn.Module) -> tuple[Shape, str]:
-    """Finds the shape of input that a model was probably made for, or says why no shape helps."""
+    """Finds the shape of input that a model was probably made for, and says so."""
     try:
         return guessed_input_shape(model)
-    except InputError as told:
-        if told.__cause__ is None:
-            raise
-        missing = GivenInputs(model, None).missing
-        name = type(model).__name__
-        cause = told.__cause__
-        known = unlike_images(model, name, missing, cause) or taken_otherwise(model, name, cause)
-        raise known or told from told
+    except NoUsualShape as error:  # which may be rejected, with what to do
+        return error.likeliest, assumed(error.likeliest)
 
 
 def _plan(

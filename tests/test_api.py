@@ -437,9 +437,12 @@ def test_large_images_are_in_float32_and_everything_can_be_set():
         ({"model": "resnet18"}, "The model is a str; give an nn.Module or a Subject."),
         (
             {"model": nn.Conv2d(3, 1, 700)},
-            "Conv2d takes no input of a usual shape; give input_shape=",
+            "If it is the shape that it rejects, set input_shape to what it takes: ",
         ),
-        ({"model": Fixed(33)}, "Of [3, 32, 32] it said: 33 pixels, please"),
+        (
+            {"model": Fixed(33)},
+            "Fixed rejects an input of shape [1, 3, 32, 32]: 33 pixels, please.",
+        ),
         ({"input_shape": (3, 64, 64)}, "ReferenceCNN"),
         ({"mean": [0.5]}, "mean [0.5] has 1 values for an input of 3 channels."),
         ({"std": [1, 1, 0]}, "std [1, 1, 0] has a value that is not greater than 0."),

@@ -87,10 +87,7 @@ def guessed_input_shape(
                 return _found((channels, side, side), f"{reason}, this usual size fits")
     assert trial.first is not None  # as each shape that was tried was rejected
     raise NoUsualShape(
-        f"{type(cnn).__name__} takes no input of a usual shape; give input_shape=(channels, "
-        "height, width) of images, (channels, length) of signals, (channels, depth, height, width) "
-        f"of volumes, (numbers,) of vectors. Of {list(trial.first)} it said: {trial.error}",
-        trial.first,
+        f"{type(cnn).__name__} takes no input of a usual shape.", trial.first
     ) from trial.error
 
 
