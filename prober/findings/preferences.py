@@ -113,7 +113,8 @@ def _centered(kernel: Tensor) -> Tensor:
     """
     height, width = (min(KERNEL_SIDE, side) for side in kernel.shape)
     total = kernel.abs().sum()
-    small = F.avg_pool2d(kernel[None], math.ceil(max(kernel.shape) / KERNEL_SIDE))[0]
+    square = math.ceil(max(kernel.shape) / KERNEL_SIDE)
+    small = F.avg_pool2d(kernel[None], [min(square, side) for side in kernel.shape])[0]
     for side in SQUARE_SIDES:
         size = (min(side, height), min(side, width))
         mass = F.avg_pool2d(kernel.abs()[None], size, stride=1, divisor_override=1)[0]
