@@ -306,10 +306,12 @@ class ActivationMaximization(LightningModule):
     def raise_if_none_is_left(self) -> None:
         """Raises ScoreNotFinite if every target has failed."""
         if (self.failed_at >= 0).all():
+            step = self.failed_at[0].item()
+            other = "a smaller learning rate" if step else "another start"  # 0: nothing has moved
             raise ScoreNotFinite(
                 f"The score of {self.targets[0].name} or its gradient became NaN or infinite at "
-                f"step {self.failed_at[0].item()}. Try a smaller learning rate or another layer; "
-                "weights that are not finite can cause it, too."
+                f"step {step}. Try {other} or another layer; weights that are not finite can cause "
+                "it, too."
             )
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

@@ -348,7 +348,18 @@ def test_score_that_is_not_finite_stops_the_run_with_the_step():
     assert 0 < step < 199
     assert max(means[:-1]) <= 0.8 < means[-1]
     assert torch.equal(watch.images[-1], module.image)
-    assert f"0_ch0 or its gradient became NaN or infinite at step {step}." in str(raised.value)
+    said = (
+        f"0_ch0 or its gradient became NaN or infinite at step {step}. Try a smaller learning rate"
+    )
+    assert said in str(raised.value)
+
+
+def test_score_that_is_not_finite_at_the_start_is_not_laid_to_the_learning_rate():
+    start = GrayNoise(gray=1.0, noise=0.0)
+    subject = Subject(nn.Sequential(Fragile()), input_shape=(3, 6, 6))
+    module = single_target(subject, ChannelMean("0", 0), start, [], seed=0, style="plain")
+    with pytest.raises(ScoreNotFinite, match=r"at step 0\. Try another start or another layer"):
+        plain.fit(module, 5)
 
 
 @pytest.mark.parametrize("precision", ["64-true", "32-true"])

@@ -512,7 +512,7 @@ BAD_CNNS = {
     "CNN that cannot be made": (["--model.subject.cnn", "own_{}.Fails"], ["cannot be made"]),
     "CNN that takes no such input": (
         ["--model.subject.cnn", "own_{}.Rejects"],
-        ["is not taken", "[1, 3, 28, 28]"],
+        ["is not taken", "[1, 3, 32, 32]"],
     ),
     "file that cannot be read": (["--model.subject.cnn", "broken_{}.Net"], ["broken_{}"]),
 }
