@@ -59,20 +59,28 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
     if against and (others := color_shares(against)):
         sentences[0] += f"; in {plain(against.name)} at most {percent(max(others.values()))}"
     if explained := hue_shares(probed):
-        sentences.append(_on_real_images(explained))
-        if against and (others := hue_shares(against)):
-            sentences[-1] += f", in {plain(against.name)} {_range(others)}"
+        mostly = {name: share for name, share in explained.items() if share >= MOSTLY}
+        told = mostly or explained  # what is said of both CNNs is of the same layers
+        sentences.append(_on_real_images(mostly, told, len(explained)))
+        others = hue_shares(against) if against else {}
+        if against and (same := {name: others[name] for name in told if name in others}):
+            sentences[-1] += f", in {plain(against.name)} {_range(same)}"
     return ". ".join([verdict, *sentences]) + "."
 
 
-def _on_real_images(explained: dict[str, float]) -> str:
-    """Says what the hue explains of answers to real images, and in which layers most of them."""
-    mostly = [plain(name) for name, share in explained.items() if share >= MOSTLY]
-    said = f"the hue explains {_range(explained)} of the answers"
+def _on_real_images(mostly: dict[str, float], told: dict[str, float], layers: int) -> str:
+    """Says in which layers the hue explains most of the answers to real images, and how much.
+
+    Args:
+        mostly: What it explains in these; may be empty.
+        told: What it explains in those whose figures are told.
+        layers: Of how many that is known.
+    """
+    said = f"the hue explains {_range(told)} of the answers"
     if not mostly:
         return f"On real images {said}"
-    which = joined(mostly, NAMED_REAL)
-    if len(mostly) == len(explained) > 1:
+    which = joined(list(map(plain, mostly)), NAMED_REAL)
+    if len(mostly) == layers > 1:
         which = "both layers" if len(mostly) == 2 else f"all {len(mostly)} layers"
     return f"On real images {which} mostly: {said}"
 

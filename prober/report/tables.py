@@ -36,6 +36,12 @@ EXAMPLES = 2
 DIFFERS = 0.2
 """The part of color from which on what a class goes by differs from what it wants."""
 
+LEAST_COLOR = 0.05
+"""The part of color in what a class wants below which no hue is said to excite it most."""
+
+DOUBTFUL = 0.8
+"""The confidence below which it is told beside an example."""
+
 POLYSEMANTIC_UNITS = 6
 """Polysemantic units whose facets are shown."""
 
@@ -138,6 +144,8 @@ def _example(probed: Probed, finding: Finding) -> str:
     pictures = [probed.picture(finding, facet) for facet in finding.facets[:1]]
     wants = unit_words(finding)
     words = [plain(wants) if wants != Kind.BRIGHTNESS else "", share_words(finding.shares)]
+    if finding.confidence is not None and finding.confidence < DOUBTFUL:
+        words.append(f"confidence {percent(finding.confidence)}")
     caption = [probed.link(finding), "; ".join(filter(None, words))]
     return "<br>".join(filter(None, [*pictures, *caption]))
 
@@ -241,7 +249,10 @@ def _class_cells(probed: Probed, finding: Finding, used: bool, hued: bool) -> li
         cells += [_percent(wanted), f"{mark}{_percent(goes_by)}{mark}"]
     if hued:
         said = EMPTY
-        if known and known.hue is not None and known.flat_hue is not None and not finding.dead:
+        colored = finding.shares and (finding.shares.color_beside_shape or 0) >= LEAST_COLOR
+        if known and known.hue is not None and not finding.dead and not colored:
+            said = "none"
+        elif known and known.hue is not None and known.flat_hue is not None and not finding.dead:
             own = is_own(known.flat_hue, known)
             said = "its own" if own else f"{hue_name(known.flat_hue)}, not its own"
         cells.append(said)

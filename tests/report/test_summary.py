@@ -333,7 +333,9 @@ def test_the_first_answer_says_what_the_hue_explains_on_real_images(tmp_path):
         for i, hue in enumerate(hues)
     ]
     said = answers(summary(tmp_path, units))[0]
-    assert said.endswith("On real images conv1 mostly: the hue explains 10% to 60% of the answers.")
+    assert said.endswith("On real images conv1 mostly: the hue explains 60% of the answers.")
+    beside = answers(summary(tmp_path, units, against=units[2:] + units[:2]))[0]
+    assert "the hue explains 60% of the answers, in " in beside and beside.endswith(" 60%.")
 
 
 def test_that_no_layer_goes_by_color_is_said_of_the_pictures_where_real_images_say_otherwise(
