@@ -260,6 +260,7 @@ def test_record_of_a_run(conv2_ch3):
         "parameterization": {"name": "Pixels"},
         "transforms": [],
         "settle": None,
+        "averaging": 1,
         "style": "plain",
         "held": [],
         "optimizer": {"name": "Adam", "lr": 0.05},
