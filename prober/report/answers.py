@@ -48,7 +48,8 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
         verdict = f"{none}: {verdict} {'go' if len(shares) > 1 else 'goes'} by color"
     if open_ones:
         verdict += f"; of {joined(open_ones, NAMED_LAYERS)} it is not known"
-    verdict = verdict[0].upper() + verdict[1:]
+    if verdict.split()[0] not in map(plain, shares):  # whose names stay as they are
+        verdict = verdict[0].upper() + verdict[1:]
     most, least = (choose(shares, key=shares.__getitem__) for choose in (max, min))
     high, low = percent(shares[most]), percent(shares[least])
     sentences = [f"Color makes up {high} of what excites {plain(most)}"]

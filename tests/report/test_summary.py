@@ -268,9 +268,9 @@ def test_layers_go_by_color_as_far_as_it_makes_up_what_excites_their_units(tmp_p
     [
         ((0.5, 0.9), "Both layers mostly. "),
         ((0.2, 0.49), "Both layers in part. "),
-        ((0.1, 0.49), "Layer1 in part, layer0 hardly. "),
+        ((0.1, 0.49), "layer1 in part, layer0 hardly. "),
         ((0.0, 0.19), "None: both layers hardly go by color. "),
-        ((0.3,), "Layer0 in part. Color makes up 30% of what excites layer0."),
+        ((0.3,), "layer0 in part. Color makes up 30% of what excites layer0."),
         ((0.1,), "None: layer0 hardly goes by color. Color makes up 10% of what excites layer0."),
         ((0.6,) * 7, "All 7 layers mostly. "),
         (
@@ -287,7 +287,7 @@ def test_how_far_layers_go_by_color_is_said_in_few_words(tmp_path, layers, said)
 @pytest.mark.parametrize(
     ("colors", "said"),
     [
-        ((0.3,), "Layer0 in part; of logits it is not known. "),
+        ((0.3,), "layer0 in part; of logits it is not known. "),
         (
             (0.1, 0.1),
             "None that is known: layer0 and layer1 hardly go by color; of logits it is not known. ",
