@@ -50,11 +50,11 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
         verdict += f"; of {joined(open_ones, NAMED_LAYERS)} it is not known"
     if verdict.split()[0] not in map(plain, shares):  # whose names stay as they are
         verdict = verdict[0].upper() + verdict[1:]
-    most, least = (choose(shares, key=shares.__getitem__) for choose in (max, min))
-    high, low = percent(shares[most]), percent(shares[least])
+    most = max(shares, key=shares.__getitem__)
+    high = percent(shares[most])
     sentences = [f"Color makes up {high} of what excites {plain(most)}"]
-    if low != high:
-        sentences[0] += f", the most, and {low} in {plain(least)}, the least"
+    if high != percent(min(shares.values())):
+        sentences[0] += ", the most"
     elif len(shares) > 1:
         sentences[0] = f"Color makes up {high} of what excites each of them"
     if against and (others := color_shares(against)):
@@ -64,8 +64,8 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
         told = mostly or explained  # what is said of both CNNs is of the same layers
         sentences.append(_on_real_images(mostly, told, len(explained)))
         others = hue_shares(against) if against else {}
-        if against and (same := {name: others[name] for name in told if name in others}):
-            sentences[-1] += f", in {plain(against.name)} {_range(same)}"
+        if against and (same := [others[name] for name in told if name in others]):
+            sentences[-1] += f", in {plain(against.name)} at most {percent(max(same))}"
     return ". ".join([verdict, *sentences]) + "."
 
 
@@ -77,18 +77,16 @@ def _on_real_images(mostly: dict[str, float], told: dict[str, float], layers: in
         told: What it explains in those whose figures are told.
         layers: Of how many that is known.
     """
-    said = f"the hue explains {_range(told)} of the answers"
     if not mostly:
-        return f"On real images {said}"
+        return (
+            f"On real images the hue explains at most {percent(max(told.values()))} of the answers"
+        )
+    least = percent(min(told.values()))
+    said = f"the hue explains {'at least ' if len(told) > 1 else ''}{least} of the answers"
     which = joined(list(map(plain, mostly)), NAMED_REAL)
     if len(mostly) == layers > 1:
         which = "both layers" if len(mostly) == 2 else f"all {len(mostly)} layers"
     return f"On real images {which} mostly: {said}"
-
-
-def _range(shares: dict[str, float]) -> str:
-    """Says between which shares all lie: `42% to 61%`."""
-    return " to ".join(dict.fromkeys(percent(share(shares.values())) for share in (min, max)))
 
 
 def _why_none(probed: Probed) -> str:
