@@ -299,8 +299,7 @@ def _flat(cnn: CutCNN, channels: Sequence[int], colors: int, most: int, peaks: i
     score, best = climb(
         cnn, tried[chosen.flatten()], of_units, first, FLAT_STEPS, last=FLAT_LAST_STEP
     )
-    shape = (len(channels), chosen.shape[1])
-    return _best_of_each(score.view(shape), best.view(*shape, *best.shape[1:]))
+    return _best_of_each(score.view(chosen.shape), best.view(*chosen.shape, *best.shape[1:]))
 
 
 def _are_peaks(scores: Tensor, points: int, axes: int) -> Tensor:

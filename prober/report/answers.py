@@ -37,19 +37,20 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
     }
     said = [f"{joined(names, NAMED_LAYERS)} {how}" for how, names in levels.items() if names]
     open_ones = [plain(name) for name in probed.layers if name not in shares]
-    if len(said) == 1 < len(shares) and not open_ones:
+    alike = len(said) == 1 < len(shares) and not open_ones
+    if alike:
         every = "both" if len(shares) == 2 else f"all {len(shares)}"
         said = [f"{every} layers {how}" for how, names in levels.items() if names]
-    verdict = ", ".join(said)
-    none = "none that is known" if open_ones else "none"
-    if max(hue_shares(probed).values(), default=0) >= MOSTLY:
-        none += ", by the pictures"
+    verdict, explained = ", ".join(said), hue_shares(probed)
     if len(levels["hardly"]) == len(shares):
+        none = "None that is known" if open_ones else "None"
+        if max(explained.values(), default=0) >= MOSTLY:
+            none += ", by the pictures"
         verdict = f"{none}: {verdict} {'go' if len(shares) > 1 else 'goes'} by color"
+    elif alike:  # else it begins with the name of a layer, which stays as it is
+        verdict = verdict.capitalize()
     if open_ones:
         verdict += f"; of {joined(open_ones, NAMED_LAYERS)} it is not known"
-    if verdict.split()[0] not in map(plain, shares):  # whose names stay as they are
-        verdict = verdict[0].upper() + verdict[1:]
     most = max(shares, key=shares.__getitem__)
     high = percent(shares[most])
     sentences = [f"Color makes up {high} of what excites {plain(most)}"]
@@ -59,34 +60,30 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
         sentences[0] = f"Color makes up {high} of what excites each of them"
     if against and (others := color_shares(against)):
         sentences[0] += f"; in {plain(against.name)} at most {percent(max(others.values()))}"
-    if explained := hue_shares(probed):
-        mostly = {name: share for name, share in explained.items() if share >= MOSTLY}
-        told = mostly or explained  # what is said of both CNNs is of the same layers
-        sentences.append(_on_real_images(mostly, told, len(explained)))
-        others = hue_shares(against) if against else {}
-        if against and (same := [others[name] for name in told if name in others]):
-            sentences[-1] += f", in {plain(against.name)} at most {percent(max(same))}"
+    if explained:
+        sentences.append(_on_real_images(explained, against))
     return ". ".join([verdict, *sentences]) + "."
 
 
-def _on_real_images(mostly: dict[str, float], told: dict[str, float], layers: int) -> str:
+def _on_real_images(explained: dict[str, float], against: Probed | None) -> str:
     """Says in which layers the hue explains most of the answers to real images, and how much.
 
-    Args:
-        mostly: What it explains in these; may be empty.
-        told: What it explains in those whose figures are told.
-        layers: Of how many that is known.
+    What is said of both CNNs is of the same layers.
     """
-    if not mostly:
-        return (
-            f"On real images the hue explains at most {percent(max(told.values()))} of the answers"
-        )
-    least = percent(min(told.values()))
-    said = f"the hue explains {'at least ' if len(told) > 1 else ''}{least} of the answers"
-    which = joined(list(map(plain, mostly)), NAMED_REAL)
-    if len(mostly) == layers > 1:
-        which = "both layers" if len(mostly) == 2 else f"all {len(mostly)} layers"
-    return f"On real images {which} mostly: {said}"
+    mostly = {name: share for name, share in explained.items() if share >= MOSTLY}
+    if mostly:
+        which = joined(list(map(plain, mostly)), NAMED_REAL)
+        if len(mostly) == len(explained) > 1:
+            which = "both layers" if len(mostly) == 2 else f"all {len(mostly)} layers"
+        least = ("at least " if len(mostly) > 1 else "") + percent(min(mostly.values()))
+        said = f"{which} mostly: the hue explains {least} of the answers"
+    else:
+        said = f"the hue explains at most {percent(max(explained.values()))} of the answers"
+    others = hue_shares(against) if against else {}
+    same = [others[name] for name in mostly or explained if name in others]
+    if against and same:
+        said += f", in {plain(against.name)} at most {percent(max(same))}"
+    return f"On real images {said}"
 
 
 def _why_none(probed: Probed) -> str:

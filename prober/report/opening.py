@@ -6,7 +6,7 @@ from prober.findings.finding import Finding
 from prober.findings.real_responses import SHOWN_IN_HUES
 from prober.report.charts import CLASSES_CHART, LAYERS_CHART, mean_shares
 from prober.report.markdown import plain
-from prober.report.probed import Probed, class_of, flagged
+from prober.report.probed import Probed, color_of_class, flagged
 from prober.report.tables import mean_hue_share
 from prober.report.words import (
     class_color,
@@ -46,12 +46,8 @@ def layers_chart(probed: Probed, against: Probed | None) -> str:
 def classes_chart(probed: Probed) -> str:
     """Shows the chart of the classes in Markdown; `""` if there is none."""
     said = [
-        f"class {known.label}: wants {percent(wanted)} color, goes by {percent(known.used.color)}"
-        for finding in probed.classes
-        if (known := class_of(finding))
-        and known.used
-        and finding.shares
-        and (wanted := finding.shares.color_beside_shape) is not None
+        f"class {label}: wants {percent(wanted)} color, goes by {percent(used)}"
+        for wanted, used, label in filter(None, map(color_of_class, probed.classes))
     ]
     return _chart(CLASSES_CHART, "; ".join(said)) if said else ""
 

@@ -279,6 +279,19 @@ def strengths(finding: Finding) -> Sequence[float]:
     return [facet.strength for facet in finding.facets]
 
 
+def color_of_class(finding: Finding) -> tuple[float, float, str] | None:
+    """Returns how much of what a class wants, and of what it goes by, is color and not shape.
+
+    Returns:
+        Both parts and the class's label; None where one of them is not known.
+    """
+    known = class_of(finding)
+    wanted = finding.shares.color_beside_shape if finding.shares else None
+    if known is None or known.used is None or wanted is None:
+        return None
+    return wanted, known.used.color, known.label
+
+
 def class_of(finding: Finding) -> ClassEvidence | None:
     """Returns what real images say of the class whose logit a unit is; None without any."""
     data = finding.evidence.data

@@ -10,6 +10,7 @@ from prober.report.probed import (
     Probed,
     class_of,
     clearest,
+    color_of_class,
     counts,
     counts_as,
     flag,
@@ -239,8 +240,8 @@ def _class_cells(probed: Probed, finding: Finding, used: bool, hued: bool) -> li
     pictures = [probed.picture(finding, facet) for facet in finding.facets[:1]]
     cells = ["".join(pictures) or EMPTY, plain(unit_words(finding)) + flag(finding)]
     known = class_of(finding)
+    wanted = finding.shares.color_beside_shape if finding.shares else None
     if used:
-        wanted = finding.shares.color_beside_shape if finding.shares else None
         goes_by = known.used.color if known and known.used else None
         differ = (
             wanted is not None and goes_by is not None and abs(_farther(goes_by, wanted)) >= DIFFERS
@@ -249,12 +250,11 @@ def _class_cells(probed: Probed, finding: Finding, used: bool, hued: bool) -> li
         cells += [_percent(wanted), f"{mark}{_percent(goes_by)}{mark}"]
     if hued:
         said = EMPTY
-        colored = finding.shares and (finding.shares.color_beside_shape or 0) >= LEAST_COLOR
-        if known and known.hue is not None and not finding.dead and not colored:
-            said = "none"
-        elif known and known.hue is not None and known.flat_hue is not None and not finding.dead:
+        if known and known.hue is not None and known.flat_hue is not None and not finding.dead:
             own = is_own(known.flat_hue, known)
             said = "its own" if own else f"{hue_name(known.flat_hue)}, not its own"
+            if finding.shares and (wanted or 0) < LEAST_COLOR:
+                said = "none"
         cells.append(said)
     return cells
 
@@ -272,12 +272,8 @@ def class_sentence(probed: Probed, against: Probed | None) -> str:
     said = []
     for cnn in filter(None, (probed, against) if probed.color_noun == "color" else ()):
         pairs = [
-            (_farther(known.used.color, wanted), known.label)
-            for finding in cnn.classes
-            if (known := class_of(finding))
-            and known.used
-            and finding.shares
-            and (wanted := finding.shares.color_beside_shape) is not None
+            (_farther(used, wanted), label)
+            for wanted, used, label in filter(None, map(color_of_class, cnn.classes))
         ]
         more = [pair for pair in pairs if pair[0] >= DIFFERS]
         if pairs:

@@ -269,6 +269,7 @@ def test_layers_go_by_color_as_far_as_it_makes_up_what_excites_their_units(tmp_p
         ((0.5, 0.9), "Both layers mostly. "),
         ((0.2, 0.49), "Both layers in part. "),
         ((0.1, 0.49), "layer1 in part, layer0 hardly. "),
+        ((0.3, 0.3, 0.3, 0.1), "layer0, layer1 and layer2 in part, layer3 hardly. "),
         ((0.0, 0.19), "None: both layers hardly go by color. "),
         ((0.3,), "layer0 in part. Color makes up 30% of what excites layer0."),
         ((0.1,), "None: layer0 hardly goes by color. Color makes up 10% of what excites layer0."),
@@ -520,6 +521,21 @@ def test_the_color_that_excites_a_class_most_is_its_own_within_half_a_step(tmp_p
     own = "its own"
     green = "green, not its own"
     assert [row[-1] for row in rows] == [own, own, own, green, own, "-", own, own, own, own]
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        (Shares(0.04, 0.66, 0.3, 0.0), "its own"),  # 4 of 70: 6 %
+        (Shares(0.03, 0.67, 0.3, 0.0), "none"),
+        (Shares(0.0, 0.0, 1.0, 0.0), "none"),
+        (None, "its own"),  # of a logit that is cut they are not known
+    ],
+)
+def test_no_hue_excites_a_class_most_that_hardly_wants_color(tmp_path, shares, said):
+    units = [replace(unit, shares=shares) for unit in logits([36.0 * k for k in range(10)])]
+    rows = table(summary(tmp_path, units, behavior=SHORTCUT), "class", PLAIN_COLOR)[1:]
+    assert [row[-1] for row in rows] == [said] * 10
 
 
 @pytest.mark.parametrize("turn", [19.0, -19.0, 180.0])
