@@ -79,7 +79,7 @@ def prober(
     **method,
 ):
     """Seconds of a step and image of a chunk, everything included that a sweep does with it."""
-    grid = Grid(layers=layer, channels=0, seeds=number, objectives=[objective])
+    grid = Grid(layers=layer, channels=0, seeds=number, objectives=[objective], positions=1)
     chunk = grid.plan(subject, 0)
     trainer = {"max_steps": steps, "precision": precision, "accelerator": accelerator}
     trainer |= {"max_epochs": -1, "enable_checkpointing": False, "enable_model_summary": False}
