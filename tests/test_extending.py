@@ -176,10 +176,10 @@ def shows(sheet, text, size):
 def test_sweep_records_and_shows_all_settings(command):
     folder = command("sweep", SWEEP, *QUICK)
     made = records(folder)
-    # Of each of two channels the mean and the soft maximum, and one more; 2 seeds, 2 regularizers.
-    assert len(made) == (2 * 2 + 1) * 2 * 2
+    # Of each of two channels the mean and two soft maxima, and one more; 2 seeds, 2 regularizers.
+    assert len(made) == (2 * 3 + 1) * 2 * 2
     temperatures = [r["temperature"] for r in made if r["objective"] == "SoftMaximum"]
-    assert sorted(temperatures) == [0.5] * 4 + [1.0] * 8
+    assert sorted(temperatures) == [0.5] * 12 + [1.0] * 8
     assert {json.dumps(r["regularizers"]) for r in made} == {
         '[{"name": "huber", "weight": 0.05, "delta": 0.2}]',
         '[{"name": "huber", "weight": 0.05, "delta": 0.4}, {"name": "l2", "weight": 0.0001}]',
@@ -273,7 +273,22 @@ def test_report_shows_pictures_of_the_objective(command, sweep_first):
         ("my_parts.Nothing", "there is no 'my_parts.Nothing'."),
         ("nowhere.Mine", "cannot import 'nowhere.Mine': No module named 'nowhere'."),
         ("broken.Mine", "cannot import 'broken.Mine': unfinished."),
-        ("open_one.Mine", "open_one.Mine has no default for power: write it out in grid.targets."),
+        (
+            "open_one.Mine",
+            "open_one.Mine has no default for power: write {class_path: open_one.Mine, init_args: "
+            "{power: …}}.",
+        ),
+        ("{class_path: TopKMean, init_args: {kk: 3}}", "TopKMean has no setting 'kk'."),
+        (
+            "{class_path: TopKMean, init_args: {layer: conv1}}",
+            "TopKMean has no setting 'layer' here: layers, channels and positions are the grid's.",
+        ),
+        (
+            "{class_path: TopKMean, init_args: {k: three}}",
+            "TopKMean does not take {'k': 'three'}: k of TopKMean is three; it must be a whole "
+            "number.",
+        ),
+        ("{class: TopKMean}", "{'class': 'TopKMean'} is no objective. Write its name, or"),
         ("prober.DeepDream", "there is no 'prober.DeepDream'."),
     ],
 )

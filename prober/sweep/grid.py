@@ -1,12 +1,10 @@
 """The grid of a sweep: layers, channels, what to look at, seeds, initial images, regularizers."""
 
-import inspect
 import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
-from importlib import import_module
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, TypeVar
 
@@ -14,7 +12,6 @@ from torch.quasirandom import SobolEngine
 
 from prober.ascent.layer_objectives import Diversity
 from prober.ascent.objectives import ChannelMean, Objective, OfChannel
-from prober.ascent.records import concrete
 from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
@@ -22,6 +19,7 @@ from prober.common.errors import InputError, listed, suggestion
 from prober.common.files import safe_name
 from prober.subject import LOGITS, Subject
 from prober.subject.class_names import class_number
+from prober.sweep.named_objectives import NamedObjective
 from prober.sweep.planned import PlannedTarget
 
 Item = TypeVar("Item")
@@ -40,9 +38,10 @@ class Grid:
         layers: Layers by name; `all` for every convolutional and linear layer.
         channels: Channels of each layer: a number, a list, a range such as `0-4` (both ends
             count), or `all`. A layer with fewer is looked at in those that it has.
-        objectives: What to look at in each channel: ChannelMean, TopKMean, Neuron, or the import
-            path of another objective of a channel, with its defaults; any list.
-        k: How many values TopKMean counts.
+        objectives: What to look at in each channel: a list of objectives of a channel, each its
+            name (ChannelMean, TopKMean, Neuron), the import path of another, or one of them with
+            settings, `{class_path: TopKMean, init_args: {k: 7}}`.
+        k: How many values TopKMean counts, if it does not say so itself.
         positions: Where Neuron looks: how many positions (the first is the map's middle, the
             others are spread over the map; as many as there are on a small one), or a list of
             `[h, w]`, of volumes `[d, h, w]`.
@@ -68,7 +67,7 @@ class Grid:
 
     layers: list[str] | str = field(default_factory=list)
     channels: int | list[int] | str = ALL
-    objectives: list[str] = field(default_factory=lambda: [ChannelMean.__name__])
+    objectives: list[str | dict[str, Any]] = field(default_factory=lambda: [ChannelMean.__name__])
     k: int = 20
     positions: int | list[list[int]] = 3
     classes: int | list[int | str] | str | None = None
@@ -207,11 +206,13 @@ class Grid:
     def _objectives(self, subject: Subject) -> Iterator[tuple[str, str, Objective]]:
         """Gives what is looked at: its name, that of its folder, and its objective."""
         logits: set[int] = set()  # those that the layers name
+        named = [NamedObjective.read(each, self.k) for each in self.objectives]
+        alone = all(each.kind is not ChannelMean for each in named)
         for layer, channels in self._channels(subject, self._layers(subject)):
             shape = subject.check_layer(layer)
             for channel in channels:
-                for name in self.objectives:
-                    for objective in self._of_channel(name, layer, channel, shape):
+                for each in named:
+                    for objective in self._of_channel(each, layer, channel, shape, alone):
                         if objective == ChannelMean(LOGITS, channel):
                             logits.add(channel)
                         yield objective.variant, f"ch{channel:03d}", objective
@@ -228,30 +229,15 @@ class Grid:
             yield type(written).__name__.lower(), "", written
 
     def _of_channel(
-        self, name: str, layer: str, channel: int, shape: Sequence[int]
+        self, named: NamedObjective, layer: str, channel: int, shape: Sequence[int], alone: bool
     ) -> Iterator[OfChannel]:
-        """Gives what is looked at in a channel by the objectives of a class."""
-        kind: Any = _class_of_channel(name)
-        names = {each.name for each in fields(kind)}
-        unset = [
-            each.name
-            for each in fields(kind)
-            if each.default is each.default_factory  # MISSING both
-            and each.name not in ("layer", "channel", "k", "h", "w")
-        ]
-        if unset:
-            raise InputError(
-                f"grid.objectives: {name} has no default for {', '.join(unset)}: write it out in "
-                "grid.targets."
-            )
-        settings = {"k": self.k} if "k" in names else {}
-        if not {"h", "w"} <= names:
-            yield kind(layer, channel, **settings)
-        elif len(shape) > 1 or ChannelMean.__name__ not in self.objectives:
-            # Of a flat layer the two are the same.
+        """Gives what is looked at in a channel by one kind of objective."""
+        if not named.of_neuron:
+            yield named.of(layer, channel)
+        elif len(shape) > 1 or alone:  # else, of a flat layer, it is the mean
             for position in self._positions(shape):
                 places = dict(zip(("w", "h", "d"), reversed(position), strict=False))
-                yield kind(layer, channel, **places, **settings)
+                yield named.of(layer, channel, **places)
 
     def _layers(self, subject: Subject) -> list[str]:
         layers = self._named(subject)
@@ -299,29 +285,6 @@ class Grid:
                 raise InputError(f"grid.positions: {wrong[0]} is not a position {written}.")
             return [tuple(position) for position in self.positions]
         return spread_positions(min(self.positions, math.prod(sides)), *sides)
-
-
-def _class_of_channel(name: str) -> type[OfChannel]:
-    """Finds an objective of a channel by its class's name, or by its import path.
-
-    Raises:
-        InputError: There is none.
-    """
-    classes = {each.__name__: each for each in concrete(OfChannel)}
-    module, _, last = name.rpartition(".")
-    if not module:
-        found = classes.get(name)
-    else:
-        try:
-            found = getattr(import_module(module), last, None)
-        except Exception as error:  # a person's own file, with whatever is wrong in it
-            raise InputError(f"grid.objectives: cannot import '{name}': {error}.") from error
-    if not inspect.isclass(found) or not issubclass(found, OfChannel):
-        raise InputError(
-            f"grid.objectives: there is no '{name}'.{suggestion(name, classes)} Choose "
-            f"{', '.join(classes)}, or the import path of another objective of a channel."
-        )
-    return found
 
 
 def numbers(name: str, given: int | list[int] | str, size: int, where: str) -> list[int]:

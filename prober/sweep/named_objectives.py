@@ -1,0 +1,110 @@
+"""Objectives of a channel as a grid names them: a class and its settings, whatever the channel."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from importlib import import_module
+from typing import Any
+
+from prober.ascent.objectives import OfChannel
+from prober.ascent.records import concrete
+from prober.common.errors import InputError, suggestion
+
+OF_GRID = ("layer", "channel", "h", "w", "d")
+"""Settings that the grid itself gives: `layers`, `channels` and `positions`."""
+
+
+@dataclass(frozen=True)
+class NamedObjective:
+    """An objective of a channel but for the channel.
+
+    Attributes:
+        kind: Its class.
+        settings: Those of its settings that are not the grid's.
+    """
+
+    kind: type[OfChannel]
+    settings: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, given: str | Mapping[str, Any], k: int) -> "NamedObjective":
+        """Reads what a grid says: a name, an import path, or one with settings.
+
+        Args:
+            given: `TopKMean`, or `{class_path: TopKMean, init_args: {k: 7}}`.
+            k: The setting `k` of objectives that have one, if it is not given.
+
+        Raises:
+            InputError: There is no such class, or it has no such settings, or needs others.
+
+        Examples:
+            >>> NamedObjective.read("TopKMean", 20).of("conv2", 3)
+            TopKMean(layer='conv2', channel=3, k=20)
+        """
+        written = {"class_path": given} if isinstance(given, str) else dict(given)
+        path, own = written.pop("class_path", None), written.pop("init_args", None) or {}
+        if not isinstance(path, str) or not isinstance(own, Mapping) or written:
+            raise InputError(
+                f"grid.objectives: {given} is no objective. Write its name, or "
+                "{class_path: TopKMean, init_args: {k: 7}}."
+            )
+        kind = _class_of_channel(path)
+        free = {each.name: each for each in fields(kind) if each.name not in OF_GRID}
+        if wrong := [name for name in own if name not in free]:
+            by_grid = " here: layers, channels and positions are the grid's" * (wrong[0] in OF_GRID)
+            raise InputError(
+                f"grid.objectives: {path} has no setting '{wrong[0]}'{by_grid}."
+                f"{suggestion(wrong[0], free)}"
+            )
+        settings = ({"k": k} if "k" in free else {}) | dict(own)
+        unset = [
+            name
+            for name, each in free.items()
+            if each.default is each.default_factory and name not in settings  # MISSING both
+        ]
+        if unset:
+            raise InputError(
+                f"grid.objectives: {path} has no default for {', '.join(unset)}: write "
+                f"{{class_path: {path}, init_args: {{{unset[0]}: …}}}}."
+            )
+        return cls(kind, settings)
+
+    @property
+    def of_neuron(self) -> bool:
+        """Whether it looks at one position."""
+        return {"h", "w"} <= {each.name for each in fields(self.kind)}
+
+    def of(self, layer: str, channel: int, **place: int) -> OfChannel:
+        """Makes the objective of a channel.
+
+        Raises:
+            InputError: A setting is of a wrong type or out of its range.
+        """
+        try:
+            return self.kind(layer, channel, **place, **self.settings)
+        except (TypeError, ValueError) as error:
+            said = f"grid.objectives: {self.kind.__name__} does not take {dict(self.settings)}"
+            raise InputError(f"{said}: {str(error).rstrip('.')}.") from error
+
+
+def _class_of_channel(name: str) -> type[OfChannel]:
+    """Finds an objective of a channel by its class's name, or by its import path.
+
+    Raises:
+        InputError: There is none.
+    """
+    classes = {each.__name__: each for each in concrete(OfChannel)}
+    module, _, last = name.rpartition(".")
+    if not module:
+        found = classes.get(name)
+    else:
+        try:
+            found = getattr(import_module(module), last, None)
+        except Exception as error:  # a person's own file, with whatever is wrong in it
+            raise InputError(f"grid.objectives: cannot import '{name}': {error}.") from error
+    if not inspect.isclass(found) or not issubclass(found, OfChannel):
+        raise InputError(
+            f"grid.objectives: there is no '{name}'.{suggestion(name, classes)} Choose "
+            f"{', '.join(classes)}, or the import path of another objective of a channel."
+        )
+    return found
