@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "lightning_logs" / "reference"
 
-RAW = ("sweep", "search", "legible", "tensorboard")
+RAW = ("sweep", "search", "legible", "facets", "tensorboard")
 """What a report was made from, and what only TensorBoard reads: some 180 MB."""
 
 ONLY_OF_THE_FIRST = ("seeds.png", "examples.png", "facet*_[0-9].png")

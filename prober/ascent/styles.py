@@ -20,7 +20,7 @@ from prober.subject.receptive_fields import receptive_field
 Style = Literal["plain", "legible"]
 """The styles that there are."""
 
-STYLES: tuple[str, ...] = get_args(Style)
+STYLES: tuple[Style, ...] = get_args(Style)
 
 PLAIN_RATE = 0.05
 """Adam's learning rate for pixels, in pixel values."""

@@ -17,6 +17,7 @@ from prober.findings.on_cores import on_cores
 from prober.findings.picture_folder import PictureFolder
 from prober.findings.points import Point, points_of
 from prober.findings.real_evidence import real_doubts
+from prober.findings.styled_facets import FacetBests
 from prober.findings.survey import Survey
 from prober.findings.trust import judge
 from prober.findings.units import Site, Unit
@@ -32,7 +33,7 @@ def examine(
     searched: FinishedSweep | None,
     folder: Path,
     cores: int,
-) -> tuple[list[Finding], list[Point]]:
+) -> tuple[list[Finding], list[Point], list[FacetBests]]:
     """Gathers the evidence, writes its pictures and draws the conclusions.
 
     Args:
@@ -43,19 +44,23 @@ def examine(
         cores: How many processes may share the work.
 
     Returns:
-        The findings, one for each unit, and the optima of their facets for TensorBoard's projector.
+        The findings, one for each unit; the optima of their facets for TensorBoard's projector; and
+        the best optima of those units that have several facets.
     """
 
     @lru_cache(1)  # a copy of the CNN, for the pieces of one site
     def cut(site: Site) -> CutCNN:
         return CutCNN(survey.subject, site[0], survey.windows[site])
 
-    def examined(units: list[Unit]) -> list[tuple[Finding, list[Point]]]:
-        facets = find_facets(survey, units, cut(units[0].site), maxima, searched)
+    def examined(units: list[Unit]) -> list[tuple[Finding, list[Point], FacetBests | None]]:
+        found = find_facets(survey, units, cut(units[0].site), maxima, searched)
         return [
             (
-                _finding(survey, unit, facets.get(unit), PictureFolder(folder, unit)),
-                points_of(survey, unit, facets[unit]) if unit in facets else [],
+                _finding(survey, unit, found.get(unit), PictureFolder(folder, unit)),
+                points_of(survey, unit, found[unit]) if unit in found else [],
+                FacetBests.of(unit, found[unit])
+                if unit in found and len(found[unit].groups) > 1
+                else None,
             )
             for unit in units
         ]
@@ -67,8 +72,13 @@ def examine(
         for units in survey.units.values()
         for part in batches(len(units), min(most, -(-len(units) // cores)))
     ]
-    each = [both for of_units in on_cores(examined, pieces, cores) for both in of_units]
-    return [finding for finding, _ in each], [point for _, own in each for point in own]
+    each = [all_of for of_units in on_cores(examined, pieces, cores) for all_of in of_units]
+    findings, points, bests = zip(*each, strict=True)
+    return (
+        list(findings),
+        [point for own in points for point in own],
+        [several for several in bests if several is not None],
+    )
 
 
 def _finding(survey: Survey, unit: Unit, found: Found | None, folder: PictureFolder) -> Finding:

@@ -107,7 +107,7 @@ def group_optima(
         others = {i: apart for i in left[1:] if (apart := difference(optima, curves, first, i)) > 0}
         valleys = _valleys(subject, objective, optima, first, list(others))
         clear = {
-            i: min(apart, (FACET_VALLEY - valley) / FACET_VALLEY / 2)
+            i: min(apart, _depth(valley))
             for (i, apart), valley in zip(others.items(), valleys, strict=True)
         }
         parted = {i: apart for i, apart in clear.items() if apart >= CLEARLY_APART}
@@ -150,6 +150,40 @@ def runner_up(
         valleys = _valleys(subject, objective, optima, first, left)
         left = [i for i, valley in zip(left, valleys, strict=True) if valley < FACET_VALLEY]
     return (gain[left[0]] / best).item() if left and groups else None
+
+
+def facet_of(
+    subject: Subject,
+    objective: Objective,
+    optima: Optima,
+    curves: Curves,
+    firsts: Sequence[int],
+    one: int,
+) -> int | None:
+    """Tells which of several facets an optimum is of, as they were told apart.
+
+    Args:
+        subject: The CNN under study.
+        objective: The unit's objective.
+        optima: Its N optima.
+        curves: What it answers to bars and gratings.
+        firsts: The best optima of the facets.
+        one: The optimum.
+
+    Returns:
+        The number of the facet from which it is least apart; None if it is of none, or excites the
+        unit no more than mid gray.
+    """
+    if optima.gain[one] <= 0:
+        return None
+    apart = [
+        min(difference(optima, curves, first, one), _depth(valley))
+        for first, valley in zip(
+            firsts, _valleys(subject, objective, optima, one, firsts), strict=True
+        )
+    ]
+    nearest = min(range(len(firsts)), key=apart.__getitem__)
+    return nearest if apart[nearest] < CLEARLY_APART else None
 
 
 def difference(optima: Optima, curves: Curves, one: int, other: int) -> float:
@@ -244,6 +278,11 @@ def _alike(group: Group, hue: float, orientation: float) -> bool:
 def _beyond(value: float, limit: float, most: float) -> float:
     """How far a value lies between its limit and the most that it can be, 0 to 0.5."""
     return max(0.0, (value - limit) / (most - limit) / 2)
+
+
+def _depth(valley: float) -> float:
+    """How far a valley lies below its limit, up to 0.5; below 0 if it is none."""
+    return (FACET_VALLEY - valley) / FACET_VALLEY / 2
 
 
 def _valleys(

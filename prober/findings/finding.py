@@ -123,6 +123,21 @@ class Maxima:
 
 
 @dataclass(frozen=True)
+class StyledFacet:
+    """A facet's picture in one style.
+
+    Attributes:
+        style: `legible`, such that people can read it, or `plain`: what excites the unit most.
+        score: Its score.
+        picture: File: the picture, cropped to what the neuron sees.
+    """
+
+    style: str
+    score: float
+    picture: str
+
+
+@dataclass(frozen=True)
 class Facet:
     """One of the different things that excite a unit.
 
@@ -139,6 +154,9 @@ class Facet:
         pictures: Files: optima cropped to what the neuron sees, the best first, then those least
             like it.
         full: File: the best one, whole.
+        styles: Of several facets: the best one in its own style, and what gradient ascent in the
+            other style made of it, the legible one first. The best one alone where that ascent has
+            left the facet; `[]` where only plain pictures were asked for.
 
     A facet counts if its best optimum reaches at least half of the gain of the best of all. Two
     optima are of two facets if they plainly differ (in what is due to what by 44 % of the gain, in
@@ -164,6 +182,7 @@ class Facet:
     share: float
     pictures: tuple[str, ...]
     full: str
+    styles: tuple[StyledFacet, ...] = ()
 
 
 @dataclass(frozen=True)

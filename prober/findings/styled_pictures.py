@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from prober.ascent.matters import with_opacity
+from prober.ascent.styles import Style
 from prober.ascent.targets import Target
 from prober.common.drawn_inputs import drawn_one, slices_gif
 from prober.common.pictures import enlarged_png
@@ -14,6 +15,11 @@ from prober.sweep.planned import PlannedTarget
 
 FIRST = "legible"
 """The style that is shown first."""
+
+
+def style_beside(style: str) -> Style:
+    """Returns the style of the picture that is shown beside one of a style."""
+    return "plain" if style == "legible" else "legible"
 
 
 def plan_other_style(sweep: FinishedSweep, units: list[Unit]) -> list[PlannedTarget]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from prober.ascent.styles import Style
+from prober.ascent.styles import STYLES, Style
 from prober.common.files import write_whole
 from prober.common.inputs import input_kind
 from prober.common.pictures import sprite
@@ -27,7 +27,8 @@ from prober.findings.points import Point
 from prober.findings.real_images import RealImages
 from prober.findings.real_responses import RealResponses
 from prober.findings.starts import effort
-from prober.findings.styled_pictures import plan_other_style
+from prober.findings.styled_facets import draw_styled_facets, plan_styled_facets
+from prober.findings.styled_pictures import plan_other_style, style_beside
 from prober.findings.survey import survey
 from prober.findings.units import Unit
 from prober.report.record import SettingsRecord, SubjectRecord
@@ -135,13 +136,10 @@ def probe(
     other_style = None
     if both_styles and sweep is not None:
         with watch.timed("pictures"):
-            first = sweep.visualizations[0].record.get("style", "plain")
-            style: Style = "plain" if first == "legible" else "legible"
+            style = style_beside(sweep.visualizations[0].record.get("style", "plain"))
             print(f"Making {style} pictures, too.")
-            other = replace(engine, method=replace(engine.method, style=style))
             planned = plan_other_style(sweep, sweep.units(subject))
-            _check_done(_make(other, config, planned, folder / style))
-            other_style = FinishedSweep(folder / style, subject)
+            other_style = _in_style(engine, config, style, planned, folder / style)
     findings: list[Finding] = []
     points: list[Point] = []
     real: RealResponses | None = None
@@ -204,7 +202,28 @@ def _examined(
             searched = FinishedSweep(folder / "search", subject)
     with watch.timed("evidence"):
         print("Examining what was found.")
-        return examine(surveyed, maxima, searched, folder, cores)
+        findings, points, several = examine(surveyed, maxima, searched, folder, cores)
+    if other_style is None or not several:
+        return findings, points
+    made: dict[Style, FinishedSweep] = {}
+    with watch.timed("pictures"):
+        print("Making pictures of facets in the other style, too.")
+        for style in STYLES:
+            if planned := plan_styled_facets(surveyed, several, style):
+                in_folder = folder / "facets" / style
+                made[style] = _in_style(engine, config, style, planned, in_folder)
+    with watch.timed("evidence"):
+        drawn = draw_styled_facets(surveyed, maxima, findings, several, made, folder, cores)
+    return drawn, points
+
+
+def _in_style(
+    engine: Engine, config: Config, style: Style, targets: Sequence[PlannedTarget], folder: Path
+) -> FinishedSweep:
+    """Makes pictures in a style that the others need not have."""
+    engine = replace(engine, method=replace(engine.method, style=style))
+    _check_done(_make(engine, config, targets, folder))
+    return FinishedSweep(folder, engine.subject)
 
 
 def _make(engine: Engine, config: Config, targets: Sequence[PlannedTarget], folder: Path) -> Made:
