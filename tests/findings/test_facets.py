@@ -11,6 +11,7 @@ from prober.findings.facets import (
     Group,
     both_are_peaks,
     difference,
+    facet_of,
     facet_shown,
     group_optima,
     runner_up,
@@ -312,6 +313,24 @@ def test_the_runner_up_is_what_is_apart_from_all_facets_and_too_weak(optima, low
     groups = group_optima(subject, unit, found, curves_of(), maxima_of(optima[0]["shares"]))
     said = runner_up(subject, unit, found, curves_of(), groups)
     assert said == (None if expected is None else pytest.approx(expected))
+
+
+LIKE_FIRST, LIKE_SECOND = {"hue": 10.0, "color": 0.05}, {"hue": 230.0, "color": 0.95}
+OF_FACETS = {
+    "the first's": (optimum(COLOR, 0.9, **LIKE_FIRST), 0),
+    "the second's": (optimum(COLOR, 0.9, **LIKE_SECOND), 1),
+    "told by the valley alone": (optimum(COLOR, 0.9, color=0.95), 1),
+    "told by the hue alone": (optimum(COLOR, 0.2, hue=230.0, color=0.6), 1),
+    "of neither": (optimum(SHAPE, 0.9, color=[0.0, 1.0, 1.0]), None),
+    "not exciting": (optimum(COLOR, 0.0, **LIKE_FIRST), None),
+}
+
+
+@pytest.mark.parametrize(("picture", "expected"), OF_FACETS.values(), ids=OF_FACETS)
+def test_a_picture_is_of_the_facet_that_it_is_least_apart_from(picture, expected):
+    subject, unit = Subject(Valley(0.0), input_shape=(3, 2, 2)), ChannelMean("unit", 0)
+    found = optima_of(optimum(COLOR, **RED_HUE), optimum(COLOR, **BLUE_HUE), picture)
+    assert facet_of(subject, unit, found, curves_of(), [0, 1], 2) == expected
 
 
 @pytest.mark.parametrize("neutral", [-3.0, 2.0])

@@ -28,6 +28,7 @@ from prober.findings.finding import (
     Pictures,
     RealEvidence,
     ScoreRange,
+    StyledFacet,
     StyledPicture,
     Trust,
     UsedShares,
@@ -56,16 +57,23 @@ def sprite(folder, path, rows, columns):
     return path
 
 
-def drawn(folder, base, kind, hue=None, orientation=None):
-    """A facet with its pictures."""
+def drawn(folder, base, kind, hue=None, orientation=None, styles=()):
+    """A facet with its pictures; in these styles, the plain one is the best."""
+    best = sprite(folder, f"{base}/facet_{kind}.png", 7, 5)
+    legible = sprite(folder, f"{base}/facet_{kind}_legible.png", 7, 5)
+    in_style = {
+        "legible": StyledFacet("legible", 3.1, legible),
+        "plain": StyledFacet("plain", 3.2, best),
+    }
     return facet(
         kind,
         hue,
         orientation,
         score=3.2,
         share=0.75,
-        pictures=(sprite(folder, f"{base}/facet_{kind}.png", 7, 5),),
+        pictures=(best,),
         full=sprite(folder, f"{base}/full_{kind}.png", 7, 7),
+        styles=tuple(in_style[style] for style in styles),
     )
 
 
@@ -167,9 +175,10 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report #1 100%")
     color, shape = ("color", 12.0, None), ("shape", None, 45.0)
     both, neither = ("color+shape", 240.0, 90.0), ("brightness",)
+    styled = [(*shape, ("legible", "plain")), (*color, ("plain",))]
     units = [
         unit(folder, "conv1", 0, [color], confidence=0.7, trusted=True),
-        unit(folder, "conv1", 1, [shape, color], confidence=0.9, trusted=False, why=["It lies."]),
+        unit(folder, "conv1", 1, styled, confidence=0.9, trusted=False, why=["It lies."]),
         unit(folder, "conv1", 2),
         unit(folder, "conv1", 2, [neither], position=(7, 7)),
         unit(folder, EVIL, 0, [both], confidence=0.2),
@@ -511,6 +520,26 @@ def test_a_switch_shows_where_the_pictures_matter(browser, page):
         assert images[0].get_attribute("src").endswith(f"/pictures/conv1/ch001/{named}")
         wait(lambda: images[0].get_property("naturalWidth") == 30)
         one(browser, "#matters").click()
+
+
+def test_a_facet_is_shown_in_both_styles_or_said_to_have_left(browser, page):
+    visit(browser, page + "#conv1/1")
+    at(browser, "conv1 / channel 1")
+    one_facet, other = (
+        part for part in find(browser, "#unit .part") if part.text.startswith("Facet ")
+    )
+    legible, plain, whole = one_facet.find_elements(By.TAG_NAME, "figure")
+    assert legible.text.startswith("legible: as people can read it; score 3.10")
+    assert plain.text.startswith("plain: what excites it most; score 3.20")
+    assert whole.text.startswith("the plain one, whole")
+    shown = [each.find_element(By.TAG_NAME, "img") for each in (legible, plain)]
+    assert [image.get_attribute("src").rsplit("/", 1)[1] for image in shown] == [
+        "facet_shape_legible.png",
+        "facet_shape.png",
+    ]
+    assert "legible one was made from the plain one" in one_facet.text
+    assert len(other.find_elements(By.TAG_NAME, "figure")) == 2
+    assert "There is no legible one: made from the plain one, it left this facet." in other.text
 
 
 def test_the_same_unit_of_the_other_subject(browser, page):

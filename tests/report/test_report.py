@@ -85,6 +85,30 @@ class Hued(nn.Module):
         return self.conv(images)
 
 
+class Largest(nn.Module):
+    """The largest channel."""
+
+    def forward(self, maps):
+        return maps.amax(1, keepdim=True)
+
+
+class Either(nn.Module):
+    """Red against the rest, or a vertical stroke: 1 at the most."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = nn.Conv2d(3, 2, 7, stride=2)
+        self.either = Largest()
+        with torch.no_grad():
+            self.parts.weight[0] = torch.tensor([1.0, -0.7, -0.7])[:, None, None] / 49
+            self.parts.weight[1] = -0.4 / 31.5
+            self.parts.weight[1, :, :, 2:5] = 0.5 / 31.5
+            self.parts.bias[:] = 0
+
+    def forward(self, images):
+        return self.either(self.parts(images))
+
+
 class Gray(nn.Module):
     """One channel: a stroke, a dead unit, a stroke beyond the reach of noise, and brightness."""
 
@@ -994,6 +1018,60 @@ def test_a_picture_that_takes_another_path_than_real_images_is_flagged(prober, t
     # Where each detector is alone in its layer, no layer has two channels to compare.
     assert lone["trusted"] is False and lone["why"]
     assert "index.html#unit/2" in line
+
+
+def parts_of_either(pixels):
+    """How far a neuron of `Either` sees red, and a stroke, in `[7, 7, 3]`; in NumPy."""
+    red = (pixels @ np.array([1, -0.7, -0.7])).mean()
+    stroke = 0.5 * pixels[:, 2:5].sum() - 0.4 * (pixels[:, :2].sum() + pixels[:, 5:].sum())
+    return {"color": red, "shape": stroke / 31.5}
+
+
+def in_both_styles(folder, own, other):
+    """Checks that each facet of `Either` has a picture in both styles, and which was made last."""
+    (unit,) = findings_of(folder)
+    assert sorted(facet["kind"] for facet in unit["facets"]) == ["color", "shape"]
+    for number, facet in enumerate(unit["facets"]):
+        assert [styled["style"] for styled in facet["styles"]] == ["legible", "plain"]
+        files = {styled["style"]: styled["picture"] for styled in facet["styles"]}
+        assert files[own] == facet["pictures"][0]
+        assert files[other] == f"pictures/either/ch000/facet{number}_{other}.png"
+        for styled in facet["styles"]:
+            parts = parts_of_either(pixels_of(folder / styled["picture"], 7, 7))
+            assert parts.pop(facet["kind"]) == pytest.approx(styled["score"], abs=0.01)
+            assert styled["score"] > 0.7 and max(parts.values()) < 0.2
+    lines = (folder / "facets" / other / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    for record in map(json.loads, lines):
+        assert record["initial_image"] == {"name": "Start", "sort": "facet"}
+        assert record["style"] == other and record["score_end"] > 0.7
+        basis = record["parameterization"]["name"]
+        assert basis == {"legible": "Fourier", "plain": "Pixels"}[other]
+        assert len(record["regularizers"]) == {"legible": 0, "plain": 2}[other]
+    assert [path.name for path in (folder / "facets").iterdir()] == [other]
+
+
+def test_facets_come_in_both_styles_after_an_interruption_too(prober, tmp_path):
+    config = write(tmp_path, of=target("Either", (3, 12, 12), "either"), data="none")
+    command = ("report", "--config", config, "--trainer.devices", 1)
+    assert prober(*command).code == 0
+    folder = folder_of(tmp_path, "Either")
+    in_both_styles(folder, "plain", "legible")
+    before = findings_of(folder)
+
+    # As it is where the command was ended while it made these pictures.
+    facets, others = folder / "facets" / "legible", folder / "search" / "records.jsonl"
+    for file in [*facets.glob("chunks/*.npz"), *facets.rglob("*.npy"), folder / "findings.json"]:
+        file.unlink()
+    searched = others.read_bytes()
+    assert prober(*command, "--resume", folder).code == 0
+    assert findings_of(folder) == before and others.read_bytes() == searched
+
+
+def test_facets_of_large_images_come_in_both_styles(prober, tmp_path):
+    """Those that are found are legible; the plain ones are made from them."""
+    config = write(tmp_path, of=target("Either", (3, 64, 64), "either"), data="none")
+    assert prober("report", "--config", config, "--trainer.devices", 1).code == 0
+    in_both_styles(folder_of(tmp_path, "Either"), "legible", "plain")
 
 
 def test_a_report_on_large_images_finds_what_was_planted(prober, tmp_path):
