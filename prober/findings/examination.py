@@ -17,7 +17,7 @@ from prober.findings.on_cores import on_cores
 from prober.findings.picture_folder import PictureFolder
 from prober.findings.points import Point, points_of
 from prober.findings.real_evidence import real_doubts
-from prober.findings.styled_facets import FacetBests
+from prober.findings.styled_facets import FacetBests, bests_of_several
 from prober.findings.survey import Survey
 from prober.findings.trust import judge
 from prober.findings.units import Site, Unit
@@ -52,15 +52,13 @@ def examine(
     def cut(site: Site) -> CutCNN:
         return CutCNN(survey.subject, site[0], survey.windows[site])
 
-    def examined(units: list[Unit]) -> list[tuple[Finding, list[Point], FacetBests | None]]:
+    def examined(units: list[Unit]) -> list[tuple[Finding, list[Point], list[FacetBests]]]:
         found = find_facets(survey, units, cut(units[0].site), maxima, searched)
         return [
             (
                 _finding(survey, unit, found.get(unit), PictureFolder(folder, unit)),
                 points_of(survey, unit, found[unit]) if unit in found else [],
-                FacetBests.of(unit, found[unit])
-                if unit in found and len(found[unit].groups) > 1
-                else None,
+                bests_of_several(unit, found[unit]) if unit in found else [],
             )
             for unit in units
         ]
@@ -72,12 +70,11 @@ def examine(
         for units in survey.units.values()
         for part in batches(len(units), min(most, -(-len(units) // cores)))
     ]
-    each = [all_of for of_units in on_cores(examined, pieces, cores) for all_of in of_units]
-    findings, points, bests = zip(*each, strict=True)
+    each = [whole for of_units in on_cores(examined, pieces, cores) for whole in of_units]
     return (
-        list(findings),
-        [point for own in points for point in own],
-        [several for several in bests if several is not None],
+        [finding for finding, _, _ in each],
+        [point for _, own, _ in each for point in own],
+        [bests for _, _, own in each for bests in own],
     )
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Self
 
 import torch
 
@@ -42,15 +41,15 @@ class FacetBests:
     starts: tuple[Start, ...]
     styles: tuple[Style, ...]
 
-    @classmethod
-    def of(cls, unit: Unit, found: Found) -> Self:
-        """Takes them from what the search has found of a unit."""
-        bests = [group.members[0] for group in found.groups]
-        return cls(
-            unit,
-            tuple(Start.of("facet", found.optima.images[best]) for best in bests),
-            tuple(found.visualizations[best].record.get("style", "plain") for best in bests),
-        )
+
+def bests_of_several(unit: Unit, found: Found) -> list[FacetBests]:
+    """Returns the best optima of a unit's facets; nothing if it has not several."""
+    if len(found.groups) < 2:
+        return []
+    bests = [group.members[0] for group in found.groups]
+    starts = (Start.of("facet", found.optima.images[best]) for best in bests)
+    styles = (found.visualizations[best].record.get("style", "plain") for best in bests)
+    return [FacetBests(unit, tuple(starts), tuple(styles))]
 
 
 def plan_styled_facets(
@@ -127,33 +126,31 @@ def _styled(
     folder: PictureFolder,
 ) -> tuple[Facet, ...]:
     """Adds both styles to the facets of one unit."""
-    unit, number = bests.unit, len(facets)
-    objective, window = survey.objective(unit), survey.window(unit)
-    beside = [style_beside(own) for own in bests.styles]
-    found = {
-        (style, shown.variant): (sweep, shown)
-        for style, sweep in made.items()
-        for shown in sweep.of(unit)
+    unit, objective = bests.unit, survey.objective(bests.unit)
+    window, curves = survey.window(unit), survey.curves(unit)
+    shown_in = {
+        style: {shown.variant: shown for shown in sweep.of(unit)} for style, sweep in made.items()
     }
-    others = [
-        found.get((style, _variant(n))) for n, style in enumerate(beside)
-    ]  # None if it failed
-    images = [start.image for start in bests.starts]
-    images += [sweep.images([shown])[0] for sweep, shown in filter(None, others)]
+    images, others = [start.image for start in bests.starts], []
+    for number, own in enumerate(bests.styles):
+        style = style_beside(own)
+        if shown := shown_in[style].get(_variant(number)):  # else it failed
+            images += made[style].images([shown])
+            others.append((number, style, shown.score))
     (optima,) = measure_optima(
         survey.subject, [objective], [unit.channel], [torch.stack(images)], [maxima], window, cut
     )
-    styled, last = [], number
-    for n, (facet, own, style, other) in enumerate(
-        zip(facets, bests.styles, beside, others, strict=True)
-    ):
-        pictures = [StyledFacet(own, facet.score, facet.pictures[0])]
-        if other is not None:
-            curves, one, last = survey.curves(unit), last, last + 1
-            if facet_of(survey.subject, objective, optima, curves, range(number), one) == n:
-                picture = enlarged_png(drawn_one(window.crop(optima.images[one])))
-                path = folder.write(f"facet{n}_{style}.png", picture)
-                pictures.append(StyledFacet(style, other[1].score, path))
-        in_order = sorted(pictures, key=lambda each: each.style != FIRST)
-        styled.append(replace(facet, styles=tuple(in_order)))
-    return tuple(styled)
+    styles = [
+        [StyledFacet(own, facet.score, facet.pictures[0])]
+        for own, facet in zip(bests.styles, facets, strict=True)
+    ]
+    firsts = range(len(facets))
+    for one, (number, style, score) in enumerate(others, len(facets)):
+        if facet_of(survey.subject, objective, optima, curves, firsts, one) == number:
+            picture = enlarged_png(drawn_one(window.crop(optima.images[one])))
+            path = folder.write(f"facet{number}_{style}.png", picture)
+            styles[number].append(StyledFacet(style, score, path))
+    return tuple(
+        replace(facet, styles=tuple(sorted(own, key=lambda each: each.style != FIRST)))
+        for facet, own in zip(facets, styles, strict=True)
+    )
