@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 import prober
 from prober.ascent.records import concrete
+from prober.cli.commands import command_files
 from prober.cli.overview import no_command, no_such_command
 from prober.common.errors import suggestion
 from prober.common.patches import options_of, type_of
@@ -146,13 +147,14 @@ MESSAGES = (
     Message(
         re.compile(r'expected "subcommand" to be one of \{(?P<commands>.*?)\}'),
         lambda found, parsed: no_command(found["commands"].split(",")),
-        'expected "subcommand" to be one of {fit,layers,report,sweep}, but it was not provided.',
+        f'expected "subcommand" to be one of {{{",".join(command_files())}}}, but it was not '
+        "provided.",
     ),
     Message(
         re.compile(r"invalid choice: '(?P<name>.*?)' \(choose from (?P<commands>.*)\)"),
         lambda found, parsed: no_such_command(found["name"], list(_commands_of(parsed.parser))),
-        "argument subcommand: invalid choice: 'fitt' (choose from 'fit', 'layers', 'report', "
-        "'sweep')",
+        "argument subcommand: invalid choice: 'fitt' (choose from "
+        f"{', '.join(map(repr, command_files()))})",
     ),
     Message(
         re.compile(r'Parser key "model\.objective": .*Got value: None '),

@@ -50,10 +50,6 @@ def test_a_new_command_is_one_file(prober, tmp_path, monkeypatch):
     assert message == "There is no option 'leyer'. Did you mean 'layer'?"
 
 
-def test_commands_are_those_that_the_documents_name():
-    assert set(commands.command_files()) == {"fit", "sweep", "report", "layers"}
-
-
 @pytest.fixture
 def cli(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "argv", ["main.py"])

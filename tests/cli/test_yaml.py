@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from prober.cli.commands import command_files
 from prober.cli.yaml_bounds import DEEPEST, MOST_OF_YAML, MOST_VALUES
 from tests.command_line import refused
 
@@ -64,7 +65,7 @@ def test_yaml_that_is_refused(prober, tmp_path, command, text, words):
 @pytest.mark.parametrize(
     "content", ["model: {}".encode("utf-16"), b"\xff\xfe\x00", bytes(range(256)), b"", b"# nothing"]
 )
-@pytest.mark.parametrize("command", ["fit", "sweep", "report", "layers"])
+@pytest.mark.parametrize("command", command_files())
 def test_files_that_are_no_config(prober, tmp_path, command, content):
     (tmp_path / "bad.yaml").write_bytes(content)
     refused(prober(command, "--config", "bad.yaml"), "bad.yaml")
