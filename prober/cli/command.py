@@ -34,6 +34,9 @@ class Command(ABC):
     def add_arguments(self, cli: ProberCLI, parser: ProberParser) -> None:
         """Adds its options and sets their defaults.
 
+        Arguments that have no dashes can be among them:
+        `parser.add_argument("run", type=str, metavar="RUN")`.
+
         LightningCLI writes `seed_everything` into the config of every command, so it must be among
         them: `cli.add_default_arguments_to_parser` adds it.
 

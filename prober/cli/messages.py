@@ -117,6 +117,14 @@ def _no_option(found: re.Match[str], parsed: Parsed) -> str:
     return f"There is no option '{option}'.{hint}"
 
 
+def _no_value(found: re.Match[str], parsed: Parsed) -> str:
+    key = found["key"]
+    for each in parsed.options:
+        if each.dest == key and not each.option_strings:
+            return f"{each.metavar or key} is missing: --help after the command says what it is."
+    return f"{key} is null: give it a value, or leave the key out."
+
+
 def _no_class(found: re.Match[str], parsed: Parsed) -> str | None:
     key, name = found["key"], found["name"]
     names = parsed.choices(key)
@@ -207,7 +215,7 @@ MESSAGES = (
             KEY + r"(?:(?:Given|Got) value: None(?: |$)|of type 'NoneType' is not (?:a container "
             r"or )?iterable)"  # as Python says it from 3.14 on
         ),
-        lambda found, parsed: f"{found['key']} is null: give it a value, or leave the key out.",
+        _no_value,
         "Parser key \"snapshots.every\": Expected a <class 'int'>. Got value: None",
     ),
     Message(

@@ -104,7 +104,8 @@ class ProberParser(LightningArgumentParser):
         for group, options in option_groups_of(self):
             title = titles.get(next((each.dest for each in options), ""))
             group.title = title or group.title
-        self.usage = "%(prog)s --config CONFIG [--OPTION VALUE ...]"
+        if all(option.option_strings for option in options_of(self)):
+            self.usage = "%(prog)s --config CONFIG [--OPTION VALUE ...]"
         for option in options_of(self):
             name = option.dest.removeprefix("trainer.")
             hidden = name != option.dest and name not in SHOWN

@@ -39,15 +39,55 @@ class Count(Command):
         return 0
 '''
 
+COMPARE = '''
+"""The command `compare`: how two runs differ."""
 
-def test_a_new_command_is_one_file(prober, tmp_path, monkeypatch):
+from prober.cli.command import Command
+
+
+class Compare(Command):
+    """Compares."""
+
+    description = "Compares two runs."
+
+    def add_arguments(self, cli, parser):
+        parser.add_argument("--seed_everything", default=False)
+        parser.add_argument("run_a", type=str, metavar="RUN_A", help="A run's folder.")
+        parser.add_argument("run_b", type=str, metavar="RUN_B", help="Another's.")
+
+    def run(self, cli):
+        settings = cli.config_init
+        print(f"{settings.run_a} -> {settings.run_b}")
+        return 0
+'''
+
+
+@pytest.fixture
+def with_new(prober, tmp_path, monkeypatch):
+    """The command line with two commands more, each of which is a file."""
     (tmp_path / "count.py").write_text(COUNT, encoding="utf-8")
+    (tmp_path / "compare.py").write_text(COMPARE, encoding="utf-8")
     monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(tmp_path)])
-    ended = prober("count", "--layer", "conv2")
+    return prober
+
+
+def test_a_new_command_is_one_file(with_new):
+    ended = with_new("count", "--layer", "conv2")
     assert (ended.code, ended.out, ended.err) == (0, "32\n", "")
-    assert "Counts the channels of a layer." in prober("--help").out
-    message = refused(prober("count", "--leyer", "conv2"))
+    assert "Counts the channels of a layer." in with_new("--help").out
+    message = refused(with_new("count", "--leyer", "conv2"))
     assert message == "There is no option 'leyer'. Did you mean 'layer'?"
+
+
+def test_a_new_command_can_have_arguments_without_dashes(with_new):
+    ended = with_new("compare", "one", "other")
+    assert (ended.code, ended.out, ended.err) == (0, "one -> other\n", "")
+    usage = with_new("compare", "--help").out.split("\n\n")[0]
+    assert usage.split()[-2:] == ["RUN_A", "RUN_B"]
+    told = "is missing: --help after the command says what it is."
+    assert refused(with_new("compare")) == f"RUN_A {told}"
+    assert refused(with_new("compare", "one")) == f"RUN_B {told}"
+    assert "run_b: other" in with_new("compare", "one", "other", "--print_config").out
 
 
 @pytest.fixture
