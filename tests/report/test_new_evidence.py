@@ -1,5 +1,9 @@
 """A new kind of evidence is four files: its type, what computes it, where it is gathered, how it is
-drawn. Here they are changed in a copy of the project, and a report has it."""
+drawn. Here they are changed in a copy of the project, and a report has it.
+
+The document of the fields and the drawing of the house are made of them; other tests tell where
+that was forgotten.
+"""
 
 import json
 import shutil
