@@ -24,12 +24,11 @@ from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
 from prober.common.errors import InputError, check_kind, check_kinds, named_kind, whole_number
-from prober.common.inputs import Shape
 from prober.common.quiet import quiet_lightning
 from prober.result import Curve, Evolution, Visualization, Visualizations
 from prober.subject import LOGITS, Subject
 from prober.subject.class_names import class_number
-from prober.subject.input_shape import NoUsualShape, assumed, guessed_input_shape
+from prober.subject.input_shape import guessed_input_shape
 from prober.subject.passes import exact_float32
 from prober.sweep.chunks import cut, sizes_for
 from prober.sweep.optimize import ChunkResult, Settings, optimize
@@ -241,18 +240,10 @@ def _subject(
         return copy.deepcopy(model), list(model.notes)  # whose precision will change
     notes = []
     if described["input_shape"] is None:
-        described["input_shape"], said = _guessed(model)
+        described["input_shape"], said = guessed_input_shape(model)
         notes = [said]
     subject = Subject(model, **described, value_range=value_range)
     return subject, notes + subject.notes
-
-
-def _guessed(model: nn.Module) -> tuple[Shape, str]:
-    """Finds the shape of input that a model was probably made for, and says so."""
-    try:
-        return guessed_input_shape(model)
-    except NoUsualShape as error:  # which may be rejected, with what to do
-        return error.likeliest, assumed(error.likeliest)
 
 
 def _plan(

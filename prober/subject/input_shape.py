@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prober.common.errors import InputError
 from prober.common.inputs import Shape
 from prober.subject.channel_layout import CONVOLUTIONS
 from prober.subject.frozen_copy import copied
@@ -50,10 +49,10 @@ def guessed_input_shape(
         call: How it is called.
 
     Returns:
-        The shape, channels first, and a sentence that says how it was found.
+        The shape, channels first, and a sentence that says how it was found. Where no usual shape
+        fits, the one that was tried first, by what the first layer takes; the CNN may reject it.
 
     Raises:
-        NoUsualShape: No usual shape fits.
         InputError: The CNN cannot be copied.
     """
     tried, _ = copied(cnn)
@@ -86,9 +85,7 @@ def guessed_input_shape(
             if (small if side == SMALL_SIDE else trial.run((channels, side, side))) is not None:
                 return _found((channels, side, side), f"{reason}, this usual size fits")
     assert trial.first is not None  # as each shape that was tried was rejected
-    raise NoUsualShape(
-        f"{type(cnn).__name__} takes no input of a usual shape.", trial.first
-    ) from trial.error
+    return _found(trial.first)
 
 
 def takes(cnn: nn.Module, call: Callable[[nn.Module, Tensor], Any], shape: Shape) -> bool:
@@ -105,31 +102,17 @@ def some_input(shape: Shape, number: int = 1) -> Tensor:
     return torch.rand(number, *shape, generator=generator, dtype=torch.float32, device="cpu")
 
 
-class NoUsualShape(InputError):
-    """A CNN takes no input of a usual shape.
-
-    Attributes:
-        likeliest: The shape that was tried first, by what its first layer takes.
-    """
-
-    def __init__(self, message: str, likeliest: Shape) -> None:
-        super().__init__(message)
-        self.likeliest = likeliest
-
-
 class _Trial:
     """Tries shapes on a CNN.
 
     Attributes:
         first: The first shape that was rejected.
-        error: What the CNN said then.
     """
 
     def __init__(self, cnn: nn.Module, call: Callable[[nn.Module, Tensor], Any]) -> None:
         self._cnn = cnn
         self._call = call
         self.first: Shape | None = None
-        self.error: Exception | None = None
 
     @torch.no_grad()
     def run(self, shape: Shape) -> dict[str, tuple[int, ...]] | None:
@@ -147,8 +130,8 @@ class _Trial:
             whole = [tensor for _, tensor in tensors(given)]
             if len(shape) > 1 and whole and all(tensor.shape[:1] != (1,) for tensor in whole):
                 raise ValueError("the image is taken for several")  # or one without its channels
-        except Exception as error:  # whatever a forward pass may raise
-            self.first, self.error = self.first or shape, self.error or error
+        except Exception:  # whatever a forward pass may raise
+            self.first = self.first or shape
             return None
         return sizes
 
@@ -189,10 +172,6 @@ def _smallest(small: dict[str, tuple[int, ...]], large: dict[str, tuple[int, ...
     return min(sides, default=LARGE_SIDE)
 
 
-def _found(shape: Shape, reason: str) -> tuple[Shape, str]:
-    return shape, assumed(shape, f": {reason}")
-
-
-def assumed(shape: Shape, reason: str = "") -> str:
-    """Says that a shape was assumed, and what to do if it is another."""
-    return f"Assumed input_shape={shape}{reason}. Give input_shape if it is another."
+def _found(shape: Shape, reason: str = "") -> tuple[Shape, str]:
+    because = f": {reason}" if reason else ""
+    return shape, f"Assumed input_shape={shape}{because}. Give input_shape if it is another."

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from prober.common.errors import InputError, listed
 from prober.common.inputs import InputKind, Shape, input_kind
 from prober.subject.calling import Calling
-from prober.subject.input_shape import guessed_input_shape, some_input
+from prober.subject.input_shape import guessed_input_shape, some_input, takes
 
 PRECISIONS = r"float|double|half|bfloat16|c10::|dtype|scalar type|uint8|byte"
 """Words of messages on precisions."""
@@ -48,25 +48,25 @@ def rejected(
             f"{{{numbers[0]}: {numbers[0]}.npy}}, say."
         )
     tried = f"{name} rejects an input of shape {[1, *shape]}: {said}."
-    shapes = _that_fit(cnn, shape, calling)
-    if shapes is None and (values := _values_that_fit(cnn, shape, calling)):
+    usual = _usual_shape(cnn, calling.inputs.call)
+    if usual is not None and usual != tuple(shape):
+        return InputError(
+            f"{tried} It takes {list(usual)}: set input_shape to that, or to another of the form "
+            f"{input_kind(usual).written}."
+        )
+    if values := _values_that_fit(cnn, shape, calling):
         normalized = ", or mean and std to those of its training" if values[0] < 0 else ""
         return InputError(
             f"{tried} It takes values from {values[0]} to {values[1]}: set value_range to "
             f"{list(values)}{normalized}."
         )
-    if shapes is None and (told := taken_otherwise(cnn, name, error)):
+    if told := taken_otherwise(cnn, name, error):
         return told
-    if shapes is None and re.search(PRECISIONS, said, re.IGNORECASE):
+    if re.search(PRECISIONS, said, re.IGNORECASE):
         return InputError(
             f"{name} computes in a precision that its weights have not: {said}. Leave that to the "
             "input (`.to(images.dtype)` in place of .half() or .float()), or give the CNN "
             "with weights of that precision."
-        )
-    if shapes is not None:
-        return InputError(
-            f"{tried} It takes {list(shapes)}: set input_shape to that, or to another of the form "
-            f"{input_kind(shapes).written}."
         )
     forms = listed([f"{kind.written} of {kind.name.lower()}s" for kind in reversed(InputKind)], 4)
     return InputError(
@@ -75,13 +75,13 @@ def rejected(
     )
 
 
-def _that_fit(cnn: nn.Module, shape: Shape, calling: Calling) -> Shape | None:
-    """A usual shape that the CNN takes, None if there is none or it takes the one given."""
+def _usual_shape(cnn: nn.Module, call: Callable[[nn.Module, Tensor], Any]) -> Shape | None:
+    """A usual shape that the CNN takes, called so; None if there is none, or none can be tried."""
     try:
-        found, _ = guessed_input_shape(cnn, calling.inputs.call)
-    except InputError:
+        found, _ = guessed_input_shape(cnn, call)
+        return found if takes(cnn, call, found) else None
+    except InputError:  # it cannot be copied
         return None
-    return None if found == tuple(shape) else found
 
 
 def _values_that_fit(cnn: nn.Module, shape: Shape, calling: Calling) -> tuple[int, int] | None:
@@ -124,11 +124,7 @@ def taken_otherwise(cnn: nn.Module, name: str, error: BaseException) -> InputErr
 
 def _is_taken(cnn: nn.Module, form: Callable[[Tensor], Any]) -> bool:
     """Tells whether a CNN takes images of a usual shape in some form."""
-    try:
-        guessed_input_shape(cnn, lambda cnn, images: cnn(form(images)))
-    except InputError:
-        return False
-    return True
+    return _usual_shape(cnn, lambda cnn, images: cnn(form(images))) is not None
 
 
 def rejected_values(name: str, images: Tensor, error: BaseException) -> InputError:

@@ -23,7 +23,7 @@ from prober.subject.class_names import read_class_names
 from prober.subject.few_channels import gradients_in_blocks, takes_few_channels
 from prober.subject.frozen_copy import copied, freeze
 from prober.subject.held_chances import HeldChances
-from prober.subject.input_shape import NoUsualShape, assumed, guessed_input_shape, some_input, takes
+from prober.subject.input_shape import guessed_input_shape, some_input, takes
 from prober.subject.layers import LOGITS, Layer, Listing, by_module, list_layers
 from prober.subject.logits import Logits
 from prober.subject.passes import other_weights, seen_before, straight_checkpoints, watched
@@ -240,10 +240,7 @@ class Subject(ConvertsItself):
             return tuple(given)
         if isinstance(self.cnn, ReferenceCNN) or takes(self.cnn, self._call.inputs.call, SHIPPED):
             return SHIPPED
-        try:
-            found, said = guessed_input_shape(self.cnn, self._call.inputs.call)
-        except NoUsualShape as error:  # which may be rejected, with what to do
-            found, said = error.likeliest, assumed(error.likeliest)
+        found, said = guessed_input_shape(self.cnn, self._call.inputs.call)
         self.notes.append(said)
         return found
 
