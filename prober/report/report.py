@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch import LightningDataModule
 
 from prober.ascent.method import Method, is_large
+from prober.ascent.targets import Target
 from prober.common.errors import InputError
 from prober.common.files import claim_version, safe_name, write_whole
 from prober.findings.finished_sweep import FinishedSweep
@@ -219,6 +221,13 @@ def as_made(engine: Engine, made: FinishedSweep) -> Engine:
     method = Method.from_record(records[0])
     if any(record.get("transforms") != records[0].get("transforms") for record in records):
         method = replace(method, transforms=None)  # the style's, which go with the unit
+    # What the style stands for is left to it: pictures are made in the other one, too.
+    style = Method(style=method.style).of_target(Target.from_record(records[0]), engine.subject)[0]
+    names = ("lr", "parameterization", "transforms", "averaging")
+    same: dict[str, Any] = {
+        name: None for name in names if getattr(method, name) == getattr(style, name)
+    }
+    method = replace(method, **same)
     # What has settled has made fewer steps than it could have.
     steps = max(record["steps"] for record in records)
     trainer = {"max_steps": steps, "precision": records[0]["precision"]}

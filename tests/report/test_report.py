@@ -790,6 +790,10 @@ def test_a_finished_sweep_s_pictures_are_taken(prober, tmp_path):
     assert len(runs_of(tmp_path)) == 2
 
 
+def first_record(sweep):
+    return json.loads((sweep / "records.jsonl").read_text(encoding="utf-8").splitlines()[0])
+
+
 def test_against_is_looked_at_where_a_finished_sweep_looked(prober, tmp_path):
     """Units are set beside each other; so they must be the same."""
     config = write(tmp_path)
@@ -801,6 +805,11 @@ def test_against_is_looked_at_where_a_finished_sweep_looked(prober, tmp_path):
     folder = folder_of(tmp_path, "Tiny")
     for found in (folder, folder / "against"):
         assert [(u["layer"], u["channel"]) for u in findings_of(found)] == [("conv", 2)]
+        assert first_record(found / "plain")["parameterization"] == {"name": "Pixels"}
+    again, before = (first_record(each) for each in (folder / "against" / "sweep", swept))
+    assert before["parameterization"]["name"] == "Fourier"
+    for key in ("style", "parameterization", "optimizer", "transforms", "averaging"):
+        assert again[key] == before[key]
 
 
 def test_the_second_subject_gets_all_that_the_first_has(prober, tmp_path, twice):
