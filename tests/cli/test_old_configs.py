@@ -94,6 +94,7 @@ def test_old_report_compares_as_equal_with_what_is_asked_today(monkeypatch):
         [
             "report",
             *("--against", "prober/subject/reference/control.pt"),
+            *("--grid.seeds", "8"),
             *("--grid.initial_images", "[GaussianNoise, GrayNoise, LowFrequencyNoise]"),
             *("--model.style", "plain", "--model.subject.cnn", "ReferenceCNN"),
             *("--model.subject.checkpoint", "prober/subject/reference/biased.pt"),
