@@ -62,9 +62,9 @@ class Subject(ConvertsItself):
         cnn: The CNN, in YAML by import path and arguments. Where none is given: the reference CNN
             that ships with the project, with its biased checkpoint if none is given either.
         checkpoint: Path of the CNN's weights, relative to the working directory or the project:
-            a state dict, a checkpoint of a training, safetensors, or a `torch.export` archive,
-            which is a CNN by itself and needs no `cnn`. Without one the weights are those that
-            the CNN is built with.
+            a state dict, or another file of those that `docs/your_cnn.md` lists; some are a CNN by
+            themselves and need no `cnn`. Without one the weights are those that the CNN is built
+            with.
         input_shape: Channels, height and width of one input image; `[channels, length]` of a
             signal, `[channels, depth, height, width]` of a volume, `[numbers]` of a vector. Where
             none is given: `[3, 28, 28]` if the CNN takes it, else a usual shape that it takes.

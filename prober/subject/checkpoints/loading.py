@@ -34,9 +34,8 @@ MOST_NAMED = 8
 def load_weights(cnn: nn.Module, checkpoint: str, key: str | None = None) -> list[str]:
     """Loads the weights of a checkpoint into a CNN, every one of them and none missing.
 
-    The checkpoint is a state dict as `torch.save` writes it, alone or within the dictionary of a
-    training (a Lightning checkpoint, say), a safetensors file, or a `torch.export` archive. The
-    names of the weights may all have a prefix: the one is found that makes the CNN's own names fit.
+    The checkpoint is a file of one of `FORMATS`. The names of the weights may all have a prefix:
+    the one is found that makes the CNN's own names fit.
 
     Args:
         cnn: The CNN, changed in place.
