@@ -28,6 +28,7 @@ from prober.ascent.targets import Target, regularizers_of
 from prober.ascent.transforms import Blur, Jitter, Noise, Padding, Rotation, Scale, Transform
 from prober.common.errors import InputError
 
+SUM = ChannelMean("conv2", 3) - 0.25 * Neuron("conv1", 0, 1, 2) + Diversity("conv1")
 OBJECTIVES = [
     ChannelMean("conv2", 3),
     Neuron("conv2", 3, 7, 0),
@@ -35,7 +36,7 @@ OBJECTIVES = [
     ClassConditional(Neuron("conv3", 1, 0, 2), 7, 0.25),
     ClassConditional(TopKMean("conv3", 1, 4), 0),
     -TopKMean("conv3", 1, 4),
-    ChannelMean("conv2", 3) - 0.25 * Neuron("conv1", 0, 1, 2) + Diversity("conv1"),
+    SUM,
     DeepDream("conv2"),
     Direction("conv2", "v.npy"),
     Direction("conv2", ClassDifference(7, "1", "digits")),
@@ -69,7 +70,7 @@ def test_everything_is_made_again_from_its_record():
         PENALTIES,
         BASES,
         TRANSFORMS,
-        [*OBJECTIVES, *(t.objective for t in OBJECTIVES[6].terms)],
+        [*OBJECTIVES, *(term.objective for term in SUM.terms)],
     ]
     bases = [InitialImage, Regularizer, Parameterization, Transform, Objective]
     assert [{type(each) for each in group} for group in made] == [kinds(base) for base in bases]

@@ -6,9 +6,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prober.ascent.regularizers import L2, Distance, Penalties, TotalVariation
+from prober.ascent.records import concrete
+from prober.ascent.regularizers import L2, Distance, Penalties, Regularizer, TotalVariation
 from prober.common.errors import InputError
 from tests import plain
+
+ALL = [each for each in concrete(Regularizer) if each.__module__ == Regularizer.__module__]
 
 
 def images_of(number, channels, height, width, seed=0):
@@ -57,7 +60,7 @@ def test_gradients_are_those_of_autograd_to_the_last_bit(shape):
         assert found.abs().max() > 0
 
 
-@pytest.mark.parametrize("kind", [L2, TotalVariation, Distance])
+@pytest.mark.parametrize("kind", ALL)
 def test_gradients_of_each_image_can_be_had_by_torch_func(kind):
     images = images_of(4, 3, 9, 7).requires_grad_()
     penalties = kind().penalties
@@ -125,7 +128,7 @@ def test_default_weights_and_record():
     assert L2(3.0).record() == {"name": "l2", "weight": 3.0}
 
 
-@pytest.mark.parametrize("kind", [L2, TotalVariation, Distance])
+@pytest.mark.parametrize("kind", ALL)
 @pytest.mark.parametrize("weight", [-1e-9, math.nan, math.inf])
 def test_weight_out_of_range_is_told(kind, weight):
     with pytest.raises(InputError, match=f"weight of {kind.__name__} is {weight}"):
