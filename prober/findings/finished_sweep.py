@@ -1,6 +1,5 @@
 """The visualizations of a finished sweep, read from its folder."""
 
-import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from prober.common.evenly import evenly
 from prober.common.files import read_npy
 from prober.findings.units import Unit
 from prober.subject import Subject
+from prober.sweep.engine import read_saved
 from prober.sweep.grid import Grid
 from prober.sweep.planned import PlannedTarget
 from prober.sweep.resume import no_folder_of
@@ -227,17 +227,12 @@ class FinishedSweep:
 
 def _check_subject(folder: Path, subject: Subject) -> int | None:
     """Checks that a folder is that of a sweep of a subject; returns the number of its targets."""
-    try:
-        saved = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
-        sha256, number = saved["sha256"], saved.get("targets")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"'{folder}' is not the folder of a sweep (it has no readable sweep.json)."
-        ) from error
+    saved = read_saved(folder)
+    sha256 = saved["sha256"]
     if sha256 != subject.sha256:
         raise InputError(
             f"The sweep in '{folder}' is of another subject: its weights have the SHA-256 "
             f"{sha256[:12]}…, those of {subject.name} {subject.sha256[:12]}…. Give the subject "
             "that it was made with, or leave out --sweep."
         )
-    return number
+    return saved.get("targets")

@@ -277,9 +277,12 @@ def read_saved(folder: Path) -> dict[str, Any]:
         InputError: It is no such folder.
     """
     try:
-        return json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise no_folder_of("sweep", folder) from error
+        saved = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+        if "sha256" not in saved:
+            raise ValueError("it is of something else")
+    except (OSError, ValueError, TypeError) as error:
+        raise no_folder_of("sweep", folder, "sweep.json") from error
+    return saved
 
 
 def make_chunks(

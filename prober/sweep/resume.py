@@ -69,10 +69,10 @@ def check_unchanged(folder: Path, config: Config, what: str, known: Sequence[str
         )
 
 
-def no_folder_of(what: str, folder: Path) -> InputError:
-    """Returns what is told if a folder is none of a command's."""
+def no_folder_of(what: str, folder: Path, file: str = "config.yaml") -> InputError:
+    """Returns what is told if a folder is none of a command's, for it lacks a file."""
     return InputError(
-        f"'{folder}' is not the folder of a {what} (it has no readable config.yaml). Give the "
+        f"'{folder}' is not the folder of a {what} (it has no readable {file}). Give the "
         f"folder that the {what} named at its start."
     )
 

@@ -5,6 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
+from prober.common.errors import InputError
+from prober.sweep.engine import read_saved
 from tests.command_line import refused, run
 from tests.sweep.sweeps import (
     EXACT,
@@ -78,6 +80,16 @@ def test_a_sweep_with_other_settings_is_not_resumed(swept, prober, tmp_path, cha
     ended = prober("sweep", "--config", write(tmp_path), "--resume", swept[0], *change)
     refused(ended, said)
     assert sorted(swept[0].rglob("*")) == before
+
+
+@pytest.mark.parametrize("content", [None, "", "[1]", "3", '{"name": "another"}'])
+def test_a_folder_of_something_else_is_told(tmp_path, content):
+    if content is not None:
+        (tmp_path / "sweep.json").write_text(content, encoding="utf-8")
+    with pytest.raises(
+        InputError, match=r"not the folder of a sweep \(it has no readable sweep.js"
+    ):
+        read_saved(tmp_path)
 
 
 def test_other_objectives_that_were_killed_are_resumed_to_the_same_bits(others, prober, tmp_path):
