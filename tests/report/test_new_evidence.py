@@ -42,7 +42,8 @@ def darkness(survey: Survey, unit: Unit) -> Darkness:
 '''
 
 DRAWN = """
-sections.push((unit) => part("Darkness", paragraph(number(unit.evidence.darkness.black))));
+sections.push(({ evidence: { darkness } }) =>
+  darkness && part("Darkness", paragraph(number(darkness.black))));
 """
 
 
