@@ -1,8 +1,11 @@
 """What `prober` offers is there when it is used, and costs nothing before."""
 
 import ast
+import compileall
 import inspect
+import os
 import pickle
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -23,7 +26,7 @@ print([name for name in ("torch", "lightning", "numpy") if name in sys.modules],
 
 def in_types():
     """Where editors and type checkers find each name."""
-    tree = ast.parse((ROOT / "prober" / "__init__.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "prober" / "__init__.pyi").read_text(encoding="utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     found = [(each, node.module) for node in imports for each in node.names]
     return {each.name: module for each, module in found if each.asname == each.name}
@@ -51,6 +54,22 @@ def test_other_names_are_none_of_it():
         prober.nonsense  # noqa: B018
     with pytest.raises(ImportError, match="cannot import name 'nonsense'"):
         from prober import nonsense  # noqa: F401
+
+
+def test_names_are_found_in_a_zip_archive_and_without_sources(tmp_path):
+    (tmp_path / "bare" / "prober").mkdir(parents=True)
+    for name in ("__init__.py", "__init__.pyi"):
+        shutil.copy(ROOT / "prober" / name, tmp_path / "bare" / "prober")
+    shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "bare")
+    assert compileall.compile_dir(tmp_path / "bare", quiet=1, legacy=True)
+    (tmp_path / "bare" / "prober" / "__init__.py").unlink()
+    done = "import prober, sys; print(prober.__file__, prober.__all__)"
+    for place, file in (("packed.zip", "__init__.py"), ("bare", "__init__.pyc")):
+        environment = os.environ | {"PYTHONPATH": str(tmp_path / place)}
+        command = [sys.executable, "-c", done]
+        said = subprocess.check_output(command, cwd=tmp_path, env=environment, text=True)
+        found = os.path.join(tmp_path, place, "prober", file)
+        assert said == f"{found} {prober.__all__}\n"
 
 
 @pytest.mark.parametrize(
