@@ -142,13 +142,11 @@ def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
         notes.append(f"Never reached in the forward pass: {listed(unreached, MOST_IN_A_NOTE)}.")
     taken = {layer.module for layer in subject.layers.values()}  # one of its tensors can be
     outputs = subject.listing.outputs
-    reasons: dict[str, list[str]] = {}
-    for name, why in unprobed.items():
-        # As the notes above do, or `logits` of its parts where none of them can be probed.
-        told = name in subject.listing.cut or (name == LOGITS and outputs)
-        told = told or (name.startswith(f"{LOGITS}.") and LOGITS in unprobed and not outputs)
-        if name not in taken and not told:
-            reasons.setdefault(why, []).append(name)
+    # By the notes above, or by `logits` of its parts where none of them can be probed.
+    told = {*subject.listing.cut, *([LOGITS] if outputs else [])}
+    if LOGITS in unprobed and not outputs:
+        told |= {name for name in unprobed if name.startswith(f"{LOGITS}.")}
+    reasons = subject.listing.by_reason(n for n in unprobed if n not in taken and n not in told)
     without = [f"{listed(names, MOST_IN_A_NOTE)}: {why}" for why, names in reasons.items()]
     if without:
         notes.append(f"Cannot be probed: {listed(without, MOST_IN_A_NOTE, '; ')}.")

@@ -8,8 +8,8 @@ from jsonargparse import Namespace
 
 from prober.ascent.records import Recorded
 from prober.ascent.styles import look
+from prober.subject.input_shape import SHIPPED
 from prober.subject.reference import ReferenceCNN
-from prober.subject.subject import SHIPPED
 
 
 def resolved(config: Namespace) -> Namespace:

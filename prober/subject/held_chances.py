@@ -5,7 +5,7 @@ differ from pass to pass, and with the place of an image among others.
 """
 
 import random
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, Self
 
 import numpy as np
@@ -44,8 +44,10 @@ class HeldChances(TorchFunctionMode):
         self.for_one_alone = False
         self.watches = True
 
-    def of(self, images: Tensor) -> Self:
-        """Returns itself, to be entered for a pass of images `[N, ...]`."""
+    def of(self, images: Tensor) -> AbstractContextManager[object]:
+        """Returns what to enter for a pass of images `[N, ...]`: itself, unless none are drawn."""
+        if not (self.watches or self.drawn):
+            return nullcontext()
         self._number = len(images)
         self._device = images.device
         return self

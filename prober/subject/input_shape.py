@@ -7,11 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prober.common.inputs import Shape
+from prober.common.errors import InputError, listed
+from prober.common.inputs import InputKind, Shape
 from prober.subject.channel_layout import CONVOLUTIONS
 from prober.subject.frozen_copy import copied
 from prober.subject.nested_outputs import tensors
 from prober.subject.passes import watched
+from prober.subject.reference import ReferenceCNN
+
+SHIPPED = (3, 28, 28)
+"""The shape of the images that the reference CNN takes."""
 
 SMALL_SIDE, LARGE_SIDE = 32, 224
 """Sides in pixels of most images that CNNs were trained on: CIFAR's and ImageNet's."""
@@ -32,6 +37,35 @@ SHRINKS = 16
 
 Such a CNN has a map of 2 x 2 or less left of a small image. ImageNet's CNNs shrink 32 times,
 CIFAR's 8 times at the most."""
+
+
+def settled_input_shape(
+    given: Sequence[int] | None, cnn: nn.Module, call: Callable[[nn.Module, Tensor], Any]
+) -> tuple[Shape, list[str]]:
+    """Checks the shape that a person gives; where none is given, finds one.
+
+    Args:
+        given: Channels first.
+        cnn: The CNN.
+        call: How it is called.
+
+    Returns:
+        The shape, and what is to be said of it.
+
+    Raises:
+        InputError: There are no inputs of such a shape.
+    """
+    if given is not None:
+        if not 1 <= len(given) <= 4 or min(given) < 1:
+            forms = listed([f"{kind.written} of {kind.name.lower()}s" for kind in InputKind], 4)
+            raise InputError(
+                f"input_shape {list(given)} is none of {forms}, each number 1 or more."
+            )
+        return tuple(given), []
+    if isinstance(cnn, ReferenceCNN) or takes(cnn, call, SHIPPED):
+        return SHIPPED, []
+    shape, said = guessed_input_shape(cnn, call)
+    return shape, [said]
 
 
 def guessed_input_shape(

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -112,6 +112,13 @@ class Listing:
     def cut(self) -> list[str]:
         """The layers that lack nothing but a gradient, and can be looked at."""
         return [name for name in self.measured if name not in self.layers]
+
+    def by_reason(self, unprobed: Iterable[str]) -> dict[str, list[str]]:
+        """Returns for each reason why some layers cannot be probed which these are."""
+        reasons: dict[str, list[str]] = {}
+        for name in unprobed:
+            reasons.setdefault(self.unprobed[name], []).append(name)
+        return reasons
 
 
 def by_module(layers: Mapping[str, Layer]) -> dict[str, list[str]]:

@@ -15,6 +15,7 @@ from prober.subject.probabilities import (
     find_numbered,
     find_probabilities,
 )
+from prober.subject.unprobed import no_layer
 
 
 class Logits:
@@ -41,13 +42,21 @@ class Logits:
         self._cnn, self._name, self._listing = cnn, name, listing
         self._run, self._shape, self._notes = run, shape, notes
 
-    def named(self, name: str) -> str:
-        """Returns the layer that a person means: an output by its key, or any layer by its name."""
-        key = name.removeprefix("output.").removeprefix(f"{LOGITS}.")
-        output = f"{LOGITS}.{key}"
-        return output if output in {*self._listing.measured, *self._listing.unprobed} else name
+    def take_named(self, given: str) -> None:
+        """Takes the layer that a person means: an output by its key, or any layer by its name.
 
-    def settle(self) -> None:
+        Raises:
+            InputError: There is no such layer, or nothing can be had of it.
+        """
+        listing = self._listing
+        output = f"{LOGITS}.{given.removeprefix('output.').removeprefix(f'{LOGITS}.')}"
+        name = output if output in {*listing.measured, *listing.unprobed} else given
+        if name not in listing.measured:
+            raise no_layer(self._cnn, self._name, listing, name)
+        if name != LOGITS:
+            self._take(name, "as classes_from says")
+
+    def take_plain(self) -> None:
         """Takes the layer that has the scores of the classes where it is plain which has them."""
         listing = self._listing
         only = "the only output that can be probed"
@@ -56,12 +65,12 @@ class Logits:
         named = taken is not None and taken.path[-1:] == (LOGITS,)
         numbered = None if named else self._numbered()
         if numbered:
-            self.take(numbered, f"whose largest unit has the number that {self._name} gives")
+            self._take(numbered, f"whose largest unit has the number that {self._name} gives")
         elif listing.outputs and taken:
             name = ".".join(map(str, (LOGITS, *taken.path)))
             self._say_taken(name, "by its name" if named else only)
         elif len(open_ones) == 1:  # the others have no gradient
-            self.take(open_ones[0], only)
+            self._take(open_ones[0], only)
         elif listing.outputs:
             why = listing.unprobed[LOGITS]
             self._notes.append(f"{why[0].upper()}{why[1:]}.")
@@ -83,10 +92,10 @@ class Logits:
         taken = self._listing.measured.get(LOGITS)
         outputs = [n for n, layer in self._listing.outputs.items() if layer.shape == (number,)]
         if len(outputs) == 1 and (taken is None or taken.shape[0] != number):
-            self.take(outputs[0], f"the only flat output of {number} units, one for each class")
+            self._take(outputs[0], f"the only flat output of {number} units, one for each class")
             self._take_scores()
 
-    def take(self, name: str, why: str) -> None:
+    def _take(self, name: str, why: str) -> None:
         """Lets a layer go by `logits`.
 
         Args:
@@ -147,7 +156,7 @@ class Logits:
                 "gives the scores that they are made of."
             )
         else:
-            self.take(
+            self._take(
                 found.scores,
                 f"of which the CNN gives the {found.function}: probabilities, {flat} "
                 f"(model.subject.classes_from: {LOGITS} takes these all the same)",

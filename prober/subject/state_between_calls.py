@@ -2,7 +2,8 @@
 
 import copy
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
@@ -87,6 +88,14 @@ class StateBetweenCalls:
         for module, name, value in self._values:
             # Not in place: the graph of the call may still need what it left there.
             buffers_of(module)[name] = value.to(buffers_of(module)[name], copy=True)
+
+    @contextmanager
+    def put_back(self) -> Iterator[None]:
+        """Puts it back when the passes inside are over, however they end."""
+        try:
+            yield
+        finally:
+            self.restore()
 
     def convert(self, conversion: Conversion) -> None:
         """Takes along to another precision or device what is put back, as `nn.Module` does."""

@@ -4,16 +4,15 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from difflib import get_close_matches
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, Self, final
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from prober.common.errors import InputError, listed, suggestion
-from prober.common.inputs import InputKind, Shape
+from prober.common.errors import InputError
+from prober.common.inputs import Shape
 from prober.common.patches import Conversion, ConvertsItself, hooks_of
 from prober.subject.batchnorm_folding import Folding
 from prober.subject.calling import Calling
@@ -23,25 +22,18 @@ from prober.subject.class_names import read_class_names
 from prober.subject.few_channels import gradients_in_blocks, takes_few_channels
 from prober.subject.frozen_copy import copied, freeze
 from prober.subject.held_chances import HeldChances
-from prober.subject.input_shape import guessed_input_shape, some_input, takes
+from prober.subject.input_shape import settled_input_shape, some_input
 from prober.subject.layers import LOGITS, Layer, Listing, by_module, list_layers
 from prober.subject.logits import Logits
+from prober.subject.notes import notes_on
 from prober.subject.passes import other_weights, seen_before, straight_checkpoints, watched
 from prober.subject.reference import ReferenceCNN
 from prober.subject.rejected import rejected, rejected_values
 from prober.subject.state_between_calls import StateBetweenCalls
+from prober.subject.unprobed import no_layer
 
 BIASED = "prober/subject/reference/biased.pt"
 """The reference CNN's checkpoint where no CNN is named."""
-
-SHIPPED = (3, 28, 28)
-"""The shape of the images that the reference CNN takes."""
-
-MOST_CUT = 6
-"""A note names so many layers without a gradient at the most."""
-
-MOST_NAMES = 20
-"""A message names all layers of a CNN up to so many; of a larger one only the nearest."""
 
 
 class _Reached(BaseException):
@@ -139,28 +131,18 @@ class Subject(ConvertsItself):
         if cnn is None:
             cnn, checkpoint = exported or ReferenceCNN(), checkpoint or BIASED
         precisions = {tensor.dtype for tensor in cnn.parameters() if tensor.is_floating_point()}
+
+        # A copy that nothing trains and no hook of others changes.
         self.cnn, hooked = copied(cnn)
         self.notes: list[str] = []
         if checkpoint is not None and exported is None:
             self.notes += load_weights(self.cnn, checkpoint, checkpoint_key)
         self.weights = freeze(self.cnn)
-        self._call = Calling(self.cnn, given, precisions)
-        self.input_shape = self._settled_shape(input_shape)
-        for key, values, default in (("mean", mean, 0.0), ("std", std, 1.0)):
-            statistic = _per_channel(key, values, default, self.input_shape)
-            self.register_buffer(key, statistic, persistent=False)
-        if not (self.std > 0).all():
-            raise InputError(f"std {std} has a value that is not greater than 0.")
-        self._normalizes = mean is not None or std is not None
-        self.value_range = _checked_range(value_range)
+        self.train(False)
+        self.checkpoint = checkpoint
         stem = checkpoint and checkpoint.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
         self.name = type(self.cnn).__name__ + (f" ({stem})" if stem else "")
-        self.checkpoint = checkpoint
         self.sha256 = self.hash_weights()
-        self.train(False)
-        if hooked:
-            names = ", ".join(f"'{name}'" if name else "the whole" for name in hooked)
-            self.notes.append(f"The hooks that are on {self.name} ({names}) are not run.")
         self._modules_by_name = dict(self.cnn.named_modules())
         self._hooked = {n for n, module in self._modules_by_name.items() if any(hooks_of(module))}
         self._of_few_channels = [
@@ -170,26 +152,45 @@ class Subject(ConvertsItself):
         ]
         self._folding: Folding | None = None
         self._takes_channels_last: bool | None = None
-        self._chances: HeldChances | None = HeldChances()
-        self.listing = self._listed()
-        self._set_apart_unmoved()
+
+        # What it is called with. From here on `_called` can run it.
+        self._call = Calling(self.cnn, given, precisions)
+        self.input_shape, said = settled_input_shape(input_shape, self.cnn, self._call.inputs.call)
+        self.notes += said
+        for key, values, default in (("mean", mean, 0.0), ("std", std, 1.0)):
+            statistic = _per_channel(key, values, default, self.input_shape)
+            self.register_buffer(key, statistic, persistent=False)
+        if not (self.std > 0).all():
+            raise InputError(f"std {std} has a value that is not greater than 0.")
+        self._normalizes = mean is not None or std is not None
+        self.value_range = _checked_range(value_range)
+        self._chances = HeldChances()
+        if hooked:
+            names = ", ".join(f"'{name}'" if name else "the whole" for name in hooked)
+            self.notes.append(f"The hooks that are on {self.name} ({names}) are not run.")
+
+        # What some passes tell of its layers. From here on a pass can be asked for outputs.
+        self.listing, self._state = self._listed()
+        self._chances.watches = False
+        if self._chances.for_one_alone and self.listing.batch is None:
+            self.listing.batch = 1
+        for name in self._unmoved():
+            self.listing.unprobed[name] = "it goes by what is given (model.subject.given) alone"
+            del self.listing.measured[name]
+
+        # Which of the layers has the classes, once it is known which there are.
         self._classes_from = classes_from
-        self._settle_logits(classes_from)
+        if classes_from is None:
+            self._logits().take_plain()
+        else:
+            self._logits().take_named(classes_from)
         self.class_names: tuple[str, ...] | None = None
         if classes is not None:
             of_classes = read_class_names(classes)
             self.take_classes(len(of_classes))
             self.name_classes(of_classes)
-        self.notes += [*self._said_of_bytes(), *self._said_of_cuts()]
-        if self.own_precision is not None:
-            kind = str(self.own_precision).removeprefix("torch.")
-            self.notes.append(f"{self.name} computes in {kind} wherever it runs; so it does here.")
-        if self._chances is not None:
-            alone = ", for images that go through one at a time" * self._chances.for_one_alone
-            self.notes.append(
-                f"{self.name} draws random numbers in its forward pass, here the same each "
-                f"time{alone}."
-            )
+        as_seen = self.value_range == (0.0, 1.0) and not self._normalizes
+        self.notes += notes_on(self.name, self.listing, as_seen, self.own_precision, self._chances)
 
     def name_classes(self, names: Sequence[str]) -> None:
         """Gives the classes names, in the order of the logits.
@@ -229,23 +230,8 @@ class Subject(ConvertsItself):
         """Returns the place of a layer, of those that can be measured, in the forward pass."""
         return list(self.listing.measured).index(layer)
 
-    def _settled_shape(self, given: Sequence[int] | None) -> Shape:
-        """Checks the shape of an input, or finds one that the CNN takes and says so."""
-        if given is not None:
-            if not 1 <= len(given) <= 4 or min(given) < 1:
-                forms = listed([f"{kind.written} of {kind.name.lower()}s" for kind in InputKind], 4)
-                raise InputError(
-                    f"input_shape {list(given)} is none of {forms}, each number 1 or more."
-                )
-            return tuple(given)
-        if isinstance(self.cnn, ReferenceCNN) or takes(self.cnn, self._call.inputs.call, SHIPPED):
-            return SHIPPED
-        found, said = guessed_input_shape(self.cnn, self._call.inputs.call)
-        self.notes.append(said)
-        return found
-
-    def _listed(self) -> Listing:
-        """Lists the layers, after finding out how the CNN takes to be called.
+    def _listed(self) -> tuple[Listing, StateBetweenCalls]:
+        """Lists the layers, and what calls change, after finding out how the CNN is called.
 
         Raises:
             InputError: It does not take an input of this shape.
@@ -253,33 +239,27 @@ class Subject(ConvertsItself):
         wrong: BaseException | None = None
         for _ in self._call.ways():
             images = self._call.filled(some_input(self.input_shape))
-            self._state = StateBetweenCalls(self.cnn, self.weights)
+            state = StateBetweenCalls(self.cnn, self.weights)
             try:
-                found = list_layers(self.cnn, self._called, images, self._state)
+                return list_layers(self.cnn, self._called, images, state), state
             except Exception as error:  # whatever a forward pass may raise
                 wrong = wrong or error
-                continue
-            assert self._chances is not None
-            if self._chances.for_one_alone and found.batch is None:
-                found.batch = 1
-            self._chances.watches = False
-            if not self._chances.drawn:
-                self._chances = None
-            return found
         assert wrong is not None  # as the first way has failed
         raise rejected(self.cnn, self.name, self.input_shape, self._call, wrong) from wrong
 
-    def _set_apart_unmoved(self) -> None:
-        """Takes the layers to which given inputs alone lead out of those that can be looked at."""
-        listing = self.listing
-        if not self._call.inputs.given or not listing.cut:
-            return
-        one = self._call.filled(some_input(self.input_shape).to(self.mean))
+    def _unmoved(self) -> list[str]:
+        """Returns those of the layers without a gradient to which given inputs alone lead."""
+        cut = self.listing.cut
+        if not self._call.inputs.given or not cut:
+            return []
+        one = self._some_image()
         with torch.no_grad():
-            answers, others = (self(images, listing.cut) for images in (one, 1 - one))
-        for name in [name for name in listing.cut if answers[name].equal(others[name])]:
-            listing.unprobed[name] = "it goes by what is given (model.subject.given) alone"
-            del listing.measured[name]
+            answers, others = (self(images, cut) for images in (one, 1 - one))
+        return [name for name in cut if answers[name].equal(others[name])]
+
+    def _some_image(self) -> Tensor:
+        """Returns noise as the CNN takes it: one image, or as many as it takes at a time."""
+        return self._call.filled(some_input(self.input_shape).to(self.mean))
 
     def take_classes(self, number: int) -> None:
         """Lets the output that has the classes go by `logits`, if it is plain which has them.
@@ -293,50 +273,11 @@ class Subject(ConvertsItself):
         if self._classes_from is None and self.class_names is None:
             self._logits().take_of(number)
 
-    def _settle_logits(self, classes_from: str | None) -> None:
-        logits = self._logits()
-        if classes_from is None:
-            logits.settle()
-            return
-        name = logits.named(classes_from)
-        if name not in self.listing.cut:
-            self.check_layer(name)
-        if name != LOGITS:
-            logits.take(name, "as classes_from says")
-
     def _logits(self) -> Logits:
-        run, notes = self._run_anew, self.notes
-        return Logits(self.cnn, self.name, self.listing, run, self.input_shape, notes)
+        def run(image: Tensor) -> Any:
+            return self.run(self._call.filled(image.to(self.mean)))
 
-    def _run_anew(self, image: Tensor) -> Any:
-        """Runs the whole CNN on an image `[1, C, H, W]`, whatever has gone through it before."""
-        self._state.restore()
-        return self.run(self._call.filled(image.to(self.mean)))
-
-    def _said_of_bytes(self) -> list[str]:
-        """Says that the CNN wants values from 0 to 255 where that is seen, and it gets others."""
-        wanted = "set value_range to [0, 255]"
-        if self.listing.makes_bytes:
-            return [
-                f"{self.name} makes bytes of its input, and whole numbers have no gradient: let "
-                f"its forward pass take floating-point numbers from 0 to 255, and {wanted}."
-            ]
-        plain = self.value_range == (0.0, 1.0) and not self._normalizes
-        if self.listing.divides_by_255 and plain:
-            return [
-                f"{self.name} divides its input by 255, as if it were bytes, but gets values from "
-                f"0 to 1: {wanted}."
-            ]
-        return []
-
-    def _said_of_cuts(self) -> list[str]:
-        """Says which layers cannot be probed for want of a gradient."""
-        reasons: dict[str, list[str]] = {}
-        for name in self.listing.cut:
-            reasons.setdefault(self.listing.unprobed[name], []).append(name)
-        return [
-            f"{listed(names, MOST_CUT)} cannot be probed: {why}." for why, names in reasons.items()
-        ]
+        return Logits(self.cnn, self.name, self.listing, run, self.input_shape, self.notes)
 
     @property
     def folding(self) -> Folding:
@@ -345,13 +286,10 @@ class Subject(ConvertsItself):
         Which, is found out when it is first needed, by some forward passes.
         """
         if self._folding is None:
-            image = self._call.filled(some_input(self.input_shape).to(self.mean))
-            try:
-                self._folding = Folding(
-                    self._modules_by_name, self._hooked, self._run, image
-                ).eval()
-            finally:
-                self._state.restore()
+            with self._state.put_back():
+                image = self._some_image()
+                folding = Folding(self._modules_by_name, self._hooked, self._run, image)
+            self._folding = folding.eval()
         return self._folding
 
     @override
@@ -389,10 +327,8 @@ class Subject(ConvertsItself):
                 for found in [self(self._call.filled(part), layers, channels)]
             ]
             return {name: torch.cat([part[name] for part in parts]) for name in layers}
-        try:
+        with self._state.put_back():
             outputs = self._outputs(images, layers, channels)
-        finally:
-            self._state.restore()
         if self.own_precision is None:
             return outputs
         return {name: output.to(images.dtype) for name, output in outputs.items()}
@@ -416,16 +352,14 @@ class Subject(ConvertsItself):
             entered.append(inputs[0])
             raise _Reached
 
-        try:
-            with (
-                self._faster(images, [layer]),
-                seen_before(self._modules_by_name[layer], keep),
-            ):
-                self._run(images)
-        except _Reached:
-            pass
-        finally:
-            self._state.restore()
+        module = self._modules_by_name[layer]
+        with (
+            self._state.put_back(),
+            suppress(_Reached),
+            self._faster(images, [layer]),
+            seen_before(module, keep),
+        ):
+            self._run(images)
         if not entered:
             raise self._not_reached(layer)
         return entered[0]
@@ -439,10 +373,8 @@ class Subject(ConvertsItself):
         Returns:
             What the CNN puts out, of any type.
         """
-        try:
+        with self._state.put_back():
             return self._run(images)
-        finally:
-            self._state.restore()
 
     def _outputs(
         self, images: Tensor, layers: Collection[str], channels: Sequence[int] | None
@@ -469,16 +401,15 @@ class Subject(ConvertsItself):
                 raise _Reached
 
         probed = {module: self._modules_by_name[module] for module in names}
-        try:
-            with ExitStack() as stack:
-                stack.enter_context(self._faster(images, names))
-                stack.enter_context(self._only(layers, channels))
-                stack.enter_context(watched(probed, keep))
+        with suppress(_Reached):
+            with (
+                self._faster(images, names),
+                self._only(layers, channels),
+                watched(probed, keep),
+            ):
                 given = self._run(images)
             for name in of_whole:
                 outputs[name] = wanted[name].taken_from(given)
-        except _Reached:
-            pass
         for name in layers:
             if name not in outputs:
                 raise self._not_reached(name)
@@ -532,39 +463,9 @@ class Subject(ConvertsItself):
         Raises:
             InputError: There is no such layer, or its output has no channels.
         """
-        if layer in self.layers:
-            return self.layers[layer].shape
-        if layer in self.listing.unprobed:
-            raise InputError(
-                f"Layer '{layer}' of {self.name} cannot be probed: {self.listing.unprobed[layer]}. "
-                f"{self._there_are(layer)}"
-            )
-        if layer in self.listing.unreached:
-            module = self._modules_by_name[layer]
-            parts = [name for name in self.layers if name.startswith(f"{layer}.")]
-            raise InputError(
-                f"Layer '{layer}' of {self.name} is never reached in the forward pass, which does "
-                f"not call this {type(module).__name__}"
-                + (f", but its parts: {listed(parts, 5)}. " if parts else ". ")
-                + self._there_are(layer)
-            )
-        shared = dict(self.cnn.named_modules(remove_duplicate=False)).get(layer)
-        if layer and shared is not None:
-            name = next(name for name, module in self._modules_by_name.items() if module is shared)
-            raise InputError(f"Layer '{layer}' of {self.name} is also '{name}': name that.")
-        raise InputError(
-            f"{self.name} has no layer '{layer}'.{suggestion(layer, self.layers)} "
-            f"{self._there_are(layer)}"
-        )
-
-    def _there_are(self, layer: str) -> str:
-        names = list(self.layers)
-        if len(names) <= MOST_NAMES:
-            which = f"Layers that can be probed: {', '.join(names) or 'none'}."
-        else:
-            near = get_close_matches(layer, names, n=5, cutoff=0.3) or [names[0], names[-1]]
-            which = f"{len(names)} layers can be probed, the nearest are {', '.join(near)}."
-        return f"{which} python main.py layers --config ... shows them."
+        if layer not in self.layers:
+            raise no_layer(self.cnn, self.name, self.listing, layer)
+        return self.layers[layer].shape
 
     def computing_layers(self) -> list[str]:
         """Returns the convolutional and linear layers; the others only pass their channels on.
@@ -659,17 +560,15 @@ class Subject(ConvertsItself):
         """Finds out whether the CNN computes in float64, too, and says so if it does not."""
         if self.mean.dtype == torch.float64 or self.own_precision is not None:
             return
-        image = self._call.filled(some_input(self.input_shape).to(self.mean.device).double())
-        try:
-            with self._held_chances(image):
+        with self._state.put_back():
+            image = self._some_image().double()
+            with self._chances.of(image):
                 takes = self._call.takes_float64(self._normalized(image))
-            if not takes:
-                self.notes.append(
-                    f"{self.name} computes in float32 wherever it runs, and not in float64; so it "
-                    "does here."
-                )
-        finally:
-            self._state.restore()
+        if not takes:
+            self.notes.append(
+                f"{self.name} computes in float32 wherever it runs, and not in float64; so it does "
+                "here."
+            )
 
     def _run(self, images: Tensor) -> Any:
         checkpoints = straight_checkpoints() if self.listing.uses_checkpoints else nullcontext()
@@ -682,11 +581,8 @@ class Subject(ConvertsItself):
             raise rejected_values(self.name, images.detach(), error) from error
 
     def _called(self, images: Tensor) -> Any:
-        with self._held_chances(images):
+        with self._chances.of(images):
             return self._call(self._normalized(images))
-
-    def _held_chances(self, images: Tensor) -> AbstractContextManager[object]:
-        return nullcontext() if self._chances is None else self._chances.of(images)
 
     def _normalized(self, images: Tensor) -> Tensor:
         low, high = self.value_range
