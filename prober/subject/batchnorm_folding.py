@@ -47,7 +47,7 @@ class Folding(nn.Module):
 
     Args:
         modules: The CNN's modules by name.
-        hooked: The names of those that have hooks, which may change what they give.
+        unhooked: Those of them that have no hooks, which may change what they give.
         run: Runs the CNN on images `[1, C, H, W]`.
         image: An image, `[1, C, H, W]`.
 
@@ -58,17 +58,20 @@ class Folding(nn.Module):
     """
 
     def __init__(
-        self, modules: dict[str, nn.Module], hooked: Collection[str], run: Run, image: Tensor
+        self,
+        modules: dict[str, nn.Module],
+        unhooked: dict[str, nn.Module],
+        run: Run,
+        image: Tensor,
     ) -> None:
         super().__init__()
         self.pairs: list[Pair] = []
         if not any(type(module) is nn.BatchNorm2d for module in modules.values()):
             return
-        plain = {name: module for name, module in modules.items() if name not in hooked}
         with torch.no_grad(), exact_float32():
             pairs = [
                 self._pair(number, names, modules[names[0]], modules[names[1]])
-                for number, names in enumerate(_neighbors(plain, run, image))
+                for number, names in enumerate(_neighbors(unhooked, run, image))
             ]
             folded = {pair.convolution for pair in pairs}
             others = {name: module for name, module in modules.items() if module not in folded}

@@ -122,12 +122,6 @@ class _Call:
 Rule = Callable[[_Call, Tensor], Tensor]
 """From a call and one of its outputs to the output's boxes."""
 
-_MAX_POOL: dict[int, Callable[..., Tensor]] = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
-_ADAPTIVE_MAX_POOL: dict[int, Callable[..., Tensor]] = {
-    **{1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d}
-}
-"""By the number of dimensions of a map."""
-
 
 def _dense(values: Any) -> list[Tensor]:
     return [tensor for _, tensor in tensors(values) if tensor.layout is torch.strided]
@@ -146,6 +140,11 @@ def _rule(call: _Call) -> Rule:
     return _pointwise if call.pointwise else _unknown
 
 
+def _beside(box: Tensor, dims: int) -> Tensor:
+    """Returns the boxes of a tensor as those of one with as many dimensions as another."""
+    return box.view(len(box), *[1] * (dims + 1 - box.dim()), *box.shape[1:])
+
+
 def _unknown(call: _Call, output: Tensor) -> Tensor:
     return torch.tensor(UNKNOWN)
 
@@ -153,15 +152,12 @@ def _unknown(call: _Call, output: Tensor) -> Tensor:
 def _pointwise(call: _Call, output: Tensor) -> Tensor:
     box = torch.full((call.boxes.ends, *output.shape), NOTHING, device=output.device)
     for tensor in call.tensors:
-        given = call.box(tensor)
-        missing = output.dim() - tensor.dim()
-        box = torch.maximum(box, given.view(len(given), *[1] * missing, *tensor.shape))
+        box = torch.maximum(box, _beside(call.box(tensor), output.dim()))
     return box
 
 
 def _copy(call: _Call, output: Tensor) -> Tensor:
-    source = call.box(call["src"])
-    return source.view(len(source), *[1] * (output.dim() + 1 - source.dim()), *source.shape[1:])
+    return _beside(call.box(call["src"]), output.dim())
 
 
 def _constant(call: _Call, output: Tensor) -> Tensor:
@@ -187,8 +183,7 @@ def _product(call: _Call, output: Tensor) -> Tensor:
     right = call.box(call[names[1]])
     box = torch.maximum(left.amax(-1, keepdim=True), right.amax(-2, keepdim=True))
     for bias in added:
-        missing = box.dim() - bias.dim()
-        box = torch.maximum(box, bias.view(len(bias), *[1] * missing, *bias.shape[1:]))
+        box = torch.maximum(box, _beside(bias, output.dim()))
     return box
 
 
@@ -221,7 +216,7 @@ def _convolution(call: _Call, output: Tensor) -> Tensor:
         stride = [1] * axes
     ends = [end for i in reversed(range(axes)) for end in (before[i], after[i])]
     box = F.pad(box, ends, value=NOTHING)
-    box = _MAX_POOL[axes](box, kernel, stride, 0, dilation)
+    box = getattr(F, f"max_pool{axes}d")(box, kernel, stride, 0, dilation)
     channels = output.shape[-axes - 1] // groups
     box = box.unsqueeze(2).expand(-1, -1, channels, *output.shape[-axes:])
     return box.reshape(*batch, channels * groups, *output.shape[-axes:])
@@ -233,9 +228,9 @@ def _pool(call: _Call, output: Tensor) -> Tensor:
     axes = next(i for i in (1, 2, 3) if f"{i}d" in call.name)
     images = box.reshape(-1, *box.shape[box.dim() - axes - 1 :])
     if "adaptive" in call.name:
-        pooled = _ADAPTIVE_MAX_POOL[axes](images, call["output_size"])
+        pooled = getattr(F, f"adaptive_max_pool{axes}d")(images, call["output_size"])
     else:
-        pooled = _MAX_POOL[axes](
+        pooled = getattr(F, f"max_pool{axes}d")(
             images,
             call["kernel_size"],
             call["stride"] or None,

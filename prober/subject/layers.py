@@ -13,7 +13,7 @@ from prober.common.errors import named_kind
 from prober.subject.channel_layout import CONVOLUTIONS, DEFAULT, Layout, known_layout
 from prober.subject.cuts import Place, find_cuts
 from prober.subject.expected_bytes import ExpectedBytes
-from prober.subject.nested_outputs import Path, pick, tensors
+from prober.subject.nested_outputs import Path, joined, pick, tensors
 from prober.subject.passes import straight_checkpoints, watched
 from prober.subject.state_between_calls import StateBetweenCalls
 
@@ -57,12 +57,7 @@ class Layer:
 
     def taken_from(self, given: Any) -> Tensor:
         """Returns the tensor out of what the module gives, `[N, channels, h, w]`, `[N, units]`."""
-        if self.path:
-            given = pick(given, self.path)
-        return given if self.layout in _AS_THEY_ARE else self.layout.arranged(given)
-
-
-_AS_THEY_ARE = (Layout.MAPS, Layout.UNITS)
+        return self.layout.arranged(pick(given, self.path))
 
 
 @dataclass
@@ -129,10 +124,6 @@ def by_module(layers: Mapping[str, Layer]) -> dict[str, list[str]]:
     return names
 
 
-class WrongBatch(Exception):
-    """A CNN takes a batch of images, but gives something for another number of them."""
-
-
 @dataclass
 class _Pass:
     """What the modules gave, call by call in order, last the whole CNN's own output.
@@ -170,14 +161,14 @@ def list_layers(
 
     Raises:
         Exception: Whatever the CNN raises if it does not take these images.
-        WrongBatch: It takes them, but as another number of images.
+        ValueError: It takes them, but as another number of images.
     """
     with ExpectedBytes(images) as bytes_:
         first = _watch(cnn, run, images)
     whole = [tensor for _, tensor in tensors(first.given[-1][2])]
     apart = any(tensor.shape[:1] == images.shape[:1] for tensor in whole)
     if not apart and (len(images) > 1 or first.unbatched):
-        raise WrongBatch(f"{first.unbatched or 'it'} takes the images for the channels of one")
+        raise ValueError(f"{first.unbatched or 'it'} takes the images for the channels of one")
     state.find_changes()
     try:
         second = _watch(cnn, run, torch.cat([images, images])) if len(images) == 1 else first
@@ -277,7 +268,7 @@ class _Lister:
             if last and not any(path == () for path, _ in found):
                 unprobed[module] = _container(output, module, found)
             for path, tensor in found:
-                name = ".".join(map(str, (module, *path)))
+                name = joined(module, path)
                 if path and name in self._modules:
                     continue
                 why = self._why_not(module, call, path, tensor)
@@ -289,17 +280,6 @@ class _Lister:
                     layer = self._layer(module, call, path, tensor)
                     layers[name] = replace(layer, call=None)
         outputs = self._outputs(layers, unprobed) if LOGITS not in self._modules else {}
-        ends = {
-            name: pick(self._last[""], layer.path)
-            for name, layer in layers.items()
-            if not layer.module
-        }
-        sources: dict[str, str] = {}
-        for name, layer in layers.items():
-            if layer.module and layer.call is None:
-                given = pick(self._last[layer.module], layer.path)
-                for end in [end for end, result in ends.items() if result is given]:
-                    sources.setdefault(end, name)
         return Listing(
             layers=layers,
             unprobed=unprobed,
@@ -309,8 +289,22 @@ class _Lister:
             batch=len(self._images) if self._doubled is None else None,
             outputs=outputs,
             numbers=self._numbers(),
-            sources=sources,
+            sources=self._sources(layers),
         )
+
+    def _sources(self, layers: dict[str, Layer]) -> dict[str, str]:
+        """Returns for what the whole CNN gives, by name, the first layer that gives the same."""
+        given = {
+            name: pick(self._last[layer.module], layer.path)
+            for name, layer in layers.items()
+            if layer.call is None
+        }
+        sources: dict[str, str] = {}
+        for end in [name for name in given if not layers[name].module]:
+            for name, tensor in given.items():
+                if layers[name].module and tensor is given[end]:
+                    sources.setdefault(end, name)
+        return sources
 
     def _outputs(self, layers: dict[str, Layer], unprobed: dict[str, str]) -> dict[str, Layer]:
         """Adds what the whole CNN gives; returns those of several tensors that can be probed.
@@ -324,7 +318,7 @@ class _Lister:
             unprobed[LOGITS] = f"it is {named_kind(output)}, in which no tensor is found"
         outputs: dict[str, Layer] = {}
         for path, tensor in found:
-            name = ".".join(map(str, (LOGITS, *path)))
+            name = joined(LOGITS, path)
             why = self._why_not("", 0, path, tensor)
             if why:
                 unprobed[name] = why
@@ -449,5 +443,5 @@ def _layouts(
 def _container(output: Any, name: str, found: list[tuple[Path, Tensor]]) -> str:
     if not found:
         return f"its output is {named_kind(output)}, in which no tensor is found"
-    parts = ", ".join(".".join(map(str, (name, *path))) for path, _ in found[:4])
+    parts = ", ".join(joined(name, path) for path, _ in found[:4])
     return f"its output is {named_kind(output)}; name one of its tensors: {parts}"

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from prober.common.inputs import Shape
 from prober.subject.input_shape import some_input
 from prober.subject.layers import LOGITS, Listing
+from prober.subject.nested_outputs import joined
 from prober.subject.probabilities import (
     TRIED,
     TRIED_FOR_NUMBERS,
@@ -67,8 +68,7 @@ class Logits:
         if numbered:
             self._take(numbered, f"whose largest unit has the number that {self._name} gives")
         elif listing.outputs and taken:
-            name = ".".join(map(str, (LOGITS, *taken.path)))
-            self._say_taken(name, "by its name" if named else only)
+            self._say_taken(joined(LOGITS, taken.path), "by its name" if named else only)
         elif len(open_ones) == 1:  # the others have no gradient
             self._take(open_ones[0], only)
         elif listing.outputs:

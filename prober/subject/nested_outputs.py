@@ -28,6 +28,11 @@ def tensors(output: Any, path: Path = ()) -> Iterator[tuple[Path, Tensor]]:
         yield from tensors(value, (*path, key))
 
 
+def joined(name: str, path: Path) -> str:
+    """Returns the name of a tensor in what the module of a name gives: `attention.0`."""
+    return ".".join(map(str, (name, *path)))
+
+
 def pick(output: Any, path: Path) -> Any:
     """Returns what lies at the end of a path that `tensors` has given."""
     for key in path:

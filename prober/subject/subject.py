@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import cached_property
 from typing import Any, Self, final
 
 import torch
@@ -144,14 +145,9 @@ class Subject(ConvertsItself):
         self.name = type(self.cnn).__name__ + (f" ({stem})" if stem else "")
         self.sha256 = self.hash_weights()
         self._modules_by_name = dict(self.cnn.named_modules())
-        self._hooked = {n for n, module in self._modules_by_name.items() if any(hooks_of(module))}
-        self._of_few_channels = [
-            module
-            for name, module in self._modules_by_name.items()
-            if name not in self._hooked and takes_few_channels(module)
-        ]
+        self._unhooked = {n: m for n, m in self._modules_by_name.items() if not any(hooks_of(m))}
+        self._of_few_channels = [m for m in self._unhooked.values() if takes_few_channels(m)]
         self._folding: Folding | None = None
-        self._takes_channels_last: bool | None = None
 
         # What it is called with. From here on `_called` can run it.
         self._call = Calling(self.cnn, given, precisions)
@@ -210,11 +206,9 @@ class Subject(ConvertsItself):
     def class_name(self, layer: str, channel: int | None) -> str | None:
         """Returns the name of the class whose logit a unit is; None if it is none, or has none."""
         of_class = layer in (LOGITS, self.listing.gives_logits)
-        return (
-            self.class_names[channel]
-            if self.class_names and of_class and channel is not None
-            else None
-        )
+        if not of_class or self.class_names is None or channel is None:
+            return None
+        return self.class_names[channel]
 
     @property
     def layers(self) -> dict[str, Layer]:
@@ -288,7 +282,7 @@ class Subject(ConvertsItself):
         if self._folding is None:
             with self._state.put_back():
                 image = self._some_image()
-                folding = Folding(self._modules_by_name, self._hooked, self._run, image)
+                folding = Folding(self._modules_by_name, self._unhooked, self._run, image)
             self._folding = folding.eval()
         return self._folding
 
@@ -455,7 +449,7 @@ class Subject(ConvertsItself):
         if known is None or known.module != layer or known.calls != 1:
             return False
         module = self._modules_by_name[layer]
-        return type(module) is nn.Conv2d and module.groups == 1 and layer not in self._hooked
+        return type(module) is nn.Conv2d and module.groups == 1 and layer in self._unhooked
 
     def check_layer(self, layer: str) -> tuple[int, ...]:
         """Returns the shape of a layer's output for one image.
@@ -498,18 +492,21 @@ class Subject(ConvertsItself):
         Convolutions then run a third faster on a CPU. A CNN that calls `view` on a map raises an
         error; its weights stay as they were.
         """
-        if self._takes_channels_last is False:
-            return
+        if self._takes_channels_last:
+            self._lay_out(torch.channels_last)
+
+    @cached_property
+    def _takes_channels_last(self) -> bool:
+        """Whether it does: tried once."""
         self._lay_out(torch.channels_last)
-        if self._takes_channels_last is None:
-            images = some_input(self.input_shape, self.listing.batch or 2).to(self.mean)
-            try:
-                with torch.no_grad():
-                    self(images, [list(self.listing.measured)[-1]])
-                self._takes_channels_last = True
-            except RuntimeError:
-                self._takes_channels_last = False
-                self._lay_out(torch.contiguous_format)
+        images = some_input(self.input_shape, self.listing.batch or 2).to(self.mean)
+        try:
+            with torch.no_grad():
+                self(images, [list(self.listing.measured)[-1]])
+        except RuntimeError:
+            self._lay_out(torch.contiguous_format)
+            return False
+        return True
 
     def _lay_out(self, layout: torch.memory_format) -> None:
         for buffer in self.buffers():
