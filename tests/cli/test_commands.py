@@ -39,16 +39,16 @@ class Count(Command):
         return 0
 '''
 
-COMPARE = '''
-"""The command `compare`: how two runs differ."""
+PAIR = '''
+"""The command `pair`: two runs."""
 
 from prober.cli.command import Command
 
 
-class Compare(Command):
-    """Compares."""
+class Pair(Command):
+    """Pairs."""
 
-    description = "Compares two runs."
+    description = "Pairs two runs."
 
     def add_arguments(self, cli, parser):
         parser.add_argument("--seed_everything", default=False)
@@ -66,7 +66,7 @@ class Compare(Command):
 def with_new(prober, tmp_path, monkeypatch):
     """The command line with two commands more, each of which is a file."""
     (tmp_path / "count.py").write_text(COUNT, encoding="utf-8")
-    (tmp_path / "compare.py").write_text(COMPARE, encoding="utf-8")
+    (tmp_path / "pair.py").write_text(PAIR, encoding="utf-8")
     monkeypatch.setattr(commands, "__path__", [*commands.__path__, str(tmp_path)])
     return prober
 
@@ -80,14 +80,14 @@ def test_a_new_command_is_one_file(with_new):
 
 
 def test_a_new_command_can_have_arguments_without_dashes(with_new):
-    ended = with_new("compare", "one", "other")
+    ended = with_new("pair", "one", "other")
     assert (ended.code, ended.out, ended.err) == (0, "one -> other\n", "")
-    usage = with_new("compare", "--help").out.split("\n\n")[0]
+    usage = with_new("pair", "--help").out.split("\n\n")[0]
     assert usage.split()[-2:] == ["RUN_A", "RUN_B"]
     told = "is missing: --help after the command says what it is."
-    assert refused(with_new("compare")) == f"RUN_A {told}"
-    assert refused(with_new("compare", "one")) == f"RUN_B {told}"
-    assert "run_b: other" in with_new("compare", "one", "other", "--print_config").out
+    assert refused(with_new("pair")) == f"RUN_A {told}"
+    assert refused(with_new("pair", "one")) == f"RUN_B {told}"
+    assert "run_b: other" in with_new("pair", "one", "other", "--print_config").out
 
 
 @pytest.fixture
