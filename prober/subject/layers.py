@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -116,12 +117,32 @@ class Listing:
         return reasons
 
 
-def by_module(layers: Mapping[str, Layer]) -> dict[str, list[str]]:
-    """Returns for each module the names of the layers that it gives."""
+@contextmanager
+def seen_at(
+    cnn: nn.Module, layers: Mapping[str, Layer], see: Callable[[str, int, Tensor], None]
+) -> Iterator[None]:
+    """While it is active, what some layers give is seen at once, before the CNN may change it.
+
+    Args:
+        cnn: The CNN.
+        layers: The layers, by the names that `see` gets.
+        see: Called with a layer's name, the number of the call among those of its module, and its
+            tensor, `[N, channels, h, w]` or `[N, units]`. Of one whose `call` is None with each.
+    """
     names: dict[str, list[str]] = {}
     for name, layer in layers.items():
         names.setdefault(layer.module, []).append(name)
-    return names
+    calls: Counter[str] = Counter()
+
+    def note(module: str, _inputs: tuple[Any, ...], given: Any) -> None:
+        call = calls[module]
+        calls[module] += 1
+        for name in names[module]:
+            if layers[name].call in (None, call):
+                see(name, call, layers[name].taken_from(given))
+
+    with watched({module: cnn.get_submodule(module) for module in names}, note):
+        yield
 
 
 @dataclass

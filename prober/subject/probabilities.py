@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from prober.subject.layers import Layer, by_module
-from prober.subject.passes import watched
+from prober.subject.layers import Layer, seen_at
 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax": lambda scores: scores.softmax(1),
@@ -130,18 +129,12 @@ def _outputs(
 ) -> dict[str, Tensor]:
     """What the layers, and under `""` the output, give for an image, `[1, ...]` each."""
     found: dict[str, Tensor] = {}
-    wanted = {**layers, "": output}
-    of_module = by_module(wanted)
 
-    def keep(module: str, _inputs: tuple[Any, ...], given: Any) -> None:
-        for name in of_module[module]:  # of several calls the last counts
-            found[name] = wanted[name].taken_from(given)[:1].double().clone()
+    def keep(name: str, _call: int, given: Tensor) -> None:  # of several calls the last counts
+        found[name] = given[:1].double().clone()
 
-    modules = {name: cnn.get_submodule(name) for name in of_module if name}
-    with torch.no_grad(), watched(modules, keep):
-        given = run(image)
-    if "" in of_module:
-        keep("", (), given)
+    with torch.no_grad(), seen_at(cnn, {**layers, "": output}, keep):
+        run(image)
     return found
 
 

@@ -1,8 +1,7 @@
 """Receptive fields: the pixels that a layer's neurons see."""
 
-from collections import Counter
 from collections.abc import Callable, Collection
-from typing import Any, TypeVar
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import torch
@@ -10,8 +9,7 @@ from torch import Tensor
 
 from prober.subject.boxes import Boxes
 from prober.subject.input_shape import some_input
-from prober.subject.layers import by_module
-from prober.subject.passes import watched
+from prober.subject.layers import seen_at
 from prober.subject.subject import Subject
 
 Measure = TypeVar("Measure")
@@ -100,22 +98,15 @@ def _measured(
     axes = torch.meshgrid(*map(torch.arange, sides), indexing="ij")
     places = torch.stack([end for axis in axes for end in (-axis, axis)])
     wanted = {name: subject.listing.measured[name] for name in layers}
-    names = by_module(wanted)
-    calls: Counter[str] = Counter()
     measures: dict[str, Measure] = {}
 
-    def note(module: str, _inputs: tuple[Any, ...], given: Any) -> None:
-        # At once, for the CNN may go on to change it in place; and so no more is kept.
-        for name in names[module]:
-            if wanted[name].call in (None, calls[module]):
-                measures[name] = measure(boxes.read(wanted[name].taken_from(given)))
-        calls[module] += 1
+    def note(name: str, _call: int, given: Tensor) -> None:
+        measures[name] = measure(boxes.read(given))  # at once, so that no more is kept
 
-    modules = {name: subject.cnn.get_submodule(name) for name in names}
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # a whole transformer block in one operation
     try:
-        with torch.no_grad(), Boxes(len(places)) as boxes, watched(modules, note):
+        with torch.no_grad(), Boxes(len(places)) as boxes, seen_at(subject.cnn, wanted, note):
             boxes.write(
                 images, places.view(len(places), *[1] * (images.dim() - len(sides)), *sides)
             )

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cached_property
@@ -24,10 +23,10 @@ from prober.subject.few_channels import gradients_in_blocks, takes_few_channels
 from prober.subject.frozen_copy import copied, freeze
 from prober.subject.held_chances import HeldChances
 from prober.subject.input_shape import settled_input_shape, some_input
-from prober.subject.layers import LOGITS, Layer, Listing, by_module, list_layers
+from prober.subject.layers import LOGITS, Layer, Listing, list_layers, seen_at
 from prober.subject.logits import Logits
 from prober.subject.notes import notes_on
-from prober.subject.passes import other_weights, seen_before, straight_checkpoints, watched
+from prober.subject.passes import other_weights, seen_before, straight_checkpoints
 from prober.subject.reference import ReferenceCNN
 from prober.subject.rejected import rejected, rejected_values
 from prober.subject.state_between_calls import StateBetweenCalls
@@ -375,35 +374,25 @@ class Subject(ConvertsItself):
     ) -> dict[str, Tensor]:
         outputs: dict[str, Tensor] = {}
         wanted = {name: self.listing.measured[name] for name in layers}
-        names = by_module(wanted)
-        of_whole = names.pop("", [])
-        missing = {name for of_module in names.values() for name in of_module}
-        calls: Counter[str] = Counter()
+        missing = set(wanted)
 
-        def keep(module: str, _inputs: tuple[Any, ...], given: Any) -> None:
-            call = calls[module]
-            calls[module] += 1
+        def keep(name: str, call: int, output: Tensor) -> None:
             # Should the last call not come, for it depends on the image, the one before counts.
-            due = [name for name in names[module] if wanted[name].call in (None, call)]
-            missing.difference_update(name for name in due if wanted[name].place[1] <= call)
-            last = not missing and not of_whole
-            for name in due:
-                output = wanted[name].taken_from(given)
-                # The CNN may go on to change the output in place (an in-place ReLU, say).
-                outputs[name] = output if last else output.clone()
-            if last:
+            if wanted[name].place[1] <= call:
+                missing.discard(name)
+            # The CNN may go on to change the output in place (an in-place ReLU, say).
+            outputs[name] = output.clone() if missing else output
+            if not missing:
                 raise _Reached
 
-        probed = {module: self._modules_by_name[module] for module in names}
-        with suppress(_Reached):
-            with (
-                self._faster(images, names),
-                self._only(layers, channels),
-                watched(probed, keep),
-            ):
-                given = self._run(images)
-            for name in of_whole:
-                outputs[name] = wanted[name].taken_from(given)
+        probed = {layer.module for layer in wanted.values()}
+        with (
+            suppress(_Reached),
+            self._faster(images, probed),
+            self._only(layers, channels),
+            seen_at(self.cnn, wanted, keep),
+        ):
+            self._run(images)
         for name in layers:
             if name not in outputs:
                 raise self._not_reached(name)
