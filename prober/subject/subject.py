@@ -187,42 +187,6 @@ class Subject(ConvertsItself):
         as_seen = self.value_range == (0.0, 1.0) and not self._normalizes
         self.notes += notes_on(self.name, self.listing, as_seen, self.own_precision, self._chances)
 
-    def name_classes(self, names: Sequence[str]) -> None:
-        """Gives the classes names, in the order of the logits.
-
-        Raises:
-            InputError: There are more classes, or fewer.
-        """
-        logits = self.listing.measured.get(LOGITS)
-        number = logits.shape[0] if logits else 0
-        if len(names) != number:
-            raise InputError(
-                f"classes has {len(names)} names, and {self.name} has {number} logits: give one "
-                "name for each, in their order."
-            )
-        self.class_names = tuple(names)
-
-    def class_name(self, layer: str, channel: int | None) -> str | None:
-        """Returns the name of the class whose logit a unit is; None if it is none, or has none."""
-        of_class = layer in (LOGITS, self.listing.gives_logits)
-        if not of_class or self.class_names is None or channel is None:
-            return None
-        return self.class_names[channel]
-
-    @property
-    def layers(self) -> dict[str, Layer]:
-        """The layers that can be probed, by name, in the order of the forward pass."""
-        return self.listing.layers
-
-    @property
-    def own_precision(self) -> torch.dtype | None:
-        """The only precision that the CNN computes in; None if it takes float32 and others."""
-        return self._call.precision
-
-    def depth(self, layer: str) -> int:
-        """Returns the place of a layer, of those that can be measured, in the forward pass."""
-        return list(self.listing.measured).index(layer)
-
     def _listed(self) -> tuple[Listing, StateBetweenCalls]:
         """Lists the layers, and what calls change, after finding out how the CNN is called.
 
@@ -272,18 +236,88 @@ class Subject(ConvertsItself):
 
         return Logits(self.cnn, self.name, self.listing, run, self.input_shape, self.notes)
 
-    @property
-    def folding(self) -> Folding:
-        """The batch normalizations that run folded into convolutions, but in float64.
+    def name_classes(self, names: Sequence[str]) -> None:
+        """Gives the classes names, in the order of the logits.
 
-        Which, is found out when it is first needed, by some forward passes.
+        Raises:
+            InputError: There are more classes, or fewer.
         """
-        if self._folding is None:
-            with self._state.put_back():
-                image = self._some_image()
-                folding = Folding(self._modules_by_name, self._unhooked, self._run, image)
-            self._folding = folding.eval()
-        return self._folding
+        logits = self.listing.measured.get(LOGITS)
+        number = logits.shape[0] if logits else 0
+        if len(names) != number:
+            raise InputError(
+                f"classes has {len(names)} names, and {self.name} has {number} logits: give one "
+                "name for each, in their order."
+            )
+        self.class_names = tuple(names)
+
+    def class_name(self, layer: str, channel: int | None) -> str | None:
+        """Returns the name of the class whose logit a unit is; None if it is none, or has none."""
+        of_class = layer in (LOGITS, self.listing.gives_logits)
+        if not of_class or self.class_names is None or channel is None:
+            return None
+        return self.class_names[channel]
+
+    @property
+    def layers(self) -> dict[str, Layer]:
+        """The layers that can be probed, by name, in the order of the forward pass."""
+        return self.listing.layers
+
+    @property
+    def own_precision(self) -> torch.dtype | None:
+        """The only precision that the CNN computes in; None if it takes float32 and others."""
+        return self._call.precision
+
+    def depth(self, layer: str) -> int:
+        """Returns the place of a layer, of those that can be measured, in the forward pass."""
+        return list(self.listing.measured).index(layer)
+
+    def check_layer(self, layer: str) -> tuple[int, ...]:
+        """Returns the shape of a layer's output for one image.
+
+        Raises:
+            InputError: There is no such layer, or its output has no channels.
+        """
+        if layer not in self.layers:
+            raise no_layer(self.cnn, self.name, self.listing, layer)
+        return self.layers[layer].shape
+
+    def gives_channels(self, layer: str) -> bool:
+        """Tells whether a layer can compute some of its channels alone.
+
+        A plain convolution can: each of its channels has weights of its own. In the deepest layer
+        that is needed this saves most of the layer's work.
+        """
+        known = self.layers.get(layer)
+        if known is None or known.module != layer or known.calls != 1:
+            return False
+        module = self._modules_by_name[layer]
+        return type(module) is nn.Conv2d and module.groups == 1 and layer in self._unhooked
+
+    def computing_layers(self) -> list[str]:
+        """Returns the convolutional and linear layers; the others only pass their channels on.
+
+        The layer that gives the logits is left out: its units are the classes. Those that no
+        gradient leads back from are among them.
+        """
+        kinds = (*CONVOLUTIONS, nn.Linear)
+        return [
+            name
+            for name, layer in self.listing.measured.items()
+            if name == layer.module
+            and name != self.listing.gives_logits
+            and isinstance(self._modules_by_name[name], kinds)
+        ]
+
+    def bytes_to(self, layer: str) -> int:
+        """Returns the bytes of one image's float32 outputs of all layers up to this one."""
+        numbers = math.prod(self.input_shape)
+        for name, before in self.listing.measured.items():
+            if before.calls == 1 or before.call is not None:  # the last call has two names
+                numbers += math.prod(before.shape)
+            if name == layer:
+                break
+        return 4 * numbers
 
     @override
     def train(self, mode: bool = True) -> Self:
@@ -407,11 +441,18 @@ class Subject(ConvertsItself):
         with self.folding.applied(but=probed), gradients_in_blocks(self._of_few_channels):
             yield
 
-    def _not_reached(self, layer: str) -> InputError:
-        return InputError(
-            f"The forward pass of {self.name} reached layer '{layer}' when its layers were "
-            "listed, but not now: it depends on the image. Choose another layer."
-        )
+    @property
+    def folding(self) -> Folding:
+        """The batch normalizations that run folded into convolutions, but in float64.
+
+        Which, is found out when it is first needed, by some forward passes.
+        """
+        if self._folding is None:
+            with self._state.put_back():
+                image = self._some_image()
+                folding = Folding(self._modules_by_name, self._unhooked, self._run, image)
+            self._folding = folding.eval()
+        return self._folding
 
     def _only(
         self, layers: Collection[str], channels: Sequence[int] | None
@@ -428,52 +469,34 @@ class Subject(ConvertsItself):
         some = {name: value[index] for name, value in whole.items() if value is not None}
         return other_weights(convolution, **some)
 
-    def gives_channels(self, layer: str) -> bool:
-        """Tells whether a layer can compute some of its channels alone.
+    def _not_reached(self, layer: str) -> InputError:
+        return InputError(
+            f"The forward pass of {self.name} reached layer '{layer}' when its layers were "
+            "listed, but not now: it depends on the image. Choose another layer."
+        )
 
-        A plain convolution can: each of its channels has weights of its own. In the deepest layer
-        that is needed this saves most of the layer's work.
-        """
-        known = self.layers.get(layer)
-        if known is None or known.module != layer or known.calls != 1:
-            return False
-        module = self._modules_by_name[layer]
-        return type(module) is nn.Conv2d and module.groups == 1 and layer in self._unhooked
+    def _run(self, images: Tensor) -> Any:
+        checkpoints = straight_checkpoints() if self.listing.uses_checkpoints else nullcontext()
+        try:
+            with checkpoints:
+                return self._called(images)
+        except InputError:
+            raise
+        except (AssertionError, ValueError) as error:  # what checks raise
+            raise rejected_values(self.name, images.detach(), error) from error
 
-    def check_layer(self, layer: str) -> tuple[int, ...]:
-        """Returns the shape of a layer's output for one image.
+    def _called(self, images: Tensor) -> Any:
+        with self._chances.of(images):
+            return self._call(self._normalized(images))
 
-        Raises:
-            InputError: There is no such layer, or its output has no channels.
-        """
-        if layer not in self.layers:
-            raise no_layer(self.cnn, self.name, self.listing, layer)
-        return self.layers[layer].shape
-
-    def computing_layers(self) -> list[str]:
-        """Returns the convolutional and linear layers; the others only pass their channels on.
-
-        The layer that gives the logits is left out: its units are the classes. Those that no
-        gradient leads back from are among them.
-        """
-        kinds = (*CONVOLUTIONS, nn.Linear)
-        return [
-            name
-            for name, layer in self.listing.measured.items()
-            if name == layer.module
-            and name != self.listing.gives_logits
-            and isinstance(self._modules_by_name[name], kinds)
-        ]
-
-    def bytes_to(self, layer: str) -> int:
-        """Returns the bytes of one image's float32 outputs of all layers up to this one."""
-        numbers = math.prod(self.input_shape)
-        for name, before in self.listing.measured.items():
-            if before.calls == 1 or before.call is not None:  # the last call has two names
-                numbers += math.prod(before.shape)
-            if name == layer:
-                break
-        return 4 * numbers
+    def _normalized(self, images: Tensor) -> Tensor:
+        low, high = self.value_range
+        if (low, high) != (0.0, 1.0):
+            images = low + (high - low) * images
+        if self._normalizes:
+            return (images - self.mean) / self.std
+        # A CNN that starts in place must not change the image itself.
+        return images.clone()
 
     def lay_out_channels_last(self) -> None:
         """Lays the weights out with the channels last, if the CNN takes it.
@@ -501,23 +524,6 @@ class Subject(ConvertsItself):
         for buffer in self.buffers():
             if buffer.dim() == 4:
                 buffer.data = buffer.data.to(memory_format=layout)
-
-    def hash_weights(self) -> str:
-        """Returns the SHA-256 of the CNN's weights and statistics as they are now.
-
-        Floating-point values are hashed as float64, so that a subject run in another, wider
-        precision than it was loaded in has the same hash.
-        """
-        digest = hashlib.sha256()
-        for name, value in sorted(self.cnn.state_dict().items()):
-            if not isinstance(value, Tensor):  # what a module's get_extra_state gives
-                continue
-            value = value.detach().cpu().contiguous()
-            value = value.double() if value.is_floating_point() else value
-            value = value.to(torch.complex128) if value.is_complex() else value
-            digest.update(f"{name} {list(value.shape)}\n".encode())
-            digest.update(value.numpy().reshape(-1).data)
-        return digest.hexdigest()
 
     @override
     def conversion(self, wanted: Conversion) -> Conversion:
@@ -556,28 +562,22 @@ class Subject(ConvertsItself):
                 "here."
             )
 
-    def _run(self, images: Tensor) -> Any:
-        checkpoints = straight_checkpoints() if self.listing.uses_checkpoints else nullcontext()
-        try:
-            with checkpoints:
-                return self._called(images)
-        except InputError:
-            raise
-        except (AssertionError, ValueError) as error:  # what checks raise
-            raise rejected_values(self.name, images.detach(), error) from error
+    def hash_weights(self) -> str:
+        """Returns the SHA-256 of the CNN's weights and statistics as they are now.
 
-    def _called(self, images: Tensor) -> Any:
-        with self._chances.of(images):
-            return self._call(self._normalized(images))
-
-    def _normalized(self, images: Tensor) -> Tensor:
-        low, high = self.value_range
-        if (low, high) != (0.0, 1.0):
-            images = low + (high - low) * images
-        if self._normalizes:
-            return (images - self.mean) / self.std
-        # A CNN that starts in place must not change the image itself.
-        return images.clone()
+        Floating-point values are hashed as float64, so that a subject run in another, wider
+        precision than it was loaded in has the same hash.
+        """
+        digest = hashlib.sha256()
+        for name, value in sorted(self.cnn.state_dict().items()):
+            if not isinstance(value, Tensor):  # what a module's get_extra_state gives
+                continue
+            value = value.detach().cpu().contiguous()
+            value = value.double() if value.is_floating_point() else value
+            value = value.to(torch.complex128) if value.is_complex() else value
+            digest.update(f"{name} {list(value.shape)}\n".encode())
+            digest.update(value.numpy().reshape(-1).data)
+        return digest.hexdigest()
 
 
 def _per_channel(key: str, values: Sequence[float] | None, default: float, shape: Shape) -> Tensor:
