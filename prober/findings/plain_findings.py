@@ -153,7 +153,7 @@ def _simple(subject: Subject) -> Tensor:
 @torch.no_grad()
 def _answers(subject: Subject, inputs: Tensor, objectives: Mapping[Unit, Objective]) -> Answers:
     layers = list(dict.fromkeys(unit.layer for unit in objectives))
-    deepest = max(layers, key=list(subject.listing.measured).index)
+    deepest = max(layers, key=subject.depth)
     parts: dict[Unit, list[Tensor]] = {unit: [] for unit in objectives}
     for batch in forward_batches(subject, deepest, len(inputs)):
         outputs = subject(inputs[batch].to(subject.mean), layers)

@@ -45,7 +45,7 @@ def responses(
         cores: How many processes may share the work, where it is much.
     """
     layers = list(dict.fromkeys(layer for layer, _ in windows))
-    deepest = max(layers, key=list(subject.listing.measured).index)
+    deepest = max(layers, key=subject.depth)
 
     @torch.no_grad()
     def answers(batch: slice) -> dict[Site, Responses]:

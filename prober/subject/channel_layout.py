@@ -1,8 +1,13 @@
 """Where the channels lie in what layers give: maps, tokens, units."""
 
+from collections.abc import Sequence
 from enum import Enum
+from typing import Any
 
+import torch
 from torch import Tensor, nn
+
+from prober.subject.nested_outputs import Path, tensors
 
 
 class Layout(Enum):
@@ -97,3 +102,47 @@ def known_layout(module: nn.Module, output: Tensor) -> Layout | None:
     if isinstance(module, _LAST):
         return LAST[dims]
     return FIRST[dims] if isinstance(module, _FIRST) else None
+
+
+def settled_layouts(
+    modules: dict[str, nn.Module], given: Sequence[tuple[str, int, Any]]
+) -> dict[tuple[str, int, Path], Layout]:
+    """Settles the layout of every tensor of a forward pass.
+
+    By the module that gives it if that can tell; else it is that of the same tensor where another
+    module gave it; else of the same shape, where a module before gave one, or one after; else the
+    most usual.
+
+    Args:
+        modules: The modules by name.
+        given: What they gave, call by call: a module's name, the number of the call, its output.
+
+    Returns:
+        By module, call and path.
+    """
+    entries = [
+        (name, call, path, tensor)
+        for name, call, output in given
+        for path, tensor in tensors(output)
+        if tensor.dim() in DEFAULT
+    ]
+    known = {
+        (name, call, path): known_layout(modules[name], tensor) if path in ((), (0,)) else None
+        for name, call, path, tensor in entries
+    }
+    after: dict[torch.Size, Layout] = {}
+    for name, call, path, tensor in reversed(entries):
+        layout = known[name, call, path]
+        after[tensor.shape] = layout or after.get(tensor.shape, DEFAULT[tensor.dim()])
+    same: dict[int, Layout] = {}
+    before: dict[torch.Size, Layout] = {}
+    settled = {}
+    for name, call, path, tensor in entries:
+        shape = tensor.shape
+        likely = same.get(id(tensor)) or before.get(shape) or after[shape]
+        key = name, call, path
+        settled[key] = layout = known[key] or likely
+        same.setdefault(id(tensor), layout)
+        if known[key]:
+            before[shape] = layout
+    return settled

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from prober.common.errors import named_kind
-from prober.subject.channel_layout import CONVOLUTIONS, DEFAULT, Layout, known_layout
+from prober.subject.channel_layout import CONVOLUTIONS, DEFAULT, Layout, settled_layouts
 from prober.subject.cuts import Place, find_cuts
 from prober.subject.expected_bytes import ExpectedBytes
 from prober.subject.nested_outputs import Path, joined, pick, tensors
@@ -207,18 +207,17 @@ def list_layers(
         state.restore()
         return run(image)
 
-    try:
+    with state.put_back():
         cuts = find_cuts(cnn, run_anew, images, places)
-    finally:
-        state.restore()
     for name, layer in list(listing.layers.items()):
-        if why := cuts.get(layer.place):
-            open_call = _last_open(name, layer, listing.layers, cuts)
-            if open_call is not None:
-                listing.layers[name] = listing.measured[name] = replace(layer, call=open_call)
-                continue
-            listing.unprobed[name] = why
+        if layer.place not in cuts:
+            continue
+        open_call = _last_open(name, layer, listing.layers, cuts)
+        if open_call is None:
+            listing.unprobed[name] = cuts[layer.place]
             del listing.layers[name]
+        else:
+            listing.layers[name] = listing.measured[name] = replace(layer, call=open_call)
     return listing
 
 
@@ -232,7 +231,7 @@ def _last_open(
     return next((each.call for each in calls if each and each.place not in cuts), None)
 
 
-def _only_one(first: "_Pass", second: "_Pass") -> bool:
+def _only_one(first: _Pass, second: _Pass) -> bool:
     """Tells whether a CNN takes two images, but in a loop or as one."""
     after = second.shapes()
     whole = [key for key, shape in first.shapes().items() if key[0] == "" and shape[:1] == (1,)]
@@ -246,15 +245,13 @@ def _watch(cnn: nn.Module, run: Callable[[Tensor], Any], images: Tensor) -> _Pas
     def note(name: str, inputs: tuple[Any, ...], given: Any) -> None:
         seen.given.append((name, seen.calls[name], given))
         seen.calls[name] += 1
-        if not seen.unbatched and inputs and _takes_as_one(parts[name], inputs[0]):
-            seen.unbatched = f"layer '{name}'"
+        if not seen.unbatched and inputs and _takes_as_one(modules[name], inputs[0]):
+            seen.unbatched = f"layer '{name}'" if name else "it"
 
-    parts = {name: module for name, module in cnn.named_modules() if name}
+    modules = dict(cnn.named_modules())
+    parts = {name: module for name, module in modules.items() if name}
     with torch.no_grad(), straight_checkpoints() as checkpoints, watched(parts, note):
-        seen.given.append(("", 0, run(images)))
-    seen.calls[""] = 1
-    if _takes_as_one(cnn, images):
-        seen.unbatched = "it"
+        note("", (images,), run(images))
     seen.uses_checkpoints = checkpoints.used
     return seen
 
@@ -276,7 +273,7 @@ class _Lister:
         self._last = {name: output for name, _, output in seen.given}
         self._doubled = doubled
         self._modules = dict(cnn.named_modules())
-        self._layouts = _layouts(self._modules, seen.given)
+        self._layouts = settled_layouts(self._modules, seen.given)
 
     def listing(self) -> Listing:
         layers: dict[str, Layer] = {}
@@ -422,43 +419,6 @@ def several(kind: str, outputs: dict[str, Layer], unprobed: dict[str, str]) -> s
         f"the CNN gives {kind} of several tensors ({known}): name one of them, or say with "
         "model.subject.classes_from which has the classes"
     )
-
-
-def _layouts(
-    modules: dict[str, nn.Module], given: Sequence[tuple[str, int, Any]]
-) -> dict[tuple[str, int, Path], Layout]:
-    """Settles the layout of every tensor.
-
-    By the module that gives it if that can tell; else it is that of the same tensor where another
-    module gave it; else of the same shape, where a module before gave one, or one after; else the
-    most usual.
-    """
-    entries = [
-        (name, call, path, tensor)
-        for name, call, output in given
-        for path, tensor in tensors(output)
-        if tensor.dim() in DEFAULT
-    ]
-    known = {
-        (name, call, path): known_layout(modules[name], tensor) if path in ((), (0,)) else None
-        for name, call, path, tensor in entries
-    }
-    after: dict[torch.Size, Layout] = {}
-    for name, call, path, tensor in reversed(entries):
-        layout = known[name, call, path]
-        after[tensor.shape] = layout or after.get(tensor.shape, DEFAULT[tensor.dim()])
-    same: dict[int, Layout] = {}
-    before: dict[torch.Size, Layout] = {}
-    settled = {}
-    for name, call, path, tensor in entries:
-        shape = tensor.shape
-        likely = same.get(id(tensor)) or before.get(shape) or after[shape]
-        key = name, call, path
-        settled[key] = layout = known[key] or likely
-        same.setdefault(id(tensor), layout)
-        if known[key]:
-            before[shape] = layout
-    return settled
 
 
 def _container(output: Any, name: str, found: list[tuple[Path, Tensor]]) -> str:
