@@ -91,152 +91,155 @@ class Part:
     points: list[Point]
 
 
-def probe(
-    engine: Engine,
-    config: Config,
-    targets: Sequence[PlannedTarget],
-    cut: Sequence[Unit],
-    folder: Path,
-    finished: Path | None,
-    images: RealImages | None,
-    both_styles: bool,
-    watch: Stopwatch,
-) -> Part:
-    """Makes the pictures of a CNN's units, searches for their facets and writes its findings.
+@dataclass(frozen=True)
+class Probe:
+    """How one CNN of a report is probed.
 
-    Args:
+    Attributes:
         engine: Makes the pictures.
         config: Everything that was set.
-        targets: The targets of the pictures.
-        cut: The units of which no pictures can be made, for no gradient leads back from them.
         folder: Where the findings are written.
-        finished: The folder of a finished sweep to take the pictures from, None to make them.
         images: Real images, or None.
         both_styles: Whether each unit has a picture in the other style, too.
         watch: Told how long it takes.
-
-    Raises:
-        NotDone: It was interrupted, or some pictures are missing.
-        Stopped: The disk is full, say, or a process has died.
-        InputError: Something asked for cannot be done.
     """
-    subject = engine.subject
-    print(f"{subject.name}:")
-    pictures = finished or folder / "sweep"
-    # Several processes are not to have more memory together than they may.
-    cores = engine.cores() if engine.memory is None else 1
-    if targets and finished is None:
-        with watch.timed("pictures"):
-            made = _make(engine, config, targets, pictures)
-            made.show(targets)
-        _check_done(made)
-    if engine.accelerator == "cuda":
-        subject.to("cuda")  # all that it is asked from here on
-    sweep = FinishedSweep(pictures, subject) if targets or finished else None
-    other_style = None
-    if both_styles and sweep is not None:
-        with watch.timed("pictures"):
+
+    engine: Engine
+    config: Config
+    folder: Path
+    images: RealImages | None
+    both_styles: bool
+    watch: Stopwatch
+
+    def run(
+        self, targets: Sequence[PlannedTarget], cut: Sequence[Unit], finished: Path | None
+    ) -> Part:
+        """Makes the pictures of a CNN's units, searches for their facets and writes its findings.
+
+        Args:
+            targets: The targets of the pictures.
+            cut: The units of which no pictures can be made, for no gradient leads back from them.
+            finished: The folder of a finished sweep to take the pictures from, None to make them.
+
+        Raises:
+            NotDone: It was interrupted, or some pictures are missing.
+            Stopped: The disk is full, say, or a process has died.
+            InputError: Something asked for cannot be done.
+        """
+        subject, folder, images = self.engine.subject, self.folder, self.images
+        print(f"{subject.name}:")
+        pictures = finished or folder / "sweep"
+        if targets and finished is None:
+            with self.watch.timed("pictures"):
+                made = self._make(self.engine, targets, pictures)
+                made.show(targets)
+            _check_done(made)
+        if self.engine.accelerator == "cuda":
+            subject.to("cuda")  # all that it is asked from here on
+        sweep = FinishedSweep(pictures, subject) if targets or finished else None
+        other_style = self._other_style(sweep) if self.both_styles and sweep is not None else None
+        findings: list[Finding] = []
+        points: list[Point] = []
+        real: RealResponses | None = None
+        if not input_kind(subject.input_shape).has_color_and_shape:
+            with self.watch.timed("evidence"):
+                print(f"Asking it what it answers{' to real inputs, too' if images else ''}.")
+                findings, real = plain_findings(subject, sweep, cut, other_style, images, folder)
+        else:
+            with self.watch.timed("evidence"):
+                print(f"Showing it flat and striped images{' and real ones' if images else ''}.")
+                open_units = sweep.units(subject) if sweep else []
+                known = respond_to_all(subject, [*open_units, *cut], images, self._cores)
+                real = known.real
+            if sweep is not None:
+                findings, points = self._examined(sweep, known, other_style)
+            if cut:
+                with self.watch.timed("evidence"):
+                    findings += cut_findings(subject, cut, known, folder)
+        findings.sort(key=lambda found: subject.depth(found.layer))
+        save_findings(findings, folder)
+        with self.watch.timed("pages"):
+            _copy_sheets(pictures, folder)
+        sheets = (file.relative_to(folder) for file in (folder / "sheets").glob("*.png"))
+        return Part(
+            folder=folder,
+            subject=SubjectRecord.of(subject, findings),
+            behavior=behavior(real) if real else None,
+            settings=SettingsRecord.of(sweep) if sweep else None,
+            sheets=tuple(sorted(sheet.as_posix() for sheet in sheets)),
+            points=points,
+        )
+
+    def _other_style(self, sweep: FinishedSweep) -> FinishedSweep:
+        """Makes a picture of each unit in the style that its others do not have."""
+        with self.watch.timed("pictures"):
             style = style_beside(sweep.visualizations[0].record.get("style", "plain"))
             print(f"Making {style} pictures, too.")
-            planned = plan_other_style(sweep, sweep.units(subject))
-            other_style = _in_style(engine, config, style, planned, folder / style)
-    findings: list[Finding] = []
-    points: list[Point] = []
-    real: RealResponses | None = None
-    if not input_kind(subject.input_shape).has_color_and_shape:
-        with watch.timed("evidence"):
-            print(f"Asking it what it answers{' to real inputs, too' if images else ''}.")
-            findings, real = plain_findings(subject, sweep, cut, other_style, images, folder)
-    else:
-        with watch.timed("evidence"):
-            print(f"Showing it flat and striped images{' and real ones' if images else ''}.")
-            open_units = sweep.units(subject) if sweep else []
-            known = respond_to_all(subject, [*open_units, *cut], images, cores)
-            real = known.real
-        if sweep is not None:
-            findings, points = _examined(
-                engine, config, sweep, known, other_style, folder, cores, watch
-            )
-        if cut:
-            with watch.timed("evidence"):
-                findings += cut_findings(subject, cut, known, folder)
-    findings.sort(key=lambda found: subject.depth(found.layer))
-    save_findings(findings, folder)
-    with watch.timed("pages"):
-        _copy_sheets(pictures, folder)
-    sheets = (file.relative_to(folder) for file in (folder / "sheets").glob("*.png"))
-    return Part(
-        folder=folder,
-        subject=SubjectRecord.of(subject, findings),
-        behavior=behavior(real) if real else None,
-        settings=SettingsRecord.of(sweep) if sweep else None,
-        sheets=tuple(sorted(sheet.as_posix() for sheet in sheets)),
-        points=points,
-    )
+            planned = plan_other_style(sweep, sweep.units(self.engine.subject))
+            return self._in_style(style, planned, self.folder / style)
 
+    def _examined(
+        self, sweep: FinishedSweep, known: AllResponses, other_style: FinishedSweep | None
+    ) -> tuple[list[Finding], list[Point]]:
+        """Finds out what the units of a CNN of images want, and how much is color and shape."""
+        subject, folder, cores = self.engine.subject, self.folder, self._cores
+        with self.watch.timed("evidence"):
+            surveyed = survey(subject, sweep, known, other_style, self.engine.method, cores)
+        with self.watch.timed("maxima"):
+            print("Looking for what excites its units most with and without color and shape.")
+            maxima = maxima_of_live_units(surveyed, cores)
+        with self.watch.timed("search"):
+            print("Looking for other facets.")
+            planned, searched = plan_search(surveyed, cores), None
+            if planned:
+                trainer = self.engine.trainer | {"max_steps": effort(subject.input_shape).steps}
+                searcher = replace(self.engine, trainer=trainer)
+                searched = self._finished(searcher, planned, folder / "search")
+        with self.watch.timed("evidence"):
+            print("Examining what was found.")
+            findings, points, several = examine(surveyed, maxima, searched, folder, cores)
+        if other_style is None or not several:
+            return findings, points
+        made: dict[Style, FinishedSweep] = {}
+        with self.watch.timed("pictures"):
+            print("Making pictures of facets in the other style, too.")
+            for style in STYLES:
+                if planned := plan_styled_facets(surveyed, several, style):
+                    made[style] = self._in_style(style, planned, folder / "facets" / style)
+        with self.watch.timed("evidence"):
+            drawn = draw_styled_facets(surveyed, maxima, findings, several, made, folder, cores)
+        return drawn, points
 
-def _examined(
-    engine: Engine,
-    config: Config,
-    sweep: FinishedSweep,
-    known: AllResponses,
-    other_style: FinishedSweep | None,
-    folder: Path,
-    cores: int,
-    watch: Stopwatch,
-) -> tuple[list[Finding], list[Point]]:
-    """Finds out what the units of a CNN of images want, and how much of it is color and shape."""
-    subject = engine.subject
-    with watch.timed("evidence"):
-        surveyed = survey(subject, sweep, known, other_style, engine.method, cores)
-    with watch.timed("maxima"):
-        print("Looking for what excites its units most with and without color and shape.")
-        maxima = maxima_of_live_units(surveyed, cores)
-    with watch.timed("search"):
-        print("Looking for other facets.")
-        planned, searched = plan_search(surveyed, cores), None
-        if planned:
-            trainer = engine.trainer | {"max_steps": effort(subject.input_shape).steps}
-            searcher = replace(engine, trainer=trainer)
-            _check_done(_make(searcher, config, planned, folder / "search"))
-            searched = FinishedSweep(folder / "search", subject)
-    with watch.timed("evidence"):
-        print("Examining what was found.")
-        findings, points, several = examine(surveyed, maxima, searched, folder, cores)
-    if other_style is None or not several:
-        return findings, points
-    made: dict[Style, FinishedSweep] = {}
-    with watch.timed("pictures"):
-        print("Making pictures of facets in the other style, too.")
-        for style in STYLES:
-            if planned := plan_styled_facets(surveyed, several, style):
-                in_folder = folder / "facets" / style
-                made[style] = _in_style(engine, config, style, planned, in_folder)
-    with watch.timed("evidence"):
-        drawn = draw_styled_facets(surveyed, maxima, findings, several, made, folder, cores)
-    return drawn, points
+    @property
+    def _cores(self) -> int:
+        """Several processes are not to have more memory together than they may."""
+        return self.engine.cores() if self.engine.memory is None else 1
 
+    def _in_style(
+        self, style: Style, targets: Sequence[PlannedTarget], folder: Path
+    ) -> FinishedSweep:
+        """Makes pictures in a style that the others need not have."""
+        method = replace(self.engine.method, style=style)
+        return self._finished(replace(self.engine, method=method), targets, folder)
 
-def _in_style(
-    engine: Engine, config: Config, style: Style, targets: Sequence[PlannedTarget], folder: Path
-) -> FinishedSweep:
-    """Makes pictures in a style that the others need not have."""
-    engine = replace(engine, method=replace(engine.method, style=style))
-    _check_done(_make(engine, config, targets, folder))
-    return FinishedSweep(folder, engine.subject)
+    def _finished(
+        self, engine: Engine, targets: Sequence[PlannedTarget], folder: Path
+    ) -> FinishedSweep:
+        """Makes pictures of targets, or what is missing of them, and reads them all."""
+        _check_done(self._make(engine, targets, folder))
+        return FinishedSweep(folder, engine.subject)
 
-
-def _make(engine: Engine, config: Config, targets: Sequence[PlannedTarget], folder: Path) -> Made:
-    """Makes the pictures of targets, or what is missing of them."""
-    begun = (folder / "config.yaml").exists()  # which is written last
-    # On another machine the stimuli may round otherwise and lead to other targets.
-    if begun and read_saved(folder)["targets"] != len(targets):
-        shutil.rmtree(folder)
-        begun = False
-    if begun:
-        check_resumed(engine, folder, config)
-    job = engine.plan(targets, folder if begun else None)
-    return make_pictures(job, folder, config, begun)
+    def _make(self, engine: Engine, targets: Sequence[PlannedTarget], folder: Path) -> Made:
+        """Makes the pictures of targets, or what is missing of them."""
+        begun = (folder / "config.yaml").exists()  # which is written last
+        # On another machine the stimuli may round otherwise and lead to other targets.
+        if begun and read_saved(folder)["targets"] != len(targets):
+            shutil.rmtree(folder)
+            begun = False
+        if begun:
+            check_resumed(engine, folder, self.config)
+        job = engine.plan(targets, folder if begun else None)
+        return make_pictures(job, folder, self.config, begun)
 
 
 def _check_done(made: Made) -> None:

@@ -17,7 +17,7 @@ from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.real_images import RealImages, read_real_images
 from prober.findings.units import Unit
 from prober.report.page import write_page
-from prober.report.probe import NotDone, Part, Stopwatch, probe
+from prober.report.probe import NotDone, Part, Probe, Stopwatch
 from prober.report.record import DataRecord, ReportRecord, save_record
 from prober.report.summary import write_summary
 from prober.report.tensorboard import write_report_tensorboard
@@ -55,6 +55,7 @@ class Report:
             InputError: Something asked for cannot be done.
             OSError: The folder cannot be written.
         """
+        # Of the style that was asked for: the evidence has one of its own from the next line on.
         both_styles = self.sweep.engine.method.style == "legible"
         engine = evidence_engine(on_one_gpu(self.sweep.engine))
         self.sweep = replace(self.sweep, engine=engine)
@@ -119,11 +120,11 @@ class Report:
         watch, engine, config = Stopwatch(), self.sweep.engine, self.sweep.config
         finished = Path(self.finished) if self.finished else None
         rest = images, both_styles, watch
-        parts = [probe(engine, config, targets, cut, folder, finished, *rest)]
+        parts = [Probe(engine, config, folder, *rest).run(targets, cut, finished)]
         if self.against is not None:
             other = replace(engine, subject=self.against)
             beside = folder / "against"
-            parts.append(probe(other, config, targets, cut, beside, None, *rest))
+            parts.append(Probe(other, config, beside, *rest).run(targets, cut, None))
         with watch.timed("pages"):
             _write_records(parts, images, watch)
             write_summary(folder)
