@@ -330,7 +330,7 @@ def _undisturbed(device: torch.device) -> Iterator[None]:
     """Leaves the session's settings as they were, runs without them, and keeps Lightning silent."""
     threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
     # To name a default device costs a little at every call of torch.
-    elsewhere = torch.get_default_device().type != "cpu"
+    elsewhere = torch.empty(0).device.type != "cpu"
     try:
         with (
             quiet_lightning(),

@@ -1,12 +1,20 @@
 """CNNs that several tests use; in a YAML file they are `tests.cnns.<class>`."""
 
 import math
+import sys
 
+import pytest
 import torch
+from packaging.version import Version
 from torch import nn
 
 from prober.subject.reference import ReferenceCNN
 from tests import plain
+
+needs_compile = pytest.mark.skipif(
+    sys.version_info >= (3, 12) and Version(torch.__version__) < Version("2.4"),
+    reason="PyTorch compiles on Python 3.12 from 2.4 on",
+)
 
 
 class Fragile(nn.Module):

@@ -18,6 +18,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import nn
+from torch.nn import functional as F
 
 import prober
 from prober import ChannelMean, ClassConditional, Diversity, InputError, Neuron, Subject, TopKMean
@@ -335,14 +336,17 @@ def test_settings_of_the_session_change_nothing():
         as_default(torch.set_default_dtype, torch.float16, torch.float32),
     ):
         with arrangement():
-            before = torch.get_default_dtype(), torch.get_default_device()
-            before += (torch.is_autocast_enabled("cpu"),)
+            before = settings_of_the_session()
             found, found_large = shown(), shown(**large)
-            after = torch.get_default_dtype(), torch.get_default_device()
-            assert (*after, torch.is_autocast_enabled("cpu")) == before
+            assert settings_of_the_session() == before
         for mine, other in ((found, expected), (found_large, expected_large)):
             np.testing.assert_array_equal(mine[0], other[0])
             assert mine[1] == other[1]
+
+
+def settings_of_the_session():
+    made = torch.ones(1, 1)
+    return made.device, made.dtype, F.linear(made, made).dtype  # which autocast makes another
 
 
 def as_default(set_default, value, usual):

@@ -319,7 +319,10 @@ class ActivationMaximization(LightningModule):
         # Fused Adam is faster, but rounds the last few numbers of an array otherwise than the
         # rest, so an image's bits would depend on its place in the batch: not for exact runs.
         exact = self.image.dtype == torch.float64
-        return torch.optim.Adam([self.image], lr=self.lr, fused=not exact)
+        try:
+            return torch.optim.Adam([self.image], lr=self.lr, fused=not exact)
+        except RuntimeError:  # PyTorch 2.2 has it on GPUs only
+            return torch.optim.Adam([self.image], lr=self.lr)
 
     def configure_callbacks(self) -> list[Callback]:
         """The image stays in [0, 1] under any Trainer."""

@@ -2,8 +2,8 @@
 
 `replaced` changes a library, for a time; what it is used for says why.
 
-Made for torch 2.13.0, Lightning 2.6.6 and jsonargparse 4.53.0: `tests/common/test_patches.py`
-tells which of them a newer version has changed.
+Made for torch 2.2.2 to 2.13.0, Lightning 2.6.6 and jsonargparse 4.53.0: which of them a newer
+version has changed, `tests/common/test_patches.py` tells.
 """
 
 from argparse import Action, ArgumentParser

@@ -118,6 +118,15 @@ class _Call:
             return torch.full((self.boxes.ends, *value.shape), NOTHING, device=value.device)
         return box
 
+    def answer(self, others: dict[str, Any]) -> Any:
+        """Returns what the operation gives with other arguments.
+
+        The first stands in its place: it may be called `self`, as that of `OpOverload.__call__` is
+        in PyTorch 2.2.
+        """
+        arguments = self.arguments | others
+        return self.func(arguments.pop(next(iter(arguments))), **arguments)
+
 
 Rule = Callable[[_Call, Tensor], Tensor]
 """From a call and one of its outputs to the output's boxes."""
@@ -252,8 +261,7 @@ def _interpolation(call: _Call, output: Tensor) -> Tensor:
             1, side, *[-1 if i == axis else 1 for i in range(2, image.dim())]
         )
         lines = lines.expand(1, side, *image.shape[2:])
-        arguments = call.arguments | {"self": lines}
-        answers = call.func(**arguments).movedim(axis, 2).reshape(side, new, -1)
+        answers = call.answer({"self": lines}).movedim(axis, 2).reshape(side, new, -1)
         takes = (answers != 0).any(2)
         parts = [box.index_select(axis + 1, takes[:, i].nonzero()[:, 0]) for i in range(new)]
         box = torch.cat([part.amax(axis + 1, keepdim=True) for part in parts], axis + 1)
@@ -318,7 +326,7 @@ def _moved(call: _Call, output: Tensor) -> Tensor:
 
     box = torch.stack(
         [
-            call.func(**call.arguments | {key: one(value, i) for key, value in given.items()})
+            call.answer({key: one(value, i) for key, value in given.items()})
             for i in range(call.boxes.ends)
         ]
     )
@@ -339,6 +347,9 @@ def _rules(rule: Rule, names: str) -> dict[str, Rule]:
 RULES: dict[str, Rule] = {
     **_rules(_pointwise, "clone _to_copy masked_fill native_dropout lift_fresh _prelu_kernel"),
     **_rules(_pointwise, "hardswish log_sigmoid_forward rrelu_with_noise"),
+    # Marked as pointwise in later versions than PyTorch 2.2.
+    **_rules(_pointwise, "celu elu hardshrink hardsigmoid hardtanh leaky_relu mish relu6 rrelu"),
+    **_rules(_pointwise, "selu softplus softshrink threshold"),
     **_rules(_copy, "copy"),
     **_rules(_constant, "zero fill zeros_like ones_like empty_like full_like rand_like randn_like"),
     **_rules(_constant, "new_zeros new_ones new_empty new_full new_empty_strided"),

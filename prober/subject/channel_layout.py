@@ -60,15 +60,20 @@ DEFAULT = {1: Layout.NUMBERS, 2: Layout.UNITS, 3: Layout.TOKENS, 4: Layout.MAPS,
 _COUNTS = ("out_channels", "out_features", "num_features", "num_channels", "normalized_shape")
 """The attributes in which PyTorch's modules keep the number of channels that they give."""
 
-_LAST = (nn.Linear, nn.LayerNorm, nn.RMSNorm, nn.RNNBase, nn.MultiheadAttention)
+
+def _known(*names: str) -> tuple[type[nn.Module], ...]:
+    """The modules of PyTorch with these names; 2.2 has no `RMSNorm` yet and no `LPPool3d`."""
+    return tuple(getattr(nn, name) for name in names if hasattr(nn, name))
 
 
 def _of_dimensions(*kinds: str) -> tuple[type[nn.Module], ...]:
     """The modules of PyTorch that there are for one, two and three dimensions."""
-    return tuple(getattr(nn, f"{kind}{n}d") for kind in kinds for n in (1, 2, 3))
+    return _known(*(f"{kind}{n}d" for kind in kinds for n in (1, 2, 3)))
 
 
 CONVOLUTIONS = _of_dimensions("Conv", "ConvTranspose")
+
+_LAST = _known("Linear", "LayerNorm", "RMSNorm", "RNNBase", "MultiheadAttention")
 
 _FIRST = (
     *(*CONVOLUTIONS, nn.SyncBatchNorm, nn.GroupNorm, nn.LocalResponseNorm),

@@ -103,16 +103,9 @@ def _measured(
     def note(name: str, _call: int, given: Tensor) -> None:
         measures[name] = measure(boxes.read(given))  # at once, so that no more is kept
 
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # a whole transformer block in one operation
-    try:
-        with torch.no_grad(), Boxes(len(places)) as boxes, seen_at(subject.cnn, wanted, note):
-            boxes.write(
-                images, places.view(len(places), *[1] * (images.dim() - len(sides)), *sides)
-            )
-            subject.run(images)
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
+    with torch.no_grad(), Boxes(len(places)) as boxes, seen_at(subject.cnn, wanted, note):
+        boxes.write(images, places.view(len(places), *[1] * (images.dim() - len(sides)), *sides))
+        subject.run(images)
     return {name: measures[name] for name in layers}
 
 

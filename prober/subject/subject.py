@@ -26,7 +26,7 @@ from prober.subject.input_shape import settled_input_shape, some_input
 from prober.subject.layers import LOGITS, Layer, Listing, list_layers, seen_at
 from prober.subject.logits import Logits
 from prober.subject.notes import notes_on
-from prober.subject.passes import other_weights, seen_before, straight_checkpoints
+from prober.subject.passes import SingleSteps, other_weights, seen_before, straight_checkpoints
 from prober.subject.reference import ReferenceCNN
 from prober.subject.rejected import rejected, rejected_values
 from prober.subject.state_between_calls import StateBetweenCalls
@@ -146,6 +146,7 @@ class Subject(ConvertsItself):
         self._modules_by_name = dict(self.cnn.named_modules())
         self._unhooked = {n: m for n, m in self._modules_by_name.items() if not any(hooks_of(m))}
         self._of_few_channels = [m for m in self._unhooked.values() if takes_few_channels(m)]
+        self._attends = any(isinstance(m, nn.MultiheadAttention) for m in self.cnn.modules())
         self._folding: Folding | None = None
 
         # What it is called with. From here on `_called` can run it.
@@ -486,7 +487,8 @@ class Subject(ConvertsItself):
             raise rejected_values(self.name, images.detach(), error) from error
 
     def _called(self, images: Tensor) -> Any:
-        with self._chances.of(images):
+        steps = SingleSteps() if self._attends else nullcontext()
+        with self._chances.of(images), steps:
             return self._call(self._normalized(images))
 
     def _normalized(self, images: Tensor) -> Tensor:

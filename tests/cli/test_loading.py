@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from tests.command_line import refused
+from tests.subject.checkpoints.archives import needs_archives
 
 NETS = """
 from __future__ import annotations
@@ -127,6 +128,7 @@ def test_notes_are_printed_first(fit, prober, tmp_path):
     assert "Note: " not in machines.out
 
 
+@needs_archives
 def test_archive_needs_no_cnn(fit, tmp_path):
     exported = torch.export.export(net(), (torch.rand(1, 3, 8, 8),))
     torch.export.save(exported, tmp_path / "net.pt2")

@@ -17,8 +17,10 @@ from torch import nn
 from torch.utils import checkpoint
 
 from prober.common import patches
+from tests.cnns import needs_compile
 
 
+@needs_compile
 def test_a_compiled_module_holds_the_original():
     original = nn.Conv2d(3, 2, 3)
     compiled = torch.compile(original)

@@ -162,7 +162,7 @@ class Full(InFloat32):
 
     def forward(self, x):
         if len(x) > self.room:
-            raise torch.OutOfMemoryError
+            raise torch.cuda.OutOfMemoryError
         return super().forward(x)
 
 
@@ -171,7 +171,7 @@ def test_a_want_of_memory_is_told_and_does_not_last():
     scorer = Scorer(subject, [ChannelMean("second", 1), ChannelMean("second", 3)])
     subject.cnn.room = 1
     assert channel_means(subject, "second", [1, 3]) is None
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(torch.cuda.OutOfMemoryError):
         scorer(x)
     subject.cnn.room = 8
     assert channel_means(subject, "second", [1, 3]) is not None

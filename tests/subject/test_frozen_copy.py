@@ -11,6 +11,7 @@ from torch.nn.utils import prune
 from prober.common.errors import InputError
 from prober.subject import Subject
 from tests import plain
+from tests.cnns import needs_compile
 from tests.subject.nets import IMAGES, Gives, Tables, state, subject_of
 
 
@@ -129,6 +130,7 @@ def test_computed_weights_stay_computed(make):
     assert subject.hash_weights() == subject.sha256
 
 
+@needs_compile
 def test_wrappers_are_taken_off():
     inner = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
     for cnn in (

@@ -40,6 +40,7 @@ EXPORT_AGAIN = (
 
 _FORMAT, _MODEL = "archive_format", "models/model.json"
 _WEIGHTS, _CONSTANTS = "data/weights", "data/constants"
+_LIST_OF_WEIGHTS = f"{_WEIGHTS}/model_weights_config.json"  # which PyTorch writes from 2.9 on
 
 # The numbers of torch/_export/serde/schema.py (torch 2.13.0), ScalarType and MemoryFormat.
 _DTYPES = {
@@ -136,8 +137,9 @@ def load_exported(path: Path) -> ExportedCNN:
 
 def _build(path: Path) -> ExportedCNN:
     names = zip_entries(path)
-    if _MODEL not in names:
-        why = "it is compiled" if any("aotinductor" in name for name in names) else "it is too old"
+    if not {_MODEL, _LIST_OF_WEIGHTS} <= set(names):
+        compiled = any("aotinductor" in name for name in names)
+        why = "it is compiled" if compiled else "a PyTorch before 2.9 has written it"
         raise _Unusable(f"{why}, or has no model called 'model'. {EXPORT_AGAIN}")
     with zipfile.ZipFile(path) as archive:
 
@@ -146,7 +148,7 @@ def _build(path: Path) -> ExportedCNN:
 
         module = json.loads(read(_MODEL))["graph_module"]
         tensors = {
-            **_tensors(json.loads(read(f"{_WEIGHTS}/model_weights_config.json")), _WEIGHTS, read),
+            **_tensors(json.loads(read(_LIST_OF_WEIGHTS)), _WEIGHTS, read),
             **_tensors(
                 json.loads(read(f"{_CONSTANTS}/model_constants_config.json")), _CONSTANTS, read
             ),

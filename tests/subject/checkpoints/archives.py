@@ -1,7 +1,14 @@
 """CNNs and archives of them, for the tests of what reads them."""
 
+import pytest
 import torch
+from packaging.version import Version
 from torch import nn
+
+needs_archives = pytest.mark.skipif(
+    Version(torch.__version__) < Version("2.9"),
+    reason="PyTorch before 2.9 writes archives of other formats",
+)
 
 
 class Block(nn.Module):

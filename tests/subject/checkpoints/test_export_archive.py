@@ -14,7 +14,9 @@ from prober.subject.checkpoints.export_archive import load_exported
 from prober.subject.checkpoints.loading import load_weights
 from tests import plain
 from tests.files import RunsCode
-from tests.subject.checkpoints.archives import IMAGES, Net, network
+from tests.subject.checkpoints.archives import IMAGES, Net, needs_archives, network
+
+pytestmark = needs_archives
 
 
 def test_names_classes_and_weights_are_those_of_the_original(archive):

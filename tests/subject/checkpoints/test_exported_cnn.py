@@ -9,7 +9,9 @@ from torch import nn
 from prober.subject import Subject
 from prober.subject.checkpoints.export_archive import load_exported
 from prober.subject.leaky_relus import LeakyReLUs
-from tests.subject.checkpoints.archives import IMAGES, Net, export, network
+from tests.subject.checkpoints.archives import IMAGES, Net, export, needs_archives, network
+
+pytestmark = needs_archives
 
 
 class Tokens(nn.Module):
