@@ -196,10 +196,9 @@ class Subject(ConvertsItself):
         """
         wrong: BaseException | None = None
         for _ in self._call.ways():
-            images = self._call.filled(some_input(self.input_shape))
             state = StateBetweenCalls(self.cnn, self.weights)
             try:
-                return list_layers(self.cnn, self._called, images, state), state
+                return list_layers(self.cnn, self._called, self._some_image(), state), state
             except Exception as error:  # whatever a forward pass may raise
                 wrong = wrong or error
         assert wrong is not None  # as the first way has failed
