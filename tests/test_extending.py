@@ -285,9 +285,14 @@ def test_report_shows_pictures_of_the_objective(command, sweep_first):
         ),
         (
             "{class_path: TopKMean, init_args: {k: three}}",
-            "TopKMean does not take {'k': 'three'}: k of TopKMean is three; it must be a whole "
-            "number.",
+            "k of TopKMean: 'three' is not of type int.",
         ),
+        (
+            "{class_path: my_parts.SoftMaximum, init_args: {temperature: null}}",
+            "temperature of SoftMaximum: None is not of type float.",
+        ),
+        ("{class_path: TopKMean, init_args: {1: 3}}", "TopKMean has no setting '1'."),
+        ("[TopKMean]", "[[TopKMean]] is no objective."),
         ("{class: TopKMean}", "{'class': 'TopKMean'} is no objective. Write its name, or"),
         ("prober.DeepDream", "there is no 'prober.DeepDream'."),
     ],

@@ -6,9 +6,14 @@ that there are; nothing has to be entered anywhere.
 
 import inspect
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import Field, asdict, fields
+from importlib import import_module
+from pathlib import Path
 from typing import Any, ClassVar, Self
+
+import yaml
 
 from prober.common.errors import InputError
 
@@ -54,6 +59,33 @@ def concrete(base: type) -> list[Any]:
     children: list[type] = base.__subclasses__()
     below = [found for child in children for found in [child, *concrete(child)]]
     return sorted({c for c in below if not inspect.isabstract(c)}, key=lambda c: c.__name__)
+
+
+def import_classes(config: Path) -> None:
+    """Imports the classes that the config of a run names, for its records name them without a path.
+
+    What cannot be read or imported is left to `class_named`, which says what is missing.
+
+    Args:
+        config: The `config.yaml` of a run of `fit` or of a sweep.
+    """
+    with suppress(OSError, ValueError, yaml.YAMLError):
+        for path in _import_paths(yaml.safe_load(config.read_text(encoding="utf-8"))):
+            with suppress(Exception):  # a person's own file, with whatever is wrong in it
+                import_module(path.rpartition(".")[0])
+
+
+def _import_paths(node: Any) -> Iterator[str]:
+    """Gives the import paths of objectives, penalties and so on; the CNN is there already."""
+    if isinstance(node, list):
+        for each in node:
+            yield from _import_paths(each)
+    if isinstance(node, dict):
+        yield from filter(None, [node.get("class_path")])
+        yield from (each for each in node.get("objectives") or () if isinstance(each, str))
+        for key, each in node.items():
+            if key != "subject":
+                yield from _import_paths(each)
 
 
 def class_named(base: type, name: str, kind: str) -> Any:

@@ -14,6 +14,7 @@ import yaml
 from torch import Tensor
 
 from prober.ascent.objectives import Objective, OfChannel
+from prober.ascent.records import import_classes
 from prober.ascent.regularizers import Regularizer
 from prober.ascent.targets import Target
 from prober.common.errors import InputError
@@ -90,6 +91,7 @@ class FinishedSweep:
         self.folder = folder
         self._store = Store(folder, [])
         number = _check_subject(folder, subject)
+        import_classes(folder / "config.yaml")
         try:
             found = [
                 SweepPicture(record, chunk, row)

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from prober.ascent.styles import STYLES, Style
+from prober.common.errors import InputError
 from prober.common.files import write_whole
 from prober.common.inputs import input_kind
 from prober.common.pictures import sprite
@@ -233,13 +234,23 @@ class Probe:
         """Makes the pictures of targets, or what is missing of them."""
         begun = (folder / "config.yaml").exists()  # which is written last
         # On another machine the stimuli may round otherwise and lead to other targets.
-        if begun and read_saved(folder)["targets"] != len(targets):
+        if begun and self._number_in(folder) != len(targets):
             shutil.rmtree(folder)
             begun = False
         if begun:
             check_resumed(engine, folder, self.config)
         job = engine.plan(targets, folder if begun else None)
         return make_pictures(job, folder, self.config, begun)
+
+    def _number_in(self, folder: Path) -> int | None:
+        """Reads how many targets a folder of this report was begun with."""
+        try:
+            return read_saved(folder).get("targets")
+        except InputError as error:
+            raise InputError(
+                f"'{folder / 'sweep.json'}' cannot be read, so what is in that part of the report "
+                f"cannot be told. Remove that folder: --resume {self.folder} makes it anew"
+            ) from error
 
 
 def _check_done(made: Made) -> None:

@@ -57,7 +57,7 @@ class Logits:
         if name != LOGITS:
             self._take(name, "as classes_from says")
 
-    def take_plain(self) -> None:
+    def take_evident(self) -> None:
         """Takes the layer that has the scores of the classes where it is plain which has them."""
         listing = self._listing
         only = "the only output that can be probed"

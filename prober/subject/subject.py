@@ -177,7 +177,7 @@ class Subject(ConvertsItself):
         # Which of the layers has the classes, once it is known which there are.
         self._classes_from = classes_from
         if classes_from is None:
-            self._logits().take_plain()
+            self._logits().take_evident()
         else:
             self._logits().take_named(classes_from)
         self.class_names: tuple[str, ...] | None = None

@@ -278,9 +278,9 @@ def read_saved(folder: Path) -> dict[str, Any]:
     """
     try:
         saved = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
-        if "sha256" not in saved:
+        if not isinstance(saved, dict) or "sha256" not in saved:
             raise ValueError("it is of something else")
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise no_folder_of("sweep", folder, "sweep.json") from error
     return saved
 

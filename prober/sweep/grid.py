@@ -142,7 +142,7 @@ class Grid:
             twice = max(paths, key=paths.__getitem__)
             raise InputError(
                 f"The grid has two targets that would both be called '{twice}': it names a layer, "
-                "channel, position or seed twice, or has grid.targets with the same name."
+                "channel, objective, position or seed twice, or has grid.targets of the same name."
             )
         return planned
 
@@ -207,12 +207,12 @@ class Grid:
         """Gives what is looked at: its name, that of its folder, and its objective."""
         logits: set[int] = set()  # those that the layers name
         named = [NamedObjective.read(each, self.k) for each in self.objectives]
-        alone = all(each.kind is not ChannelMean for each in named)
+        without_mean = all(each.kind is not ChannelMean for each in named)
         for layer, channels in self._channels(subject, self._layers(subject)):
             shape = subject.check_layer(layer)
             for channel in channels:
                 for each in named:
-                    for objective in self._of_channel(each, layer, channel, shape, alone):
+                    for objective in self._of_channel(each, layer, channel, shape, without_mean):
                         if objective == ChannelMean(LOGITS, channel):
                             logits.add(channel)
                         yield objective.variant, f"ch{channel:03d}", objective
@@ -229,12 +229,17 @@ class Grid:
             yield type(written).__name__.lower(), "", written
 
     def _of_channel(
-        self, named: NamedObjective, layer: str, channel: int, shape: Sequence[int], alone: bool
+        self,
+        named: NamedObjective,
+        layer: str,
+        channel: int,
+        shape: Sequence[int],
+        without_mean: bool,
     ) -> Iterator[OfChannel]:
         """Gives what is looked at in a channel by one kind of objective."""
         if not named.of_neuron:
             yield named.of(layer, channel)
-        elif len(shape) > 1 or alone:  # else, of a flat layer, it is the mean
+        elif len(shape) > 1 or without_mean:  # else, of a flat layer, it is the mean
             for position in self._positions(shape):
                 places = dict(zip(("w", "h", "d"), reversed(position), strict=False))
                 yield named.of(layer, channel, **places)

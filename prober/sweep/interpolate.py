@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 
 from prober.ascent.method import Method
 from prober.ascent.objectives import Objective
+from prober.ascent.records import import_classes
 from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import Blend
 from prober.ascent.targets import Target, regularizers_of
@@ -95,6 +96,7 @@ def pair_of_records(paths: Sequence[str], subject: Subject) -> Pair:
     files = [Path(p) / "record.json" if Path(p).is_dir() else Path(p) for p in paths]
     objectives, made = [], []
     for file in files:
+        import_classes(file.with_name("config.yaml"))
         try:
             record = json.loads(file.read_text(encoding="utf-8"))
             objectives.append(Objective.from_record(record))

@@ -4,7 +4,10 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib import import_module
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_type_hints
+
+from jsonargparse import ArgumentError, ArgumentParser
 
 from prober.ascent.objectives import OfChannel
 from prober.ascent.records import concrete
@@ -41,16 +44,19 @@ class NamedObjective:
             >>> NamedObjective.read("TopKMean", 20).of("conv2", 3)
             TopKMean(layer='conv2', channel=3, k=20)
         """
-        written = {"class_path": given} if isinstance(given, str) else dict(given)
+        written: dict[str, Any] = {"class_path": given}
+        if isinstance(given, Mapping):
+            written = dict(given)
         path, own = written.pop("class_path", None), written.pop("init_args", None) or {}
-        if not isinstance(path, str) or not isinstance(own, Mapping) or written:
+        known = isinstance(path, str) and isinstance(own, Mapping) and not written
+        if not known or path.startswith("["):  # a list is read as a text
             raise InputError(
                 f"grid.objectives: {given} is no objective. Write its name, or "
                 "{class_path: TopKMean, init_args: {k: 7}}."
             )
         kind = _class_of_channel(path)
         free = {each.name: each for each in fields(kind) if each.name not in OF_GRID}
-        if wrong := [name for name in own if name not in free]:
+        if wrong := [str(name) for name in own if name not in free]:
             by_grid = " here: layers, channels and positions are the grid's" * (wrong[0] in OF_GRID)
             raise InputError(
                 f"grid.objectives: {path} has no setting '{wrong[0]}'{by_grid}."
@@ -67,7 +73,7 @@ class NamedObjective:
                 f"grid.objectives: {path} has no default for {', '.join(unset)}: write "
                 f"{{class_path: {path}, init_args: {{{unset[0]}: …}}}}."
             )
-        return cls(kind, settings)
+        return cls(kind, {name: _typed(kind, name, value) for name, value in settings.items()})
 
     @property
     def of_neuron(self) -> bool:
@@ -75,16 +81,28 @@ class NamedObjective:
         return {"h", "w"} <= {each.name for each in fields(self.kind)}
 
     def of(self, layer: str, channel: int, **place: int) -> OfChannel:
-        """Makes the objective of a channel.
+        """Makes the objective of a channel."""
+        return self.kind(layer, channel, **place, **self.settings)
 
-        Raises:
-            InputError: A setting is of a wrong type or out of its range.
-        """
-        try:
-            return self.kind(layer, channel, **place, **self.settings)
-        except (TypeError, ValueError) as error:
-            said = f"grid.objectives: {self.kind.__name__} does not take {dict(self.settings)}"
-            raise InputError(f"{said}: {str(error).rstrip('.')}.") from error
+
+def _typed(kind: type[OfChannel], name: str, value: Any) -> Any:
+    """Reads a setting as its class declares it.
+
+    Raises:
+        InputError: It is of another type.
+    """
+    declared = get_type_hints(kind)[name]
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind, skip={each.name for each in fields(kind)} - {name})
+    try:
+        if value is None and NoneType not in get_args(declared):
+            raise TypeError("it is null")
+        return parser.instantiate_classes(parser.parse_object({name: value}))[name]
+    except (ArgumentError, TypeError, ValueError) as error:
+        said = declared.__name__ if isinstance(declared, type) else declared
+        raise InputError(
+            f"grid.objectives: {name} of {kind.__name__}: {value!r} is not of type {said}."
+        ) from error
 
 
 def _class_of_channel(name: str) -> type[OfChannel]:
@@ -102,7 +120,7 @@ def _class_of_channel(name: str) -> type[OfChannel]:
             found = getattr(import_module(module), last, None)
         except Exception as error:  # a person's own file, with whatever is wrong in it
             raise InputError(f"grid.objectives: cannot import '{name}': {error}.") from error
-    if not inspect.isclass(found) or not issubclass(found, OfChannel):
+    if not inspect.isclass(found) or not issubclass(found, OfChannel) or inspect.isabstract(found):
         raise InputError(
             f"grid.objectives: there is no '{name}'.{suggestion(name, classes)} Choose "
             f"{', '.join(classes)}, or the import path of another objective of a channel."

@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 
@@ -13,7 +14,7 @@ from prober.ascent.layer_objectives import (
 from prober.ascent.method import Method
 from prober.ascent.objectives import ChannelMean, ClassConditional, Neuron, Objective, TopKMean
 from prober.ascent.parameterizations import Fourier, MagnitudeConstrained, Parameterization, Pixels
-from prober.ascent.records import concrete
+from prober.ascent.records import concrete, import_classes
 from prober.ascent.regularizers import L2, Distance, Regularizer, TotalVariation
 from prober.ascent.starts import (
     Blend,
@@ -107,3 +108,25 @@ def test_what_is_not_there_is_told(read, record, kind):
 def test_other_settings_than_a_class_has_are_told():
     with pytest.raises(InputError, match=r"A record's Jitter has other settings: .*'inches'"):
         Transform.from_record({"name": "Jitter", "inches": 3})
+
+
+def test_the_classes_that_a_config_names_are_imported(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("of_config", "of_list", "of_cnn", "broken_one"):
+        text = "raise RuntimeError" if name == "broken_one" else ""
+        (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "model: {subject: {cnn: {class_path: of_cnn.CNN}}, lr: 0.1}\n"
+        "grid:\n"
+        "  objectives: [ChannelMean, of_list.Mine, broken_one.Mine, nowhere.Mine]\n"
+        "  regularizers: [[{class_path: of_config.Mine, init_args: {weight: 1.0}}]]\n",
+        encoding="utf-8",
+    )
+    import_classes(config)
+    assert {"of_config", "of_list"} <= sys.modules.keys()
+    assert not {"of_cnn", "broken_one"} & sys.modules.keys()
+    for text in ("grid: [", "- 3", ""):
+        config.write_text(text, encoding="utf-8")
+        import_classes(config)
+    import_classes(tmp_path / "missing.yaml")

@@ -32,5 +32,6 @@ def test_what_was_planted_is_found(prober, tmp_path):
     assert tally.units == len(units)
     assert not tally.wrong, "\n".join(tally.lines())
     several = [each for each in findings if each["polysemantic"]]
+    assert several
     for facet in (facet for each in several for facet in each["facets"]):
         assert [styled["style"] for styled in facet["styles"]] == ["legible", "plain"]
