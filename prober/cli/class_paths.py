@@ -20,7 +20,7 @@ from prober.common.patches import jsonargparse_with
 
 def reading_configs() -> AbstractContextManager[None]:
     """Within it jsonargparse understands configs as people write them, and bounds their YAML."""
-    return jsonargparse_with(current_path, buildable, check_yaml, with_style)
+    return jsonargparse_with(current_path, check_import, buildable, check_yaml, with_style)
 
 
 @functools.cache
@@ -51,6 +51,29 @@ def _exists(package: str, name: str) -> bool:
         return hasattr(import_module(package), name)
     except ImportError:
         return False
+
+
+def check_import(path: str) -> None:
+    """Checks that the file that an import path leads to can be imported, if there is one.
+
+    jsonargparse does not expect that a file may raise something else than an ImportError.
+
+    Args:
+        path: The import path.
+
+    Raises:
+        ImportError: The file has an error, which is named.
+    """
+    package = path.rpartition(".")[0]
+    if not all(part.isidentifier() for part in package.split(".")):
+        return  # the path of a file, or none at all
+    try:
+        import_module(package)
+    except (Exception, SystemExit) as error:  # a person's own file, with whatever is wrong in it
+        if isinstance(error, ModuleNotFoundError) and f"{package}.".startswith(f"{error.name}."):
+            return  # there is no such file, which the parser says, or it is a class within a class
+        said = f"cannot be imported: {type(error).__name__}: {error}"
+        raise ImportError(said) from error
 
 
 def buildable(found: Any, path: str) -> Any:

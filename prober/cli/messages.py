@@ -225,6 +225,19 @@ MESSAGES = (
         "invalid - Expected a dot import path string: ChannelMeen",
     ),
     Message(
+        re.compile(
+            KEY + r"class_path '?(?P<name>[\w.]+)'?: cannot be imported: (?P<why>.*?)"
+            r"(?: - Expected a <class| Given value|$)"
+        ),
+        lambda found, parsed: f"{found['key']}: cannot import '{found['name']}': {found['why']}.",
+        'Parser key "model.subject.cnn": - Expected a path but broken.Net either not accessible '
+        "or invalid - Does not validate against any of the Union subtypes Subtypes: [<class "
+        "'torch.nn.modules.module.Module'>, <class 'NoneType'>] Errors: - Problem with given "
+        "class_path 'broken.Net': cannot be imported: SyntaxError: invalid syntax (broken.py, "
+        "line 1) - Expected a <class 'NoneType'> Given value type: <class 'str'> Given value: "
+        "broken.Net",
+    ),
+    Message(
         re.compile(KEY + r"class_path '?(?P<name>[\w.]+)'?: (?P<why>.*)"),
         _no_class,
         'Parser key "model.objective": Problem with given class_path \'prober.ascent.objectives.'

@@ -130,6 +130,7 @@ def replaced(owner: object, name: str, value: object) -> Iterator[None]:
 @contextmanager
 def jsonargparse_with(
     current_path: Callable[[str], str],
+    check_import: Callable[[str], None],
     found: Callable[[Any, str], Any],
     check_yaml: Callable[[str], None],
     read: Callable[[Any], Any],
@@ -143,6 +144,7 @@ def jsonargparse_with(
 
     Args:
         current_path: What a class path is called today.
+        check_import: Raises ImportError if a class path shall not be looked up.
         found: What is to be used in place of what a class path leads to.
         check_yaml: Raises `yaml.YAMLError` if a text shall not be read.
         read: Returns what is to be used in place of what was read of YAML.
@@ -158,6 +160,7 @@ def jsonargparse_with(
 
     def import_current(name: str, *args: Any, **kwargs: Any) -> Any:
         path = current_path(name)
+        check_import(path)
         return found(import_object(path, *args, **kwargs), path)
 
     def resolve_current(cls: type | tuple[type], name: str) -> str:

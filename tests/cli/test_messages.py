@@ -35,6 +35,7 @@ CAUSES = [
     ),
     ({"bad.yaml": "snapshots: {every: }"}, ["--config", "bad.yaml"]),
     ({}, ["--model.objective", "ChannelMeen"]),
+    ({"broken.py": "def f(:\n"}, ["--model.subject.cnn", "broken.Net"]),
     (
         {"bad.yaml": "model: {objective: {class_path: prober.ascent.objectives.ChannelMeen}}"},
         ["--config", "bad.yaml"],
@@ -106,6 +107,24 @@ def _nothing():
     from prober.cli.messages import Parsed
 
     return Parsed(ArgumentParser(), "")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("def f(:", "SyntaxError: invalid syntax (broken.py, line 1)"),
+        ("raise ValueError('unfinished')", "ValueError: unfinished"),
+        ("import nowhere", "ModuleNotFoundError: No module named 'nowhere'"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+    ],
+)
+@pytest.mark.parametrize("option", ["model.subject.cnn", "model.objective"])
+def test_a_file_that_cannot_be_imported_is_told_with_the_reason(
+    prober, tmp_path, option, text, why
+):
+    (tmp_path / "broken.py").write_text(text, encoding="utf-8")
+    ended = prober("fit", "--config", CONV2_CH3, f"--{option}", "broken.Mine")
+    assert refused(ended) == f"{option}: cannot import 'broken.Mine': {why}."
 
 
 def choices(prober, *args):

@@ -199,6 +199,10 @@ def as_found(found, path):
     return found
 
 
+def importable(path):
+    """Everything can be imported."""
+
+
 def no_bounds(text):
     """Everything is read."""
 
@@ -218,7 +222,7 @@ def test_class_paths_are_taken_for_what_they_are_called_today_and_only_within():
     def parse():
         return parser.parse_args(["--fruit", old, "--fruit.weight", "4"])
 
-    with patches.jsonargparse_with(current, as_found, no_bounds, as_read):
+    with patches.jsonargparse_with(current, importable, as_found, no_bounds, as_read):
         config = parse()
         fruit = parser.instantiate_classes(config).fruit
         assert type(fruit) is Apple and fruit.weight == 4
@@ -235,10 +239,21 @@ def test_what_a_path_leads_to_can_be_another_thing():
         seen.append((thing, path))
         return Apple if thing is make_pear else thing
 
-    with patches.jsonargparse_with(unchanged, found, no_bounds, as_read):
+    with patches.jsonargparse_with(unchanged, importable, found, no_bounds, as_read):
         config = parser.parse_args(["--fruit", f"{__name__}.make_pear"])
         assert type(parser.instantiate_classes(config).fruit) is Apple
     assert (make_pear, f"{__name__}.make_pear") in seen
+
+
+def test_a_path_that_shall_not_be_looked_up_is_not():
+    def unimportable(path):
+        raise ImportError(f"not {path}")
+
+    with (
+        patches.jsonargparse_with(unchanged, unimportable, as_found, no_bounds, as_read),
+        pytest.raises(argparse.ArgumentError, match=rf"not {__name__}\.Apple"),
+    ):
+        parser_of_fruit().parse_args(["--fruit", f"{__name__}.Apple"])
 
 
 @pytest.mark.parametrize("args", [["--fruit", "{weight: 2}"], ["--number", "[4]"]])
@@ -246,7 +261,7 @@ def test_all_yaml_is_checked_that_is_read_and_only_within(args):
     """Also where a number is expected, which jsonargparse reads in another way."""
     parser = parser_of_fruit()
     seen = []
-    with patches.jsonargparse_with(unchanged, as_found, seen.append, as_read):
+    with patches.jsonargparse_with(unchanged, importable, as_found, seen.append, as_read):
         try:
             parser.parse_args(args)
         except argparse.ArgumentError:
@@ -268,7 +283,7 @@ def test_a_list_takes_the_place_of_another_as_a_whole_and_only_within():
     def weight(*args):
         return parser.parse_args(args).fruits[0].init_args.weight
 
-    with patches.jsonargparse_with(unchanged, as_found, no_bounds, as_read):
+    with patches.jsonargparse_with(unchanged, importable, as_found, no_bounds, as_read):
         assert weight("--fruits", one, "--fruits", another) == 1
         assert weight("--fruits", one, "--fruits.weight", "7") == 7
         added = parser.parse_args(["--fruits", one, "--fruits+", another]).fruits
@@ -282,7 +297,7 @@ def test_yaml_that_shall_not_be_read_is_not():
 
     parser = parser_of_fruit()
     with (
-        patches.jsonargparse_with(unchanged, as_found, nothing, as_read),
+        patches.jsonargparse_with(unchanged, importable, as_found, nothing, as_read),
         pytest.raises(argparse.ArgumentError, match="not this"),
     ):
         parser.parse_string("number: 4")
@@ -295,7 +310,7 @@ def test_what_was_read_of_yaml_can_be_another_thing():
     def doubled(value):
         return {"number": 2 * value["number"]} if isinstance(value, dict) else value
 
-    with patches.jsonargparse_with(unchanged, as_found, no_bounds, doubled):
+    with patches.jsonargparse_with(unchanged, importable, as_found, no_bounds, doubled):
         assert parser.parse_string("number: 4").number == 8
 
 
