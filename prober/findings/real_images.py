@@ -1,7 +1,8 @@
 """Real images, whose color and shape can be set apart: in other colors, in other hues, in gray."""
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -126,7 +127,10 @@ class RealImages(LabelledImages):
 
 
 def read_real_images(
-    given: str | LightningDataModule | None, shape: Shape, is_reference: bool
+    given: str | LightningDataModule | None,
+    shape: Shape,
+    is_reference: bool,
+    names: Sequence[str] | None = None,
 ) -> RealImages | None:
     """Reads real images.
 
@@ -135,6 +139,8 @@ def read_real_images(
             for no images with any other.
         shape: What the subject takes.
         is_reference: Whether the subject is the reference CNN.
+        names: The names of the subject's classes, if it has some: images whose classes are all
+            among them are of the classes of the same names, others of those at the same places.
 
     Raises:
         InputError: There is no such folder, no image in it can be used, or the shape is another.
@@ -145,6 +151,9 @@ def read_real_images(
         return None
     # A small picture of another size was hardly meant for this CNN; a photograph mostly is larger.
     images = read_images(given, shape, resize=is_large(shape))
+    if names and images.classes and set(images.classes) <= set(names):
+        places = torch.tensor([*(names.index(each) for each in images.classes), -1])
+        images = replace(images, labels=places[images.labels], classes=list(names))
     return RealImages(**vars(images))
 
 

@@ -11,7 +11,7 @@ from lightning.pytorch import LightningDataModule
 
 from prober.ascent.method import Method, is_large
 from prober.ascent.targets import Target
-from prober.common.errors import InputError
+from prober.common.errors import InputError, listed
 from prober.common.files import claim_version, safe_name, write_whole
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.real_images import RealImages, read_real_images
@@ -27,6 +27,9 @@ from prober.sweep.engine import Engine, Stopped
 from prober.sweep.planned import PlannedTarget
 from prober.sweep.resume import check_unchanged
 from prober.sweep.sweep import DONE, INTERRUPTED, Sweep
+
+MOST_CLASSES = 10
+"""Classes of the data that are named at the most where they are taken by their order."""
 
 
 @dataclass
@@ -63,7 +66,8 @@ class Report:
         self._check_grid()
         subject = self.sweep.engine.subject
         reference = isinstance(subject.cnn, ReferenceCNN)
-        images = read_real_images(self.data, subject.input_shape, reference)
+        names = subject.class_names
+        images = read_real_images(self.data, subject.input_shape, reference, names)
         if images is not None:
             for each in filter(None, (subject, self.against)):
                 each.take_classes(len(images.classes))
@@ -211,6 +215,11 @@ def _name_classes(subject: Subject, images: RealImages) -> None:
         if len(subject.class_names or ()) == number:
             images.classes = list(subject.class_names or ())
         return
+    if subject.class_names and images.classes != list(subject.class_names):
+        print(
+            f"The data's classes are not called as those of {subject.name}, and are taken for them "
+            f"in this order: {listed(images.classes, MOST_CLASSES)}."
+        )
     logits = subject.listing.measured.get(LOGITS)
     if subject.class_names is None and logits and logits.shape == (number,):
         subject.name_classes(images.classes)

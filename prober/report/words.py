@@ -61,7 +61,7 @@ DARK_COLOR, PALE_COLOR = 0.6, 0.5
 """The value up to which a color is dark, and the saturation up to which it is pale, of HSV."""
 
 SAID_COLOR = 0.1
-"""The share of color from which on the shape of a class is said with its color."""
+"""The share of color from which on the shape of a class is said with a color."""
 
 
 def hue_name(degrees: float) -> str:
@@ -114,7 +114,7 @@ def orientation_words(degrees: float) -> str:
 def facet_words(finding: Finding, facet: Facet) -> str:
     """Says what a facet wants, with angles: `color+shape: red (4°), strokes rising (45°)`.
 
-    The logit of a class wants no stroke but the whole shape of the class: `color+shape: a red 7`.
+    The logit of a class wants no stroke but a whole shape: `color+shape: a red shape`.
     """
     found = _without_angles(finding, facet)
     if not found:
@@ -122,11 +122,13 @@ def facet_words(finding: Finding, facet: Facet) -> str:
         angle = stroke_angle(finding, facet)
         strokes = [f"strokes {orientation_words(angle)}"] if angle is not None else []
         found = ", ".join(hue + strokes)
-    return facet.kind + (": " if found else "") + found
+    if found in ("", PLAINLY[Kind(facet.kind)]):
+        return facet.kind
+    return f"{facet.kind}: {found}"
 
 
 def thing(finding: Finding, facet: Facet) -> str:
-    """Says what a facet wants in plain words, without angles: `red, rising strokes`, `a red 7`."""
+    """Says what a facet wants in plain words, without angles: `red, rising strokes`."""
     if said := _without_angles(finding, facet):
         return said
     hue = None if facet.hue is None else hue_name(facet.hue)
@@ -182,18 +184,26 @@ def _with_brightness(facet: Facet) -> str:
 
 
 def _of_class(finding: Finding, facet: Facet) -> str:
-    """Describes the shape of a class, and its color where it counts; `""` of other facets."""
+    """Describes the shape of a class, and its color where it counts; `""` of other facets.
+
+    It is not called by the class's name: what a logit wants may be a background, where there is a
+    shortcut above all. A flat color is its color if it counts without shape, too, or if it is that
+    of the class in the data; else the largest answer to flat ones is one among equals.
+    """
     known = finding.evidence.data.label if finding.evidence.data else None
     if known is None or "shape" not in facet.kind:
         return ""
-    hue = facet.hue
-    if hue is None and len(finding.facets) == 1 and facet.shares.color >= SAID_COLOR:
-        hue = known.flat_hue
+    hue, shares = facet.hue, facet.shares
+    if hue is None and len(finding.facets) == 1 and shares.color >= SAID_COLOR:
+        alone = shares.color - shares.interaction / 2  # what a flat color adds to a flat gray
+        flat = known.flat_hue
+        if flat is not None and (alone >= SAID_COLOR or is_own(flat, known)):
+            hue = flat
     if hue is not None and is_own(hue, known):
         hue = known.hue  # by the name that the class's color has elsewhere
-    label = known.label
-    said = label if hue is None else f"{hue_name(hue)} {label}"
-    return f"{_article(said)} {said}"
+    if hue is None:
+        return PLAINLY[Kind(facet.kind)]
+    return f"{_article(hue_name(hue))} {hue_name(hue)} shape"
 
 
 def _brightness(finding: Finding, facet: Facet) -> str:
@@ -208,8 +218,8 @@ def _brightness(finding: Finding, facet: Facet) -> str:
     return "dark" if level <= DARK else "light" if level >= LIGHT else "a medium gray"
 
 
-def _article(said: str) -> str:
-    return "an" if said[0].lower() in "aeio8" or said in ("11", "18") else "a"
+def _article(hue: str) -> str:
+    return "an" if hue[0] in "aeio" else "a"
 
 
 def is_own(hue: float, known: ClassEvidence) -> bool:

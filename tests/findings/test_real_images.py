@@ -27,6 +27,24 @@ def data_of(colors, labels, classes):
     return RealImages("made up", images, torch.tensor(labels), classes)
 
 
+def test_classes_of_the_same_names_are_the_same_whatever_their_order(tmp_path):
+    for name, level in (("circle", 0), ("cross", 100), ("square", 200)):
+        save_image(tmp_path / name / "a.png", np.full((*SHAPE[1:], 3), level))
+
+    def read(names):
+        data = read_real_images(str(tmp_path), SHAPE, False, names)
+        levels = (data.images.mean((1, 2, 3)) * 255).round().int().tolist()
+        own = [data.classes[label] for label in data.labels]
+        return data.classes, data.labels.tolist(), dict(zip(own, levels, strict=True))
+
+    by_name = {"circle": 0, "cross": 100, "square": 200}
+    names = ["square", "star", "circle", "cross"]
+    assert read(names) == (names, [2, 3, 0], by_name)
+    # Without names, or with others, the folders' are in their own order.
+    for others in (None, ["a", "b", "c"]):
+        assert read(others) == (["circle", "cross", "square"], [0, 1, 2], by_name)
+
+
 def test_a_folder_s_subfolders_are_its_classes(tmp_path):
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (3, 6, 5, 3))

@@ -170,21 +170,24 @@ def test_lists_are_said_as_in_a_sentence():
 
 
 @pytest.mark.parametrize(
-    ("hue", "flat_hue", "color", "said"),
+    ("hue", "flat_hue", "color", "interaction", "said"),
     [
-        (None, 245.0, 0.2, "a blue 7"),
-        (None, 245.0, 0.09, "a 7"),  # color counts for too little
-        (120.0, 245.0, 0.3, "a green 7"),
-        (None, None, 0.3, "a 7"),
-        (None, 230.0, 0.2, "a blue 7"),  # sky blue, but within 18 degrees of the class's own
-        (None, 220.0, 0.2, "a sky blue 7"),
+        (None, 245.0, 0.2, 0.0, "a blue shape"),
+        (None, 245.0, 0.2, 0.4, "a blue shape"),  # flat blue adds nothing, but the class is blue
+        (None, 120.0, 0.2, 0.1, "a green shape"),  # flat green adds 0.15 of the gain
+        (None, 120.0, 0.2, 0.3, "a shape"),  # 0.05
+        (None, 245.0, 0.09, 0.0, "a shape"),  # color counts for too little
+        (120.0, 245.0, 0.3, 0.6, "a green shape"),  # of the facet's own optimum
+        (None, None, 0.3, 0.0, "a shape"),
+        (None, 230.0, 0.2, 0.0, "a blue shape"),  # sky blue, but near the class's own
+        (None, 220.0, 0.2, 0.0, "a sky blue shape"),
     ],
 )
-def test_the_logit_of_a_class_wants_its_whole_shape(hue, flat_hue, color, said):
-    own = replace(facet("shape", hue, 174.0), shares=Shares(color, 0.9 - color, 0.1, 0.0))
+def test_the_logit_of_a_class_wants_a_whole_shape(hue, flat_hue, color, interaction, said):
+    own = replace(facet("shape", hue, 174.0), shares=Shares(color, 0.9 - color, 0.1, interaction))
     logit = finding("logits", 7, own, data=in_class("7", 245.0, flat_hue))
     assert thing(logit, own) == said
-    assert facet_words(logit, own) == f"shape: {said}"
+    assert facet_words(logit, own) == ("shape" if said == "a shape" else f"shape: {said}")
     assert unit_words(logit) == said
 
 
@@ -213,7 +216,7 @@ def test_words_of_facets_have_angles_only_where_they_are_asked_for():
     assert thing(unit, own) == "cyan, upright strokes"
     assert unit_words(unit) == "cyan, upright strokes or brightness"
     eight = finding("logits", 8, facet("shape"), data=in_class("8", None))
-    assert unit_words(eight) == "an 8"
+    assert unit_words(eight) == "a shape"
 
 
 def test_where_there_is_little_shape_or_color_it_is_not_named():
