@@ -45,7 +45,9 @@ def environment(wheel, tmp_path_factory):
     libraries = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
     (packages / "libraries.pth").write_text("\n".join(libraries) + "\n", encoding="utf-8")
     commands = Path(sysconfig.get_path("scripts", scheme, paths))
-    install = ["-m", "pip", "install", "--no-deps", "--no-index", "--quiet", wheel]
+    # Where the libraries are the package may be installed, too.
+    offline = ["--no-deps", "--no-index", "--quiet"]
+    install = ["-m", "pip", "install", "--ignore-installed", *offline, wheel]
     subprocess.run([commands / "python", *install], check=True)
     return commands
 
