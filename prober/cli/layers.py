@@ -91,19 +91,19 @@ def layers_table(subject: Subject) -> str:
     ]
     above, below = (
         [textwrap.fill(sentence, CONSOLE_WIDTH) for sentence in sentences]
-        for sentences in (_title(subject), _notes(subject, layers))
+        for sentences in (_title(subject, layers), _notes(subject, layers))
     )
     return "\n".join([*above, "", *lines, "", *below] if layers else [*above, *below])
 
 
-def _title(subject: Subject) -> list[str]:
+def _title(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
     buffers = dict(subject.cnn.named_buffers())
     number = sum(buffers[name].numel() for name in subject.weights if name in buffers)
     return [
         f"{subject.name}: input {list(subject.input_shape)}, {number:,} parameters. "
         + (
-            f"{len(subject.layers)} layers can be probed, in the order of the forward pass:"
-            if subject.layers
+            f"{len(layers)} layers can be probed, in the order of the forward pass:"
+            if layers
             else "No layer can be probed:"
         ),
         *subject.notes,

@@ -187,7 +187,8 @@ def test_says_how_often_a_layer_is_called(prober, net):
             def forward(self, x):
                 return self.conv(self.tanh(self.conv(x)))
     """)
-    _, rows, below = table(printed(prober, *options))
+    above, rows, below = table(printed(prober, *options))
+    assert "3 layers can be probed" in above  # as there are rows: conv@0 has none
     assert rows.splitlines()[0].endswith("parameters calls")
     assert "tanh Tanh [N, 3, 8, 8] 3 8 x 8 3 x 3 0 1" in rows
     assert "conv Conv2d [N, 3, 8, 8] 3 8 x 8 5 x 5 84 2" in rows
