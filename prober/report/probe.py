@@ -219,8 +219,12 @@ class Probe:
     def _in_style(
         self, style: Style, targets: Sequence[PlannedTarget], folder: Path
     ) -> FinishedSweep:
-        """Makes pictures in a style that the others need not have."""
-        method = replace(self.engine.method, style=style)
+        """Makes pictures in a style that the others need not have.
+
+        They make all steps: there are few of them, and where transforms make a score tremble, it
+        seems to have settled before it has.
+        """
+        method = replace(self.engine.method, style=style, settle=None)
         return self._finished(replace(self.engine, method=method), targets, folder)
 
     def _finished(

@@ -267,7 +267,7 @@ def test_print_config_is_yaml_of_all_settings(prober, tmp_path):
     shape = ["--model.style", "legible", "--model.subject.input_shape", "[3, 56, 64]"]
     ended = prober("fit", "--config", CONFIGS / "class7.yaml", *shape, "--print_config")
     legible = yaml.safe_load(ended.out)["model"]
-    assert legible["lr"] == pytest.approx(0.06) and legible["regularizers"] == []
+    assert legible["lr"] == pytest.approx(0.1) and legible["regularizers"] == []
     assert legible["parameterization"]["init_args"] == {"decay": 1.5, "least_slope": 0.1}
     assert config["snapshots"] == {"every": 50}
     assert list(tmp_path.iterdir()) == []
