@@ -53,7 +53,7 @@ def large(side=(160, 240)):
     ],
 )
 def test_legible_is_a_spectrum_whose_rate_goes_with_the_side(side, lr, averaging):
-    """0.05, from 32 pixels on 0.025, from 128 on 0.015, times 224 over the shorter side, by hand."""
+    """0.05, from 32 pixels on 0.025, from 128 on 0.015, times 224 over the shorter side."""
     module = ActivationMaximization(large(side), [deep(1)])
     assert module.methods[0].averaging == averaging
     said = (Fourier(1.5, 0.1), PinkNoise(0.05), (), pytest.approx(lr, rel=1e-3))
