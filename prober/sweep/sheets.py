@@ -59,7 +59,7 @@ def write_sheets(store: Store, targets: Sequence[PlannedTarget]) -> list[Path]:
             file = store.folder / "sheets" / f"{safe_name(name)}.png"
             # One page at a time is in memory, however many there are.
             blocks = [_block(store, part, records, side) for part in page]
-            write_whole(file, png(_sheet(blocks, _title(layer, targets))))
+            write_whole(file, png(_sheet(blocks, _title(layer, targets, records))))
             files.append(file)
     return files
 
@@ -80,13 +80,18 @@ def _thumb(store: Store, planned: PlannedTarget) -> np.ndarray:
     return thumb(drawn_one(read_npy(store.target_files(planned)[1], "a picture")))
 
 
-def _title(layer: str, targets: Sequence[PlannedTarget]) -> str:
-    """Says what a sheet shows, and what its sets of regularizers are."""
+def _title(layer: str, targets: Sequence[PlannedTarget], records: dict[str, dict[str, Any]]) -> str:
+    """Says what a sheet shows, in which style, and what its sets of regularizers are."""
     what = "the classes" if layer == LOGITS else f"the channels of {layer}"
     lines = [
         f"What {what} want to see: a row for each, a column for each seed, below each picture its "
         "score"
     ]
+    made = [records.get(each.path) for each in targets if each.layer == layer]
+    # Records from before there were others do not say.
+    styles = {each.get("style", "plain") for each in made if each and _is_finished(each)}
+    if len(styles) == 1:
+        lines.append(f"Style: {styles.pop()}")
     sets = dict.fromkeys(each.target.regularizers for each in targets)
     if len(sets) > 1:
         for i, each in enumerate(sets):

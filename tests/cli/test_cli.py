@@ -519,7 +519,7 @@ def test_says_score_folder_and_how_to_watch(prober, tmp_path):
     record, _ = read(tmp_path)
     assert lines(ended.out) == [
         f"conv2_ch3: score {record['score_start']:.4g} at the start, "
-        f"{record['score_end']:.4g} after 30 steps.",
+        f"{record['score_end']:.4g} after 30 steps, style {record['style']}.",
         "Run: lightning_logs/conv2_ch3/version_0",
         "Evolution: tensorboard --logdir lightning_logs --samples_per_plugin images=1000",
     ]

@@ -196,7 +196,7 @@ def test_screen_of_a_run(conv2_ch3):
     record = conv2_ch3.record
     assert lines(conv2_ch3.out) == [
         f"conv2_ch3: score {record['score_start']:.4g} at the start, "
-        f"{record['score_end']:.4g} after 60 steps.",
+        f"{record['score_end']:.4g} after 60 steps, style {record['style']}.",
         "Run: lightning_logs/conv2_ch3/version_0",
         "Evolution: tensorboard --logdir lightning_logs --samples_per_plugin images=1000",
     ]

@@ -196,7 +196,7 @@ def _say_result(trainer: Trainer, name: str, record: dict[str, Any] | None) -> N
         print(f"Interrupted after {record['steps']} steps.")
     print(
         f"{name}: score {record['score_start']:.4g} at the start, {record['score_end']:.4g} "
-        f"after {record['steps']} steps."
+        f"after {record['steps']} steps, style {record['style']}."
     )
     leaky = record["leaky_steps"]
     steps = f"{leaky} step" + ("s" if leaky > 1 else "")
