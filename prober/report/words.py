@@ -264,6 +264,7 @@ def changed_words(behavior: Behavior) -> str:
 
 def percent(share: float) -> str:
     """Says a share of 1 in percent; what is not all is never rounded to all, nor to nothing."""
+    share = round(share, 5) + 0.0  # what three digits do not show is nothing, without a sign
     for digits in range(4):
         said = f"{100 * share + 1e-9:.{digits}f}"  # halves go up, as on the page
         if float(said) not in (0, 100) or share in (0, 1):

@@ -678,6 +678,7 @@ def test_the_page_holds_no_address():
 def test_shares_are_said_in_percent_as_python_says_them(browser, page):
     visit(browser, page)
     shares = [0, 1, 0.5, 0.004, 0.005, 0.0049, 0.996, 0.9951, 0.99996, 0.125, 0.335, 1.8, 2 / 3]
+    shares += [-1e-9, 1e-9, 1 - 1e-9, 2e-5]
     said = browser.execute_script("return arguments[0].map(percent)", shares)
     assert said == [percent(share) for share in shares]
 

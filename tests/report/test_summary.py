@@ -160,8 +160,9 @@ def test_hues_are_named_as_rgb_has_them():
 
 
 def test_what_is_not_all_is_not_said_to_be_all():
-    said = [percent(share) for share in (0, 0.004, 0.5, 0.996, 0.9996, 1)]
-    assert said == ["0%", "0.4%", "50%", "99.6%", "99.96%", "100%"]
+    said = [percent(share) for share in (0, 0.004, 0.5, 0.996, 0.9996, 1, 2e-5)]
+    assert said == ["0%", "0.4%", "50%", "99.6%", "99.96%", "100%", "0.002%"]
+    assert [percent(share) for share in (-1e-9, 1e-9, 1 - 1e-9)] == ["0%", "0%", "100%"]
 
 
 def test_lists_are_said_as_in_a_sentence():

@@ -18,6 +18,7 @@ const short = (value) => minus(String(Number(value.toPrecision(3))));
 /** A share of 1; what is not all is never rounded to all, nor to nothing. As `percent` of Python. */
 function percent(share) {
   if (!present(share)) return "–";
+  share = Math.round(1e5 * share) / 1e5 + 0; // what three digits do not show is nothing
   const round = (digits) => (100 * share + 1e-9).toFixed(digits);
   const whole = share === 0 || share === 1;
   const digits = [0, 1, 2].find((count) => whole || ![0, 100].includes(Number(round(count)))) ?? 3;
