@@ -9,7 +9,7 @@ from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 from typing_extensions import override
 
-from prober.cli.messages import Parsed, explain
+from prober.cli.messages import choices, explain
 from prober.cli.refused import Refused
 from prober.cli.resolved import resolved
 from prober.cli.yaml_bounds import MOST_OF_YAML
@@ -73,7 +73,7 @@ class ProberParser(LightningArgumentParser):
         Raises:
             Refused: Always.
         """
-        raise Refused(explain(message, Parsed(self, self._reading)))
+        raise Refused(explain(message, self, self._reading))
 
     def check_groups(self, config: Namespace) -> None:
         """Checks that what stands for a group of settings is one; jsonargparse takes anything.
@@ -116,6 +116,6 @@ class ProberParser(LightningArgumentParser):
 
     def _choices_not_in_help(self, option: argparse.Action) -> list[str]:
         """Returns the classes that an option takes, unless what is said of it names them all."""
-        names = Parsed(self, "").choices(option.dest)
+        names = choices(self, option.dest)
         known = all(name in (option.help or "") for name in names)
         return [] if known or len(names) < 2 else names
