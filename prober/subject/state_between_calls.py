@@ -2,13 +2,16 @@
 
 import copy
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
 
 from prober.common.patches import Conversion, buffers_of, version_of
+
+Table = Callable[[nn.Module], dict[str, Any]]
+"""Where a module has something under a name: `vars` for its attributes, `buffers_of`."""
 
 _CONTAINERS = (list, dict, set, deque)
 """What a module may put something into without having another attribute for it."""
@@ -31,17 +34,15 @@ class StateBetweenCalls:
 
     def __init__(self, cnn: nn.Module, weights: Collection[str]) -> None:
         self._before = [
-            (
-                module,
-                dict(vars(module)),
-                dict(buffers_of(module)),
-                {
-                    name: (buffer, version_of(buffer), buffer.clone())
-                    for name, buffer in buffers_of(module).items()
-                    if buffer is not None and f"{prefix}.{name}".removeprefix(".") not in weights
-                },
-            )
+            (module, table, dict(table(module)))
+            for module in cnn.modules()
+            for table in (vars, buffers_of)
+        ]
+        self._versions = [
+            (module, name, buffer, version_of(buffer), buffer.clone())
             for prefix, module in cnn.named_modules()
+            for name, buffer in buffers_of(module).items()
+            if buffer is not None and f"{prefix}.{name}".removeprefix(".") not in weights
         ]
         internal = vars(nn.Module()).keys()
         self._containers = [
@@ -50,8 +51,7 @@ class StateBetweenCalls:
             for name, value in vars(module).items()
             if type(value) in _CONTAINERS and name not in internal
         ]
-        self._attributes: list[tuple[nn.Module, str, Any]] = []
-        self._buffers: list[tuple[nn.Module, str, Any]] = []
+        self._names: list[tuple[nn.Module, Table, str, Any]] = []
         self._values: list[tuple[nn.Module, str, Tensor]] = []
 
     def find_changes(self) -> None:
@@ -59,32 +59,37 @@ class StateBetweenCalls:
 
         That is nothing for nearly every CNN.
         """
-        for module, attributes, buffers, values in self._before:
-            self._attributes += [(module, *change) for change in _changes(attributes, vars(module))]
-            self._buffers += [(module, *change) for change in _changes(buffers, buffers_of(module))]
-            self._values += [
-                (module, name, value)
-                for name, (buffer, version, value) in values.items()
-                if version_of(buffer) != version
+        for module, table, before in self._before:
+            now = table(module)
+            self._names += [
+                (module, table, name, before.get(name, _Missing))
+                for name in before.keys() | now.keys()
+                if before.get(name, _Missing) is not now.get(name, _Missing)
             ]
-        self._before = []
+        self._values = [
+            (module, name, value)
+            for module, name, buffer, version, value in self._versions
+            if version_of(buffer) != version
+        ]
+        self._before, self._versions = [], []
         self._containers = [pair for pair in self._containers if not _holds_the_same(*pair)]
         self.restore()
 
     @property
     def changes(self) -> bool:
         """Whether there is anything to put back."""
-        return any((self._attributes, self._buffers, self._values, self._containers))
+        return any((self._names, self._values, self._containers))
 
     def restore(self) -> None:
         """Puts back, after any call, what was there before the first."""
         for container, held in self._containers:
             container.clear()
             (container.extend if isinstance(container, list | deque) else container.update)(held)
-        for module, name, value in self._attributes:
-            _put(vars(module), name, value)
-        for module, name, value in self._buffers:
-            _put(buffers_of(module), name, value)
+        for module, table, name, value in self._names:
+            if value is _Missing:
+                table(module).pop(name, None)
+            else:
+                table(module)[name] = value
         for module, name, value in self._values:
             # Not in place: the graph of the call may still need what it left there.
             buffers_of(module)[name] = value.to(buffers_of(module)[name], copy=True)
@@ -99,10 +104,9 @@ class StateBetweenCalls:
 
     def convert(self, conversion: Conversion) -> None:
         """Takes along to another precision or device what is put back, as `nn.Module` does."""
-        self._buffers = [
-            (module, name, conversion(value) if isinstance(value, Tensor) else value)
-            for module, name, value in self._buffers
-        ]
+        for i, (module, table, name, value) in enumerate(self._names):
+            if table is buffers_of and isinstance(value, Tensor):
+                self._names[i] = module, table, name, conversion(value)
 
 
 def _holds_the_same(container: Any, held: Any) -> bool:
@@ -112,18 +116,3 @@ def _holds_the_same(container: Any, held: Any) -> bool:
 
 def _parts(container: Any) -> list[Any]:
     return [*container, *container.values()] if isinstance(container, dict) else [*container]
-
-
-def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, Any]]:
-    return [
-        (name, before.get(name, _Missing))
-        for name in before.keys() | now.keys()
-        if before.get(name, _Missing) is not now.get(name, _Missing)
-    ]
-
-
-def _put(holder: dict[str, Any], name: str, value: Any) -> None:
-    if value is _Missing:
-        holder.pop(name, None)
-    else:
-        holder[name] = value
