@@ -33,13 +33,9 @@ class Layout(Enum):
         """
         if self is Layout.NUMBERS:
             return output.unsqueeze(1)
-        if self is Layout.MAPS_LAST:
-            return output.permute(0, 3, 1, 2)
-        if self is Layout.VOLUMES_LAST:
-            return output.permute(0, 4, 1, 2, 3)
-        if self is Layout.TOKENS:
-            return output.transpose(1, 2).unsqueeze(3)
-        return output.unsqueeze(3) if self is Layout.SEQUENCES else output
+        if self in (Layout.TOKENS, Layout.MAPS_LAST, Layout.VOLUMES_LAST):
+            output = output.movedim(-1, 1)
+        return output.unsqueeze(3) if self in (Layout.TOKENS, Layout.SEQUENCES) else output
 
 
 FIRST = {1: Layout.NUMBERS, 2: Layout.UNITS, 3: Layout.SEQUENCES, 4: Layout.MAPS, 5: Layout.VOLUMES}

@@ -27,25 +27,11 @@ def watched(
             with the module's name, its inputs by position and what it gives. If it returns
             anything but None, the CNN goes on with that.
     """
-    handles = []
-    try:
+    with ExitStack() as stack:
         for name, module in modules.items():
             hook = lambda _module, inputs, given, name=name: see(name, inputs, given)  # noqa: E731
-            handles.append(module.register_forward_hook(hook))
+            stack.enter_context(module.register_forward_hook(hook))
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-@contextmanager
-def seen_before(module: nn.Module, see: Callable[[tuple[Any, ...]], None]) -> Iterator[None]:
-    """While it is active, every call of a module is seen before it begins, with its inputs."""
-    handle = module.register_forward_pre_hook(lambda _module, inputs: see(inputs))
-    try:
-        yield
-    finally:
-        handle.remove()
 
 
 @contextmanager
@@ -70,19 +56,13 @@ def without_padding(cnn: nn.Module) -> Iterator[None]:
 
     Those that are modules; what a function pads is padded.
     """
-    own = [vars(module) for module in cnn.modules() if isinstance(module, PADDING)]
-    before = [(settings["padding"], settings.get("padding_mode")) for settings in own]
-    try:
-        for settings in own:
-            settings["padding"] = (0, 0)
-            if "padding_mode" in settings:
-                settings["padding_mode"] = "zeros"
+    nothing = {"padding": (0, 0), "padding_mode": "zeros"}
+    with ExitStack() as stack:
+        for settings in [vars(each) for each in cnn.modules() if isinstance(each, PADDING)]:
+            own = {name: settings[name] for name in nothing if name in settings}
+            stack.callback(settings.update, own)
+            settings.update((name, nothing[name]) for name in own)
         yield
-    finally:
-        for settings, (padding, mode) in zip(own, before, strict=True):
-            settings["padding"] = padding
-            if mode is not None:
-                settings["padding_mode"] = mode
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from prober.subject.input_shape import settled_input_shape, some_input
 from prober.subject.layers import LOGITS, Layer, Listing, list_layers, seen_at
 from prober.subject.logits import Logits
 from prober.subject.notes import notes_on
-from prober.subject.passes import SingleSteps, other_weights, seen_before, straight_checkpoints
+from prober.subject.passes import SingleSteps, other_weights, straight_checkpoints
 from prober.subject.reference import ReferenceCNN
 from prober.subject.rejected import rejected, rejected_values
 from prober.subject.state_between_calls import StateBetweenCalls
@@ -375,16 +375,15 @@ class Subject(ConvertsItself):
         """
         entered: list[Tensor] = []
 
-        def keep(inputs: tuple[Any, ...]) -> None:
+        def keep(_module: nn.Module, inputs: tuple[Any, ...]) -> None:
             entered.append(inputs[0])
             raise _Reached
 
-        module = self._modules_by_name[layer]
         with (
             self._state.put_back(),
             suppress(_Reached),
             self._faster(images, [layer]),
-            seen_before(module, keep),
+            self._modules_by_name[layer].register_forward_pre_hook(keep),
         ):
             self._run(images)
         if not entered:
