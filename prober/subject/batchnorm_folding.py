@@ -1,5 +1,6 @@
 """Batch normalization folded into the convolutions before it, where that changes no score."""
 
+import copy
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
@@ -8,13 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import fuse_conv_bn_eval
 
 from prober.subject.nested_outputs import tensors
 from prober.subject.passes import exact_float32, other_weights, watched
 
 TOLERANCE = 1e-5
 """Outputs may differ by this share of their largest number, which float32 rounds to about 1e-7."""
-
 
 Run = Callable[[Tensor], Any]
 
@@ -124,20 +125,12 @@ class Folding(nn.Module):
     ) -> Pair:
         """Folds two modules: the weights become buffers, to go where those of the CNN go."""
         assert isinstance(convolution, nn.Conv2d) and isinstance(normalization, nn.BatchNorm2d)
-        mean, variance = normalization.running_mean, normalization.running_var
-        assert mean is not None and variance is not None
-        factor = (variance.double() + normalization.eps).rsqrt()
-        if normalization.weight is not None:
-            factor = factor * normalization.weight.double()
-        bias = 0 if convolution.bias is None else convolution.bias.double()
-        offset = 0 if normalization.bias is None else normalization.bias.double()
-        weight = convolution.weight
-        folded = (weight.double() * factor[:, None, None, None]).to(weight)
+        exact = copy.deepcopy((convolution, normalization))
+        folded = fuse_conv_bn_eval(exact[0].double(), exact[1].double())
+        assert folded.bias is not None  # that of the normalization at least
         pair = Pair(names, convolution, normalization, f"weight_{number}", f"bias_{number}")
-        self.register_buffer(pair.weight, folded, persistent=False)
-        self.register_buffer(
-            pair.bias, (offset + (bias - mean.double()) * factor).to(weight), False
-        )
+        for name, tensor in ((pair.weight, folded.weight), (pair.bias, folded.bias)):
+            self.register_buffer(name, tensor.detach().to(convolution.weight), persistent=False)
         if convolution.bias is None:
             # A parameter that is None cannot become a tensor, a buffer can.
             del convolution.bias

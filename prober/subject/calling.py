@@ -1,12 +1,13 @@
 """How a CNN is called: with all its inputs, in its own precision, on as many images as it takes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from prober.common.patches import convert_tensors
+from prober.subject.frozen_copy import in_precision
 from prober.subject.given_inputs import Given, GivenInputs
 
 BATCHES = (2, 4, 8, 16, 32, 64, 3, 5, 10, 128)
@@ -55,12 +56,12 @@ class Calling:
             self.inputs.as_columns = True
             yield
             self.inputs.as_columns = False
-        for precision in sorted(self._before - {torch.float32}, key=str):
-            self.precision = precision
-            convert_tensors(self._cnn, to_precision(precision))
+        others = sorted(self._before - {torch.float32}, key=str)
+        for self.precision in others:
+            self._convert(self.precision)
             yield
-            self.precision = None
-            convert_tensors(self._cnn, to_precision(torch.float32))
+            self._convert(torch.float32)
+        self.precision = None
         for self.batch in BATCHES:
             yield
         self.batch = None
@@ -82,24 +83,15 @@ class Calling:
         """
         if self.precision is not None:
             return False
-        convert_tensors(self._cnn, to_precision(torch.float64))
+        self._convert(torch.float64)
         try:
             with torch.no_grad():
                 self(images)
         except Exception:  # whatever a forward pass may raise
             self.precision = torch.float32
         finally:
-            convert_tensors(self._cnn, to_precision(torch.float32))
+            self._convert(torch.float32)
         return self.precision is None
 
-
-def to_precision(precision: torch.dtype) -> Callable[[Tensor], Tensor]:
-    """Returns what brings real numbers to a precision, and complex ones to that of their parts."""
-
-    def convert(tensor: Tensor) -> Tensor:
-        if tensor.is_complex():
-            wide = precision == torch.float64
-            return tensor.to(torch.complex128 if wide else torch.complex64)
-        return tensor.to(precision) if tensor.is_floating_point() else tensor
-
-    return convert
+    def _convert(self, precision: torch.dtype) -> None:
+        convert_tensors(self._cnn, lambda tensor: in_precision(tensor, precision))

@@ -156,7 +156,12 @@ def _is_part(hook: Any, own: set[int]) -> bool:
     return module.split(".")[0] == "torch" or id(getattr(hook, "__self__", None)) in own
 
 
-def _float32(tensor: Tensor) -> Tensor:
+def in_precision(tensor: Tensor, precision: torch.dtype) -> Tensor:
+    """Brings real numbers to a precision, complex ones to that of their parts, and no others."""
     if tensor.is_complex():
-        return tensor.to("cpu", torch.complex64)
-    return tensor.to("cpu", torch.float32 if tensor.is_floating_point() else tensor.dtype)
+        return tensor.to(torch.complex128 if precision == torch.float64 else torch.complex64)
+    return tensor.to(precision) if tensor.is_floating_point() else tensor
+
+
+def _float32(tensor: Tensor) -> Tensor:
+    return in_precision(tensor.cpu(), torch.float32)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch.overrides import BaseTorchFunctionMode
 from torch.utils import checkpoint
 
 from prober.common.patches import buffers_of, replaced
@@ -87,18 +87,12 @@ def exact_float32() -> Iterator[None]:
         yield
 
 
-class SingleSteps(TorchFunctionMode):
+class SingleSteps(BaseTorchFunctionMode):
     """While it, or any such mode, is active, PyTorch makes no one operation of an attention.
 
     Where no gradient is asked for it would make one of a transformer's whole block, whose parts
     PyTorch 2.2 does not even call if somebody watches them.
     """
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
-        """Calls the function."""
-        return func(*args, **(kwargs or {}))
 
 
 class _Straight:

@@ -20,7 +20,7 @@ from prober.subject.channel_layout import CONVOLUTIONS
 from prober.subject.checkpoints.loading import load_cnn, load_weights
 from prober.subject.class_names import read_class_names
 from prober.subject.few_channels import gradients_in_blocks, takes_few_channels
-from prober.subject.frozen_copy import copied, freeze
+from prober.subject.frozen_copy import copied, freeze, in_precision
 from prober.subject.held_chances import HeldChances
 from prober.subject.input_shape import settled_input_shape, some_input
 from prober.subject.layers import LOGITS, Layer, Listing, list_layers, seen_at
@@ -542,8 +542,7 @@ class Subject(ConvertsItself):
             if not tensor.is_complex():
                 return wanted(tensor)
             real = wanted(tensor.real)
-            wide = real.dtype == torch.float64 and own is None
-            return tensor.to(real.device, torch.complex128 if wide else torch.complex64)
+            return in_precision(tensor.to(real.device), own or real.dtype)
 
         self._state.convert(convert)
         return convert
