@@ -66,19 +66,17 @@ class Listing:
     """What some forward passes tell of a CNN.
 
     Attributes:
-        layers: Those that can be probed, by name, in the order in which they are given (of
-            several calls the last counts); last what the whole CNN gives. A module that returns
-            several tensors gives several: `attention.0`. Of one that is called several times,
-            `head` is the last call from which a gradient leads back, and each is a layer, too:
-            `head@0`, `head@1`.
+        measured: The layers that a forward pass can be asked for, by name, in the order in which
+            they are given (of several calls the last counts); last what the whole CNN gives. A
+            module that returns several tensors gives several: `attention.0`. Of one that is called
+            several times, `head` is the last call from which a gradient leads back, and each is a
+            layer, too: `head@0`, `head@1`. Some of the unprobed are among them: those that lack
+            nothing but a gradient.
         unprobed: For each module that cannot be probed, and each tensor in its output, why not, as
             the end of a sentence.
-        measured: The layers that a forward pass can be asked for, in the same order: also those of
-            the unprobed that lack nothing but a gradient.
         unreached: The modules that are never called.
         uses_checkpoints: Whether the CNN uses `torch.utils.checkpoint` with `use_reentrant=True`.
         batch: How many images the CNN takes at a time, None for any number.
-        outputs: Of a CNN that gives several tensors, the layers that these are: `logits.0`.
         numbers: What it gives that is one whole number for each image, of a class it may be; None
             if it gives no such tensor, or several.
         sources: For what the whole CNN gives, by name, the layer whose output it is, if there is
@@ -87,17 +85,25 @@ class Listing:
         makes_bytes: Whether it makes bytes of its input.
     """
 
-    layers: dict[str, Layer]
-    unprobed: dict[str, str]
     measured: dict[str, Layer]
+    unprobed: dict[str, str]
     unreached: list[str]
     uses_checkpoints: bool
     batch: int | None
-    outputs: dict[str, Layer]
     numbers: Layer | None
     sources: dict[str, str]
     divides_by_255: bool = False
     makes_bytes: bool = False
+
+    @property
+    def layers(self) -> dict[str, Layer]:
+        """Those that can be probed, in the same order."""
+        return {name: layer for name, layer in self.measured.items() if name not in self.unprobed}
+
+    @property
+    def outputs(self) -> dict[str, Layer]:
+        """Of a CNN that gives several tensors, the layers that these are: `logits.0`."""
+        return {n: each for n, each in self.measured.items() if not each.module and n != LOGITS}
 
     @property
     def gives_logits(self) -> str | None:
@@ -107,7 +113,7 @@ class Listing:
     @property
     def cut(self) -> list[str]:
         """The layers that lack nothing but a gradient, and can be looked at."""
-        return [name for name in self.measured if name not in self.layers]
+        return [name for name in self.measured if name in self.unprobed]
 
     def by_reason(self, unprobed: Iterable[str]) -> dict[str, list[str]]:
         """Returns for each reason why some layers cannot be probed which these are."""
@@ -191,44 +197,31 @@ def list_layers(
     if not apart and (len(images) > 1 or first.unbatched):
         raise ValueError(f"{first.unbatched or 'it'} takes the images for the channels of one")
     state.find_changes()
+
+    def run_anew(images: Tensor) -> Any:
+        with state.put_back():
+            return run(images)
+
     try:
-        second = _watch(cnn, run, torch.cat([images, images])) if len(images) == 1 else first
+        second = _watch(cnn, run_anew, torch.cat([images, images])) if len(images) == 1 else first
         doubled = None if _only_one(first, second) else second.shapes()
     except Exception:  # a network of a fixed batch size can raise anything
         doubled = None
-    finally:
-        state.restore()
     listing = _Lister(cnn, images, first, doubled).listing()
     listing.divides_by_255, listing.makes_bytes = bytes_.divides, bytes_.rounds
     del first
-    places = {layer.place for layer in listing.layers.values()}
-
-    def run_anew(image: Tensor) -> Any:
-        state.restore()
-        return run(image)
-
-    with state.put_back():
-        cuts = find_cuts(cnn, run_anew, images, places)
-    for name, layer in list(listing.layers.items()):
+    places = {layer.place for layer in listing.measured.values()}
+    cuts = find_cuts(cnn, run_anew, images, places)
+    for name, layer in listing.measured.items():
         if layer.place not in cuts:
             continue
-        open_call = _last_open(name, layer, listing.layers, cuts)
-        if open_call is None:
-            listing.unprobed[name] = cuts[layer.place]
-            del listing.layers[name]
+        earlier = [listing.measured.get(f"{name}@{call}") for call in range(layer.calls - 1)]
+        leading = [each.call for each in earlier if each and each.place not in cuts]
+        if leading:
+            listing.measured[name] = replace(layer, call=leading[-1])
         else:
-            listing.layers[name] = listing.measured[name] = replace(layer, call=open_call)
+            listing.unprobed[name] = cuts[layer.place]
     return listing
-
-
-def _last_open(
-    name: str, layer: Layer, layers: Mapping[str, Layer], cuts: Mapping[Place, str]
-) -> int | None:
-    """Returns the last call from which a gradient leads back, of a layer whose last has none."""
-    if layer.call is not None:
-        return None
-    calls = [layers.get(f"{name}@{call}") for call in reversed(range(layer.calls - 1))]
-    return next((each.call for each in calls if each and each.place not in cuts), None)
 
 
 def _only_one(first: _Pass, second: _Pass) -> bool:
@@ -290,22 +283,23 @@ class _Lister:
                 if path and name in self._modules:
                     continue
                 why = self._why_not(module, call, path, tensor)
-                if not why and self._seen.calls[module] > 1:
-                    layers[f"{name}@{call}"] = self._layer(module, call, path, tensor)
                 if why and last:
                     unprobed[name] = why
-                elif last:
-                    layer = self._layer(module, call, path, tensor)
+                if why:
+                    continue
+                layer = self._layer(module, call, path, tensor)
+                if layer.calls > 1:
+                    layers[f"{name}@{call}"] = layer
+                if last:
                     layers[name] = replace(layer, call=None)
-        outputs = self._outputs(layers, unprobed) if LOGITS not in self._modules else {}
+        if LOGITS not in self._modules:
+            self._add_outputs(layers, unprobed)
         return Listing(
-            layers=layers,
+            measured=layers,
             unprobed=unprobed,
-            measured=dict(layers),
             unreached=[name for name in self._modules if name and name not in self._seen.calls],
             uses_checkpoints=self._seen.uses_checkpoints,
             batch=len(self._images) if self._doubled is None else None,
-            outputs=outputs,
             numbers=self._numbers(),
             sources=self._sources(layers),
         )
@@ -324,8 +318,8 @@ class _Lister:
                     sources.setdefault(end, name)
         return sources
 
-    def _outputs(self, layers: dict[str, Layer], unprobed: dict[str, str]) -> dict[str, Layer]:
-        """Adds what the whole CNN gives; returns those of several tensors that can be probed.
+    def _add_outputs(self, layers: dict[str, Layer], unprobed: dict[str, str]) -> None:
+        """Adds what the whole CNN gives.
 
         A tensor alone is `logits`. Of several, each has a name, and `logits` is the one whose key
         is that, or the only one that can be probed.
@@ -343,14 +337,13 @@ class _Lister:
             else:
                 outputs[name] = replace(self._layer("", 0, path, tensor), call=None)
         layers |= outputs
-        if LOGITS in outputs or not found or found[0][0] == ():
-            return {}
+        if not found or found[0][0] == ():
+            return
         named = [name for name, layer in outputs.items() if layer.path[-1] == LOGITS]
         if named or len(outputs) == 1:
             layers[LOGITS] = outputs[(named or list(outputs))[0]]
         else:
-            unprobed[LOGITS] = several(named_kind(output), outputs, unprobed)
-        return outputs
+            unprobed[LOGITS] = _several(named_kind(output), outputs, unprobed)
 
     def _numbers(self) -> Layer | None:
         """Returns the only tensor of one whole number for each image that the whole CNN gives."""
@@ -409,7 +402,7 @@ class _Lister:
         return f"its output {shape} does not start with the images: for two of them it is {doubled}"
 
 
-def several(kind: str, outputs: dict[str, Layer], unprobed: dict[str, str]) -> str:
+def _several(kind: str, outputs: dict[str, Layer], unprobed: dict[str, str]) -> str:
     """Says that the CNN gives several tensors, and which, as the end of a sentence."""
     known = ", ".join(f"{name} {layer.output}" for name, layer in outputs.items())
     if not known:

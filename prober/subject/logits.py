@@ -61,7 +61,7 @@ class Logits:
         """Takes the layer that has the scores of the classes where it is plain which has them."""
         listing = self._listing
         only = "the only output that can be probed"
-        open_ones = [name for name in listing.outputs if name in listing.layers]
+        open_ones = [name for name in listing.outputs if name not in listing.unprobed]
         taken = listing.measured.get(LOGITS)
         named = taken is not None and taken.path[-1:] == (LOGITS,)
         numbered = None if named else self._numbered()
@@ -103,12 +103,9 @@ class Logits:
             why: Why it is this one, as the end of a sentence.
         """
         listing = self._listing
-        listing.unprobed.pop(LOGITS, None)
         listing.measured[LOGITS] = listing.measured[name]
-        if name in listing.layers:
-            listing.layers[LOGITS] = listing.layers[name]
-        else:
-            listing.layers.pop(LOGITS, None)
+        listing.unprobed.pop(LOGITS, None)
+        if name in listing.unprobed:
             listing.unprobed[LOGITS] = listing.unprobed[name]
         listing.sources.pop(LOGITS, None)
         if source := listing.sources.get(name, name if listing.measured[name].module else None):

@@ -102,7 +102,7 @@ def test_a_layer_is_looked_at_in_those_of_the_channels_that_it_has(subject):
 def test_layers_that_are_cut_are_set_apart_with_the_channels_that_they_have(cut):
     subject = Subject()
     for layer in cut:
-        del subject.listing.layers[layer]
+        subject.listing.unprobed[layer] = "no gradient leads back to the input"
     grid = Grid(layers="all", channels=[40, 20, 3, 3])
     rest, channels = grid.split(subject)
     has = {"conv1": [3], "conv2": [20, 3], "conv3": [40, 20, 3]}
