@@ -1,7 +1,6 @@
 """From a checkpoint to the weights of a CNN, or to a CNN."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -137,22 +136,54 @@ def _at(key: str, candidates: list[tuple[str, Weights]]) -> Iterator[tuple[str, 
             yield place, below
 
 
-@dataclass
 class _Fit:
-    """How well the tensors below one prefix of one dictionary are those of the CNN."""
+    """How well the tensors below one prefix of one dictionary are those of the CNN.
 
-    place: str
-    prefix: str
-    wrappers: list[str]
-    weights: Weights
-    unexpected: list[str]
-    unused: list[str]
-    problems: list[str]
+    Args:
+        place: Where in the file the dictionary is.
+        prefix: What the names start with that count.
+        wrappers: What is left out of the names.
+        named: The tensors of the dictionary, by such names.
+        own: Those of the CNN.
 
-    @property
-    def score(self) -> tuple[bool, int]:
-        """What makes one reading of a checkpoint better than another."""
-        return not self.problems, len(self.weights) - len(self.unexpected)
+    Attributes:
+        weights: Those that fit.
+        unused: The names that do not start with the prefix.
+        problems: What does not fit.
+        score: What makes one reading of a checkpoint better than another.
+    """
+
+    def __init__(
+        self, place: str, prefix: str, wrappers: list[str], named: Weights, own: Weights
+    ) -> None:
+        self.place, self.prefix, self.wrappers = place, prefix, wrappers
+        self.unused = [name for name in named if not name.startswith(prefix)]
+        below = {
+            name.removeprefix(prefix): value
+            for name, value in named.items()
+            if name.startswith(prefix)
+        }
+        shared = {name: value for name, value in own.items() if name in below}
+        self.weights = {
+            name: below[name] for name, value in shared.items() if below[name].shape == value.shape
+        }
+        unexpected = [name for name in below if name not in own]
+        missing = [
+            name
+            for name in own
+            # Older versions of PyTorch did not count batches, and nothing depends on it.
+            if name not in below and name.rsplit(".", 1)[-1] != "num_batches_tracked"
+        ]
+        shapes = [
+            f"{name} {list(below[name].shape)} instead of {list(value.shape)}"
+            for name, value in shared.items()
+            if name not in self.weights
+        ]
+        wrong = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
+        self.problems = [
+            f"{what}: {listed(names, MOST_NAMED)}" for what, names in wrong.items() if names
+        ]
+        self.score = not self.problems, len(self.weights) - len(unexpected)
 
     def said(self, whose: str) -> str:
         """Says which part of the checkpoint this is, in brackets, if not the whole."""
@@ -185,19 +216,20 @@ class _Fit:
 
 def _fit(place: str, tensors: Weights, own: Weights) -> _Fit:
     """Finds the prefix, and the wrappers to leave out, with which most of the CNN's names fit."""
-    readings: list[tuple[list[str], dict[str, str]]] = [([], {name: name for name in tensors})]
+    readings: list[tuple[list[str], Weights]] = [([], tensors)]
+    within = {part for name in tensors for part in name.split(".")}
     for known in (WRAPPERS[:1], WRAPPERS):
-        shorter: dict[str, str] = {}
-        for name in tensors:
-            parts = [part for part in name.split(".") if part not in known]
-            shorter.setdefault(".".join(parts), name)
+        shorter = {
+            ".".join(part for part in name.split(".") if part not in known): tensor
+            for name, tensor in tensors.items()
+        }
         if len(shorter) == len(tensors) and shorter.keys() != readings[-1][1].keys():
-            within = {part for name in tensors for part in name.split(".")}
             readings.append(([wrapper for wrapper in known if wrapper in within], shorter))
-    fits = []
-    for wrappers, reading in readings:
-        named = {name: tensors[original] for name, original in reading.items()}
-        fits += [_below(place, prefix, wrappers, named, own) for prefix in _prefixes(named, own)]
+    fits = [
+        _Fit(place, prefix, wrappers, named, own)
+        for wrappers, named in readings
+        for prefix in _prefixes(named, own)
+    ]
     return max(fits, key=lambda fit: fit.score)
 
 
@@ -210,36 +242,3 @@ def _prefixes(named: Weights, own: Weights) -> list[str]:
             if ".".join(parts[i:]) in own:
                 prefixes.add(".".join(parts[:i]) + ".")
     return sorted(prefixes, key=lambda prefix: (len(prefix), prefix))
-
-
-def _below(place: str, prefix: str, wrappers: list[str], named: Weights, own: Weights) -> _Fit:
-    below = {
-        name.removeprefix(prefix): value for name, value in named.items() if name.startswith(prefix)
-    }
-    weights = {
-        name: below[name]
-        for name, value in own.items()
-        if name in below and below[name].shape == value.shape
-    }
-    unexpected = [name for name in below if name not in own]
-    missing = [
-        name
-        for name in own
-        # Older versions of PyTorch did not count batches, and nothing depends on it.
-        if name not in below and name.rsplit(".", 1)[-1] != "num_batches_tracked"
-    ]
-    shapes = [
-        f"{name} {list(below[name].shape)} instead of {list(value.shape)}"
-        for name, value in own.items()
-        if name in below and name not in weights
-    ]
-    wrong = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
-    return _Fit(
-        place=place,
-        prefix=prefix,
-        wrappers=wrappers,
-        weights=weights,
-        unexpected=unexpected,
-        unused=[name for name in named if not name.startswith(prefix)],
-        problems=[f"{what}: {listed(names, MOST_NAMED)}" for what, names in wrong.items() if names],
-    )
