@@ -14,6 +14,7 @@ import operator
 import re
 import zipfile
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -146,31 +147,32 @@ def _build(path: Path) -> ExportedCNN:
         def read(name: str) -> bytes:
             return archive.read(names[name])
 
-        module = json.loads(read(_MODEL))["graph_module"]
+        program = json.loads(read(_MODEL))["graph_module"]
         tensors = {
             **_tensors(json.loads(read(_LIST_OF_WEIGHTS)), _WEIGHTS, read),
             **_tensors(
                 json.loads(read(f"{_CONSTANTS}/model_constants_config.json")), _CONSTANTS, read
             ),
         }
-    graph = module["graph"]
-    weights, inputs = _inputs(module["signature"])
+    graph, specs = program["graph"], program["signature"]["input_specs"]
+    weights, images = _inputs(specs)
     root = _calls(graph["nodes"], set(weights))
-    root.inputs = inputs
+    root.inputs = [images]
     root.results = _results(graph["outputs"])[0]
     sizes = {name for step in root.all_steps() if step.is_size for name in step.results}
     _connect(root, sizes | set(weights), set(root.results))
 
     cnn = _class(root.kind, ExportedCNN)()
-    cnn.input_shape = tuple(
-        size.get("as_int") for size in graph["tensor_values"][inputs[0]]["sizes"]
-    )
+    cnn.input_shape = tuple(size.get("as_int") for size in graph["tensor_values"][images]["sizes"])
     cnn.targets, cnn.whole = weights, root
-    _add_modules(cnn, root)
-    persistent = {target for target in tensors if target in _state_names(module["signature"])}
+    kinds = {call.module: call.kind for call in root.all_calls()}
+    for name in kinds:
+        _module(cnn, name, kinds)
+    buffers = [spec["buffer"] for spec in specs if "buffer" in spec]
+    persistent = {buffer["buffer_name"] for buffer in buffers if buffer["persistent"]}
     for target, (tensor, is_parameter) in tensors.items():
-        *owner, name = target.split(".")
-        module = _module(cnn, ".".join(owner))
+        owner, _, name = target.rpartition(".")
+        module = _module(cnn, owner, kinds)
         if is_parameter:
             module.register_parameter(name, nn.Parameter(tensor, tensor.is_floating_point()))
         else:
@@ -201,10 +203,10 @@ def _tensors(
     return tensors
 
 
-def _inputs(signature: dict[str, Any]) -> tuple[dict[str, str], list[str]]:
-    """Returns which weight each name of the graph stands for, and the names of the images."""
+def _inputs(specs: list[dict[str, Any]]) -> tuple[dict[str, str], str]:
+    """Returns which weight each name of the graph stands for, and the name of the images."""
     weights, inputs = {}, []
-    for spec in signature["input_specs"]:
+    for spec in specs:
         [(kind, content)] = spec.items()
         if kind == "user_input":
             [(type_, name)] = content["arg"].items()
@@ -215,13 +217,7 @@ def _inputs(signature: dict[str, Any]) -> tuple[dict[str, str], list[str]]:
             raise _Unusable(f"it takes '{kind}', not images alone. {EXPORT_AGAIN}")
     if len(inputs) != 1 or not inputs[0]:
         raise _Unusable(f"it takes {len(inputs)} inputs, not images alone. {EXPORT_AGAIN}")
-    return weights, inputs
-
-
-def _state_names(signature: dict[str, Any]) -> set[str]:
-    """Returns the buffers that belong to the state dict."""
-    buffers = (spec["buffer"] for spec in signature["input_specs"] if "buffer" in spec)
-    return {buffer["buffer_name"] for buffer in buffers if buffer["persistent"]}
+    return weights, inputs[0]
 
 
 def _calls(nodes: list[dict[str, Any]], weights: set[str]) -> Call:
@@ -231,14 +227,10 @@ def _calls(nodes: list[dict[str, Any]], weights: set[str]) -> Call:
     for node in nodes:
         path = _path(node["metadata"].get("nn_module_stack"), root)
         if path is not None:
-            depth = 1
-            while (
-                depth < min(len(stack), len(path) + 1) and stack[depth].path == path[depth - 1][0]
-            ):
-                depth += 1
-            del stack[depth:]
-            for key, module, kind in path[depth - 1 :]:
-                call = Call(key, module, kind)
+            both = zip(stack[1:], path, strict=False)
+            going_on = len(list(takewhile(lambda calls: calls[0].path == calls[1].path, both)))
+            del stack[1 + going_on :]
+            for call in path[going_on:]:
                 stack[-1].steps.append(call)
                 stack.append(call)
         if (step := _step(node, weights)) is not None:
@@ -246,20 +238,19 @@ def _calls(nodes: list[dict[str, Any]], weights: set[str]) -> Call:
     return root
 
 
-def _path(text: str | None, root: Call) -> list[tuple[tuple[str, ...], str, str]] | None:
-    """Reads which modules an operator lies in: for each its key, name and class.
+def _path(text: str | None, root: Call) -> list[Call] | None:
+    """Reads in which calls of modules an operator lies, the outermost first.
 
     The text is `key,name,class;key,name,class;...`; the key tells the calls of one module apart.
     """
     if not text or text.startswith("_empty_nn_module_stack"):  # added by torch.export itself
         return None
-    path: list[tuple[tuple[str, ...], str, str]] = []
+    path: list[Call] = []
     for item in text.split(";"):
         key, module, kind = item.split(",", 2)
         module, kind = module.split("@")[0], kind.rsplit(".", 1)[-1]
         if module:
-            before = path[-1][0] if path else ()
-            path.append(((*before, key), module, kind))
+            path.append(Call((*(path[-1].path if path else ()), key), module, kind))
         else:
             root.kind = kind
     return path
@@ -305,17 +296,17 @@ def _value(argument: dict[str, Any], target: str) -> Any:
     [(kind, value)] = argument.items()
     if kind == "as_none":
         return None
-    if kind in ("as_tensor", "as_tensors"):
-        return [Ref(part["name"]) for part in value] if kind[-1] == "s" else Ref(value["name"])
+    if kind in ("as_tensors", "as_floats", "as_sym_ints", "as_sym_floats", "as_sym_bools"):
+        return [_value({kind[:-1]: part}, target) for part in value]
     if kind == "as_optional_tensors":
         return [_value(part, target) for part in value]
+    if kind == "as_tensor":
+        return Ref(value["name"])
     if kind in ("as_sym_int", "as_sym_float", "as_sym_bool"):
         [(type_, content)] = value.items()
         return Ref(content) if type_ == "as_name" else content
-    if kind in ("as_sym_ints", "as_sym_floats", "as_sym_bools"):
-        return [_value({kind[:-1]: part}, target) for part in value]
-    if kind in ("as_float", "as_floats"):  # infinity is written as a text
-        return [float(part) for part in value] if kind[-1] == "s" else float(value)
+    if kind == "as_float":  # infinity is written as a text
+        return float(value)
     if kind in ("as_int", "as_ints", "as_bool", "as_bools", "as_string", "as_int_lists"):
         return value
     if kind == "as_scalar_type":
@@ -367,25 +358,21 @@ def _connect(call: Call, shared: set[str], wanted: set[str]) -> None:
         needed.update(step.reads())
 
 
-def _add_modules(cnn: nn.Module, call: Call) -> None:
-    for step in call.steps:
-        if isinstance(step, Call):
-            _module(cnn, step.module, step.kind)
-            _add_modules(cnn, step)
+def _module(cnn: nn.Module, path: str, kinds: dict[str, str]) -> nn.Module:
+    """Returns the module of that name; it and those above it are made where they are missing.
 
-
-def _module(cnn: nn.Module, path: str, kind: str = "ExportedModule") -> nn.Module:
-    """Returns the module of that name; it and those above it are made where they are missing."""
-    module = cnn
-    parts = path.split(".") if path else []
-    for i, part in enumerate(parts):
-        last = i == len(parts) - 1
-        if part not in dict(module.named_children()):
-            module.add_module(part, _class(kind if last else "ExportedModule", ExportedModule)())
-        elif last and kind != "ExportedModule":
-            module.get_submodule(part).__class__ = _class(kind, ExportedModule)
-        module = module.get_submodule(part)
-    return module
+    Args:
+        cnn: The CNN.
+        path: The name of the module, `""` for the CNN.
+        kinds: The classes of modules by their names; of those that only hold others none is known.
+    """
+    if not path:
+        return cnn
+    owner, _, name = path.rpartition(".")
+    holder = _module(cnn, owner, kinds)
+    if name not in dict(holder.named_children()):
+        holder.add_module(name, _class(kinds.get(path, "ExportedModule"), ExportedModule)())
+    return holder.get_submodule(name)
 
 
 def _class(name: str, base: type[Exported]) -> type[Exported]:
@@ -395,23 +382,14 @@ def _class(name: str, base: type[Exported]) -> type[Exported]:
 def _restore_layers(cnn: nn.Module, root: Call) -> None:
     """Puts modules of PyTorch in place of those that are one convolution or linear operator."""
     calls: dict[str, list[Call]] = {}
-
-    def collect(call: Call) -> None:
-        for step in call.steps:
-            if isinstance(step, Call):
-                calls.setdefault(step.module, []).append(step)
-                collect(step)
-
-    collect(root)
+    for call in root.all_calls():
+        calls.setdefault(call.module, []).append(call)
     for name, same in calls.items():
         module = cnn.get_submodule(name)
-        makers = {"Conv2d": _convolution, "Linear": _linear}
-        maker = makers.get(type(module).__name__)
-        layers = [maker(module, call) if maker else None for call in same]
+        layer, *others = (_layer(module, call) for call in same)
         # One that is called several times must do the same each time.
-        if layers[0] is None or any(str(layer) != str(layers[0]) for layer in layers):
+        if layer is None or any(str(other) != str(layer) for other in others):
             continue
-        layer = layers[0]
         own = dict(module.named_parameters(recurse=False))
         layer.weight, layer.bias = own["weight"], own.get("bias")
         owner, _, last = name.rpartition(".")
@@ -439,27 +417,25 @@ def _operator(call: Call, module: nn.Module) -> tuple[Any, dict[str, Any]] | Non
     }
 
 
-def _convolution(module: nn.Module, call: Call) -> nn.Conv2d | None:
+def _layer(module: nn.Module, call: Call) -> nn.Conv2d | nn.Linear | None:
+    """Returns a module of PyTorch that does what a call does, without weights, if there is one."""
     found = _operator(call, module)
-    kinds = (torch.ops.aten.conv2d.default, torch.ops.aten.conv2d.padding)
-    if found is None or found[0] not in kinds:
+    if found is None:
         return None
-    options: dict[str, Any] = {
-        key: value if isinstance(value, int | str) else tuple(value)
-        for key, value in found[1].items()
-        if key in ("stride", "padding", "dilation", "groups")
-    }
-    weight = module.get_parameter("weight")
-    number, per_group, height, width = weight.shape
-    inputs, has_bias = per_group * options["groups"], hasattr(module, "bias")
+    operator, given = found
+    kind, shape = type(module).__name__, module.get_parameter("weight").shape
+    has_bias = hasattr(module, "bias")
+    convolutions = (torch.ops.aten.conv2d.default, torch.ops.aten.conv2d.padding)
     with torch.device("meta"):
-        return nn.Conv2d(inputs, number, (height, width), bias=has_bias, **options)
-
-
-def _linear(module: nn.Module, call: Call) -> nn.Linear | None:
-    found = _operator(call, module)
-    if found is None or found[0] is not torch.ops.aten.linear.default:
-        return None
-    units, inputs = module.get_parameter("weight").shape
-    with torch.device("meta"):
-        return nn.Linear(inputs, units, bias=hasattr(module, "bias"))
+        if kind == "Linear" and operator is torch.ops.aten.linear.default:
+            return nn.Linear(shape[1], shape[0], has_bias)
+        if kind == "Conv2d" and operator in convolutions:
+            options: dict[str, Any] = {
+                key: value if isinstance(value, int | str) else tuple(value)
+                for key, value in given.items()
+                if key in ("stride", "padding", "dilation", "groups")
+            }
+            number, per_group, *kernel = shape
+            inputs = per_group * given["groups"]
+            return nn.Conv2d(inputs, number, (kernel[0], kernel[1]), bias=has_bias, **options)
+    return None

@@ -63,6 +63,13 @@ class Call:
         for step in self.steps:
             yield from step.all_steps() if isinstance(step, Call) else [step]
 
+    def all_calls(self) -> Iterator["Call"]:
+        """Gives its inner calls and theirs, each before those within it."""
+        for step in self.steps:
+            if isinstance(step, Call):
+                yield step
+                yield from step.all_calls()
+
     def reads(self) -> list[str]:
         """Names the values that it takes, each once, but for those that it makes."""
         made = {name for step in self.all_steps() for name in step.results}
