@@ -1,7 +1,8 @@
 """YAML that would take for ever to read, or says a key twice, is refused."""
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from typing import Any
 
 import yaml
 
@@ -17,27 +18,6 @@ DEEPEST = 64
 """Keys and lists may stand so deep within each other. Those of this project stand up to 12 deep."""
 
 
-@dataclass
-class _OpenCollection:
-    """A list or a mapping that has begun.
-
-    Attributes:
-        anchor: Its name for aliases, if it has one.
-        mapping: Whether it is a mapping.
-        size: How many keys and values it holds so far.
-        height: How many lists and mappings stand within each other in it so far.
-        keys: The keys of a mapping so far.
-        items_seen: Counts keys and values, so that a mapping's next one is a key if it is even.
-    """
-
-    anchor: str | None
-    mapping: bool
-    size: float = 1
-    height: int = 0
-    keys: set[str] = field(default_factory=set)
-    items_seen: int = 0
-
-
 def check_yaml(text: str) -> None:
     """Checks YAML before it is read.
 
@@ -50,55 +30,71 @@ def check_yaml(text: str) -> None:
     """
     if len(text) > MOST_OF_YAML:
         raise yaml.YAMLError(f"it is longer than {MOST_OF_YAML // 2**20} MB.")
-    anchored: dict[str, tuple[float, int]] = {}
-    path = [_OpenCollection(None, mapping=False)]
-    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-        outer = path[-1]
-        size, height = 1.0, 0
+    events = yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    _follow(events, mapping=False, depth=1, anchored={})
+
+
+def _follow(
+    events: Iterator[Any], mapping: bool, depth: int, anchored: dict[str, tuple[float, int]]
+) -> tuple[float, int]:
+    """Follows a list or a mapping that has begun, or all of the text, to its end.
+
+    Args:
+        events: What is still to come.
+        mapping: Whether it is a mapping, every second thing in which is a key.
+        depth: How many lists and mappings are open, this and the text itself among them.
+        anchored: What this function has returned for what aliases stand for, by their names.
+
+    Returns:
+        How many keys and values it holds, itself one of them, and how many lists and mappings
+        stand within each other there, this the first of them.
+    """
+    size, height = 1.0, 0
+    _check_bounds(size, depth)
+    keys: set[str] = set()
+    is_key = mapping
+    for event in events:
         if isinstance(event, yaml.CollectionEndEvent):
-            ended = path.pop()
-            outer, size, height = path[-1], ended.size, ended.height + 1
-            if ended.anchor:
-                anchored[ended.anchor] = size, height
-        elif not isinstance(event, yaml.NodeEvent):
-            continue
-        else:
-            _note_key(outer, event)
-            if isinstance(event, yaml.AliasEvent):
-                size, height = anchored.get(event.anchor, (size, height))
-            elif event.anchor:
-                anchored[event.anchor] = size, height
-            if isinstance(event, yaml.CollectionStartEvent):
-                if event.anchor:
-                    anchored[event.anchor] = math.inf, 0  # until it ends
-                path.append(
-                    _OpenCollection(event.anchor, isinstance(event, yaml.MappingStartEvent))
-                )
-                size = 0  # is added when it ends
-        outer.size += size
-        outer.height = max(outer.height, height)
-        if outer.size == math.inf:
-            raise yaml.YAMLError("an alias stands within what it stands for.")
-        if outer.size > MOST_VALUES:
-            raise yaml.YAMLError(
-                f"it holds more than {MOST_VALUES:,} values, each alias counting as what it "
-                "stands for."
-            )
-        if len(path) + height > DEEPEST:
-            raise yaml.YAMLError(f"its keys and lists stand more than {DEEPEST} deep.")
+            break
+        if not isinstance(event, yaml.NodeEvent):
+            continue  # a document begins or ends
+        if is_key and isinstance(event, yaml.ScalarEvent):
+            _note_key(keys, event)
+        is_key = mapping and not is_key
+        item_size, item_height = 1.0, 0
+        if isinstance(event, yaml.AliasEvent):
+            item_size, item_height = anchored.get(event.anchor, (item_size, item_height))
+        elif isinstance(event, yaml.CollectionStartEvent):
+            anchored[event.anchor] = math.inf, 0  # until it ends
+            of_mapping = isinstance(event, yaml.MappingStartEvent)
+            item_size, item_height = _follow(events, of_mapping, depth + 1, anchored)
+        anchored[event.anchor] = item_size, item_height
+        size += item_size
+        height = max(height, item_height)
+        _check_bounds(size, depth + height)
+    return size, height + 1
 
 
-def _note_key(outer: _OpenCollection, event: yaml.NodeEvent) -> None:
-    """Notes whether the next thing in a mapping is a key, and that it is there once."""
-    key = outer.mapping and outer.items_seen % 2 == 0 and isinstance(event, yaml.ScalarEvent)
-    outer.items_seen += 1
-    if key and event.value != "<<":
-        where = f"(line {event.start_mark.line + 1})"
-        if event.value in outer.keys:
-            raise yaml.YAMLError(f"the key '{event.value}' stands twice {where}.")
-        if event.implicit[0] and event.value.lower() in ("yes", "no", "on", "off"):
-            raise yaml.YAMLError(
-                f"the key {event.value} is no text but a truth value {where}: "
-                f"write '{event.value}'."
-            )
-        outer.keys.add(event.value)
+def _check_bounds(size: float, depth: int) -> None:
+    if size == math.inf:
+        raise yaml.YAMLError("an alias stands within what it stands for.")
+    if size > MOST_VALUES:
+        raise yaml.YAMLError(
+            f"it holds more than {MOST_VALUES:,} values, each alias counting as what it stands for."
+        )
+    if depth > DEEPEST:
+        raise yaml.YAMLError(f"its keys and lists stand more than {DEEPEST} deep.")
+
+
+def _note_key(keys: set[str], event: yaml.ScalarEvent) -> None:
+    """Notes a key of a mapping, which is there once and is a text."""
+    if event.value == "<<":
+        return
+    where = f"(line {event.start_mark.line + 1})"
+    if event.value in keys:
+        raise yaml.YAMLError(f"the key '{event.value}' stands twice {where}.")
+    if event.implicit[0] and event.value.lower() in ("yes", "no", "on", "off"):
+        raise yaml.YAMLError(
+            f"the key {event.value} is no text but a truth value {where}: write '{event.value}'."
+        )
+    keys.add(event.value)
