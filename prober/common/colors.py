@@ -1,6 +1,6 @@
 """Colors and circles: hues, luminance, and angles that go around."""
 
-from typing import overload
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -9,13 +9,10 @@ LUMINANCE = (0.299, 0.587, 0.114)
 """The weights of red, green and blue in the luminance of ITU-R BT.601."""
 
 
-@overload
-def turn(start: float, end: float, period: float) -> float: ...
-@overload
-def turn(start: Tensor | float, end: Tensor, period: float) -> Tensor: ...
-@overload
-def turn(start: Tensor, end: float, period: float) -> Tensor: ...
-def turn(start: Tensor | float, end: Tensor | float, period: float) -> Tensor | float:
+Angle = TypeVar("Angle", float, Tensor)
+
+
+def turn(start: Angle | float, end: Angle, period: float) -> Angle:
     """Returns the shorter turn from one angle to another, in [-period / 2, period / 2).
 
     Args:
