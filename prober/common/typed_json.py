@@ -54,10 +54,6 @@ def to_plain(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value
 
 
-class Misfit(ValueError):
-    """Something in a file is not what it should be; the text says where, `.facets[0].hue`."""
-
-
 def from_plain(kind: Any, value: Any, where: str = "") -> Any:
     """Turns what `json` has read into objects.
 
@@ -68,7 +64,7 @@ def from_plain(kind: Any, value: Any, where: str = "") -> Any:
         where: Where it stands in the file, for the message.
 
     Raises:
-        Misfit: It is something else.
+        ValueError: It is something else; the text says where, `.facets[0].hue`.
     """
     origin, parts = _origin(kind)
     if origin is Any:
@@ -87,7 +83,7 @@ def from_plain(kind: Any, value: Any, where: str = "") -> Any:
         known = {each.value: each for each in origin}
         if not isinstance(value, str | int) or value not in known:
             said = ", ".join(map(repr, known))
-            raise Misfit(f"{where} is {value!r}, not one of {said}")
+            raise ValueError(f"{where} is {value!r}, not one of {said}")
         return known[value]
     _check(origin, value, where)
     return value
@@ -115,19 +111,19 @@ def _object(kind: Any, value: Any, where: str) -> Any:
     known, found = _fields(kind), {}
     for key, item in value.items():
         if key not in known:
-            raise Misfit(f"{where} has '{key}', which is not known here".strip())
+            raise ValueError(f"{where} has '{key}', which is not known here".strip())
         name, type_, _ = known[key]
         found[name] = from_plain(type_, item, f"{where}.{key}")
     for key, (_, _, needed) in known.items():
         if needed and key not in value:
-            raise Misfit(f"{where} has no '{key}'".strip())
+            raise ValueError(f"{where} has no '{key}'".strip())
     return kind(**found)
 
 
 def _check(kind: type, value: Any, where: str) -> None:
     kinds = (int, float) if kind is float else (kind,)
     if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
-        raise Misfit(f"{where} is {value!r}, not of type {kind.__name__}".strip())
+        raise ValueError(f"{where} is {value!r}, not of type {kind.__name__}".strip())
 
 
 def read_json(path: Path, kind: Any, what: str) -> Any:
