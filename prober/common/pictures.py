@@ -1,6 +1,7 @@
 """Images in [0, 1] as files that people look at."""
 
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -59,10 +60,8 @@ def _averaged(pixels: np.ndarray, axis: int, number: int) -> np.ndarray:
 
 def png(pixels: np.ndarray) -> bytes:
     """Returns pixels `[H, W, 3]` as a PNG file."""
-    file = BytesIO()
     # Level 1 writes a contact sheet ten times as fast as level 6, and hardly larger.
-    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
-    return file.getvalue()
+    return _file(Image.fromarray(pixels), "PNG", compress_level=1)
 
 
 def sprite(rows: np.ndarray) -> bytes:
@@ -73,9 +72,7 @@ def sprite(rows: np.ndarray) -> bytes:
     """
     number, columns, height, width, _ = rows.shape
     sheet = rows.swapaxes(1, 2).reshape(number * height, columns * width, 3)
-    file = BytesIO()
-    _in_256_colors(sheet).save(file, "PNG")
-    return file.getvalue()
+    return _file(_in_256_colors(sheet), "PNG")
 
 
 def enlarged_png(pixels: np.ndarray) -> bytes:
@@ -90,8 +87,13 @@ def enlarged_png(pixels: np.ndarray) -> bytes:
     palette = picture.getpalette()
     assert palette is not None  # it is quantized
     larger.putpalette(palette)
+    return _file(larger, "PNG")
+
+
+def _file(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    """Returns a picture as a file of a kind."""
     file = BytesIO()
-    larger.save(file, "PNG")
+    picture.save(file, kind, **options)
     return file.getvalue()
 
 
@@ -154,16 +156,14 @@ def gif(frames: list[np.ndarray], milliseconds: int = 250) -> bytes:
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
         for frame in frames
     ]
-    file = BytesIO()
-    pictures[0].save(
-        file,
+    return _file(
+        pictures[0],
         "GIF",
         save_all=True,
         append_images=pictures[1:],
         duration=[milliseconds] * (len(frames) - 1) + [4 * milliseconds],
         loop=0,
     )
-    return file.getvalue()
 
 
 def colorfulness(images: Tensor) -> Tensor:
