@@ -271,8 +271,12 @@ def test_report_shows_pictures_of_the_objective(command, sweep_first):
         ("Neurn", "there is no 'Neurn'. Did you mean 'Neuron'? Choose ChannelMean, "),
         ("my_parts.Huber", "there is no 'my_parts.Huber'."),
         ("my_parts.Nothing", "there is no 'my_parts.Nothing'."),
-        ("nowhere.Mine", "cannot import 'nowhere.Mine': No module named 'nowhere'."),
-        ("broken.Mine", "cannot import 'broken.Mine': unfinished."),
+        (
+            "nowhere.Mine",
+            "cannot import 'nowhere.Mine': ModuleNotFoundError: No module named 'nowhere'.",
+        ),
+        ("broken.Mine", "cannot import 'broken.Mine': RuntimeError: unfinished."),
+        ("ends.Mine", "cannot import 'ends.Mine': SystemExit: 3."),
         (
             "open_one.Mine",
             "open_one.Mine has no default for power: write {class_path: open_one.Mine, init_args: "
@@ -299,6 +303,7 @@ def test_report_shows_pictures_of_the_objective(command, sweep_first):
 )
 def test_what_is_no_objective_of_a_channel_is_refused(prober, my_parts, tmp_path, name, said):
     (tmp_path / "broken.py").write_text("raise RuntimeError('unfinished')", encoding="utf-8")
+    (tmp_path / "ends.py").write_text("raise SystemExit(3)", encoding="utf-8")
     (tmp_path / "open_one.py").write_text(
         PYTHON.replace("SoftMaximum", "Mine").replace("temperature: float = 1.0", "power: float"),
         encoding="utf-8",

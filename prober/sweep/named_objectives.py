@@ -118,8 +118,9 @@ def _class_of_channel(name: str) -> type[OfChannel]:
     else:
         try:
             found = getattr(import_module(module), last, None)
-        except Exception as error:  # a person's own file, with whatever is wrong in it
-            raise InputError(f"grid.objectives: cannot import '{name}': {error}.") from error
+        except (Exception, SystemExit) as error:  # a person's own file, with whatever is wrong
+            said = f"{type(error).__name__}: {error}"
+            raise InputError(f"grid.objectives: cannot import '{name}': {said}.") from error
     if not inspect.isclass(found) or not issubclass(found, OfChannel) or inspect.isabstract(found):
         raise InputError(
             f"grid.objectives: there is no '{name}'.{suggestion(name, classes)} Choose "
