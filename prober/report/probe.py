@@ -1,13 +1,13 @@
 """One CNN of a report: its pictures, the search for facets, its findings."""
 
 import shutil
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
+from lightning.pytorch.profilers import SimpleProfiler
 from PIL import Image
 
 from prober.ascent.styles import STYLES, Style
@@ -16,7 +16,7 @@ from prober.common.files import write_whole
 from prober.common.inputs import input_kind
 from prober.common.pictures import sprite
 from prober.findings.all_responses import AllResponses, respond_to_all
-from prober.findings.behavior import Behavior, behavior
+from prober.findings.behavior import behavior
 from prober.findings.cut_units import cut_findings
 from prober.findings.examination import examine
 from prober.findings.facet_search import plan_search
@@ -32,7 +32,7 @@ from prober.findings.styled_facets import draw_styled_facets, plan_styled_facets
 from prober.findings.styled_pictures import plan_other_style, style_beside
 from prober.findings.survey import survey
 from prober.findings.units import Unit
-from prober.report.record import SettingsRecord, SubjectRecord
+from prober.report.record import DataRecord, ReportRecord, SettingsRecord, SubjectRecord
 from prober.sweep.engine import Engine, read_saved
 from prober.sweep.planned import PlannedTarget
 from prober.sweep.resume import Config
@@ -51,47 +51,6 @@ class NotDone(Exception):
         self.code = code
 
 
-@dataclass
-class Stopwatch:
-    """How long each part of a report has taken.
-
-    Attributes:
-        seconds: For each part by its name.
-    """
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        """Adds the time that passes while it is active to a part."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - began
-
-
-@dataclass(frozen=True)
-class Part:
-    """What a report has of one CNN, beside its findings.
-
-    Attributes:
-        folder: Where they are.
-        subject: The CNN.
-        behavior: How well it names real images, None if that cannot be said.
-        settings: How its pictures were made; None if none could be.
-        sheets: Its contact sheets, relative to the folder.
-        points: The facets' best optima.
-    """
-
-    folder: Path
-    subject: SubjectRecord
-    behavior: Behavior | None
-    settings: SettingsRecord | None
-    sheets: tuple[str, ...]
-    points: list[Point]
-
-
 @dataclass(frozen=True)
 class Probe:
     """How one CNN of a report is probed.
@@ -102,7 +61,7 @@ class Probe:
         folder: Where the findings are written.
         images: Real images, or None.
         both_styles: Whether each unit has a picture in the other style, too.
-        watch: Told how long it takes.
+        watch: Measures how long each part of it takes.
     """
 
     engine: Engine
@@ -110,17 +69,21 @@ class Probe:
     folder: Path
     images: RealImages | None
     both_styles: bool
-    watch: Stopwatch
+    watch: SimpleProfiler
 
     def run(
         self, targets: Sequence[PlannedTarget], cut: Sequence[Unit], finished: Path | None
-    ) -> Part:
+    ) -> tuple[ReportRecord, list[Point]]:
         """Makes the pictures of a CNN's units, searches for their facets and writes its findings.
 
         Args:
             targets: The targets of the pictures.
             cut: The units of which no pictures can be made, for no gradient leads back from them.
             finished: The folder of a finished sweep to take the pictures from, None to make them.
+
+        Returns:
+            The record of a report on this CNN alone, without how long it has taken; and the facets'
+            best optima.
 
         Raises:
             NotDone: It was interrupted, or some pictures are missing.
@@ -131,7 +94,7 @@ class Probe:
         print(f"{subject.name}:")
         pictures = finished or folder / "sweep"
         if targets and finished is None:
-            with self.watch.timed("pictures"):
+            with self.watch.profile("pictures"):
                 made = self._make(self.engine, targets, pictures)
                 made.show(targets)
             _check_done(made)
@@ -143,11 +106,11 @@ class Probe:
         points: list[Point] = []
         real: RealResponses | None = None
         if not input_kind(subject.input_shape).has_color_and_shape:
-            with self.watch.timed("evidence"):
+            with self.watch.profile("evidence"):
                 print(f"Asking it what it answers{' to real inputs, too' if images else ''}.")
                 findings, real = plain_findings(subject, sweep, cut, other_style, images, folder)
         else:
-            with self.watch.timed("evidence"):
+            with self.watch.profile("evidence"):
                 print(f"Showing it flat and striped images{' and real ones' if images else ''}.")
                 open_units = sweep.units(subject) if sweep else []
                 known = respond_to_all(subject, [*open_units, *cut], images, self._cores)
@@ -155,25 +118,27 @@ class Probe:
             if sweep is not None:
                 findings, points = self._examined(sweep, known, other_style)
             if cut:
-                with self.watch.timed("evidence"):
+                with self.watch.profile("evidence"):
                     findings += cut_findings(subject, cut, known, folder)
         findings.sort(key=lambda found: subject.depth(found.layer))
         save_findings(findings, folder)
-        with self.watch.timed("pages"):
-            _copy_sheets(pictures, folder)
-        sheets = (file.relative_to(folder) for file in (folder / "sheets").glob("*.png"))
-        return Part(
-            folder=folder,
+        with self.watch.profile("pages"):
+            sheets = _copy_sheets(pictures, folder)
+        record = ReportRecord(
             subject=SubjectRecord.of(subject, findings),
+            against=None,
+            data=DataRecord.of(images) if images else None,
             behavior=behavior(real) if real else None,
             settings=SettingsRecord.of(sweep) if sweep else None,
-            sheets=tuple(sorted(sheet.as_posix() for sheet in sheets)),
-            points=points,
+            sheets=sheets,
+            seconds={},
+            date=date.today().isoformat(),
         )
+        return record, points
 
     def _other_style(self, sweep: FinishedSweep) -> FinishedSweep:
         """Makes a picture of each unit in the style that its others do not have."""
-        with self.watch.timed("pictures"):
+        with self.watch.profile("pictures"):
             style = style_beside(sweep.visualizations[0].record.get("style", "plain"))
             print(f"Making {style} pictures, too.")
             planned = plan_other_style(sweep, sweep.units(self.engine.subject))
@@ -184,30 +149,30 @@ class Probe:
     ) -> tuple[list[Finding], list[Point]]:
         """Finds out what the units of a CNN of images want, and how much is color and shape."""
         subject, folder, cores = self.engine.subject, self.folder, self._cores
-        with self.watch.timed("evidence"):
+        with self.watch.profile("evidence"):
             surveyed = survey(subject, sweep, known, other_style, self.engine.method, cores)
-        with self.watch.timed("maxima"):
+        with self.watch.profile("maxima"):
             print("Looking for what excites its units most with and without color and shape.")
             maxima = maxima_of_live_units(surveyed, cores)
-        with self.watch.timed("search"):
+        with self.watch.profile("search"):
             print("Looking for other facets.")
             planned, searched = plan_search(surveyed, cores), None
             if planned:
                 trainer = self.engine.trainer | {"max_steps": effort(subject.input_shape).steps}
                 searcher = replace(self.engine, trainer=trainer)
                 searched = self._finished(searcher, planned, folder / "search")
-        with self.watch.timed("evidence"):
+        with self.watch.profile("evidence"):
             print("Examining what was found.")
             findings, points, several = examine(surveyed, maxima, searched, folder, cores)
         if other_style is None or not several:
             return findings, points
         made: dict[Style, FinishedSweep] = {}
-        with self.watch.timed("pictures"):
+        with self.watch.profile("pictures"):
             print("Making pictures of facets in the other style, too.")
             for style in STYLES:
                 if planned := plan_styled_facets(surveyed, several, style):
                     made[style] = self._in_style(style, planned, folder / "facets" / style)
-        with self.watch.timed("evidence"):
+        with self.watch.profile("evidence"):
             drawn = draw_styled_facets(surveyed, maxima, findings, several, made, folder, cores)
         return drawn, points
 
@@ -262,8 +227,11 @@ def _check_done(made: Made) -> None:
         raise NotDone(made.ended or FAILED)
 
 
-def _copy_sheets(pictures: Path, folder: Path) -> None:
-    for sheet in sorted((pictures / "sheets").glob("*.png")):
+def _copy_sheets(pictures: Path, folder: Path) -> tuple[str, ...]:
+    """Copies contact sheets, smaller; returns their paths, relative to the folder."""
+    sheets = sorted((pictures / "sheets").glob("*.png"))
+    for sheet in sheets:
         with Image.open(sheet) as picture:
             pixels = np.asarray(picture)
         write_whole(folder / "sheets" / sheet.name, sprite(pixels[None, None]))
+    return tuple(f"sheets/{sheet.name}" for sheet in sheets)

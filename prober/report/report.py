@@ -3,11 +3,11 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.profilers import SimpleProfiler
 
 from prober.ascent.method import Method, is_large
 from prober.ascent.targets import Target
@@ -17,8 +17,8 @@ from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.real_images import RealImages, read_real_images
 from prober.findings.units import Unit
 from prober.report.page import write_page
-from prober.report.probe import NotDone, Part, Probe, Stopwatch
-from prober.report.record import DataRecord, ReportRecord, save_record
+from prober.report.probe import NotDone, Probe
+from prober.report.record import ReportRecord, save_record
 from prober.report.summary import write_summary
 from prober.report.tensorboard import write_report_tensorboard
 from prober.subject import LOGITS, Subject
@@ -72,26 +72,10 @@ class Report:
             for each in filter(None, (subject, self.against)):
                 each.take_classes(len(images.classes))
                 _name_classes(each, images)
-        targets: list[PlannedTarget] = []
-        cut: list[Unit] = []
-        if self.finished:
-            made = FinishedSweep(Path(self.finished), subject)
-            if subject.listing.cut:
-                cut = _cut_units(made.grid().split(subject)[1])
-            if self.against is not None:
-                targets = made.planned()
-                self.sweep = replace(self.sweep, engine=as_made(self.sweep.engine, made))
-                self.sweep.engine.check(targets)
-        else:
-            grid, channels = self.sweep.grid.split(subject)
-            self.sweep.say_left_out()
-            cut = _cut_units(channels)
-            if grid.probed_layers(subject) or not cut:
-                self.sweep = replace(self.sweep, grid=grid)
-                targets = self.sweep.check()
+        targets, cut = self._planned(subject)
         if self.against is not None:
             layers = [each.layer for each in targets] + [unit.layer for unit in cut]
-            self._check_against(subject, self.against, list(dict.fromkeys(layers)))
+            self._check_against(subject, self.against, layers)
         folder = self._folder()
         ended = INTERRUPTED
         try:
@@ -106,12 +90,29 @@ class Report:
         finally:  # also if the disk is full
             if ended != DONE:
                 print(f"The report is not complete. Go on with: --resume {folder}")
-        if ended == DONE:
-            print(f"Summary: {folder / 'SUMMARY.md'}")
-            print(f"Page: {folder / 'index.html'}")
-            print(f"TensorBoard: tensorboard --logdir {folder / 'tensorboard'}")
-            print(f"Report: {folder}")
         return ended
+
+    def _planned(self, subject: Subject) -> tuple[list[PlannedTarget], list[Unit]]:
+        """Returns the targets of the pictures to be made, and the units that can have none.
+
+        Of a finished sweep there are pictures already; only a second subject needs its own.
+        """
+        if not self.finished:
+            grid, channels = self.sweep.grid.split(subject)
+            self.sweep.say_left_out()
+            cut = _cut_units(channels)
+            if cut and not grid.probed_layers(subject):
+                return [], cut
+            self.sweep = replace(self.sweep, grid=grid)
+            return self.sweep.check(), cut
+        made = FinishedSweep(Path(self.finished), subject)
+        cut = _cut_units(made.grid().split(subject)[1]) if subject.listing.cut else []
+        if self.against is None:
+            return [], cut
+        targets = made.planned()
+        self.sweep = replace(self.sweep, engine=as_made(self.sweep.engine, made))
+        self.sweep.engine.check(targets)
+        return targets, cut
 
     def _make(
         self,
@@ -121,22 +122,28 @@ class Report:
         images: RealImages | None,
         both_styles: bool,
     ) -> None:
-        watch, engine, config = Stopwatch(), self.sweep.engine, self.sweep.config
+        watch, engine, config = SimpleProfiler(), self.sweep.engine, self.sweep.config
         finished = Path(self.finished) if self.finished else None
-        rest = images, both_styles, watch
-        parts = [Probe(engine, config, folder, *rest).run(targets, cut, finished)]
+        probe = Probe(engine, config, folder, images, both_styles, watch)
+        record, points = probe.run(targets, cut, finished)
+        records = {folder: record}
         if self.against is not None:
-            other = replace(engine, subject=self.against)
             beside = folder / "against"
-            parts.append(Probe(other, config, beside, *rest).run(targets, cut, None))
-        with watch.timed("pages"):
-            _write_records(parts, images, watch)
+            probe = replace(probe, engine=replace(engine, subject=self.against), folder=beside)
+            other, _ = probe.run(targets, cut, None)
+            records = {folder: replace(record, against=other.subject), beside: other}
+        with watch.profile("pages"):
+            _write_records(records, watch)
             write_summary(folder)
             write_page(folder)
-            write_report_tensorboard(folder, parts[0].sheets, parts[0].points)
-        _write_records(parts, images, watch)  # now with all the seconds
-        said = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in watch.seconds.items())
-        print(f"Took: {said}.")
+            write_report_tensorboard(folder, record.sheets, points)
+        _write_records(records, watch)  # now with all the seconds
+        took = watch.recorded_durations.items()
+        print(f"Took: {', '.join(f'{name} {sum(seconds):.0f} s' for name, seconds in took)}.")
+        print(f"Summary: {folder / 'SUMMARY.md'}")
+        print(f"Page: {folder / 'index.html'}")
+        print(f"TensorBoard: tensorboard --logdir {folder / 'tensorboard'}")
+        print(f"Report: {folder}")
 
     def _folder(self) -> Path:
         """Makes the report's folder, or checks the one that is resumed."""
@@ -180,18 +187,14 @@ class Report:
                 f"of {list(subject.input_shape)}: they cannot be set beside each other."
             )
         own, there = subject.listing, other.listing
-        wanted = {name: own.measured[name].shape for name in layers}
         found = {name: layer.shape for name, layer in there.measured.items()}
-        differ = [
-            f"{layer} ({found.get(layer, 'missing')} instead of {shape})"
-            for layer, shape in wanted.items()
-            if found.get(layer) != shape
-        ]
-        differ += [
-            f"{layer} (one of them cuts its gradient)"
-            for layer, shape in wanted.items()
-            if found.get(layer) == shape and (layer in own.layers) != (layer in there.layers)
-        ]
+        differ = []
+        for layer in dict.fromkeys(layers):
+            shape = own.measured[layer].shape
+            if found.get(layer) != shape:
+                differ.append(f"{layer} ({found.get(layer, 'missing')} instead of {shape})")
+            elif (layer in own.layers) != (layer in there.layers):
+                differ.append(f"{layer} (one of them cuts its gradient)")
         if differ:
             raise InputError(
                 f"--against {other.name} has other layers than {subject.name}: "
@@ -262,18 +265,8 @@ def evidence_engine(engine: Engine) -> Engine:
     return replace(engine, method=replace(engine.method, style="plain"))
 
 
-def _write_records(parts: list[Part], images: RealImages | None, watch: Stopwatch) -> None:
-    """Writes `report.json` of the subject, and of the one that it is set against."""
-    data = None if images is None else DataRecord.of(images)
-    for number, part in enumerate(parts):
-        record = ReportRecord(
-            subject=part.subject,
-            against=parts[1].subject if number == 0 and len(parts) > 1 else None,
-            data=data,
-            behavior=part.behavior,
-            settings=part.settings,
-            sheets=part.sheets,
-            seconds={name: round(seconds, 1) for name, seconds in watch.seconds.items()},
-            date=date.today().isoformat(),
-        )
-        save_record(record, part.folder)
+def _write_records(records: Mapping[Path, ReportRecord], watch: SimpleProfiler) -> None:
+    """Writes `report.json` into the folder of each CNN, with how long all has taken so far."""
+    seconds = {name: round(sum(all_), 1) for name, all_ in watch.recorded_durations.items()}
+    for folder, record in records.items():
+        save_record(replace(record, seconds=seconds), folder)
