@@ -118,11 +118,11 @@ def facet_words(finding: Finding, facet: Facet) -> str:
     """
     found = _without_angles(finding, facet)
     if not found:
-        hue = [hue_words(facet.hue)] if facet.hue is not None else []
         angle = stroke_angle(finding, facet)
-        strokes = [f"strokes {orientation_words(angle)}"] if angle is not None else []
-        found = ", ".join(hue + strokes)
-    if found in ("", PLAINLY[Kind(facet.kind)]):
+        hue = None if facet.hue is None else hue_words(facet.hue)
+        strokes = None if angle is None else f"strokes {orientation_words(angle)}"
+        found = ", ".join(filter(None, [hue, strokes]))
+    if found in ("", PLAINLY[facet.kind]):
         return facet.kind
     return f"{facet.kind}: {found}"
 
@@ -131,11 +131,11 @@ def thing(finding: Finding, facet: Facet) -> str:
     """Says what a facet wants in plain words, without angles: `red, rising strokes`."""
     if said := _without_angles(finding, facet):
         return said
-    hue = None if facet.hue is None else hue_name(facet.hue)
     angle = stroke_angle(finding, facet)
+    if facet.hue is not None and "shape" in facet.kind and angle is None:
+        return _shape_of(facet.hue)
+    hue = None if facet.hue is None else hue_name(facet.hue)
     strokes = None if angle is None else f"{direction_name(angle)} strokes"
-    if hue and "shape" in facet.kind and not strokes:
-        return f"{_article(hue)} {hue} shape"
     return ", ".join(filter(None, [hue, strokes])) or PLAINLY[facet.kind]
 
 
@@ -201,9 +201,7 @@ def _of_class(finding: Finding, facet: Facet) -> str:
             hue = flat
     if hue is not None and is_own(hue, known):
         hue = known.hue  # by the name that the class's color has elsewhere
-    if hue is None:
-        return PLAINLY[Kind(facet.kind)]
-    return f"{_article(hue_name(hue))} {hue_name(hue)} shape"
+    return PLAINLY[facet.kind] if hue is None else _shape_of(hue)
 
 
 def _brightness(finding: Finding, facet: Facet) -> str:
@@ -218,8 +216,9 @@ def _brightness(finding: Finding, facet: Facet) -> str:
     return "dark" if level <= DARK else "light" if level >= LIGHT else "a medium gray"
 
 
-def _article(hue: str) -> str:
-    return "an" if hue[0] in "aeio" else "a"
+def _shape_of(hue: float) -> str:
+    name = hue_name(hue)
+    return f"{'an' if name[0] in 'aeio' else 'a'} {name} shape"
 
 
 def is_own(hue: float, known: ClassEvidence) -> bool:
