@@ -1,12 +1,13 @@
 """The three answers that a summary begins with: at most three short sentences each."""
 
+from collections.abc import Sequence
+
 from prober.findings.behavior import KNOWLEDGE, NOISE_LOSS, Behavior, Shortcut
 from prober.findings.finding import Finding
-from prober.report.charts import mean_shares
 from prober.report.markdown import plain
 from prober.report.probed import NAMED_LAYERS, Probed, flagged
 from prober.report.record import ReportRecord
-from prober.report.tables import mean_hue_share, with_interval
+from prober.report.tables import with_interval
 from prober.report.words import changed_words, counted, joined, percent, unit_words
 
 MOSTLY, PARTLY = 0.5, 0.2
@@ -27,7 +28,7 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
         return "None can: the input has one channel, so there is no color in it."
     if channels != 3:
         return f"Not examined: the input has {channels} channels, not red, green and blue."
-    shares = color_shares(probed)
+    shares = _color_shares(probed)
     if not shares:
         return _why_none(probed)
     levels = {
@@ -35,34 +36,46 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
         "in part": [plain(name) for name, share in shares.items() if PARTLY <= share < MOSTLY],
         "hardly": [plain(name) for name, share in shares.items() if share < PARTLY],
     }
-    said = [f"{joined(names, NAMED_LAYERS)} {how}" for how, names in levels.items() if names]
+    number = len(probed.layers)
+    said = [
+        f"{_layers(names, number, NAMED_LAYERS)} {how}" for how, names in levels.items() if names
+    ]
+    verdict, explained = ", ".join(said), probed.hue_shares
     open_ones = [plain(name) for name in probed.layers if name not in shares]
-    alike = len(said) == 1 < len(shares) and not open_ones
-    if alike:
-        every = "both" if len(shares) == 2 else f"all {len(shares)}"
-        said = [f"{every} layers {how}" for how, names in levels.items() if names]
-    verdict, explained = ", ".join(said), hue_shares(probed)
     if len(levels["hardly"]) == len(shares):
         none = "None that is known" if open_ones else "None"
         if max(explained.values(), default=0) >= MOSTLY:
             none += ", by the pictures"
         verdict = f"{none}: {verdict} {'go' if len(shares) > 1 else 'goes'} by color"
-    elif alike:  # else it begins with the name of a layer, which stays as it is
+    elif len(said) == 1 and len(shares) == number > 1:  # else it begins with a layer's name
         verdict = verdict.capitalize()
     if open_ones:
         verdict += f"; of {joined(open_ones, NAMED_LAYERS)} it is not known"
-    most = max(shares, key=shares.__getitem__)
-    high = percent(shares[most])
-    sentences = [f"Color makes up {high} of what excites {plain(most)}"]
-    if high != percent(min(shares.values())):
-        sentences[0] += ", the most"
-    elif len(shares) > 1:
-        sentences[0] = f"Color makes up {high} of what excites each of them"
-    if against and (others := color_shares(against)):
-        sentences[0] += f"; in {plain(against.name)} at most {percent(max(others.values()))}"
+    sentences = [verdict, _in_pictures(shares, against)]
     if explained:
         sentences.append(_on_real_images(explained, against))
-    return ". ".join([verdict, *sentences]) + "."
+    return ". ".join(sentences) + "."
+
+
+def _layers(names: Sequence[str], number: int, most: int) -> str:
+    """Names layers out of so many: `conv1 and conv2`; where these are all, `both layers`."""
+    if len(names) == number > 1:
+        return "both layers" if number == 2 else f"all {number} layers"
+    return joined(names, most)
+
+
+def _in_pictures(shares: dict[str, float], against: Probed | None) -> str:
+    """Says how much of what excites its units color makes up in the layer where it is the most."""
+    most = max(shares, key=shares.__getitem__)
+    high = percent(shares[most])
+    if high != percent(min(shares.values())):
+        which = f"{plain(most)}, the most"
+    else:
+        which = plain(most) if len(shares) == 1 else "each of them"
+    said = f"Color makes up {high} of what excites {which}"
+    if against and (others := _color_shares(against)):
+        said += f"; in {plain(against.name)} at most {percent(max(others.values()))}"
+    return said
 
 
 def _on_real_images(explained: dict[str, float], against: Probed | None) -> str:
@@ -72,14 +85,12 @@ def _on_real_images(explained: dict[str, float], against: Probed | None) -> str:
     """
     mostly = {name: share for name, share in explained.items() if share >= MOSTLY}
     if mostly:
-        which = joined(list(map(plain, mostly)), NAMED_REAL)
-        if len(mostly) == len(explained) > 1:
-            which = "both layers" if len(mostly) == 2 else f"all {len(mostly)} layers"
+        which = _layers(list(map(plain, mostly)), len(explained), NAMED_REAL)
         least = ("at least " if len(mostly) > 1 else "") + percent(min(mostly.values()))
         said = f"{which} mostly: the hue explains {least} of the answers"
     else:
         said = f"the hue explains at most {percent(max(explained.values()))} of the answers"
-    others = hue_shares(against) if against else {}
+    others = against.hue_shares if against else {}
     same = [others[name] for name in mostly or explained if name in others]
     if against and same:
         said += f", in {plain(against.name)} at most {percent(max(same))}"
@@ -96,16 +107,9 @@ def _why_none(probed: Probed) -> str:
     return "Cannot be said: nothing that was tried excites any unit."
 
 
-def hue_shares(probed: Probed) -> dict[str, float]:
-    """Returns what the hue explains of the answers of each layer's units to real images."""
-    shares = {name: mean_hue_share(findings) for name, findings in probed.layers.items()}
-    return {name: share for name, share in shares.items() if share is not None}
-
-
-def color_shares(probed: Probed) -> dict[str, float]:
+def _color_shares(probed: Probed) -> dict[str, float]:
     """Returns what color makes up of the gain of each layer's units, in the mean."""
-    shares = {name: mean_shares(findings) for name, findings in probed.layers.items()}
-    return {name: own["color"] for name, own in shares.items() if own}
+    return {name: own["color"] for name, own in probed.shares.items()}
 
 
 def shortcut_answer(probed: Probed, against: Probed | None) -> str:

@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from prober.common.files import write_whole
@@ -34,18 +34,8 @@ LONGEST_NAME = 16
 LEAST_SAID = 0.09
 """The part of a bar from which on its figure fits into it."""
 
-
-@dataclass(frozen=True)
-class Bar:
-    """A bar of parts.
-
-    Attributes:
-        name: What stands before it; may be empty.
-        parts: For each of `FILLS` its share, together 1; none if they are not known.
-    """
-
-    name: str
-    parts: Mapping[str, float]
+Parts = Mapping[str, float]
+"""A bar: for each of `FILLS` its share, together 1; none if they are not known."""
 
 
 @dataclass(frozen=True)
@@ -55,24 +45,13 @@ class Row:
     Attributes:
         name: Its name.
         color: Its color as SVG has it; may be empty.
-        columns: For each CNN the bars, one below the other.
+        columns: For each CNN the bars, one below the other, by what stands before them; none if it
+            was not examined in a second CNN.
     """
 
     name: str
     color: str
-    columns: Sequence[Sequence[Bar]]
-
-
-def mean_shares(findings: Iterable[Finding]) -> dict[str, float]:
-    """Returns what the gain of units is due to, in the mean: color, shape, brightness.
-
-    Returns:
-        `{}` if nothing excites any of them.
-    """
-    of_units = [finding.shares for finding in findings if finding.shares is not None]
-    if not of_units:
-        return {}
-    return {part: sum(getattr(own, part) for own in of_units) / len(of_units) for part in FILLS}
+    columns: Sequence[Mapping[str, Parts]]
 
 
 def write_charts(folder: Path, probed: Probed, against: Probed | None) -> None:
@@ -87,8 +66,7 @@ def write_charts(folder: Path, probed: Probed, against: Probed | None) -> None:
     cnns = [cnn for cnn in (probed, against) if cnn]
     names = [cnn.name for cnn in cnns]
     layers = [
-        Row(name, "", [[Bar("", mean_shares(cnn.layers.get(name, [])))] for cnn in cnns])
-        for name in probed.layers
+        Row(name, "", [{"": cnn.shares.get(name, {})} for cnn in cnns]) for name in probed.layers
     ]
     write_whole(
         folder / LAYERS_CHART,
@@ -109,28 +87,27 @@ def _class_row(finding: Finding, cnns: Sequence[Probed]) -> Row | None:
     if known.color is not None:
         color = "#" + "".join(f"{round(255 * value):02x}" for value in known.color)
     units = [cnn.same_unit(finding) for cnn in cnns]
-    return Row(known.label, color, [_class_bars(unit) if unit else [] for unit in units])
+    return Row(known.label, color, [_class_bars(unit) if unit else {} for unit in units])
 
 
-def _class_bars(finding: Finding) -> list[Bar]:
+def _class_bars(finding: Finding) -> dict[str, Parts]:
     """What a logit wants, without brightness, which real images do not tell; what it goes by."""
-    known, used, wanted = class_of(finding), {}, {}
-    if finding.shares and (color := finding.shares.color_beside_shape) is not None:
-        wanted = {"color": color, "shape": 1 - color}
-    if known and known.used:
-        used = {"color": known.used.color, "shape": known.used.shape}
-    return [Bar("wants", wanted), Bar("goes by", used)]
+    known = class_of(finding)
+    color = finding.shares.color_beside_shape if finding.shares else None
+    return {
+        "wants": {} if color is None else {"color": color, "shape": 1 - color},
+        "goes by": asdict(known.used) if known and known.used else {},
+    }
 
 
 def _chart(title: str, cnns: Sequence[str], rows: Sequence[Row]) -> str:
     """Draws rows of bars, a column for each CNN."""
     rows = rows[:ROWS]
-    every_bar = [bar for row in rows for bars in row.columns for bar in bars]
-    named = any(bar.name for bar in every_bar)
-    parts = [part for part in FILLS if any(part in bar.parts for bar in every_bar)]
+    every_bar = [bar for row in rows for bars in row.columns for bar in bars.values()]
+    parts = [part for part in FILLS if any(part in bar for bar in every_bar)]
     left = 4 + (SWATCH if any(row.color for row in rows) else 0)
     bars_name = left + GAP + LETTER * max(len(_short(row.name, LONGEST_NAME)) for row in rows)
-    before = bars_name + (BAR_NAME if named else 0)
+    before = bars_name + (BAR_NAME if any(rows[0].columns[0]) else 0)
     width = before + len(cnns) * (BAR + GAP)
     drawn, top = [_text(4, 18, title), _legend(before, LINE, parts)], 3 * LINE
     for column, name in enumerate(cnns):
@@ -140,12 +117,12 @@ def _chart(title: str, cnns: Sequence[str], rows: Sequence[Row]) -> str:
         if row.color:
             drawn.append(_rect(4, top + 2, 14, 14, row.color))
         for column, bars in enumerate(row.columns):
-            for line, bar in enumerate(bars):
+            for line, (name, bar) in enumerate(bars.items()):
                 at = top + line * BESIDE
                 if column == 0:
-                    drawn.append(_text(bars_name, at + 14, bar.name))
-                drawn.append(_bar(before + column * (BAR + GAP), at, bar.parts))
-        top += LINE + max(0, *(len(bars) - 1 for bars in row.columns)) * BESIDE
+                    drawn.append(_text(bars_name, at + 14, name))
+                drawn.append(_bar(before + column * (BAR + GAP), at, bar))
+        top += LINE + (len(row.columns[0]) - 1) * BESIDE
     height = top + 6
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
@@ -164,7 +141,7 @@ def _legend(left: int, top: int, parts: Iterable[str]) -> str:
     return "\n".join(drawn)
 
 
-def _bar(left: float, top: float, parts: Mapping[str, float]) -> str:
+def _bar(left: float, top: float, parts: Parts) -> str:
     """A bar of parts that sum up to 1, each with its figure if it is wide enough."""
     if not parts:
         return _text(left, top + 14, "not known")

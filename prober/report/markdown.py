@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 
 def plain(text: str) -> str:
@@ -11,8 +11,9 @@ def plain(text: str) -> str:
     return re.sub(r"([\\`*_\[\]|])", r"\\\1", escaped)
 
 
-def table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Lays cells of Markdown out as a table of Markdown."""
-    header = list(header)
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lays cells of Markdown out as a table of Markdown; `""` if there are no rows."""
+    if not rows:
+        return ""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -2,12 +2,11 @@
 
 import html
 
-from prober.findings.finding import Finding
+from prober.findings.finding import Finding, Shares
 from prober.findings.real_responses import SHOWN_IN_HUES
-from prober.report.charts import CLASSES_CHART, LAYERS_CHART, mean_shares
+from prober.report.charts import CLASSES_CHART, LAYERS_CHART
 from prober.report.markdown import plain
 from prober.report.probed import Probed, color_of_class, flagged
-from prober.report.tables import mean_hue_share
 from prober.report.words import (
     class_color,
     counted,
@@ -34,12 +33,9 @@ def layers_chart(probed: Probed, against: Probed | None) -> str:
     """Shows the chart of the layers in Markdown; `""` if nothing excites any unit."""
     said = []
     for cnn in filter(None, (probed, against)):
-        for layer, findings in cnn.layers.items():
-            if shares := mean_shares(findings):
-                parts = ", ".join(f"{part} {percent(share)}" for part, share in shares.items())
-                said.append(f"{cnn.name} {layer}: {parts}")
-    if not said:
-        return ""
+        for layer, shares in cnn.shares.items():
+            parts = ", ".join(f"{part} {percent(share)}" for part, share in shares.items())
+            said.append(f"{cnn.name} {layer}: {parts}")
     return _chart(LAYERS_CHART, "; ".join(said))
 
 
@@ -49,10 +45,13 @@ def classes_chart(probed: Probed) -> str:
         f"class {label}: wants {percent(wanted)} color, goes by {percent(used)}"
         for wanted, used, label in filter(None, map(color_of_class, probed.classes))
     ]
-    return _chart(CLASSES_CHART, "; ".join(said)) if said else ""
+    return _chart(CLASSES_CHART, "; ".join(said))
 
 
 def _chart(path: str, said: str) -> str:
+    """Shows a chart with what it says; `""` if that is nothing."""
+    if not said:
+        return ""
     alt = html.escape(said).replace("[", "").replace("]", "").replace("\\", "")
     return f'[<img src="{path}" alt="{alt}">](index.html)'
 
@@ -64,15 +63,17 @@ def unit_to_show(probed: Probed) -> str:
     those that are sure and trusted; and whose picture shows its color as what it is called, if any
     does.
     """
-    sure = [f for f in probed.live if f.shares and f.facets and not flagged(f) and not f.why]
-    sure = [finding for finding in sure if (finding.confidence or 0) >= SURE]
+    sure = [
+        (finding, finding.shares)
+        for finding in probed.live
+        if finding.shares and finding.facets and not (flagged(finding) or finding.why)
+        if (finding.confidence or 0) >= SURE
+    ]
     if not sure:
         return ""
-    best = max(sure, key=lambda f: (_shows_its_color(f), _color(f)))
-    if _color(best) < max(map(_shape, sure)) and _color(best) < LEAST_COLOR:
-        best = max(sure, key=_shape)
-    shares = best.shares
-    assert shares is not None  # as of every unit that is sure
+    best, shares = max(sure, key=lambda pair: (_shows_its_color(*pair), pair[1].color))
+    if shares.color < min(LEAST_COLOR, max(own.shape for _, own in sure)):
+        best, shares = max(sure, key=lambda pair: pair[1].shape)
     picture, wants = probed.picture(best, best.facets[0]), plain(unit_words(best))
     hue = best.facets[0].hue
     if hue is not None and wants == hue_name(hue) and not is_extreme(hue):
@@ -83,17 +84,9 @@ def unit_to_show(probed: Probed) -> str:
     )
 
 
-def _shows_its_color(finding: Finding) -> bool:
+def _shows_its_color(finding: Finding, shares: Shares) -> bool:
     hue = finding.facets[0].hue
-    return _color(finding) >= LEAST_COLOR and hue is not None and is_extreme(hue)
-
-
-def _color(finding: Finding) -> float:
-    return finding.shares.color if finding.shares else 0.0
-
-
-def _shape(finding: Finding) -> float:
-    return finding.shares.shape if finding.shares else 0.0
+    return shares.color >= LEAST_COLOR and hue is not None and is_extreme(hue)
 
 
 def what_figures_rest_on(probed: Probed, against: Probed | None) -> list[str]:
@@ -110,7 +103,7 @@ def what_figures_rest_on(probed: Probed, against: Probed | None) -> list[str]:
         under = (
             " 95% intervals of the accuracies are under *Shortcut learning*." if behavior else ""
         )
-        if number > SHOWN_IN_HUES and any(mean_hue_share(f) for f in probed.layers.values()):
+        if number > SHOWN_IN_HUES and any(probed.hue_shares.values()):
             under += f" What the hue explains rests on at most {SHOWN_IN_HUES} of them."
         lines.append(f"Figures on real images rest on {said}.{under}")
     if data and data.colors and data.hues:

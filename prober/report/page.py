@@ -10,12 +10,19 @@ from markupsafe import Markup
 
 from prober.common.files import safe_name, write_whole
 from prober.common.typed_json import to_plain
-from prober.findings.finding import WANTED, Finding, Kind
+from prober.findings.finding import Finding, Kind
 from prober.report.caveats import without_pictures
-from prober.report.charts import mean_shares
 from prober.report.filled_templates import TEMPLATES, filled
 from prober.report.plain_summary import why_plain
-from prober.report.probed import COUNTED_AS, Probed, counts, flagged, load_report, picture_of
+from prober.report.probed import (
+    COUNTED_AS,
+    Probed,
+    counts,
+    flagged,
+    load_report,
+    mean_shares,
+    picture_of,
+)
 from prober.report.words import changed_words, facet_words, hue_words, percent, unit_sentence
 
 SCRIPTS = (
@@ -28,8 +35,6 @@ SCRIPTS = (
 )
 """What the page runs, in this order. Each file in `sections` is a part of a unit's page, in the
 order of their names."""
-
-KINDS = (*WANTED, Kind.UNCLEAR)
 
 FLAGS = ("polysemantic", "dead", "not trusted")
 
@@ -74,9 +79,8 @@ def _script(layer: str, findings: Sequence[Finding], against: Probed | None) -> 
         beside = against.same_unit(finding) if against else None
         other = None
         if beside is not None:
-            kept = to_plain(beside.evidence)
-            kept = {name: kept[name] for name in ("score", "styles")}
-            other = to_plain(beside) | {"evidence": kept, "words": _words(beside)}
+            other = to_plain(beside) | {"words": _words(beside)}
+            other["evidence"] = {name: other["evidence"][name] for name in ("score", "styles")}
         units[finding.key] = to_plain(finding) | {"words": _words(finding), "other": other}
     return f"receive({_json(layer)}, {_json(units)});\n"
 
@@ -99,21 +103,7 @@ def _hue(hue: float | None) -> str | None:
 
 def _index(probed: Probed, against: Probed | None) -> str:
     """Returns `index.html`."""
-    rows = [
-        {
-            "name": layer,
-            "file": f"{safe_name(layer)}.js",
-            "flat": layer in probed.record.subject.flat_layers,
-            "counts": _counts(findings),
-            "shares": _shares(findings),
-            "other_shares": _shares(against.layers.get(layer, [])) if against else {},
-            "mix": mean_shares(findings),
-            "other_mix": mean_shares(against.layers.get(layer, [])) if against else {},
-            "largest": Counter(f.shares and f.shares.largest for f in findings),
-            "units": [_entry(finding, probed) for finding in findings],
-        }
-        for layer, findings in probed.layers.items()
-    ]
+    rows = [_row(layer, probed, against) for layer in probed.layers]
     behavior = probed.record.behavior
     data = {
         "subject": probed.record.subject.name,
@@ -136,7 +126,7 @@ def _index(probed: Probed, against: Probed | None) -> str:
         color_is_difference=probed.color_is_difference,
         has_pictures=probed.has_pictures,
         without_pictures=without_pictures(probed),
-        kinds=tuple(kind.value for kind in KINDS),
+        kinds=tuple(Kind),
         flags=FLAGS,
         percent=percent,
         changed_words=changed_words,
@@ -150,6 +140,24 @@ def _index(probed: Probed, against: Probed | None) -> str:
 def _template(name: str) -> str:
     """Returns a file that goes into the page as it is."""
     return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _row(layer: str, probed: Probed, against: Probed | None) -> dict[str, Any]:
+    """Returns what the overview needs of a layer."""
+    findings = probed.layers[layer]
+    others = against.layers.get(layer, []) if against else []
+    return {
+        "name": layer,
+        "file": f"{safe_name(layer)}.js",
+        "flat": layer in probed.record.subject.flat_layers,
+        "counts": _counts(findings),
+        "shares": counts(findings),
+        "other_shares": counts(others),
+        "mix": mean_shares(findings),
+        "other_mix": mean_shares(others),
+        "largest": Counter(f.shares and f.shares.largest for f in findings),
+        "units": [_entry(finding, probed) for finding in findings],
+    }
 
 
 def _entry(finding: Finding, probed: Probed) -> dict[str, Any]:
@@ -176,17 +184,11 @@ def _counts(findings: Sequence[Finding]) -> dict[str, int]:
     found = Counter(kind for finding in findings for kind in finding.kinds)
     return {
         "units": len(findings),
-        **{kind.value: found[kind] for kind in KINDS},
+        **{kind: found[kind] for kind in Kind},
         "polysemantic": sum(bool(finding.polysemantic) for finding in findings),
         "dead": sum(finding.dead for finding in findings),
         "not trusted": sum(map(flagged, findings)),
     }
-
-
-def _shares(findings: Sequence[Finding]) -> dict[str, int]:
-    """Divides units into `COUNTED_AS`; their numbers sum up to that of the units."""
-    found = counts(findings)
-    return {column: found[column] for column in COUNTED_AS if found[column]}
 
 
 def _json(value: Any) -> Markup:

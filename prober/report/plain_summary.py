@@ -7,8 +7,8 @@ from prober.findings.finding import Finding
 from prober.report.caveats import without_pictures
 from prober.report.markdown import plain, table
 from prober.report.opening import who
-from prober.report.probed import NAMED_UNITS, Probed, living
-from prober.report.tables import CLASSES, class_link
+from prober.report.probed import NAMED_UNITS, Probed
+from prober.report.tables import CLASSES, EMPTY, class_link, layer_rows
 from prober.report.words import counted, joined, percent
 
 EXAMPLES = 3
@@ -45,19 +45,16 @@ def plain_answers(probed: Probed, against: Probed | None) -> list[str]:
 
 def plain_layer_table(probed: Probed, against: Probed | None) -> str:
     """Shows for each layer how many units are dead, and those whose score goes farthest."""
-    rows = []
-    for layer, findings in probed.layers.items():
-        rows.append([f"**{plain(layer)}**", *_cells(probed, findings)])
-        if against and (others := against.layers.get(layer)):
-            rows.append([plain(f"{layer}, {against.name}"), *_cells(against, others)])
+    rows = [[name, *_cells(cnn, findings)] for name, cnn, findings in layer_rows(probed, against)]
     return table(["layer", "units", "dead", "score goes farthest in", *[""] * (EXAMPLES - 1)], rows)
 
 
 def _cells(probed: Probed, findings: Sequence[Finding]) -> list[str]:
-    farthest = sorted(living(findings), key=_gain, reverse=True)[:EXAMPLES]
-    dead = sum(finding.dead for finding in findings)
+    live = [finding for finding in findings if not finding.dead]
+    farthest = sorted(live, key=_gain, reverse=True)[:EXAMPLES]
     shown = [_shown(probed, finding) for finding in farthest]
-    return [str(len(findings)), str(dead), *shown, *["-"] * (EXAMPLES - len(shown))]
+    units, dead = len(findings), len(findings) - len(live)
+    return [str(units), str(dead), *shown, *[EMPTY] * (EXAMPLES - len(shown))]
 
 
 def _gain(finding: Finding) -> float:
@@ -88,13 +85,13 @@ def plain_class_table(probed: Probed, against: Probed | None) -> str:
         row = [class_link(probed, finding)]
         for cnn in filter(None, (probed, against)):
             own = cnn.same_unit(finding)
-            row += [cnn.styled_picture(own), score_words(own)] if own else ["-", "-"]
+            row += [cnn.styled_picture(own), score_words(own)] if own else [EMPTY, EMPTY]
         rows.append(row)
     columns = ["picture", "score, neutral to best"]
     header = [probed.output_noun, *columns]
     if against:
         header += [f"{plain(against.name)}: {column}" for column in columns]
-    return table(header, rows) if rows else ""
+    return table(header, rows)
 
 
 def plain_doubts(probed: Probed, against: Probed | None) -> list[str]:

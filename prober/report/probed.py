@@ -3,7 +3,7 @@
 import html
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from prober.subject import LOGITS
 SEVERAL = "several kinds"
 DEAD = "dead"
 CUT = "no gradient"
-COUNTED_AS = (*(kind.value for kind in WANTED), SEVERAL, Kind.UNCLEAR.value, DEAD, CUT)
+COUNTED_AS = (*WANTED, SEVERAL, Kind.UNCLEAR, DEAD, CUT)
 """What a unit counts as; each counts once."""
 
 NAMED_UNITS = 3
@@ -86,9 +86,24 @@ class Probed:
         return {name: found for name, found in layers.items() if found}
 
     @cached_property
+    def shares(self) -> dict[str, dict[str, float]]:
+        """What the gain of each layer's units is due to, see `mean_shares`; of layers with some."""
+        shares = {layer: mean_shares(findings) for layer, findings in self.layers.items()}
+        return {layer: own for layer, own in shares.items() if own}
+
+    @cached_property
+    def hue_shares(self) -> dict[str, float]:
+        """What the hue explains of the answers of each layer's units to real images, likewise."""
+        shares: dict[str, list[float]] = {}
+        for finding in self.live:
+            if (data := finding.evidence.data) and data.variance:
+                shares.setdefault(finding.layer, []).append(data.variance.hue)
+        return {layer: sum(own) / len(own) for layer, own in shares.items()}
+
+    @cached_property
     def live(self) -> list[Finding]:
         """The units that something excites."""
-        return living(self.findings)
+        return [finding for finding in self.findings if not finding.dead]
 
     @cached_property
     def searched(self) -> list[Finding]:
@@ -140,11 +155,7 @@ class Probed:
         """
 
         def unclear(finding: Finding) -> tuple[bool, float, float]:
-            return (
-                flagged(finding),
-                -(finding.confidence or 0),
-                -max(strengths(finding)[1:2], default=0.0),
-            )
+            return flagged(finding), -(finding.confidence or 0), -finding.facets[1].strength
 
         return sorted((finding for finding in self.live if finding.polysemantic), key=unclear)
 
@@ -248,11 +259,6 @@ def flagged(finding: Finding) -> bool:
     return finding.trusted is False
 
 
-def living(findings: Iterable[Finding]) -> list[Finding]:
-    """Returns the units that something excites."""
-    return [finding for finding in findings if not finding.dead]
-
-
 def counts_as(finding: Finding) -> str:
     """Returns the one of `COUNTED_AS` that a unit counts as."""
     if finding.dead:
@@ -261,22 +267,32 @@ def counts_as(finding: Finding) -> str:
         return CUT
     if len(finding.kinds) > 1:
         return SEVERAL
-    return (finding.kinds or (Kind.UNCLEAR,))[0].value
+    return (finding.kinds or (Kind.UNCLEAR,))[0]
 
 
 def counts(findings: Iterable[Finding]) -> Counter[str]:
-    """Counts units by what each of them counts as."""
-    return Counter(map(counts_as, findings))
+    """Counts units by what each of them counts as, in the order of `COUNTED_AS`."""
+    return Counter(sorted(map(counts_as, findings), key=COUNTED_AS.index))
+
+
+def mean_shares(findings: Iterable[Finding]) -> dict[str, float]:
+    """Returns what the gain of units is due to, in the mean: color, shape, brightness.
+
+    Returns:
+        `{}` if nothing excites any of them.
+    """
+    of_units = [finding.shares for finding in findings if finding.shares is not None]
+    if not of_units:
+        return {}
+    return {
+        part: sum(getattr(own, part) for own in of_units) / len(of_units)
+        for part in ("color", "shape", "brightness")
+    }
 
 
 def clearest(findings: Iterable[Finding]) -> list[Finding]:
     """Sorts units: the surest first and flagged ones last."""
     return sorted(findings, key=lambda f: (flagged(f), bool(f.why), -(f.confidence or 0)))
-
-
-def strengths(finding: Finding) -> Sequence[float]:
-    """Returns for each facet what share of the unit's gain it reaches, 0 to 1."""
-    return [facet.strength for facet in finding.facets]
 
 
 def color_of_class(finding: Finding) -> tuple[float, float, str] | None:

@@ -1,6 +1,6 @@
 """The tables of a summary: layers, examples, behavior, classes, facets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 from prober.findings.behavior import Behavior, ColorChange
 from prober.findings.finding import WANTED, ClassLogit, Finding, Kind, Shares
@@ -16,8 +16,6 @@ from prober.report.probed import (
     flag,
     flagged,
     link,
-    living,
-    strengths,
 )
 from prober.report.words import (
     changed_words,
@@ -74,28 +72,35 @@ LOGIT_COLUMNS = {
 
 
 def layer_table(probed: Probed, against: Probed | None) -> str:
-    """Counts the units of each layer by what they want, beside those of the second subject."""
-    rows = []
-    for layer, findings in probed.layers.items():
-        rows.append(_counts(f"**{plain(layer)}**", findings))
-        if against and (others := against.layers.get(layer)):
-            rows.append(_counts(plain(f"{layer}, {against.name}"), others))
+    """Counts the units of each layer by what they want, beside those of the second subject.
+
+    A column of zeros is left out.
+    """
+    rows = [[name, *_counts(findings)] for name, _, findings in layer_rows(probed, against)]
     header = ["layer", "units", *COUNTED_AS, "polysemantic", "⚠"]
-    kept = [
-        i for i in range(len(header)) if i < 2 or any(row[i] not in ("0", EMPTY) for row in rows)
-    ]
+    kept = [i for i in range(len(header)) if any(row[i] != "0" for row in rows)]
     return table([header[i] for i in kept], [[row[i] for i in kept] for row in rows])
 
 
-def _counts(name: str, findings: Sequence[Finding]) -> list[str]:
-    def said(count: int) -> str:
-        return f"{count} ({percent(count / len(findings))})" if count else "0"
+def layer_rows(
+    probed: Probed, against: Probed | None
+) -> Iterator[tuple[str, Probed, list[Finding]]]:
+    """Yields what each layer is called in a table, whose it is, and its findings.
 
+    Each is followed by that of the second subject.
+    """
+    for layer, findings in probed.layers.items():
+        yield f"**{plain(layer)}**", probed, findings
+        if against and (others := against.layers.get(layer)):
+            yield plain(f"{layer}, {against.name}"), against, others
+
+
+def _counts(findings: Sequence[Finding]) -> list[str]:
     counted_as = counts(findings)
-    polysemantic = sum(bool(finding.polysemantic) for finding in living(findings))
-    flags = sum(map(flagged, findings))
-    kinds = [said(counted_as[column]) for column in COUNTED_AS]
-    return [name, str(len(findings)), *kinds, said(polysemantic), said(flags)]
+    numbers = [counted_as[column] for column in COUNTED_AS]
+    numbers += [sum(bool(f.polysemantic) for f in findings), sum(map(flagged, findings))]
+    units = len(findings)
+    return [str(units), *(f"{n} ({percent(n / units)})" if n else "0" for n in numbers)]
 
 
 def hue_table(probed: Probed, against: Probed | None) -> str:
@@ -105,20 +110,13 @@ def hue_table(probed: Probed, against: Probed | None) -> str:
         `""` if that is known of none.
     """
     cnns = [cnn for cnn in (probed, against) if cnn]
-    rows = []
-    for layer in probed.layers:
-        explained = [mean_hue_share(cnn.layers.get(layer, [])) for cnn in cnns]
-        if any(share is not None for share in explained):
-            rows.append([f"**{plain(layer)}**", *map(_percent, explained)])
+    rows = [
+        [f"**{plain(layer)}**", *(_percent(cnn.hue_shares.get(layer)) for cnn in cnns)]
+        for layer in probed.layers
+        if any(layer in cnn.hue_shares for cnn in cnns)
+    ]
     header = ["layer", *(f"{plain(cnn.name)}: due to the hue" for cnn in cnns)]
-    return table(header, rows) if rows else ""
-
-
-def mean_hue_share(findings: Iterable[Finding]) -> float | None:
-    """Returns the mean share of the variance that the hue explains; None if there is none."""
-    sections = [finding.evidence.data for finding in living(findings)]
-    explained = [data.variance.hue for data in sections if data and data.variance]
-    return sum(explained) / len(explained) if explained else None
+    return table(header, rows)
 
 
 def _percent(share: float | None) -> str:
@@ -128,7 +126,7 @@ def _percent(share: float | None) -> str:
 def example_table(probed: Probed) -> str:
     """Shows for each layer and kind the units that are surest; `""` if nothing is clear."""
     there = counts(probed.findings)
-    kinds = [kind.value for kind in WANTED if there[kind]]
+    kinds = [kind for kind in WANTED if there[kind]]
     rows = []
     for layer, findings in probed.layers.items():
         cells = []
@@ -138,17 +136,16 @@ def example_table(probed: Probed) -> str:
             cells.append("<br>".join(_example(probed, finding) for finding in own[:EXAMPLES]))
         if any(cells):
             rows.append([f"**{plain(layer)}**", *cells])
-    return table(["layer", *kinds], rows) if rows else ""
+    return table(["layer", *kinds], rows)
 
 
 def _example(probed: Probed, finding: Finding) -> str:
-    pictures = [probed.picture(finding, facet) for facet in finding.facets[:1]]
-    wants = unit_words(finding)
+    picture, wants = probed.picture(finding, finding.facets[0]), unit_words(finding)
     words = [plain(wants) if wants != Kind.BRIGHTNESS else "", share_words(finding.shares)]
     if finding.confidence is not None and finding.confidence < DOUBTFUL:
         words.append(f"confidence {percent(finding.confidence)}")
-    caption = [probed.link(finding), "; ".join(filter(None, words))]
-    return "<br>".join(filter(None, [*pictures, *caption]))
+    lines = [picture, probed.link(finding), "; ".join(filter(None, words))]
+    return "<br>".join(filter(None, lines))
 
 
 def share_words(shares: Shares | None) -> str:
@@ -163,8 +160,8 @@ def behavior_table(probed: Probed, against: Probed | None) -> str:
 
     A column that is known of neither is left out.
     """
-    cnns = [(cnn.name, cnn.record.behavior) for cnn in (probed, against) if cnn]
-    known = [(name, behavior) for name, behavior in cnns if behavior]
+    cnns = filter(None, (probed, against))
+    known = [(cnn.name, cnn.record.behavior) for cnn in cnns if cnn.record.behavior]
     columns = [
         column
         for column in BEHAVIOR_COLUMNS
@@ -175,7 +172,7 @@ def behavior_table(probed: Probed, against: Probed | None) -> str:
         for name, behavior in known
     ]
     header = ["on real images", *(BEHAVIOR_COLUMNS[column] for column in columns)]
-    return table(header, rows) if rows else ""
+    return table(header, rows)
 
 
 def with_interval(behavior: Behavior, name: str) -> str:
@@ -189,27 +186,27 @@ def with_interval(behavior: Behavior, name: str) -> str:
 
 def class_table(probed: Probed, against: Probed | None) -> str:
     """Shows for each class, or unit of the output, what it wants, and how far it goes by color."""
-    hued = any((known := class_of(f)) and known.hue is not None for f in probed.classes)
-    known_ones = map(class_of, probed.classes)
-    colors = [class_color(known.color, known.hue) if known else "" for known in known_ones]
-    used = any((known := class_of(f)) and known.used for f in probed.classes)
-    columns = ["picture", "wants", *(["color wanted"] if used else [])]
-    columns += ["color used"] if used else []
-    columns += ["hue that excites it most"] if hued else []
+    known = list(filter(None, map(class_of, probed.classes)))
+    own = ["its color"] if any(class_color(each.color, each.hue) for each in known) else []
+    columns = ["picture", "wants"]
+    if any(each.used for each in known):
+        columns += ["color wanted", "color used"]
+    if any(each.hue is not None for each in known):
+        columns.append("hue that excites it most")
     rows = []
-    for finding, color in list(zip(probed.classes, colors, strict=True))[:CLASSES]:
+    for finding in probed.classes[:CLASSES]:
+        cells = _class_cells(probed, finding)
         row = [class_link(probed, finding)]
-        if any(colors):
-            row.append(color or EMPTY)
-        row += _class_cells(probed, finding, used, hued)
+        row += [cells.get(column, EMPTY) for column in own + columns]
         if against:
             other = against.same_unit(finding)
-            row += _class_cells(against, other, used, hued) if other else [EMPTY] * len(columns)
+            cells = _class_cells(against, other) if other else {}
+            row += [cells.get(column, EMPTY) for column in columns]
         rows.append(row)
-    header = [probed.output_noun, *(["its color"] if any(colors) else []), *columns]
+    header = [probed.output_noun, *own, *columns]
     if against:
         header += [f"{plain(against.name)}: picture", *columns[1:]]
-    return table(header, rows) if rows else ""
+    return table(header, rows)
 
 
 def no_classes(probed: Probed) -> str:
@@ -236,26 +233,27 @@ def class_link(probed: Probed, finding: Finding) -> str:
     return link(finding, name)
 
 
-def _class_cells(probed: Probed, finding: Finding, used: bool, hued: bool) -> list[str]:
-    pictures = [probed.picture(finding, facet) for facet in finding.facets[:1]]
-    cells = ["".join(pictures) or EMPTY, plain(unit_words(finding)) + flag(finding)]
+def _class_cells(probed: Probed, finding: Finding) -> dict[str, str]:
+    """Says by its column what is known of a class."""
     known = class_of(finding)
     wanted = finding.shares.color_beside_shape if finding.shares else None
-    if used:
-        goes_by = known.used.color if known and known.used else None
-        differ = (
-            wanted is not None and goes_by is not None and abs(_farther(goes_by, wanted)) >= DIFFERS
-        )
-        mark = "**" if differ else ""
-        cells += [_percent(wanted), f"{mark}{_percent(goes_by)}{mark}"]
-    if hued:
-        said = EMPTY
-        if known and known.hue is not None and known.flat_hue is not None and not finding.dead:
+    used = known.used.color if known and known.used else None
+    differ = wanted is not None and used is not None and abs(_farther(used, wanted)) >= DIFFERS
+    mark = "**" if differ else ""
+    cells = {
+        "picture": "".join(probed.picture(finding, each) for each in finding.facets[:1]) or EMPTY,
+        "wants": plain(unit_words(finding)) + flag(finding),
+        "color wanted": _percent(wanted),
+        "color used": f"{mark}{_percent(used)}{mark}",
+    }
+    if known:
+        cells["its color"] = class_color(known.color, known.hue) or EMPTY
+        if known.hue is not None and known.flat_hue is not None and not finding.dead:
             own = is_own(known.flat_hue, known)
             said = "its own" if own else f"{hue_name(known.flat_hue)}, not its own"
             if finding.shares and (wanted or 0) < LEAST_COLOR:
                 said = "none"
-        cells.append(said)
+            cells["hue that excites it most"] = said
     return cells
 
 
@@ -286,20 +284,18 @@ def class_sentence(probed: Probed, against: Probed | None) -> str:
 
 def class_logit_table(probed: Probed, against: Probed | None) -> str:
     """Shows what each class's logit does when real images change; `""` if there are none."""
-    both = against is not None and any(_logit(finding) for finding in against.classes)
-    rows = []
-    for finding in probed.classes[:CLASSES]:
-        if logit := _logit(finding):
-            row = [class_link(probed, finding), *_figures(logit)]
-            if against and both:
-                other = against.same_unit(finding)
-                row += _figures(_logit(other) if other else None)
-            rows.append(row)
+    other = against if against and any(map(_logit, against.classes)) else None
+    rows = [
+        [class_link(probed, finding), *_figures(finding)]
+        + (_figures(other.same_unit(finding)) if other else [])
+        for finding in probed.classes[:CLASSES]
+        if _logit(finding)
+    ]
     header = ["class", *LOGIT_COLUMNS.values()]
-    if against and both:
+    if other:
         as_they_are, *changed = LOGIT_COLUMNS.values()
-        header += [f"{plain(against.name)}: {as_they_are}", *changed]
-    return table(header, rows) if rows else ""
+        header += [f"{plain(other.name)}: {as_they_are}", *changed]
+    return table(header, rows)
 
 
 def _logit(finding: Finding) -> ClassLogit | None:
@@ -307,8 +303,9 @@ def _logit(finding: Finding) -> ClassLogit | None:
     return None if known is None else known.logit
 
 
-def _figures(logit: ClassLogit | None) -> list[str]:
-    values = [None if logit is None else getattr(logit, name) for name in LOGIT_COLUMNS]
+def _figures(finding: Finding | None) -> list[str]:
+    logit = _logit(finding) if finding else None
+    values = [getattr(logit, name, None) for name in LOGIT_COLUMNS]
     return [EMPTY if value is None else f"{value:z.1f}" for value in values]
 
 
@@ -326,16 +323,14 @@ def logit_sentence(probed: Probed, against: Probed | None) -> str:
     """Says for how many classes the color counts more than the shape; `""` without real images."""
     said = []
     for cnn in filter(None, (probed, against)):
-        logits = filter(None, map(_logit, cnn.classes))
-        pairs = [
-            (logit.color_changed, logit.shape_changed)
-            for logit in logits
+        lower = [
+            logit.color_changed < logit.shape_changed
+            for logit in filter(None, map(_logit, cnn.classes))
             if logit.color_changed is not None and logit.shape_changed is not None
         ]
-        if pairs:
-            lower = sum(color < shape for color, shape in pairs)
-            number = counted(len(pairs), "class", "classes")
-            said.append(f"{lower} of {number} of {plain(cnn.name)}")
+        if lower:
+            number = counted(len(lower), "class", "classes")
+            said.append(f"{sum(lower)} of {number} of {plain(cnn.name)}")
     if not said:
         return ""
     return f"It is lower with another color than with another shape in {joined(said)}."
@@ -348,15 +343,12 @@ def facet_table(probed: Probed) -> str:
     rows = []
     for finding in shown:
         cells = []
-        facets = zip(finding.facets, things(finding), strengths(finding), strict=True)
-        for facet, wants, share in facets:
-            words = (
-                f"{wants}; {percent(share)} of the gain, from {percent(facet.share)} of the starts"
-            )
-            picture = probed.picture(finding, facet)
-            cells.append("<br>".join(filter(None, [picture, plain(words)])))
+        for facet, wants in zip(finding.facets, things(finding), strict=True):
+            reached, starts = percent(facet.strength), percent(facet.share)
+            words = plain(f"{wants}; {reached} of the gain, from {starts} of the starts")
+            cells.append("<br>".join(filter(None, [probed.picture(finding, facet), words])))
         more = len(cells) - most
         head = f"{probed.link(finding)}<br>confidence {percent(finding.confidence or 0)}"
         head += f"<br>{counted(more, 'more facet')}" if more > 0 else ""
         rows.append([head, *cells[:most], *[EMPTY] * -more])
-    return table(["unit", *(f"facet {i + 1}" for i in range(most))], rows) if rows else ""
+    return table(["unit", *(f"facet {i + 1}" for i in range(most))], rows)

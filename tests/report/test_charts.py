@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 import pytest
 
 from prober.findings.finding import Shares
-from prober.report.charts import BAR, FILLS, ROWS, mean_shares, write_charts
-from prober.report.probed import load_report
+from prober.report.charts import BAR, FILLS, ROWS, write_charts
+from prober.report.probed import load_report, mean_shares
 from tests.report.reports import facet, finding, record, write
 
 SVG = "{http://www.w3.org/2000/svg}"
