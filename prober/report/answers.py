@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from prober.findings.behavior import KNOWLEDGE, NOISE_LOSS, Behavior, Shortcut
-from prober.findings.finding import Finding
 from prober.report.markdown import plain
 from prober.report.probed import NAMED_LAYERS, Probed, flagged
 from prober.report.record import ReportRecord
@@ -223,17 +222,16 @@ def polysemantic_answer(probed: Probed, against: Probed | None) -> str:
     found, units = probed.polysemantic, counted(len(probed.searched), "unit")
     if not found:
         sentences = [f"None found: no unit of {len(probed.searched):,} wants several things"]
-        second = strongest_second(probed)
-        if second is None:
+        second = max(probed.live, key=lambda finding: finding.runner_up or 0)
+        if second.runner_up:
+            sentences.append(
+                f"The strongest second thing, of {probed.link(second)}, reaches "
+                f"{percent(second.runner_up)} of the gain; a facet needs half"
+            )
+        else:
             sentences.append(
                 f"Each was tried from {probed.starts_tried}, which all led to one thing; more may "
                 "have been missed"
-            )
-        else:
-            reached = percent(second.runner_up or 0)
-            sentences.append(
-                f"The strongest second thing, of {probed.link(second)}, reaches {reached} of the "
-                "gain; a facet needs half"
             )
     else:
         clear = [f for f in found if not flagged(f) and (f.confidence or 0) >= CLEAR_CONFIDENCE]
@@ -252,9 +250,3 @@ def polysemantic_answer(probed: Probed, against: Probed | None) -> str:
         number = f"{len(against.polysemantic)} of {counted(len(against.searched), 'unit')}"
         sentences.append(f"In {plain(against.name)} {number} want several")
     return ". ".join(sentences) + "."
-
-
-def strongest_second(probed: Probed) -> Finding | None:
-    """Returns the unit whose second thing comes nearest to being a facet; None if none has one."""
-    known = [finding for finding in probed.live if finding.runner_up]
-    return max(known, key=lambda finding: finding.runner_up or 0, default=None)

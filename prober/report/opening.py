@@ -96,10 +96,9 @@ def what_figures_rest_on(probed: Probed, against: Probed | None) -> list[str]:
         lines.append(f"{who(against)} It has the same layers and is there to compare with.")
     if data := probed.record.data:
         behavior = probed.record.behavior
-        number = max(behavior.images.values()) if behavior and behavior.images else data.images
-        said = f"{counted(number, 'image')}: {plain(data.name)}"
-        if says_number(data.name, number):
-            said = plain(data.name)
+        number = behavior.images["accuracy"] if behavior else data.images
+        counted_there = "" if says_number(data.name, number) else f"{counted(number, 'image')}: "
+        said = f"{counted_there}{plain(data.name)}"
         under = (
             " 95% intervals of the accuracies are under *Shortcut learning*." if behavior else ""
         )

@@ -47,12 +47,11 @@ class SubjectRecord:
     def of(cls, subject: Subject, findings: Sequence[Finding]) -> "SubjectRecord":
         """Describes a subject of whose units something was found."""
         layers = dict(Counter(finding.layer for finding in findings))
-        shape = tuple(subject.input_shape)
         return cls(
             name=subject.name,
             checkpoint=subject.checkpoint,
             sha256=subject.sha256,
-            input_shape=shape,
+            input_shape=tuple(subject.input_shape),
             layers=layers,
             notes=tuple(subject.notes),
             classes=subject.class_names,
@@ -89,10 +88,9 @@ class DataRecord:
         hues = colors = None
         if real.colored_classes:
             hues = tuple(map(finite, real.class_hues.tolist()))
-            known = ~real.class_colors.isnan().any(1)
             colors = tuple(
-                tuple(color) if own else None
-                for color, own in zip(real.class_colors.tolist(), known.tolist(), strict=True)
+                None if finite(color[0]) is None else tuple(color)
+                for color in real.class_colors.tolist()
             )
         number = len(real.images)
         return cls(real.name, number, tuple(real.classes), hues, colors, tuple(real.skipped))
