@@ -104,13 +104,8 @@ def group_optima(
     separation = 0.5
     while left:
         first = left[0]
-        others = {i: apart for i in left[1:] if (apart := difference(optima, curves, first, i)) > 0}
-        valleys = _valleys(subject, objective, optima, first, list(others))
-        clear = {
-            i: min(apart, _depth(valley))
-            for (i, apart), valley in zip(others.items(), valleys, strict=True)
-        }
-        parted = {i: apart for i, apart in clear.items() if apart >= CLEARLY_APART}
+        apart = _apart(subject, objective, optima, curves, first, left[1:])
+        parted = {i: clear for i, clear in apart.items() if clear >= CLEARLY_APART}
         found.append(([i for i in left if i not in parted], separation))
         left = list(parted)
         separation = parted[left[0]] if left else separation
@@ -146,9 +141,8 @@ def runner_up(
     left = [i for i in gain.argsort(descending=True).tolist() if 0 < gain[i] < FACET_GAIN * best]
     for group in groups:
         first = group.members[0]
-        left = [i for i in left if difference(optima, curves, first, i) > 0]
-        valleys = _valleys(subject, objective, optima, first, left)
-        left = [i for i, valley in zip(left, valleys, strict=True) if valley < FACET_VALLEY]
+        apart = _apart(subject, objective, optima, curves, first, left)
+        left = [i for i, clear in apart.items() if clear > 0]
     return (gain[left[0]] / best).item() if left and groups else None
 
 
@@ -176,11 +170,10 @@ def facet_of(
     """
     if optima.gain[one] <= 0:
         return None
+    depths = _depths(subject, objective, optima, one, firsts)
     apart = [
-        min(difference(optima, curves, first, one), _depth(valley))
-        for first, valley in zip(
-            firsts, _valleys(subject, objective, optima, one, firsts), strict=True
-        )
+        min(difference(optima, curves, first, one), depth)
+        for first, depth in zip(firsts, depths, strict=True)
     ]
     nearest = min(range(len(firsts)), key=apart.__getitem__)
     return nearest if apart[nearest] < CLEARLY_APART else None
@@ -280,15 +273,30 @@ def _beyond(value: float, limit: float, most: float) -> float:
     return max(0.0, (value - limit) / (most - limit) / 2)
 
 
-def _depth(valley: float) -> float:
-    """How far a valley lies below its limit, up to 0.5; below 0 if it is none."""
-    return (FACET_VALLEY - valley) / FACET_VALLEY / 2
+def _apart(
+    subject: Subject,
+    objective: Objective,
+    optima: Optima,
+    curves: Curves,
+    first: int,
+    others: Sequence[int],
+) -> dict[int, float]:
+    """How clear it is that some optima are not of the first one's facet, up to 0.5.
+
+    Those that do not differ from it are left out; 0 or less if there is no valley between.
+    """
+    differ = {i: apart for i in others if (apart := difference(optima, curves, first, i)) > 0}
+    depths = _depths(subject, objective, optima, first, list(differ))
+    return {i: min(apart, depth) for (i, apart), depth in zip(differ.items(), depths, strict=True)}
 
 
-def _valleys(
+def _depths(
     subject: Subject, objective: Objective, optima: Optima, first: int, others: Sequence[int]
 ) -> list[float]:
-    """The lowest scores between some optima and the first, as shares of the lower one's gain."""
+    """How far the valleys between some optima and the first lie below their limit.
+
+    0.5 if the score falls to that of mid gray, below 0 if there is no valley.
+    """
     if not others:
         return []
     ends = optima.images[others]
@@ -296,7 +304,8 @@ def _valleys(
     between = scores(subject, [objective] * len(images), images).double()
     lowest = between.view(len(BLENDS), -1).amin(0) - optima.neutral
     gain = optima.gain
-    return (lowest / torch.minimum(gain[first], gain[others])).tolist()
+    valleys = (lowest / torch.minimum(gain[first], gain[others])).tolist()
+    return [(FACET_VALLEY - valley) / FACET_VALLEY / 2 for valley in valleys]
 
 
 def _group(
