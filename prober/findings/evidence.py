@@ -30,11 +30,7 @@ def gather(survey: Survey, unit: Unit, found: Found | None, folder: PictureFolde
         field=Field(window.top, window.left, window.height, window.width),
         neuron=window.neuron,
         pictures=draw_evolutions(
-            survey.subject,
-            survey.sweep,
-            unit,
-            facets_by_stem(survey, unit, found) if found else {},
-            folder,
+            survey.sweep, unit, facets_by_stem(survey, unit, found) if found else {}, folder
         ),
         starts=found.starts if found else {},
         tuning=tuning_of(curves),

@@ -12,7 +12,6 @@ from prober.findings.finished_sweep import FinishedSweep, SweepPicture
 from prober.findings.picture_folder import PictureFolder
 from prober.findings.responses import scores
 from prober.findings.units import Unit
-from prober.subject import Subject
 from prober.sweep.store import latest
 
 SNAPSHOTS = 7
@@ -34,16 +33,11 @@ def shown_of(sweep: FinishedSweep, unit: Unit) -> list[SweepPicture]:
 
 
 def draw_evolutions(
-    subject: Subject,
-    sweep: FinishedSweep,
-    unit: Unit,
-    facets: Mapping[str, int | None],
-    folder: PictureFolder,
+    sweep: FinishedSweep, unit: Unit, facets: Mapping[str, int | None], folder: PictureFolder
 ) -> Pictures | None:
     """Writes a unit's visualizations and their evolution as a sprite, one row for each.
 
     Args:
-        subject: The CNN under study.
         sweep: What made them.
         unit: The unit.
         facets: The number of the facet that a visualization shows, by its stem.
@@ -55,6 +49,7 @@ def draw_evolutions(
     visualizations = shown_of(sweep, unit)
     if not visualizations:
         return None
+    subject = sweep.subject
     best: dict[str, float] = {}
     for shown in sweep.of(unit):
         best[shown.variant] = max(shown.score, best.get(shown.variant, shown.score))

@@ -1,30 +1,45 @@
 """The examination: from what the search has found of each unit to its finding."""
 
 from collections.abc import Mapping
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 
 from prober.ascent.method import is_large
 from prober.findings.batches import batches
-from prober.findings.cut_cnn import CutCNN
 from prober.findings.evidence import gather
 from prober.findings.facet_pictures import draw_facet
 from prober.findings.finding import Finding, Shares
 from prober.findings.finished_sweep import FinishedSweep
-from prober.findings.found_facets import Found, find_facets
+from prober.findings.found_facets import FacetBest, Found, find_facets
 from prober.findings.maxima import FourMaxima
 from prober.findings.on_cores import on_cores
 from prober.findings.picture_folder import PictureFolder
 from prober.findings.points import Point, points_of
 from prober.findings.real_evidence import real_doubts
-from prober.findings.styled_facets import FacetBests, bests_of_several
 from prober.findings.survey import Survey
 from prober.findings.trust import judge
-from prober.findings.units import Site, Unit
+from prober.findings.units import Unit
 from prober.findings.verdict import conclude, of_the_dead
 
 UNITS_AT_ONCE = 4
 """Units that are examined together; processes share the work by them."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What the examination of a unit gives.
+
+    Attributes:
+        unit: The unit.
+        finding: What is found of it.
+        points: The best optima of its facets for TensorBoard's projector.
+        bests: If it has several facets, the best optimum of each; else none.
+    """
+
+    unit: Unit
+    finding: Finding
+    points: list[Point]
+    bests: list[FacetBest]
 
 
 def examine(
@@ -33,7 +48,7 @@ def examine(
     searched: FinishedSweep | None,
     folder: Path,
     cores: int,
-) -> tuple[list[Finding], list[Point], list[FacetBests]]:
+) -> list[Examined]:
     """Gathers the evidence, writes its pictures and draws the conclusions.
 
     Args:
@@ -44,24 +59,12 @@ def examine(
         cores: How many processes may share the work.
 
     Returns:
-        The findings, one for each unit; the optima of their facets for TensorBoard's projector; and
-        the best optima of those units that have several facets.
+        What that gives for each unit, of those that are dead, too.
     """
 
-    @lru_cache(1)  # a copy of the CNN, for the pieces of one site
-    def cut(site: Site) -> CutCNN:
-        return CutCNN(survey.subject, site[0], survey.windows[site])
-
-    def examined(units: list[Unit]) -> list[tuple[Finding, list[Point], list[FacetBests]]]:
-        found = find_facets(survey, units, cut(units[0].site), maxima, searched)
-        return [
-            (
-                _finding(survey, unit, found.get(unit), PictureFolder(folder, unit)),
-                points_of(survey, unit, found[unit]) if unit in found else [],
-                bests_of_several(unit, found[unit]) if unit in found else [],
-            )
-            for unit in units
-        ]
+    def examined(units: list[Unit]) -> list[Examined]:
+        found = find_facets(survey, units, maxima, searched)
+        return [_examined(survey, unit, found.get(unit), folder) for unit in units]
 
     # Of large images those of one unit fill a batch.
     most = 1 if is_large(survey.subject.input_shape) else UNITS_AT_ONCE
@@ -70,12 +73,14 @@ def examine(
         for units in survey.units.values()
         for part in batches(len(units), min(most, -(-len(units) // cores)))
     ]
-    each = [whole for of_units in on_cores(examined, pieces, cores) for whole in of_units]
-    return (
-        [finding for finding, _, _ in each],
-        [point for _, own, _ in each for point in own],
-        [bests for _, _, own in each for bests in own],
-    )
+    return [each for of_units in on_cores(examined, pieces, cores) for each in of_units]
+
+
+def _examined(survey: Survey, unit: Unit, found: Found | None, folder: Path) -> Examined:
+    finding = _finding(survey, unit, found, PictureFolder(folder, unit))
+    if found is None:
+        return Examined(unit, finding, [], [])
+    return Examined(unit, finding, points_of(survey, unit, found), found.bests_of_several)
 
 
 def _finding(survey: Survey, unit: Unit, found: Found | None, folder: PictureFolder) -> Finding:

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 import torch
 
-from prober.common.drawn_inputs import drawn_one
-from prober.common.pictures import enlarged_png
 from prober.findings.facets import Group
 from prober.findings.finding import Facet
 from prober.findings.optima import Optima
@@ -30,9 +28,9 @@ def draw_facet(
     """
     best = group.members[0]
     pictures = [
-        folder.write(
+        folder.draw(
             f"facet{number}_{i}.png" if i else f"facet{number}.png",
-            enlarged_png(drawn_one(window.crop(optima.images[member]))),
+            window.crop(optima.images[member]),
         )
         for i, member in enumerate(various(group.members, optima))
     ]
@@ -45,7 +43,7 @@ def draw_facet(
         score=optima.score[best].item(),
         share=len(group.members) / len(optima),
         pictures=tuple(pictures),
-        full=folder.write(f"facet{number}_full.png", enlarged_png(drawn_one(optima.images[best]))),
+        full=folder.draw(f"facet{number}_full.png", optima.images[best]),
     )
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from prober.ascent.objectives import Objective, OfChannel
 from prober.ascent.records import import_classes
 from prober.ascent.regularizers import Regularizer
+from prober.ascent.styles import Style
 from prober.ascent.targets import Target
 from prober.common.errors import InputError
 from prober.common.evenly import evenly
@@ -66,6 +67,11 @@ class SweepPicture:
         return self.record["stem"].rsplit("/", 1)[1].rsplit("_seed", 1)[0]
 
     @property
+    def style(self) -> Style:
+        """The style that it was made in; older records do not say it."""
+        return self.record.get("style", "plain")
+
+    @property
     def score(self) -> float:
         """Its score in the end."""
         return self.record["score_end"]
@@ -80,6 +86,7 @@ class FinishedSweep:
 
     Attributes:
         folder: The sweep's folder.
+        subject: The CNN.
         visualizations: Those that did not fail, in the sweep's order.
 
     Raises:
@@ -88,7 +95,7 @@ class FinishedSweep:
     """
 
     def __init__(self, folder: Path, subject: Subject) -> None:
-        self.folder = folder
+        self.folder, self.subject = folder, subject
         self._store = Store(folder, [])
         number = _check_subject(folder, subject)
         import_classes(folder / "config.yaml")
@@ -129,7 +136,7 @@ class FinishedSweep:
         self._evolutions = lru_cache(CHUNKS_HELD)(self._store.read)
         self._opacities = lru_cache(CHUNKS_HELD)(self._store.read)
 
-    def units(self, subject: Subject) -> list[Unit]:
+    def units(self) -> list[Unit]:
         """Returns the units that were looked at, in the order of the forward pass.
 
         Channels; but where a channel was looked at by single neurons only, these neurons.
@@ -142,7 +149,8 @@ class FinishedSweep:
             else:
                 neurons = dict.fromkeys(map(tuple, positions))
                 units += [Unit(layer, channel, neuron) for neuron in neurons]
-        return sorted(units, key=lambda u: (subject.depth(u.layer), u.channel, u.position or ()))
+        depth = self.subject.depth
+        return sorted(units, key=lambda u: (depth(u.layer), u.channel, u.position or ()))
 
     def of(self, unit: Unit) -> list[SweepPicture]:
         """Returns the visualizations of a unit: a neuron's own, or all of its channel."""

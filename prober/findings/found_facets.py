@@ -6,18 +6,32 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from prober.ascent.styles import Style
 from prober.common.inputs import plane_of
-from prober.findings.cut_cnn import CutCNN
 from prober.findings.evolutions import shown_of
 from prober.findings.facets import Group, facet_shown, group_optima, runner_up
 from prober.findings.finding import ScoreRange
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
 from prober.findings.maxima import FourMaxima
 from prober.findings.optima import Optima, measure_optima, preferences
+from prober.findings.starts import Start
 from prober.findings.survey import Survey
 from prober.findings.units import Unit
 from prober.findings.verdict import settled
 from prober.findings.windows import Window
+
+
+@dataclass(frozen=True, eq=False)
+class FacetBest:
+    """The best optimum of one of a unit's facets.
+
+    Attributes:
+        start: The optimum, as a start.
+        style: The style that it was made in.
+    """
+
+    start: Start
+    style: Style
 
 
 @dataclass(frozen=True)
@@ -49,11 +63,21 @@ class Found:
         origins = [v.record["initial_image"].get("sort", "noise") for v in self.visualizations]
         return {origin: origins.count(origin) for origin in dict.fromkeys(origins)}
 
+    @property
+    def bests_of_several(self) -> list[FacetBest]:
+        """The best optimum of each facet, if there are several; else none."""
+        if len(self.groups) < 2:
+            return []
+        bests = [group.members[0] for group in self.groups]
+        return [
+            FacetBest(Start.of("facet", self.optima.images[i]), self.visualizations[i].style)
+            for i in bests
+        ]
+
 
 def find_facets(
     survey: Survey,
     units: Sequence[Unit],
-    cut: CutCNN,
     maxima: Mapping[Unit, FourMaxima],
     searched: FinishedSweep | None,
 ) -> dict[Unit, Found]:
@@ -62,7 +86,6 @@ def find_facets(
     Args:
         survey: What units answer to images that are at hand.
         units: The units; those that are dead are left out.
-        cut: The CNN cut down to what they see.
         maxima: The maxima of every unit that is not dead.
         searched: What the search for facets has made.
     """
@@ -77,7 +100,7 @@ def find_facets(
         images,
         [maxima[unit] for unit in live],
         survey.window(live[0]),
-        cut,
+        survey.cut_cnn(live[0].site),
     )
     return {
         unit: _grouped(survey, unit, maxima[unit], optima, own)

@@ -1,7 +1,5 @@
 """The pictures of the four maxima: what is left when color, shape or both are taken away."""
 
-from prober.common.drawn_inputs import drawn_one
-from prober.common.pictures import enlarged_png
 from prober.findings.finding import Maxima, Maximum, ScoreRange
 from prober.findings.kinds import IMAGE_SETS
 from prober.findings.maxima import FourMaxima
@@ -20,7 +18,6 @@ def draw_maxima(found: FourMaxima, window: Window, folder: PictureFolder) -> Max
     most = ScoreRange(found.neutral.item(), found.scores[0].item())
     drawn = {}
     for name, score, image in zip(IMAGE_SETS, found.scores.tolist(), found.images, strict=True):
-        picture = enlarged_png(drawn_one(window.crop(image)))
-        path = folder.write(f"best_{name}.png", picture)
+        path = folder.draw(f"best_{name}.png", window.crop(image))
         drawn[name] = Maximum(score, most.share(score), path)
     return Maxima(**drawn, level=window.crop(found.images[-1]).mean().item())

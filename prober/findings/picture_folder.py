@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
+from prober.common.drawn_inputs import drawn_one
 from prober.common.files import write_whole
 from prober.common.inputs import InputKind, Shape, input_kind
+from prober.common.pictures import enlarged_png
 from prober.findings.units import Unit
 
 CELL_SIDE, PLOT_SIDE = 84, 168
@@ -34,3 +38,7 @@ class PictureFolder:
         file = Path("pictures") / self.unit.folder / name
         write_whole(self.report / file, content)
         return file.as_posix()
+
+    def draw(self, name: str, image: Tensor) -> str:
+        """Writes the picture of an input `[C, ...]` in [0, 1], enlarged; returns its path."""
+        return self.write(name, enlarged_png(drawn_one(image)))

@@ -67,7 +67,7 @@ def plain_findings(
         unit: ChannelMean(unit.layer, unit.channel) for unit in cut
     }
     if sweep is not None:
-        objectives |= {unit: sweep.of(unit)[0].objective for unit in sweep.units(subject)}
+        objectives |= {unit: sweep.of(unit)[0].objective for unit in sweep.units()}
     simple = _simple(subject)
     to_simple = _answers(subject, simple, objectives)
     for unit, answers in to_simple.items():
@@ -99,7 +99,7 @@ def plain_findings(
             maxima=None,
             field=None,
             neuron=unit.position,
-            pictures=draw_evolutions(subject, sweep, unit, {}, pictures) if sweep else None,
+            pictures=draw_evolutions(sweep, unit, {}, pictures) if sweep else None,
             starts={},
             tuning=None,
             data=real_evidence(responses, unit, None, score, pictures) if responses else None,

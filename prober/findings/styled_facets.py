@@ -1,73 +1,43 @@
 """The facets of a unit in both styles: each one's best, and what the other style makes of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from prober.ascent.styles import Style
 from prober.ascent.targets import Target
-from prober.common.drawn_inputs import drawn_one
-from prober.common.pictures import enlarged_png
-from prober.findings.cut_cnn import CutCNN
+from prober.findings.examination import Examined
 from prober.findings.facets import facet_of
 from prober.findings.finding import Facet, Finding, StyledFacet
 from prober.findings.finished_sweep import FinishedSweep
-from prober.findings.found_facets import Found
 from prober.findings.maxima import FourMaxima
 from prober.findings.on_cores import on_cores
 from prober.findings.optima import measure_optima
 from prober.findings.picture_folder import PictureFolder
-from prober.findings.starts import Start
-from prober.findings.styled_pictures import FIRST, style_beside
+from prober.findings.styled_pictures import FIRST
 from prober.findings.survey import Survey
-from prober.findings.units import Site, Unit
+from prober.findings.units import Unit
 from prober.sweep.planned import PlannedTarget
 
 
-@dataclass(frozen=True, eq=False)
-class FacetBests:
-    """The best optima of the facets of a unit that has several.
-
-    Attributes:
-        unit: The unit.
-        starts: For each facet its best optimum, as a start.
-        styles: The styles that they were made in.
-    """
-
-    unit: Unit
-    starts: tuple[Start, ...]
-    styles: tuple[Style, ...]
-
-
-def bests_of_several(unit: Unit, found: Found) -> list[FacetBests]:
-    """Returns the best optima of a unit's facets; nothing if it has not several."""
-    if len(found.groups) < 2:
-        return []
-    bests = [group.members[0] for group in found.groups]
-    starts = (Start.of("facet", found.optima.images[best]) for best in bests)
-    styles = (found.visualizations[best].record.get("style", "plain") for best in bests)
-    return [FacetBests(unit, tuple(starts), tuple(styles))]
-
-
 def plan_styled_facets(
-    survey: Survey, several: Sequence[FacetBests], style: Style
+    survey: Survey, examined: Sequence[Examined], style: Style
 ) -> list[PlannedTarget]:
     """Plans a picture in a style for each facet whose best optimum was made in the other one.
 
-    The ascent starts at that optimum, and maximizes what it does.
+    Of units that have several. The ascent starts at that optimum, and maximizes what it does.
     """
     return [
         PlannedTarget(
-            Target(survey.objective(bests.unit).resolved(survey.subject), start, None, seed=0),
-            f"{bests.unit.folder}/{_variant(number)}_seed0",
+            Target(survey.objective(each.unit).resolved(survey.subject), best.start, None, seed=0),
+            f"{each.unit.folder}/{_variant(number)}_seed0",
             _variant(number),
         )
-        for bests in several
-        for number, (start, own) in enumerate(zip(bests.starts, bests.styles, strict=True))
-        if own != style
+        for each in examined
+        for number, best in enumerate(each.bests)
+        if best.style != style
     ]
 
 
@@ -78,9 +48,8 @@ def _variant(number: int) -> str:
 def draw_styled_facets(
     survey: Survey,
     maxima: Mapping[Unit, FourMaxima],
-    findings: Sequence[Finding],
-    several: Sequence[FacetBests],
-    made: Mapping[Style, FinishedSweep],
+    examined: Sequence[Examined],
+    made: Sequence[FinishedSweep],
     folder: Path,
     cores: int,
 ) -> list[Finding]:
@@ -89,67 +58,62 @@ def draw_styled_facets(
     Args:
         survey: What units answer to images that are at hand.
         maxima: The maxima of every unit that is not dead.
-        findings: What was found of the units.
-        several: The best optima of those that have several facets.
-        made: For each style the pictures that were planned in it.
+        examined: What was found of the units.
+        made: The pictures that were planned, those of each style.
         folder: The report's folder.
         cores: How many processes may share the work.
 
     Returns:
         The findings, in the same order.
     """
-    facets = {Unit(each.layer, each.channel, each.position): each.facets for each in findings}
+    several = {each.unit: each for each in examined if each.bests}
 
-    @lru_cache(1)  # a copy of the CNN, for the units of one site
-    def cut(site: Site) -> CutCNN:
-        return CutCNN(survey.subject, site[0], survey.windows[site])
+    def styled(unit: Unit) -> tuple[Facet, ...]:
+        return _styled(survey, several[unit], made, maxima[unit], PictureFolder(folder, unit))
 
-    def styled(bests: FacetBests) -> tuple[Facet, ...]:
-        unit = bests.unit
-        own = facets[unit], maxima[unit], cut(unit.site), PictureFolder(folder, unit)
-        return _styled(survey, bests, made, *own)
-
-    drawn = on_cores(styled, list(several), cores)
-    facets |= {bests.unit: own for bests, own in zip(several, drawn, strict=True)}
+    drawn = dict(zip(several, on_cores(styled, list(several), cores), strict=True))
     return [
-        replace(finding, facets=own) for finding, own in zip(findings, facets.values(), strict=True)
+        replace(each.finding, facets=drawn[each.unit]) if each.unit in drawn else each.finding
+        for each in examined
     ]
 
 
 def _styled(
     survey: Survey,
-    bests: FacetBests,
-    made: Mapping[Style, FinishedSweep],
-    facets: Sequence[Facet],
+    examined: Examined,
+    made: Sequence[FinishedSweep],
     maxima: FourMaxima,
-    cut: CutCNN,
     folder: PictureFolder,
 ) -> tuple[Facet, ...]:
     """Adds both styles to the facets of one unit."""
-    unit, objective = bests.unit, survey.objective(bests.unit)
-    window, curves = survey.window(unit), survey.curves(unit)
-    shown_in = {
-        style: {shown.variant: shown for shown in sweep.of(unit)} for style, sweep in made.items()
-    }
-    images, others = [start.image for start in bests.starts], []
-    for number, own in enumerate(bests.styles):
-        style = style_beside(own)
-        if shown := shown_in[style].get(_variant(number)):  # else it failed
-            images += made[style].images([shown])
-            others.append((number, style, shown.score))
+    unit, bests, facets = examined.unit, examined.bests, examined.finding.facets
+    objective, window = survey.objective(unit), survey.window(unit)
+    made_of = {shown.variant: (sweep, shown) for sweep in made for shown in sweep.of(unit)}
+    images, others = [best.start.image for best in bests], []
+    for number in range(len(bests)):
+        if _variant(number) in made_of:  # else it failed
+            sweep, shown = made_of[_variant(number)]
+            images += sweep.images([shown])
+            others.append((number, shown))
     (optima,) = measure_optima(
-        survey.subject, [objective], [unit.channel], [torch.stack(images)], [maxima], window, cut
+        survey.subject,
+        [objective],
+        [unit.channel],
+        [torch.stack(images)],
+        [maxima],
+        window,
+        survey.cut_cnn(unit.site),
     )
     styles = [
-        [StyledFacet(own, facet.score, facet.pictures[0])]
-        for own, facet in zip(bests.styles, facets, strict=True)
+        [StyledFacet(best.style, facet.score, facet.pictures[0])]
+        for best, facet in zip(bests, facets, strict=True)
     ]
-    firsts = range(len(facets))
-    for one, (number, style, score) in enumerate(others, len(facets)):
+    curves, firsts = survey.curves(unit), range(len(facets))
+    for one, (number, shown) in enumerate(others, len(facets)):
         if facet_of(survey.subject, objective, optima, curves, firsts, one) == number:
-            picture = enlarged_png(drawn_one(window.crop(optima.images[one])))
-            path = folder.write(f"facet{number}_{style}.png", picture)
-            styles[number].append(StyledFacet(style, score, path))
+            name = f"facet{number}_{shown.style}.png"
+            path = folder.draw(name, window.crop(optima.images[one]))
+            styles[number].append(StyledFacet(shown.style, shown.score, path))
     return tuple(
         replace(facet, styles=tuple(sorted(own, key=lambda each: each.style != FIRST)))
         for facet, own in zip(facets, styles, strict=True)

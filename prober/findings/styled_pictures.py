@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from prober.ascent.matters import with_opacity
 from prober.ascent.styles import Style
 from prober.ascent.targets import Target
-from prober.common.drawn_inputs import drawn_one, slices_gif
-from prober.common.pictures import enlarged_png
+from prober.common.drawn_inputs import slices_gif
 from prober.findings.finding import StyledPicture
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
 from prober.findings.picture_folder import PictureFolder
@@ -64,9 +63,8 @@ def draw_styles(
 
 
 def _draw(sweep: FinishedSweep, shown: SweepPicture, folder: PictureFolder) -> StyledPicture:
-    style = shown.record.get("style", "plain")
-    image = sweep.images([shown])[0]
-    path = folder.write(f"style_{style}.png", enlarged_png(drawn_one(image)))
+    style, image = shown.style, sweep.images([shown])[0]
+    path = folder.draw(f"style_{style}.png", image)
     if (through := slices_gif(image)) is not None:
         folder.write(f"style_{style}.gif", through)
     opacity = sweep.opacity(shown)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from torch import Tensor
 
@@ -9,6 +10,7 @@ from prober.ascent.method import Method
 from prober.ascent.objectives import Objective
 from prober.findings.all_responses import AllResponses
 from prober.findings.batches import batches, images_at_once
+from prober.findings.cut_cnn import CutCNN
 from prober.findings.dead_units import split_dead
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
 from prober.findings.real_responses import RealResponses
@@ -18,6 +20,9 @@ from prober.findings.tuning import Battery, Curves
 from prober.findings.units import Site, Unit
 from prober.findings.windows import Window
 from prober.subject import Subject
+
+_cut_cnn = lru_cache(1)(CutCNN)
+"""One is held at a time, for each has a copy of the CNN: a site's units are examined in a row."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,10 @@ class Survey:
         """Returns what is maximized for a unit: its neuron, or the flat unit."""
         return self.window(unit).objective(unit)
 
+    def cut_cnn(self, site: Site) -> CutCNN:
+        """Returns the CNN cut down to what the units of a site see."""
+        return _cut_cnn(self.subject, site[0], self.windows[site])
+
     def live(self, most: int) -> list[list[Unit]]:
         """Returns the units that are not dead, those of a site in lists of so many at the most."""
         sites = [[unit for unit in own if unit not in self.dead] for own in self.units.values()]
@@ -89,7 +98,6 @@ class Survey:
 
 
 def survey(
-    subject: Subject,
     sweep: FinishedSweep,
     known: AllResponses,
     other_style: FinishedSweep | None,
@@ -99,7 +107,6 @@ def survey(
     """Shows a subject the pictures of its units, and looks for units that are dead.
 
     Args:
-        subject: The CNN under study.
         sweep: The visualizations of its units.
         known: What its units answer to flat, striped and real images.
         other_style: A picture of each unit in another style than these; None without any.
@@ -109,8 +116,9 @@ def survey(
     Raises:
         InputError: A picture is damaged.
     """
+    subject = sweep.subject
     units: dict[Site, list[Unit]] = {}
-    for unit in sweep.units(subject):
+    for unit in sweep.units():
         units.setdefault(unit.site, []).append(unit)
     windows = {site: known.windows[site] for site in units}
     battery, real = known.battery, known.real

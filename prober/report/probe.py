@@ -112,7 +112,7 @@ class Probe:
         else:
             with self.watch.profile("evidence"):
                 print(f"Showing it flat and striped images{' and real ones' if images else ''}.")
-                open_units = sweep.units(subject) if sweep else []
+                open_units = sweep.units() if sweep else []
                 known = respond_to_all(subject, [*open_units, *cut], images, self._cores)
                 real = known.real
             if sweep is not None:
@@ -139,9 +139,9 @@ class Probe:
     def _other_style(self, sweep: FinishedSweep) -> FinishedSweep:
         """Makes a picture of each unit in the style that its others do not have."""
         with self.watch.profile("pictures"):
-            style = style_beside(sweep.visualizations[0].record.get("style", "plain"))
+            style = style_beside(sweep.visualizations[0].style)
             print(f"Making {style} pictures, too.")
-            planned = plan_other_style(sweep, sweep.units(self.engine.subject))
+            planned = plan_other_style(sweep, sweep.units())
             return self._in_style(style, planned, self.folder / style)
 
     def _examined(
@@ -150,7 +150,7 @@ class Probe:
         """Finds out what the units of a CNN of images want, and how much is color and shape."""
         subject, folder, cores = self.engine.subject, self.folder, self._cores
         with self.watch.profile("evidence"):
-            surveyed = survey(subject, sweep, known, other_style, self.engine.method, cores)
+            surveyed = survey(sweep, known, other_style, self.engine.method, cores)
         with self.watch.profile("maxima"):
             print("Looking for what excites its units most with and without color and shape.")
             maxima = maxima_of_live_units(surveyed, cores)
@@ -163,18 +163,19 @@ class Probe:
                 searched = self._finished(searcher, planned, folder / "search")
         with self.watch.profile("evidence"):
             print("Examining what was found.")
-            findings, points, several = examine(surveyed, maxima, searched, folder, cores)
-        if other_style is None or not several:
-            return findings, points
-        made: dict[Style, FinishedSweep] = {}
+            examined = examine(surveyed, maxima, searched, folder, cores)
+        points = [point for each in examined for point in each.points]
+        if other_style is None or not any(each.bests for each in examined):
+            return [each.finding for each in examined], points
+        made: list[FinishedSweep] = []
         with self.watch.profile("pictures"):
             print("Making pictures of facets in the other style, too.")
             for style in STYLES:
-                if planned := plan_styled_facets(surveyed, several, style):
-                    made[style] = self._in_style(style, planned, folder / "facets" / style)
+                if planned := plan_styled_facets(surveyed, examined, style):
+                    made.append(self._in_style(style, planned, folder / "facets" / style))
         with self.watch.profile("evidence"):
-            drawn = draw_styled_facets(surveyed, maxima, findings, several, made, folder, cores)
-        return drawn, points
+            findings = draw_styled_facets(surveyed, maxima, examined, made, folder, cores)
+        return findings, points
 
     @property
     def _cores(self) -> int:
