@@ -107,16 +107,16 @@ def behavior(responses: RealResponses) -> Behavior | None:
     if responses.changed is not None:
         answer = responses.changed.argmax(2)  # [times, N]
         asked = known.expand(len(answer), -1)
-        change = ColorChange.IMAGE if real.dealer else ColorChange.TURN
+        change = ColorChange.TURN
+        if real.dealer:
+            change, asked = ColorChange.IMAGE, asked & real.dealer.dealable
         if real.colored_classes:
             change = ColorChange.CLASS
             of_color = torch.tensor(real.colored_classes)[:, None]
-            asked = asked & (of_color != labels) & real.dealable
+            asked = asked & (of_color != labels)
             names = _Figure.of(answer == of_color, asked, labels)
             figures["names_color"] = names
             followed = names.share - _Figure.of(named == of_color, asked, labels).share
-        elif real.dealer:
-            asked = asked & real.dealable
         figures["accuracy_color_changed"] = _Figure.of(answer == labels, asked, labels)
     shares = {name: figure.share for name, figure in figures.items()}
     chance = 1 / len(labels[known[0]].unique())

@@ -53,16 +53,16 @@ def real_evidence(
     table = by_class_and_color(responses, unit.site, unit.channel)
     rows = [name for name, _ in _rows(real.classes, real.labels)]
     if responses.in_every_color:
-        hues = real.class_hues[real.colored_classes].tolist()
-        colors = real.class_colors[real.colored_classes].tolist()
+        hues = real.class_hues[real.colored_classes]
+        colors = real.class_colors[real.colored_classes]
     else:
-        hues, colors = SIX_HUES.tolist(), hue_to_rgb(SIX_HUES).tolist()
+        hues, colors = SIX_HUES, hue_to_rgb(SIX_HUES)
     there = table is not None
     return RealEvidence(
         table=table,
         rows=tuple(rows) if there else (),
-        columns=tuple(map(finite, hues)) if there else (),
-        colors=tuple(map(tuple, colors)) if there else (),
+        columns=tuple(map(finite, hues.tolist())) if there else (),
+        colors=tuple(map(tuple, colors.tolist())) if there else (),
         variance=variance_of(responses, unit.site, unit.channel),
         label=class_evidence(responses, unit.channel, curves) if unit.layer == LOGITS else None,
         examples=_examples(responses, unit, score, folder),
@@ -202,10 +202,11 @@ def class_answers(
     plain = responses.plain[LOGIT_SITE].strongest[:, channel]
     changed = responses.changed[:, :, channel]  # [times, N]
     own, other = real.labels == channel, (real.labels != channel) & (real.labels >= 0)
-    if not real.colored_classes:
+    dealer = real.dealer
+    if dealer is None or not dealer.classes:
         return plain[own], changed[:, own].mean(0), plain[other], changed[:, other].mean(0)
-    other_color = torch.tensor([label != channel for label in real.colored_classes])
-    own_changed, other = own & real.dealable, other & real.dealable
+    other_color = torch.tensor([label != channel for label in dealer.classes])
+    own_changed, other = own & dealer.dealable, other & dealer.dealable
     shape_changed = _per_image(changed[~other_color][:, other])
     both_changed = _per_image(changed[other_color][:, other])
     if not shape_changed.numel():  # it has no color of its own

@@ -57,13 +57,6 @@ class RealImages(LabelledImages):
         return self.dealer.classes if self.dealer else []
 
     @property
-    def dealable(self) -> Tensor:
-        """Which images can be shown in another's color, `[N]`."""
-        return (
-            self.dealer.dealable if self.dealer else torch.zeros(len(self.images), dtype=torch.bool)
-        )
-
-    @property
     def class_colors(self) -> Tensor:
         """The color of each class, RGB, `[classes, 3]`, NaN where it has none of its own."""
         colors = torch.full((len(self.classes), 3), math.nan)

@@ -12,7 +12,7 @@ from prober.findings.on_cores import on_cores
 from prober.findings.real_images import TURNS, RealImages
 from prober.findings.responses import Responses, responses, responses_in_blocks, together
 from prober.findings.units import Site
-from prober.findings.windows import Window
+from prober.findings.windows import Window, window_of
 from prober.subject import LOGITS, Subject
 
 LOGIT_SITE: Site = (LOGITS, None)
@@ -109,21 +109,21 @@ def respond_to_real(
     # Also those that no gradient leads back from: how the CNN names images can be said of them.
     logits_layer = subject.listing.measured.get(LOGITS)
     flat_logits = logits_layer is not None and len(logits_layer.shape) == 1
-    if flat_logits and LOGIT_SITE not in windows:
-        height, width = subject.input_shape[1:]
-        windows = {**windows, LOGIT_SITE: Window(None, 0, 0, height, width)}
+    if flat_logits:
+        windows = {**windows, LOGIT_SITE: window_of(subject, *LOGIT_SITE)}
     plain = responses(subject, real.images, windows, cores)
     columns = list(range(len(real.colored_classes)))
     # Processes share the colors, or, where these are too few for all, the images of each.
     among, within = (cores, 1) if len(columns) >= cores else (1, cores)
-    dealt = _stacked(
-        on_cores(lambda i: _in_color(subject, real, i, plain, windows, within), columns, among)
+    dealt = together(
+        torch.stack,
+        on_cores(lambda i: _in_color(subject, real, i, plain, windows, within), columns, among),
     )
     sample = real.evenly(SHOWN_IN_HUES // 2 if is_large(subject.input_shape) else SHOWN_IN_HUES)
     # Gray images are the same in all hues: nothing would be known of what these explain.
     turned = _in_hues(subject, real, sample, windows, cores) if colored and real.colored else {}
     changed = gray = None
-    if colored and LOGIT_SITE in windows and windows[LOGIT_SITE].neuron is None:
+    if colored and flat_logits:
 
         def logits(make: Callable[[slice], Tensor]) -> Tensor:
             site = {LOGIT_SITE: windows[LOGIT_SITE]}
@@ -175,10 +175,5 @@ def _in_hues(
             parts.append(responses(subject, brightness * turned, windows, cores))
     return {
         site: each.strongest.unflatten(0, (len(SIX_HUES), len(BRIGHTNESSES)))
-        for site, each in _stacked(parts).items()
+        for site, each in together(torch.stack, parts).items()
     }
-
-
-def _stacked(parts: Sequence[Mapping[Site, Responses]]) -> dict[Site, Responses]:
-    sites = parts[0] if parts else ()
-    return together(torch.stack, {site: [part[site] for part in parts] for site in sites})

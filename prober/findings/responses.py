@@ -63,7 +63,7 @@ def responses(
 
     pieces = list(forward_batches(subject, deepest, len(images)))
     parts = on_cores(answers, pieces, cores if len(pieces) >= MANY_BATCHES else 1)
-    return together(torch.cat, {site: [part[site] for part in parts] for site in windows})
+    return together(torch.cat, parts)
 
 
 def responses_in_blocks(
@@ -82,18 +82,20 @@ def responses_in_blocks(
         windows: The sites, and where they look.
         cores: How many processes may share the work.
     """
-    parts: dict[Site, list[Responses]] = {site: [] for site in windows}
-    for block in batches(number, images_at_once(subject)):
-        for site, part in responses(subject, make(block), windows, cores).items():
-            parts[site].append(part)
-    return together(torch.cat, parts)
+    blocks = batches(number, images_at_once(subject))
+    return together(
+        torch.cat, [responses(subject, make(block), windows, cores) for block in blocks]
+    )
 
 
 def together(
-    how: Callable[[tuple[Tensor, ...]], Tensor], parts: Mapping[Site, Sequence[Responses]]
+    how: Callable[[tuple[Tensor, ...]], Tensor], parts: Sequence[Mapping[Site, Responses]]
 ) -> dict[Site, Responses]:
-    """Puts each site's responses to several batches together, by `torch.cat` or `torch.stack`."""
-    return {site: Responses(*map(how, zip(*part, strict=True))) for site, part in parts.items()}
+    """Puts the responses of sites to several batches together, by `torch.cat` or `torch.stack`."""
+    return {
+        site: Responses(*map(how, zip(*(part[site] for part in parts), strict=True)))
+        for site in (parts[0] if parts else ())
+    }
 
 
 @torch.no_grad()
