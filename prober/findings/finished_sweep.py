@@ -160,17 +160,8 @@ class FinishedSweep:
             if unit.position is None or shown.record["position"] == list(unit.position)
         ]
 
-    def best_of_variants(self) -> list[SweepPicture]:
-        """Returns for each channel and variant the visualization with the best score."""
-        best: dict[tuple[str, int, str], SweepPicture] = {}
-        for shown in self.visualizations:
-            key = (shown.record["layer"], shown.record["channel"], shown.variant)
-            if key not in best or shown.score > best[key].score:
-                best[key] = shown
-        return list(best.values())
-
     def best_images(self, most: int) -> Tensor:
-        """Reads the images of `best_of_variants`, or of some of them, evenly spread.
+        """Reads the best image of each channel and variant, or of some of them, evenly spread.
 
         Args:
             most: How many are read at the most.
@@ -178,8 +169,13 @@ class FinishedSweep:
         Returns:
             `[N, C, H, W]` in [0, 1].
         """
-        best = self.best_of_variants()
-        return self.images([best[i] for i in evenly(len(best), most)])
+        best: dict[tuple[str, int, str], SweepPicture] = {}
+        for shown in self.visualizations:
+            key = (shown.record["layer"], shown.record["channel"], shown.variant)
+            if key not in best or shown.score > best[key].score:
+                best[key] = shown
+        found = list(best.values())
+        return self.images([found[i] for i in evenly(len(found), most)])
 
     def planned(self) -> list[PlannedTarget]:
         """Plans the same targets once more, for another subject.

@@ -74,19 +74,19 @@ def plain_findings(
         check_finite(subject, unit, answers, "an input of one value, or of noise,", "input")
     exact = _answers(copy.deepcopy(subject).double(), simple, objectives)
     responses = _to_real(subject, real, objectives) if real else None
-    answered = {unit: [answers] for unit, answers in to_simple.items()}
+    answered = [to_simple]
     if responses is not None:
-        for unit, own in answered.items():
-            own.append(responses.plain[unit.site].strongest[:, unit.channel])
+        plain = responses.plain
+        answered.append({u: plain[u.site].strongest[:, u.channel] for u in objectives})
     if sweep is not None:
         pictures = sweep.best_images(images_at_once(subject))
-        for unit, answers in _answers(subject, pictures, objectives).items():
-            answered[unit].append(answers)
+        answered.append(_answers(subject, pictures, objectives))
     styles = [made for made in (sweep, other_style) if made is not None]
     saw = "noise, inputs of one value" + (", real inputs" if real else "")
 
     def found_of(unit: Unit) -> Finding:
-        answers, pictures = torch.cat(answered[unit]), PictureFolder(folder, unit)
+        answers = torch.cat([each[unit] for each in answered])
+        pictures = PictureFolder(folder, unit)
         made = sweep.of(unit) if sweep is not None else []
         dead = looks_dead(answers, (to_simple[unit] - exact[unit]).abs().amax())
         dead = dead and all(shown.record["dead"] for shown in made)
@@ -144,10 +144,9 @@ def why_cut(subject: Subject, layer: str, dead: bool, saw: str) -> list[str]:
 def _simple(subject: Subject) -> Tensor:
     """Inputs of one value, the neutral one first, and of noise, `[N, *shape]`."""
     shape = subject.input_shape
-    values = torch.tensor(VALUES).view(-1, *[1] * len(shape)).expand(-1, *shape)
-    return torch.cat(
-        [values, torch.rand(NOISE, *shape, generator=torch.Generator().manual_seed(0))]
-    )
+    values = torch.stack([torch.full(shape, value) for value in VALUES])
+    noise = torch.rand(NOISE, *shape, generator=torch.Generator().manual_seed(0))
+    return torch.cat([values, noise])
 
 
 @torch.no_grad()
