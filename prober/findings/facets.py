@@ -81,30 +81,66 @@ class Group:
     separation: float
 
 
-def group_optima(
-    subject: Subject, objective: Objective, optima: Optima, curves: Curves, maxima: FourMaxima
-) -> list[Group]:
-    """Groups the optima of one unit into facets.
+@dataclass(frozen=True)
+class ComparedOptima:
+    """The optima of one unit, and what tells them apart.
 
-    Args:
+    Attributes:
         subject: The CNN under study.
         objective: The unit's objective.
         optima: Its N optima.
         curves: What it answers to bars and gratings.
-        maxima: Its maxima.
+    """
+
+    subject: Subject
+    objective: Objective
+    optima: Optima
+    curves: Curves
+
+    def apart(self, first: int, others: Sequence[int]) -> dict[int, float]:
+        """Tells how clear it is that some optima are not of the first one's facet, up to 0.5.
+
+        Those that do not differ from it are left out; 0 or less if there is no valley between.
+        """
+        plain = {i: difference(self.optima, self.curves, first, i) for i in others}
+        differ = [i for i in others if plain[i] > 0]
+        depths = self.depths(first, differ)
+        return {i: min(plain[i], depth) for i, depth in zip(differ, depths, strict=True)}
+
+    def depths(self, first: int, others: Sequence[int]) -> list[float]:
+        """Tells how far the valleys between some optima and the first lie below their limit.
+
+        0.5 if the score falls to that of mid gray, below 0 if there is no valley.
+        """
+        if not others:
+            return []
+        images, gain = self.optima.images, self.optima.gain
+        ends = images[others]
+        line = torch.cat([torch.lerp(images[[first]], ends, blend) for blend in BLENDS])
+        between = scores(self.subject, [self.objective] * len(line), line).double()
+        lowest = between.view(len(BLENDS), -1).amin(0) - self.optima.neutral
+        valleys = (lowest / torch.minimum(gain[first], gain[others])).tolist()
+        return [(FACET_VALLEY - valley) / FACET_VALLEY / 2 for valley in valleys]
+
+
+def group_optima(compared: ComparedOptima, maxima: FourMaxima) -> list[Group]:
+    """Groups the optima of one unit into facets.
+
+    Args:
+        compared: The optima.
+        maxima: The unit's maxima.
 
     Returns:
         The facets, the one with the best score first.
     """
-    gain = optima.gain
-    best = gain.max()
+    optima = compared.optima
+    gain, best = optima.gain, optima.gain.max()
     order = gain.argsort(descending=True).tolist()
     left = [i for i in order if best > 0 and gain[i] >= FACET_GAIN * best]
     found: list[tuple[list[int], float]] = []
     separation = 0.5
     while left:
-        first = left[0]
-        apart = _apart(subject, objective, optima, curves, first, left[1:])
+        apart = compared.apart(left[0], left[1:])
         parted = {i: clear for i, clear in apart.items() if clear >= CLEARLY_APART}
         found.append(([i for i in left if i not in parted], separation))
         left = list(parted)
@@ -116,51 +152,31 @@ def group_optima(
     return [_group(optima, maxima, shares[own[0]], own, apart) for own, apart in found]
 
 
-def runner_up(
-    subject: Subject,
-    objective: Objective,
-    optima: Optima,
-    curves: Curves,
-    groups: Sequence[Group],
-) -> float | None:
+def runner_up(compared: ComparedOptima, groups: Sequence[Group]) -> float | None:
     """Tells how far the best optimum goes that is apart from all facets and too weak for one.
 
     Args:
-        subject: The CNN under study.
-        objective: The unit's objective.
-        optima: Its N optima.
-        curves: What it answers to bars and gratings.
+        compared: The optima.
         groups: Its facets.
 
     Returns:
         A share of the gain of the best of all, above 0 and below `FACET_GAIN`; None if there is no
         such optimum.
     """
-    gain = optima.gain
+    gain = compared.optima.gain
     best = gain.max()
     left = [i for i in gain.argsort(descending=True).tolist() if 0 < gain[i] < FACET_GAIN * best]
     for group in groups:
-        first = group.members[0]
-        apart = _apart(subject, objective, optima, curves, first, left)
+        apart = compared.apart(group.members[0], left)
         left = [i for i, clear in apart.items() if clear > 0]
     return (gain[left[0]] / best).item() if left and groups else None
 
 
-def facet_of(
-    subject: Subject,
-    objective: Objective,
-    optima: Optima,
-    curves: Curves,
-    firsts: Sequence[int],
-    one: int,
-) -> int | None:
+def facet_of(compared: ComparedOptima, firsts: Sequence[int], one: int) -> int | None:
     """Tells which of several facets an optimum is of, as they were told apart.
 
     Args:
-        subject: The CNN under study.
-        objective: The unit's objective.
-        optima: Its N optima.
-        curves: What it answers to bars and gratings.
+        compared: The optima of a unit.
         firsts: The best optima of the facets.
         one: The optimum.
 
@@ -168,11 +184,11 @@ def facet_of(
         The number of the facet from which it is least apart; None if it is of none, or excites the
         unit no more than mid gray.
     """
-    if optima.gain[one] <= 0:
+    if compared.optima.gain[one] <= 0:
         return None
-    depths = _depths(subject, objective, optima, one, firsts)
+    depths = compared.depths(one, firsts)
     apart = [
-        min(difference(optima, curves, first, one), depth)
+        min(difference(compared.optima, compared.curves, first, one), depth)
         for first, depth in zip(firsts, depths, strict=True)
     ]
     nearest = min(range(len(firsts)), key=apart.__getitem__)
@@ -271,41 +287,6 @@ def _alike(group: Group, hue: float, orientation: float) -> bool:
 def _beyond(value: float, limit: float, most: float) -> float:
     """How far a value lies between its limit and the most that it can be, 0 to 0.5."""
     return max(0.0, (value - limit) / (most - limit) / 2)
-
-
-def _apart(
-    subject: Subject,
-    objective: Objective,
-    optima: Optima,
-    curves: Curves,
-    first: int,
-    others: Sequence[int],
-) -> dict[int, float]:
-    """How clear it is that some optima are not of the first one's facet, up to 0.5.
-
-    Those that do not differ from it are left out; 0 or less if there is no valley between.
-    """
-    differ = {i: apart for i in others if (apart := difference(optima, curves, first, i)) > 0}
-    depths = _depths(subject, objective, optima, first, list(differ))
-    return {i: min(apart, depth) for (i, apart), depth in zip(differ.items(), depths, strict=True)}
-
-
-def _depths(
-    subject: Subject, objective: Objective, optima: Optima, first: int, others: Sequence[int]
-) -> list[float]:
-    """How far the valleys between some optima and the first lie below their limit.
-
-    0.5 if the score falls to that of mid gray, below 0 if there is no valley.
-    """
-    if not others:
-        return []
-    ends = optima.images[others]
-    images = torch.cat([torch.lerp(optima.images[[first]], ends, blend) for blend in BLENDS])
-    between = scores(subject, [objective] * len(images), images).double()
-    lowest = between.view(len(BLENDS), -1).amin(0) - optima.neutral
-    gain = optima.gain
-    valleys = (lowest / torch.minimum(gain[first], gain[others])).tolist()
-    return [(FACET_VALLEY - valley) / FACET_VALLEY / 2 for valley in valleys]
 
 
 def _group(

@@ -9,7 +9,7 @@ from torch import Tensor
 from prober.ascent.styles import Style
 from prober.common.inputs import plane_of
 from prober.findings.evolutions import shown_of
-from prober.findings.facets import Group, facet_shown, group_optima, runner_up
+from prober.findings.facets import ComparedOptima, Group, facet_shown, group_optima, runner_up
 from prober.findings.finding import ScoreRange
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
 from prober.findings.maxima import FourMaxima
@@ -124,12 +124,12 @@ def _optima_of(
 def _grouped(
     survey: Survey, unit: Unit, maxima: FourMaxima, optima: Optima, shown: list[SweepPicture]
 ) -> Found:
-    objective, curves = survey.objective(unit), survey.curves(unit)
+    compared = ComparedOptima(survey.subject, survey.objective(unit), optima, survey.curves(unit))
     # Should the search for facets have found more, that is the maximum.
     maxima = maxima.or_better(optima.images[optima.score.argmax()], optima.score.max())
-    groups = group_optima(survey.subject, objective, optima, curves, maxima)
-    second = runner_up(survey.subject, objective, optima, curves, groups)
-    return Found(maxima, shown, optima, settled(groups, curves), second)
+    groups = group_optima(compared, maxima)
+    second = runner_up(compared, groups)
+    return Found(maxima, shown, optima, settled(groups, compared.curves), second)
 
 
 def facets_by_stem(survey: Survey, unit: Unit, found: Found) -> dict[str, int | None]:

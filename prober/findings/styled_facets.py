@@ -9,7 +9,7 @@ import torch
 from prober.ascent.styles import Style
 from prober.ascent.targets import Target
 from prober.findings.examination import Examined
-from prober.findings.facets import facet_of
+from prober.findings.facets import ComparedOptima, facet_of
 from prober.findings.finding import Facet, Finding, StyledFacet
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.maxima import FourMaxima
@@ -108,9 +108,9 @@ def _styled(
         [StyledFacet(best.style, facet.score, facet.pictures[0])]
         for best, facet in zip(bests, facets, strict=True)
     ]
-    curves, firsts = survey.curves(unit), range(len(facets))
+    compared = ComparedOptima(survey.subject, objective, optima, survey.curves(unit))
     for one, (number, shown) in enumerate(others, len(facets)):
-        if facet_of(survey.subject, objective, optima, curves, firsts, one) == number:
+        if facet_of(compared, range(len(facets)), one) == number:
             name = f"facet{number}_{shown.style}.png"
             path = folder.draw(name, window.crop(optima.images[one]))
             styles[number].append(StyledFacet(shown.style, shown.score, path))

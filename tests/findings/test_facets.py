@@ -8,6 +8,7 @@ from torch import nn
 
 from prober.ascent.objectives import ChannelMean
 from prober.findings.facets import (
+    ComparedOptima,
     Group,
     both_are_peaks,
     difference,
@@ -203,7 +204,8 @@ def grouped(*optima, lowest=0.0, curves=None, neutral=0.0, shares=None):
     subject = Subject(Valley(lowest), input_shape=(3, 2, 2))
     found = optima_of(*optima, neutral=neutral)
     maxima = maxima_of(shares or optima[0]["shares"], neutral=neutral)
-    return group_optima(subject, ChannelMean("unit", 0), found, curves or curves_of(), maxima)
+    compared = ComparedOptima(subject, ChannelMean("unit", 0), found, curves or curves_of())
+    return group_optima(compared, maxima)
 
 
 BLACK, WHITE = {"color": 0.0}, {"color": 1.0}
@@ -309,9 +311,8 @@ def test_optima_are_grouped_by_what_they_are_and_by_a_valley_between(optima, low
 )
 def test_the_runner_up_is_what_is_apart_from_all_facets_and_too_weak(optima, lowest, expected):
     subject, unit = Subject(Valley(lowest), input_shape=(3, 2, 2)), ChannelMean("unit", 0)
-    found = optima_of(*optima)
-    groups = group_optima(subject, unit, found, curves_of(), maxima_of(optima[0]["shares"]))
-    said = runner_up(subject, unit, found, curves_of(), groups)
+    compared = ComparedOptima(subject, unit, optima_of(*optima), curves_of())
+    said = runner_up(compared, group_optima(compared, maxima_of(optima[0]["shares"])))
     assert said == (None if expected is None else pytest.approx(expected))
 
 
@@ -330,7 +331,7 @@ OF_FACETS = {
 def test_a_picture_is_of_the_facet_that_it_is_least_apart_from(picture, expected):
     subject, unit = Subject(Valley(0.0), input_shape=(3, 2, 2)), ChannelMean("unit", 0)
     found = optima_of(optimum(COLOR, **RED_HUE), optimum(COLOR, **BLUE_HUE), picture)
-    assert facet_of(subject, unit, found, curves_of(), [0, 1], 2) == expected
+    assert facet_of(ComparedOptima(subject, unit, found, curves_of()), [0, 1], 2) == expected
 
 
 @pytest.mark.parametrize("neutral", [-3.0, 2.0])
