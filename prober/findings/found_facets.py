@@ -95,8 +95,7 @@ def find_facets(
     shown, images = zip(*(_optima_of(survey, unit, searched) for unit in live), strict=True)
     measured = measure_optima(
         survey.subject,
-        [survey.objective(unit) for unit in live],
-        [unit.channel for unit in live],
+        live,
         images,
         [maxima[unit] for unit in live],
         survey.window(live[0]),

@@ -16,6 +16,7 @@ from prober.findings.maxima import FourMaxima
 from prober.findings.nearby_maxima import FACET_VALLEY, lowest_between, maxima_nearby
 from prober.findings.preferences import local_hue, local_orientation
 from prober.findings.responses import scores
+from prober.findings.units import Unit
 from prober.findings.windows import Window
 from prober.subject import Subject
 
@@ -77,8 +78,7 @@ class Optima:
 
 def measure_optima(
     subject: Subject,
-    objectives: Sequence[Objective],
-    channels: Sequence[int],
+    units: Sequence[Unit],
     images: Sequence[Tensor],
     maxima: Sequence[FourMaxima],
     window: Window,
@@ -88,34 +88,31 @@ def measure_optima(
 
     Args:
         subject: The CNN under study.
-        objectives: The units' objectives.
-        channels: Their channels.
+        units: The units.
         images: For each unit `[N, C, H, W]` in [0, 1], what excites it.
         maxima: Their maxima.
         window: Where they look.
         cut: The CNN cut down to that.
     """
-    numbers = [len(own) for own in images]
-    unit = torch.arange(len(images)).repeat_interleave(torch.tensor(numbers))
-    channel, pictures = torch.tensor(channels)[unit], torch.cat(list(images))
-    score = scores(subject, [objectives[u] for u in unit], pictures).double()
-    neutral = torch.stack([each.neutral for each in maxima]).double()[unit]
-    ends = torch.tensor(numbers).cumsum(0).tolist()
-    parts = [slice(end - number, end) for end, number in zip(ends, numbers, strict=True)]
-    best = torch.stack([part.start + score[part].argmax() for part in parts])
+    which = [u for u, own in enumerate(images) for _ in range(len(own))]  # the unit of each image
+    parts = torch.arange(len(which)).split([len(own) for own in images])
+    pictures, channel = torch.cat(list(images)), torch.tensor([units[u].channel for u in which])
+    objectives = [window.objective(units[u]) for u in which]
+    score = scores(subject, objectives, pictures).double()
+    neutral = torch.stack([maxima[u].neutral for u in which]).double()
+    best = torch.stack([part[score[part].argmax()] for part in parts])
     # Where no valley lies between an image and the best one, it is of the same facet whatever is
     # near it, which is what costs most to find out.
     fields = cut.crop(pictures)
-    lowest = lowest_between(cut, channel, fields[best[unit]], fields).double()
+    lowest = lowest_between(cut, channel, fields[best[which]], fields).double()
     apart = lowest - neutral < FACET_VALLEY * (score - neutral)
     apart[best] = True
-    units = unit[apart].tolist()
-    reached, colors = maxima_nearby(
-        cut, channel[apart], pictures[apart], [maxima[u] for u in units]
-    )
-    near = preferences(subject, [objectives[u] for u in units], pictures[apart], window)
+    measured = apart.nonzero()[:, 0].tolist()
+    own_maxima = [maxima[which[i]] for i in measured]
+    reached, colors = maxima_nearby(cut, channel[apart], pictures[apart], own_maxima)
+    near = preferences(subject, [objectives[i] for i in measured], pictures[apart], window)
     own = apart.cumsum(0) - 1  # where what is apart is found
-    of = own.where(apart, own[best[unit]])
+    of = own.where(apart, own[best[which]])
     return [
         Optima(
             images=images[u],

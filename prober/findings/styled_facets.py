@@ -87,7 +87,7 @@ def _styled(
 ) -> tuple[Facet, ...]:
     """Adds both styles to the facets of one unit."""
     unit, bests, facets = examined.unit, examined.bests, examined.finding.facets
-    objective, window = survey.objective(unit), survey.window(unit)
+    subject, window = survey.subject, survey.window(unit)
     made_of = {shown.variant: (sweep, shown) for sweep in made for shown in sweep.of(unit)}
     images, others = [best.start.image for best in bests], []
     for number in range(len(bests)):
@@ -96,19 +96,13 @@ def _styled(
             images += sweep.images([shown])
             others.append((number, shown))
     (optima,) = measure_optima(
-        survey.subject,
-        [objective],
-        [unit.channel],
-        [torch.stack(images)],
-        [maxima],
-        window,
-        survey.cut_cnn(unit.site),
+        subject, [unit], [torch.stack(images)], [maxima], window, survey.cut_cnn(unit.site)
     )
     styles = [
         [StyledFacet(best.style, facet.score, facet.pictures[0])]
         for best, facet in zip(bests, facets, strict=True)
     ]
-    compared = ComparedOptima(survey.subject, objective, optima, survey.curves(unit))
+    compared = ComparedOptima(subject, survey.objective(unit), optima, survey.curves(unit))
     for one, (number, shown) in enumerate(others, len(facets)):
         if facet_of(compared, range(len(facets)), one) == number:
             name = f"facet{number}_{shown.style}.png"

@@ -14,6 +14,7 @@ from prober.findings.kinds import kind_of, shares_of
 from prober.findings.maxima import find_maxima
 from prober.findings.nearby_maxima import maxima_nearby
 from prober.findings.optima import measure_optima, preferences
+from prober.findings.units import Unit
 from prober.findings.windows import Window
 from prober.subject import Subject
 from tests.planted.detectors import brightness_atom, hue_atom, stroke_atom
@@ -36,7 +37,7 @@ def measured(subject, image, window=WINDOW):
     images = torch.from_numpy(np.ascontiguousarray(image)).float()[None]
     maxima = find_maxima(subject, "0", [0], window).of(0)
     cut = CutCNN(subject, "0", window)
-    return measure_optima(subject, [Neuron("0", 0, 0, 0)], [0], [images], [maxima], window, cut)[0]
+    return measure_optima(subject, [Unit("0", 0)], [images], [maxima], window, cut)[0]
 
 
 def atoms(make, *args, number=8, **kwargs):
@@ -138,7 +139,7 @@ def test_an_image_without_a_valley_to_the_best_shares_what_the_best_reaches():
     subject = detector(hue.kernel)
     maxima = find_maxima(subject, "0", [0], WINDOW).of(0)
     cut = CutCNN(subject, "0", WINDOW)
-    [found] = measure_optima(subject, [Neuron("0", 0, 0, 0)], [0], [images], [maxima], WINDOW, cut)
+    [found] = measure_optima(subject, [Unit("0", 0)], [images], [maxima], WINDOW, cut)
     assert found.score[0] < found.score[1]
     assert torch.equal(found.reached[0], found.reached[1])
     assert torch.equal(found.flat_color[0], found.flat_color[1])
@@ -149,8 +150,7 @@ def test_an_image_across_a_valley_reaches_what_is_its_own():
     subject, maxima = either(hue, stroke)
     cut = CutCNN(subject, "unit", WINDOW)
     images = torch.from_numpy(np.stack([hue.optimum(), stroke.optimum(), hue.optimum()])).float()
-    objective = Neuron("unit", 0, 0, 0)
-    [found] = measure_optima(subject, [objective], [0], [images], [maxima], WINDOW, cut)
+    [found] = measure_optima(subject, [Unit("unit", 0)], [images], [maxima], WINDOW, cut)
     assert [kind_of(own)[0] for own in found.shares] == ["color", "shape", "color"]
 
 
@@ -175,11 +175,11 @@ def test_units_that_are_measured_together_are_measured_as_each_alone():
     cut = CutCNN(subject, "0", WINDOW)
     tops = torch.from_numpy(np.stack([hue.optimum(), stroke.optimum()])).float()
     images = [torch.cat([tops[:1], torch.rand(3, 3, SIDE, SIDE)]), tops[1:]]
-    units = [(Neuron("0", c, 0, 0), c, images[c], found.of(c)) for c in (1, 0)]
+    units = [(Unit("0", c), images[c], found.of(c)) for c in (1, 0)]
     together = measure_optima(subject, *zip(*units, strict=True), WINDOW, cut)
     for unit, own in zip(units, together, strict=True):
         [alone] = measure_optima(subject, *([each] for each in unit), WINDOW, cut)
-        assert len(own) == len(unit[2])
+        assert len(own) == len(unit[1])
         for one, other in ((own, alone), (own.near, alone.near)):
             for name, value in vars(one).items() if one is own else one._asdict().items():
                 if isinstance(value, torch.Tensor):
