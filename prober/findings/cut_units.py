@@ -5,12 +5,12 @@ from pathlib import Path
 
 import torch
 
-from prober.findings.all_responses import AllResponses
 from prober.findings.dead_units import looks_dead
 from prober.findings.finding import Evidence, Field, Finding, ScoreRange
 from prober.findings.picture_folder import PictureFolder
 from prober.findings.plain_findings import why_cut, without_facets
 from prober.findings.real_evidence import real_evidence
+from prober.findings.survey import AllResponses
 from prober.findings.tuning import tuning_of
 from prober.findings.units import Unit
 from prober.subject import Subject

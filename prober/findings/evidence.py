@@ -22,7 +22,7 @@ def gather(survey: Survey, unit: Unit, found: Found | None, folder: PictureFolde
         found: What the search has found; None if the unit is dead.
         folder: Where its pictures are written.
     """
-    window, curves, real = survey.window(unit), survey.curves(unit), survey.real
+    window, curves, real = survey.window(unit), survey.curves(unit), survey.known.real
     score = found.score if found else ScoreRange(curves.neutral, curves.neutral)
     return Evidence(
         score=score,

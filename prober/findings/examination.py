@@ -87,7 +87,7 @@ def _finding(survey: Survey, unit: Unit, found: Found | None, folder: PictureFol
     evidence = gather(survey, unit, found, folder)
     facets, doubts = [], []
     if found is None:
-        verdict = of_the_dead(survey.real is not None)
+        verdict = of_the_dead(survey.known.real is not None)
     else:
         verdict = conclude(found.groups, found.maxima)
         doubts = real_doubts(verdict.kinds, evidence.data)

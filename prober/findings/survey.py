@@ -6,23 +6,68 @@ from functools import lru_cache
 
 from torch import Tensor
 
-from prober.ascent.method import Method
+from prober.ascent.method import Method, is_large
 from prober.ascent.objectives import Objective
-from prober.findings.all_responses import AllResponses
 from prober.findings.batches import batches, images_at_once
 from prober.findings.cut_cnn import CutCNN
-from prober.findings.dead_units import split_dead
+from prober.findings.dead_units import moved_by_rounding, split_dead
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
-from prober.findings.real_responses import RealResponses
+from prober.findings.real_images import RealImages
+from prober.findings.real_responses import RealResponses, respond_to_real
 from prober.findings.responses import Responses, responses
 from prober.findings.starts import Start, choose_starts
 from prober.findings.tuning import Battery, Curves
 from prober.findings.units import Site, Unit
-from prober.findings.windows import Window
+from prober.findings.windows import Window, window_of
 from prober.subject import Subject
 
 _cut_cnn = lru_cache(1)(CutCNN)
 """One is held at a time, for each has a copy of the CNN: a site's units are examined in a row."""
+
+
+@dataclass(frozen=True)
+class AllResponses:
+    """What the units of some sites answer to flat, striped and real images.
+
+    Attributes:
+        windows: Where the units of each site look.
+        battery: The responses to flat and striped images.
+        rounding: For each site `[channels]`, by how much rounding was seen to move these.
+        real: The responses to real images; None without any.
+    """
+
+    windows: Mapping[Site, Window]
+    battery: Battery
+    rounding: Mapping[Site, Tensor]
+    real: RealResponses | None
+
+
+def respond_to_all(
+    subject: Subject, units: Sequence[Unit], images: RealImages | None, cores: int
+) -> AllResponses:
+    """Shows units flat, striped and real images.
+
+    Args:
+        subject: The CNN under study, which takes images; one of large images gets another memory
+            layout, a third faster.
+        units: The units, with those that no gradient leads back from.
+        images: Real images, or None.
+        cores: How many processes may share the work.
+
+    Raises:
+        InputError: A unit answers with what is no number.
+    """
+    if is_large(subject.input_shape):
+        subject.lay_out_channels_last()
+    windows = {unit.site: window_of(subject, *unit.site) for unit in units}
+    battery = Battery(subject, windows, cores)
+    battery.check_finite(subject, units)
+    return AllResponses(
+        windows=windows,
+        battery=battery,
+        rounding=moved_by_rounding(subject, battery, windows),
+        real=None if images is None else respond_to_real(subject, images, windows, cores),
+    )
 
 
 @dataclass(frozen=True)
@@ -35,8 +80,7 @@ class Survey:
         method: How the search's images are optimized.
         units: The units of each site, in the order of the forward pass.
         windows: Where the units of each site look.
-        battery: The responses to flat and striped images.
-        real: The responses to real images; None without any.
+        known: What they answer to flat, striped and real images.
         pictures: `[P, C, H, W]`, pictures of units, of as many as are held in memory at once.
         to_pictures: The responses to them.
         dead: The units that nothing makes a difference to.
@@ -49,8 +93,7 @@ class Survey:
     method: Method
     units: Mapping[Site, list[Unit]]
     windows: Mapping[Site, Window]
-    battery: Battery
-    real: RealResponses | None
+    known: AllResponses
     pictures: Tensor
     to_pictures: Mapping[Site, Responses]
     dead: frozenset[Unit]
@@ -59,7 +102,7 @@ class Survey:
 
     def curves(self, unit: Unit) -> Curves:
         """Returns a unit's tuning curves."""
-        return self.battery.curves(unit.site, unit.channel)
+        return self.known.battery.curves(unit.site, unit.channel)
 
     def window(self, unit: Unit) -> Window:
         """Returns where a unit looks."""
@@ -85,10 +128,10 @@ class Survey:
             self.subject,
             units,
             self.windows[site],
-            self.battery,
+            self.known.battery,
             self.pictures,
             self.to_pictures[site].strongest,
-            self.real,
+            self.known.real,
         )
 
     def candidates(self, unit: Unit) -> list[SweepPicture]:
@@ -121,15 +164,14 @@ def survey(
     for unit in sweep.units():
         units.setdefault(unit.site, []).append(unit)
     windows = {site: known.windows[site] for site in units}
-    battery, real = known.battery, known.real
     pictures = sweep.best_images(images_at_once(subject))
     to_pictures = responses(subject, pictures, windows, cores)
     dead: list[Unit] = []
     awakened: dict[Unit, Tensor] = {}
     for site, own in units.items():
-        answered = [battery.responses[site], to_pictures[site].strongest]
-        if real is not None:
-            answered.append(real.of_pool(site).strongest)
+        answered = [known.battery.responses[site], to_pictures[site].strongest]
+        if known.real is not None:
+            answered.append(known.real.of_pool(site).strongest)
         found = split_dead(subject, own, windows[site], answered, known.rounding[site], method)
         dead += found[0]
         awakened |= found[1]
@@ -139,8 +181,7 @@ def survey(
         method=method,
         units=units,
         windows=windows,
-        battery=battery,
-        real=real,
+        known=known,
         pictures=pictures,
         to_pictures=to_pictures,
         dead=frozenset(dead),

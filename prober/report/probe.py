@@ -15,7 +15,6 @@ from prober.common.errors import InputError
 from prober.common.files import write_whole
 from prober.common.inputs import input_kind
 from prober.common.pictures import sprite
-from prober.findings.all_responses import AllResponses, respond_to_all
 from prober.findings.behavior import behavior
 from prober.findings.cut_units import cut_findings
 from prober.findings.examination import examine
@@ -30,7 +29,7 @@ from prober.findings.real_responses import RealResponses
 from prober.findings.starts import effort
 from prober.findings.styled_facets import draw_styled_facets, plan_styled_facets
 from prober.findings.styled_pictures import plan_other_style, style_beside
-from prober.findings.survey import survey
+from prober.findings.survey import AllResponses, respond_to_all, survey
 from prober.findings.units import Unit
 from prober.report.record import DataRecord, ReportRecord, SettingsRecord, SubjectRecord
 from prober.sweep.engine import Engine, read_saved
