@@ -33,6 +33,11 @@ def looks_dead(responses: Tensor, rounding: Tensor) -> bool:
     return bool(spread <= least)
 
 
+def why_dead(tried: str) -> str:
+    """Says of what was tried that nothing moves a unit."""
+    return f"Nothing that was tried makes a difference to it: {tried}."
+
+
 def moved_by_rounding(
     subject: Subject, battery: Battery, windows: Mapping[Site, Window]
 ) -> dict[Site, Tensor]:

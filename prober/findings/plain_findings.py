@@ -1,7 +1,8 @@
-"""Plain findings: pictures, scores and answers, of units whose input has no color and no shape.
+"""Plain findings: pictures, scores and answers, of units whose facets are not looked for.
 
-Of signals, volumes and vectors nothing is claimed of what a unit's gain is due to, nor of facets,
-which are told apart by it. Of units that no gradient leads back from there are answers alone.
+Of signals, volumes and vectors, which have no color and no shape, nothing is claimed of what a
+unit's gain is due to, nor of facets, which are told apart by it. Of units that no gradient leads
+back from, of images too, there are answers alone.
 """
 
 import copy
@@ -14,9 +15,9 @@ from torch import Tensor
 from prober.ascent.batched_objectives import BatchedObjectives
 from prober.ascent.objectives import ChannelMean, Objective
 from prober.findings.batches import forward_batches, images_at_once
-from prober.findings.dead_units import looks_dead
+from prober.findings.dead_units import looks_dead, why_dead
 from prober.findings.evolutions import draw_evolutions
-from prober.findings.finding import Evidence, Finding, ScoreRange
+from prober.findings.finding import Evidence, Field, Finding, ScoreRange
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.picture_folder import PictureFolder
 from prober.findings.real_evidence import real_evidence
@@ -24,6 +25,8 @@ from prober.findings.real_images import RealImages
 from prober.findings.real_responses import RealResponses
 from prober.findings.responses import Responses, check_finite
 from prober.findings.styled_pictures import draw_styles
+from prober.findings.survey import AllResponses
+from prober.findings.tuning import tuning_of
 from prober.findings.units import Site, Unit
 from prober.subject import LOGITS, Subject
 
@@ -82,7 +85,7 @@ def plain_findings(
         pictures = sweep.best_images(images_at_once(subject))
         answered.append(_answers(subject, pictures, objectives))
     styles = [made for made in (sweep, other_style) if made is not None]
-    saw = "noise, inputs of one value" + (", real inputs" if real else "")
+    saw_real = ", real inputs" if real else ""
 
     def found_of(unit: Unit) -> Finding:
         answers = torch.cat([each[unit] for each in answered])
@@ -106,15 +109,58 @@ def plain_findings(
             trust=None,
             styles=draw_styles(styles, unit, pictures),
         )
-        why = [_why_dead(real is not None)] if dead else []
+        shown = "noise, inputs of one value"
         if unit in cut:
-            why = why_cut(subject, unit.layer, dead, saw)
-        return without_facets(unit, dead, why, evidence)
+            why = _why_cut(subject, unit.layer, dead, f"{shown}{saw_real}")
+        else:
+            others = f"pictures of other units{saw_real}, and no ascent moves its score"
+            why = [why_dead(f"{shown}, {others}")] if dead else []
+        return _without_facets(unit, dead, why, evidence)
 
     return [found_of(unit) for unit in objectives], responses
 
 
-def without_facets(unit: Unit, dead: bool, why: Sequence[str], evidence: Evidence) -> Finding:
+def cut_findings(
+    subject: Subject, units: Sequence[Unit], known: AllResponses, folder: Path
+) -> list[Finding]:
+    """Says what units answer to flat, striped and real images.
+
+    Args:
+        subject: The CNN under study, which takes images.
+        units: The units.
+        known: What they answer.
+        folder: The report's folder.
+
+    Returns:
+        The findings, one for each unit.
+    """
+
+    def found_of(unit: Unit) -> Finding:
+        window, curves = known.windows[unit.site], known.battery.curves(unit.site, unit.channel)
+        answers, real = known.battery.responses[unit.site][:, unit.channel], known.real
+        if real is not None:
+            answers = torch.cat([answers, real.of_pool(unit.site).strongest[:, unit.channel]])
+        dead = looks_dead(answers, known.rounding[unit.site][unit.channel])
+        score = ScoreRange(curves.neutral, curves.neutral if dead else answers.max().item())
+        pictures = PictureFolder(folder, unit)
+        shown = f"flat and striped images{', real images' if real else ''}"
+        evidence = Evidence(
+            score=score,
+            maxima=None,
+            field=Field(window.top, window.left, window.height, window.width),
+            neuron=window.neuron,
+            pictures=None,
+            starts={},
+            tuning=tuning_of(curves),
+            data=real_evidence(real, unit, curves, score, pictures) if real else None,
+            trust=None,
+        )
+        return _without_facets(unit, dead, _why_cut(subject, unit.layer, dead, shown), evidence)
+
+    return [found_of(unit) for unit in units]
+
+
+def _without_facets(unit: Unit, dead: bool, why: Sequence[str], evidence: Evidence) -> Finding:
     """Returns the finding of a unit whose facets, and what is due to what, were not looked for."""
     return Finding(
         layer=unit.layer,
@@ -135,10 +181,10 @@ def without_facets(unit: Unit, dead: bool, why: Sequence[str], evidence: Evidenc
     )
 
 
-def why_cut(subject: Subject, layer: str, dead: bool, saw: str) -> list[str]:
+def _why_cut(subject: Subject, layer: str, dead: bool, saw: str) -> list[str]:
     """Says why there is no picture of a unit, and, if nothing moves it, what it was shown."""
     why = f"No picture can be made, for {subject.listing.unprobed[layer]}."
-    return [why, *([f"Nothing that was tried makes a difference to it: {saw}."] if dead else [])]
+    return [why, why_dead(saw)] if dead else [why]
 
 
 def _simple(subject: Subject) -> Tensor:
@@ -184,12 +230,4 @@ def _to_real(
         turned_labels=real.labels[:0],
         changed=None,
         gray=None,
-    )
-
-
-def _why_dead(saw_real: bool) -> str:
-    real = ", real inputs" if saw_real else ""
-    return (
-        "Nothing that was tried makes a difference to it: noise, inputs of one value, pictures of "
-        f"other units{real}, and no ascent moves its score."
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from prober.common.colors import on_circle
+from prober.findings.dead_units import why_dead
 from prober.findings.facets import Group
 from prober.findings.finding import Kind
 from prober.findings.maxima import FourMaxima
@@ -64,9 +65,9 @@ class Verdict:
 def of_the_dead(saw_real_images: bool) -> Verdict:
     """Returns the verdict on a unit that nothing moves."""
     real = ", real images" if saw_real_images else ""
-    why = (
-        "Nothing that was tried makes a difference to it: noise, flat and striped images, "
-        f"pictures of other units{real}, an ascent with ReLUs that let the gradient through."
+    why = why_dead(
+        f"noise, flat and striped images, pictures of other units{real}, an ascent with ReLUs that "
+        "let the gradient through"
     )
     return Verdict((), DEAD_CONFIDENCE, (why,), dead=True)
 
@@ -110,9 +111,8 @@ def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:
     Returns:
         The facets, those of any other unit as they were.
     """
-    if [group.kind for group in groups] != [Kind.COLOR] or not len(curves.flat):
-        return list(groups)
-    if groups[0].hue is None:
+    is_color = [group.kind for group in groups] == [Kind.COLOR]
+    if not is_color or groups[0].hue is None or not len(curves.flat):
         return list(groups)
     hue, number = on_circle(phase(curves.flat, 360), 360), len(curves.flat)
     height = curves.flat - curves.neutral

@@ -16,13 +16,12 @@ from prober.common.files import write_whole
 from prober.common.inputs import input_kind
 from prober.common.pictures import sprite
 from prober.findings.behavior import behavior
-from prober.findings.cut_units import cut_findings
 from prober.findings.examination import examine
 from prober.findings.facet_search import plan_search
 from prober.findings.finding import Finding, save_findings
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.maxima import maxima_of_live_units
-from prober.findings.plain_findings import plain_findings
+from prober.findings.plain_findings import cut_findings, plain_findings
 from prober.findings.points import Point
 from prober.findings.real_images import RealImages
 from prober.findings.real_responses import RealResponses
