@@ -168,8 +168,10 @@ def class_evidence(
     plain = responses.plain.get(LOGIT_SITE)
     if plain is None or plain.strongest.shape[1] != len(real.classes) or not own.any():
         return None
-    answers = class_answers(responses, channel)
-    logit = ClassLogit(*map(_mean, answers)) if answers else None
+    logit = used = None
+    if (answers := class_answers(responses, channel)) is not None:
+        logit = ClassLogit(*map(_mean, answers))
+        used = used_shares(logit) if _is_certain(answers) else None
     color = real.class_colors[channel]
     return ClassEvidence(
         label=real.classes[channel],
@@ -179,7 +181,7 @@ def class_evidence(
         if curves and len(curves.flat)
         else None,
         logit=logit,
-        used=used_shares(logit) if logit and answers and _is_certain(answers) else None,
+        used=used,
     )
 
 

@@ -118,8 +118,7 @@ def gradients(subject: Subject, objectives: Sequence[Objective], images: Tensor)
         total = Scorer(subject, objectives[batch])(part).sum()
         gradient = torch.zeros_like(part)
         if total.requires_grad:
-            gradient = torch.autograd.grad(total, part, allow_unused=True)[0]
-            gradient = torch.zeros_like(part) if gradient is None else gradient
+            (gradient,) = torch.autograd.grad(total, part, materialize_grads=True)
         parts.append(gradient.cpu())
     return torch.cat(parts)
 

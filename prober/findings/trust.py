@@ -100,12 +100,12 @@ def paths(
             score = BatchedObjectives(objectives[batch])
             x = images[batch].to(subject.mean).detach().requires_grad_()
             total = score(subject(x, score.layers, score.channels)).sum()
-            grads: Sequence[Tensor | None] = [None] * len(layers)
+            outputs = [kept[name] for name in layers]
+            grads: Sequence[Tensor] = list(map(torch.zeros_like, outputs))
             if total.requires_grad:
-                grads = torch.autograd.grad(total, [kept[n] for n in layers], allow_unused=True)
-            for name, gradient in zip(layers, grads, strict=True):
-                change = kept[name].detach() - base[name]
-                part = change * (torch.zeros_like(change) if gradient is None else gradient)
+                grads = torch.autograd.grad(total, outputs, materialize_grads=True)
+            for name, output, gradient in zip(layers, outputs, grads, strict=True):
+                part = (output.detach() - base[name]) * gradient
                 part = subject.layers[name].layout.arranged(part)
                 parts[name].append(part.flatten(2).sum(2) if part.dim() > 2 else part)
     found = {name: torch.cat(part).cpu().double() for name, part in parts.items()}

@@ -57,15 +57,14 @@ def window_of(subject: Subject, layer: str, position: tuple[int, ...] | None) ->
     if not sides:
         return Window(None, 0, 0, height, width)
     h, w = position or (sides[0] // 2, sides[1] // 2)
-    neuron = (h, w)
     seen = pixels_seen(subject, layer)
-    top, bottom, left, right = seen[:, neuron[0], neuron[1]].tolist()
+    top, bottom, left, right = seen[:, h, w].tolist()
     if top == bottom:
-        return Window(neuron, 0, 0, height, width)
-    whole = [(neuron[i], neuron[i] + 1) for i in range(2)]
+        return Window((h, w), 0, 0, height, width)
+    whole = [(h, h + 1), (w, w + 1)]
     if position is None:
         # Near the border padding takes the place of pixels.
         rows, columns = seen[1] - seen[0], seen[3] - seen[2]
-        lines = (rows[:, neuron[1]] >= bottom - top, columns[neuron[0]] >= right - left)
+        lines = (rows[:, w] >= bottom - top, columns[h] >= right - left)
         whole = [(int(full.nonzero()[0]), int(full.nonzero()[-1]) + 1) for full in lines]
-    return Window(neuron, top, left, bottom - top, right - left, *whole)
+    return Window((h, w), top, left, bottom - top, right - left, *whole)
