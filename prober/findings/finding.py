@@ -539,8 +539,8 @@ class Evidence:
         tuning: Answers to flat and striped images; `null` where the input is no image.
         data: Answers to real images; `null` without any.
         trust: How the picture compares with real images; `null` without any.
-        styles: The unit's picture in both styles, the legible one first, see below; `[]` where
-            only plain ones were asked for.
+        styles: The unit's picture in both styles, the legible one first, see below; where only
+            plain ones were asked for, `[]`, or the plain one where the input is no image.
     """
 
     score: ScoreRange
