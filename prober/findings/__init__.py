@@ -7,9 +7,11 @@ The way from pictures to findings, each step a function of values that it does n
 2. `survey` shows the CNN what is at hand: `stimuli` (answers: `tuning`), real images (answers:
    `real_responses`; `behavior` of the CNN as a whole), pictures; it tells the `dead_units` apart.
 3. `facet_search` plans an ascent from every start (`starts`, `ascents`); a sweep makes them.
-4. `examination` searches the `maxima` of each unit, measures what was found (`found_facets`:
+4. The `maxima` of each unit are searched. `examination` measures what was found (`found_facets`:
    `optima`, their `preferences`, `facets`, `kinds`), gathers the `evidence`, and draws the
    `verdict`.
+5. `styled_facets` shows what the other style makes of a unit's facets.
 
-What comes of it is written down in `finding`.
+Where facets are not looked for, `plain_findings` says what there is. What comes of it is written
+down in `finding`.
 """
