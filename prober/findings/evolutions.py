@@ -23,12 +23,10 @@ VISUALIZATIONS = 12
 
 def shown_of(sweep: FinishedSweep, unit: Unit) -> list[SweepPicture]:
     """Returns the visualizations of a unit that are shown: as many of each variant as may be."""
-    variants: dict[str, list[SweepPicture]] = {}
-    for shown in sweep.of(unit):
-        variants.setdefault(shown.variant, []).append(shown)
-    most = -(-VISUALIZATIONS // len(variants)) if variants else 0
-    first = [shown for own in variants.values() for shown in own[:most]]
-    rest = [shown for own in variants.values() for shown in own[most:]]
+    variants = sweep.variants_of(unit).values()
+    most = -(-VISUALIZATIONS // max(1, len(variants)))
+    first = [shown for own in variants for shown in own[:most]]
+    rest = [shown for own in variants for shown in own[most:]]
     return (first + rest)[:VISUALIZATIONS]
 
 
@@ -50,9 +48,8 @@ def draw_evolutions(
     if not visualizations:
         return None
     subject = sweep.subject
-    best: dict[str, float] = {}
-    for shown in sweep.of(unit):
-        best[shown.variant] = max(shown.score, best.get(shown.variant, shown.score))
+    variants = sweep.variants_of(unit)
+    best = {variant: max(shown.score for shown in own) for variant, own in variants.items()}
     gray = torch.full((1, *subject.input_shape), 0.5)
     evolutions = [sweep.evolution(shown) for shown in visualizations]
     # What has settled has made fewer steps than others, and stays as it was then.

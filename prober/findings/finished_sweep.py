@@ -160,6 +160,13 @@ class FinishedSweep:
             if unit.position is None or shown.record["position"] == list(unit.position)
         ]
 
+    def variants_of(self, unit: Unit) -> dict[str, list[SweepPicture]]:
+        """Returns the visualizations of a unit by their variant."""
+        variants: dict[str, list[SweepPicture]] = {}
+        for shown in self.of(unit):
+            variants.setdefault(shown.variant, []).append(shown)
+        return variants
+
     def best_images(self, most: int) -> Tensor:
         """Reads the best image of each channel and variant, or of some of them, evenly spread.
 

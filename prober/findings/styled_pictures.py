@@ -50,14 +50,13 @@ def draw_styles(
     Returns:
         Nothing if there is no sweep, or one of them has no picture of the unit.
     """
-    found = [sweep.of(unit) for sweep in sweeps]
+    found = [sweep.variants_of(unit) for sweep in sweeps]
     if not found or not all(found):
         return ()
-    variant = found[-1][0].variant
-    alike = [[shown for shown in own if shown.variant == variant] for own in found]
+    variant = next(iter(found[-1]))
     drawn = [
-        _draw(sweep, max(own, key=lambda shown: shown.score), folder)
-        for sweep, own in zip(sweeps, alike, strict=True)
+        _draw(sweep, max(own[variant], key=lambda shown: shown.score), folder)
+        for sweep, own in zip(sweeps, found, strict=True)
     ]
     return tuple(sorted(drawn, key=lambda each: each.style != FIRST))
 
