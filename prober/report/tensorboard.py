@@ -1,11 +1,11 @@
 """The report in TensorBoard: the summary, the contact sheets, and all pictures in the projector."""
 
-import os
 import re
 import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -41,16 +41,13 @@ def write_report_tensorboard(folder: Path, sheets: Sequence[str], points: Sequen
     Raises:
         OSError: A file cannot be read or written.
     """
-    beside = folder / f".tensorboard.{os.getpid()}"
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
+    with TemporaryDirectory(prefix=".tensorboard.", dir=folder) as place:
+        beside = Path(place) / "tensorboard"
         _write_events(folder, sheets, beside)
         if points:
             _write_projector(beside, [points[i] for i in evenly(len(points), MOST_POINTS)])
         shutil.rmtree(folder / "tensorboard", ignore_errors=True)
         beside.rename(folder / "tensorboard")
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _write_events(folder: Path, sheets: Sequence[str], into: Path) -> None:
