@@ -24,11 +24,9 @@ class Command(ABC):
 
     Attributes:
         description: What it does, in a sentence for `--help`.
-        only: The part of a config that it reads; None for all of it.
     """
 
     description: str
-    only: str | None = None
 
     @abstractmethod
     def add_arguments(self, cli: ProberCLI, parser: ProberParser) -> None:
@@ -42,7 +40,8 @@ class Command(ABC):
 
         Args:
             cli: Has the options that LightningCLI knows, to be added if the command takes them.
-            parser: The command's own parser.
+            parser: The command's own parser, whose `only` can name the part of a config that it
+                reads.
         """
 
     def check(self, config: Namespace) -> None:  # noqa: B027, many have nothing to check

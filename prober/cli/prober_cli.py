@@ -67,20 +67,15 @@ class ProberCLI(LightningCLI):
         )
 
     @override
-    def init_parser(self, **kwargs: Any) -> ProberParser:
-        parser = super().init_parser(**kwargs)
-        assert isinstance(parser, ProberParser)  # as `parser_class` says
-        return parser
-
-    @override
     def setup_parser(
         self, add_subcommands: bool, main_kwargs: dict[str, Any], subparser_kwargs: dict[str, Any]
     ) -> None:
         self.parser = self.init_parser(**main_kwargs)
         subcommands = self.parser.add_subcommands()
         for name, command in self._commands.items():
-            parser = self._parsers[name] = self.init_parser(description=command.description)
-            parser.only = command.only
+            parser = self.init_parser(description=command.description)
+            assert isinstance(parser, ProberParser)  # as `parser_class` says
+            self._parsers[name] = parser
             command.add_arguments(self, parser)
             parser.shorten_help()
             subcommands.add_subcommand(name, parser, help=command.description)

@@ -20,10 +20,10 @@ class LayersCommand(Command):
     """Prints the layers that can be probed, for people or for machines."""
 
     description = "Lists the layers of a CNN that can be probed."
-    only = "model.subject"
 
     @override
     def add_arguments(self, cli: ProberCLI, parser: ProberParser) -> None:
+        parser.only = "model.subject"
         parser.add_class_arguments(Subject, "model.subject")
         # Without a seed: where the weights come from chance, the layers are the same.
         parser.add_argument("--seed_everything", type=bool | int, default=False, help=SUPPRESS)
