@@ -26,30 +26,28 @@ def answer(args: Sequence[str]) -> None:
         Refused: There is no command, or no such command.
         SystemExit: The help was asked for, and is printed.
     """
-    commands = list(command_files())
     if not args:
-        raise Refused(no_command(commands))
+        raise Refused(no_command())
     first = args[0]
     if first in ("-h", "--help"):
         _overview().print_help()
         sys.exit(0)
-    if not first.startswith("-") and first not in commands:
-        raise Refused(no_such_command(first, commands))
+    if not first.startswith("-") and first not in command_files():
+        raise Refused(no_such_command(first))
 
 
-def no_command(commands: Sequence[str]) -> str:
+def no_command() -> str:
     """Returns what is said if no command is given."""
     return (
-        f"A command is missing: one of {', '.join(commands)}, such as fit --config "
+        f"A command is missing: one of {', '.join(command_files())}, such as fit --config "
         "configs/conv2_ch3.yaml. --help tells what they do."
     )
 
 
-def no_such_command(name: str, commands: Sequence[str]) -> str:
+def no_such_command(name: str) -> str:
     """Returns what is said of a command that does not exist."""
-    return (
-        f"There is no command '{name}'.{suggestion(name, commands)} Choose {', '.join(commands)}."
-    )
+    known = command_files()
+    return f"There is no command '{name}'.{suggestion(name, known)} Choose {', '.join(known)}."
 
 
 def _overview() -> ArgumentParser:
