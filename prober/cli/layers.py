@@ -89,10 +89,9 @@ def layers_table(subject: Subject) -> str:
         ).rstrip()
         for row in table
     ]
-    above, below = (
-        [textwrap.fill(sentence, CONSOLE_WIDTH) for sentence in sentences]
-        for sentences in (_title(subject, layers), _notes(subject, layers))
-    )
+    notes = _notes(subject, layers) + _not_listed(subject)
+    above = [textwrap.fill(each, CONSOLE_WIDTH) for each in _title(subject, layers)]
+    below = [textwrap.fill(each, CONSOLE_WIDTH) for each in notes]
     return "\n".join([*above, "", *lines, "", *below] if layers else [*above, *below])
 
 
@@ -111,15 +110,14 @@ def _title(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
 
 
 def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
-    """What the columns mean, where this CNN makes them hard to read, and what is not listed."""
+    """What the columns mean, where this CNN makes them hard to read."""
     notes = _of_columns(subject) if layers else []
     if any(layer["receptive_field"] is None for layer in layers):
         notes.append("?: the layer, or one before it, computes what is not known here.")
-    if any(layer["calls"] > 1 for layer in layers):
-        name = next(layer["name"] for layer in layers if layer["calls"] > 1)
+    if again := [layer["name"] for layer in layers if layer["calls"] > 1]:
         notes.append(
             "calls: how many times a forward pass calls the layer; the last is probed from which a "
-            f"gradient leads back. The first is {name}@0, the next {name}@1, and so on."
+            f"gradient leads back. The first is {again[0]}@0, the next {again[0]}@1, and so on."
         )
     for layout, what in (
         (Layout.TOKENS, "a channel is a feature, and neuron (h, 0) is token h"),
@@ -131,6 +129,12 @@ def _notes(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
         names = [name for name, layer in subject.layers.items() if layer.layout is layout]
         if names:
             notes.append(f"{layout.value}: {what} ({listed(names, MOST_IN_A_NOTE)}).")
+    return notes
+
+
+def _not_listed(subject: Subject) -> list[str]:
+    """What a forward pass never reaches, and what cannot be probed, with the reasons."""
+    notes = []
     unprobed = subject.listing.unprobed
     unreached = [
         name
