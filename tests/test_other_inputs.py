@@ -118,9 +118,11 @@ def test_a_signal_is_not_turned():
 
 def test_the_slices_of_a_volume_move_together():
     volume = torch.rand(2, 1, 3, 9, 9)
-    transforms = prober.ascent.transforms.Transforms([prober.Jitter(3)], [0, 1], (1, 3, 9, 9))
+    transforms = prober.ascent.transforms.Transforms([[prober.Jitter(3)]] * 2, [0, 1], (1, 3, 9, 9))
     moved = transforms(volume, transforms.draw())
-    slice_by_slice = prober.ascent.transforms.Transforms([prober.Jitter(3)], [0, 1], (1, 9, 9))
+    slice_by_slice = prober.ascent.transforms.Transforms(
+        [[prober.Jitter(3)]] * 2, [0, 1], (1, 9, 9)
+    )
     draw = slice_by_slice.draw()
     for depth in range(3):
         torch.testing.assert_close(moved[:, :, depth], slice_by_slice(volume[:, :, depth], draw))

@@ -1,6 +1,7 @@
 """What is made small: for many images the penalties less the scores, with each image on its own."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -8,11 +9,40 @@ from torch import Tensor
 from prober.ascent.regularizers import Penalties
 from prober.ascent.scorer import Scorer
 from prober.ascent.targets import Target
-from prober.ascent.transforms import Draws, TransformsOfEach
+from prober.ascent.transforms import Draw, Transforms
 from prober.subject import Subject
 
-Measured = tuple[Tensor, Tensor, dict[str, Tensor]]
-"""Scores `[N]`, losses `[N]`, and the unweighted penalties `[N]` by name."""
+
+@dataclass
+class Measures:
+    """What one evaluation of N images gives.
+
+    Attributes:
+        score: `[N]`, what is maximized.
+        loss: `[N]`, -score plus the weighted penalties.
+        penalties: `[N]` for each regularizer's name, unweighted.
+    """
+
+    score: Tensor
+    loss: Tensor
+    penalties: dict[str, Tensor]
+
+    def detached(self) -> "Measures":
+        """Returns them without their graph."""
+        penalties = {name: value.detach() for name, value in self.penalties.items()}
+        return Measures(self.score.detach(), self.loss.detach(), penalties)
+
+    def updated(self, newer: "Measures", numbers: Tensor) -> "Measures":
+        """Returns them with newer ones of some of the images, by their numbers `[M]`."""
+        penalties = self.penalties | {
+            name: self.penalties[name].index_copy(0, numbers, value)
+            for name, value in newer.penalties.items()
+        }
+        return Measures(
+            self.score.index_copy(0, numbers, newer.score),
+            self.loss.index_copy(0, numbers, newer.loss),
+            penalties,
+        )
 
 
 class Losses:
@@ -29,7 +59,7 @@ class Losses:
     """
 
     def __init__(
-        self, subject: Subject, targets: Sequence[Target], transforms: TransformsOfEach | None
+        self, subject: Subject, targets: Sequence[Target], transforms: Transforms | None
     ) -> None:
         self._subject, self._targets, self._transforms = subject, targets, transforms
         self._scores = Scorer(subject, [target.objective for target in targets])
@@ -46,10 +76,10 @@ class Losses:
         self,
         pictures: Tensor,
         starts: Tensor | None,
-        draw: Draws | None,
+        draw: Draw | None,
         exact: bool,
         seen: Tensor | None = None,
-    ) -> Measured:
+    ) -> Measures:
         """Evaluates pictures.
 
         Args:
@@ -61,17 +91,17 @@ class Losses:
         """
         scores = self.scores(pictures if seen is None else seen, draw, exact)
         penalties, weighted = self._penalties(pictures, starts)
-        return scores, weighted - scores, penalties
+        return Measures(scores, weighted - scores, penalties)
 
-    def scores(self, pictures: Tensor, draw: Draws | None, exact: bool) -> Tensor:
+    def scores(self, pictures: Tensor, draw: Draw | None, exact: bool) -> Tensor:
         """Evaluates the scores alone, `[N]`; takes what evaluating the losses does."""
         seen = self._alone_scores if exact and not self.compares else self._scores_together
         return seen(pictures, draw)
 
-    def _scores_together(self, pictures: Tensor, draw: Draws | None) -> Tensor:
+    def _scores_together(self, pictures: Tensor, draw: Draw | None) -> Tensor:
         return self._scores(self._transformed(pictures, draw))
 
-    def _alone_scores(self, pictures: Tensor, draw: Draws | None) -> Tensor:
+    def _alone_scores(self, pictures: Tensor, draw: Draw | None) -> Tensor:
         # The kernels of a batch round otherwise than those of one image (matrix products, the
         # ends of vectorized loops, memory alignment), so in float64, the exact precision, each
         # image goes through the subject alone and in memory of its own: bit for bit as in `fit`.
@@ -83,7 +113,7 @@ class Losses:
             scores.append(self._alone[i](seen))
         return torch.cat(scores) if len(scores) > 1 else scores[0]
 
-    def _transformed(self, pictures: Tensor, draw: Draws | None) -> Tensor:
+    def _transformed(self, pictures: Tensor, draw: Draw | None) -> Tensor:
         if self._transforms is None or draw is None:
             return pictures
         return self._transforms(pictures, draw)

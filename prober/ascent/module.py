@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,7 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 from prober.ascent.held import Holding
-from prober.ascent.losses import Losses
+from prober.ascent.losses import Losses, Measures
 from prober.ascent.matters import EVERY, Matters
 from prober.ascent.method import Method
 from prober.ascent.objectives import Objective
@@ -20,26 +19,10 @@ from prober.ascent.settling import Settling
 from prober.ascent.silent import Silent
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
-from prober.ascent.transforms import Draws, TransformsOfEach
+from prober.ascent.transforms import Transforms
 from prober.common.errors import InputError
 from prober.common.patches import trainer_of
 from prober.subject import Subject
-
-
-@dataclass
-class Measures:
-    """What one evaluation of N images gives, detached.
-
-    Attributes:
-        score: `[N]`, what is maximized.
-        loss: `[N]`, -score plus the weighted penalties.
-        penalties: `[N]` for each regularizer's name, unweighted.
-    """
-
-    score: Tensor
-    loss: Tensor
-    penalties: dict[str, Tensor]
-
 
 ROUNDING, EXACT_ROUNDING = 1e-6, 1e-12
 """The share of a score by which it may change though nothing moves it: in float32, in float64."""
@@ -49,27 +32,13 @@ class ScoreNotFinite(InputError):
     """Every score, or its gradient, became NaN or infinite; the run cannot go on."""
 
 
-class Clamp(Callback):
-    """Keeps the pictures in [0, 1] after every step."""
+class AfterStep(Callback):
+    """Clamps the pictures to [0, 1] after every step, averages them, and ends what has settled."""
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
-        """Runs after each optimizer step."""
+        """Runs after each optimizer step; the run ends when all targets have."""
         pl_module.keep_valid()
-
-
-class Averaging(Callback):
-    """Takes what every step makes of the images into their mean, of which the pictures are."""
-
-    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
-        """Runs after each optimizer step, and after the clamp."""
         pl_module.average(trainer.global_step)
-
-
-class EndSettled(Callback):
-    """Ends targets whose score no longer rises, and the run when all have ended."""
-
-    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
-        """Runs after each optimizer step, and after the clamp."""
         if pl_module.end_settled(trainer.global_step):
             trainer.should_stop = True
 
@@ -125,14 +94,16 @@ class ActivationMaximization(LightningModule):
         resolved = [method.of_target(target, subject) for target in targets]
         self.methods = [own for own, _ in resolved]
         self.targets = [target for _, target in resolved]
+        lr, averaging = self.methods[0].lr, self.methods[0].averaging
         parameterization = self.methods[0].parameterization
-        assert parameterization is not None and self.methods[0].lr is not None  # they are resolved
-        self.lr = self.methods[0].lr
+        # They are resolved.
+        assert parameterization is not None and lr is not None and averaging is not None
+        self.lr, self._averaging = lr, averaging
         self.basis = parameterization.basis(shape)
         self._holding = Holding(method.held, shape) if method.held else None
         seeds = [target.seed for target in self.targets]
         moved = [own.transforms or () for own in self.methods]
-        self._transform = TransformsOfEach(moved, seeds, shape) if any(moved) else None
+        self._transform = Transforms(moved, seeds, shape) if any(moved) else None
         self._losses = self._losses_of_going = Losses(subject, self.targets, self._transform)
         # One by one: Fourier transforms of a batch round otherwise.
         pictures = [_start(target).make(shape, target.seed)[None] for target in self.targets]
@@ -146,9 +117,6 @@ class ActivationMaximization(LightningModule):
         self.going = torch.arange(len(self.targets))
         self.settled_at = torch.full((len(self.targets),), -1)
         self._ended: Tensor | None = None  # once some have, what all showed then
-        averaging = self.methods[0].averaging
-        assert averaging is not None  # it is resolved
-        self._averaging = averaging
         average = self.image.detach().clone() if averaging > 1 else None
         self.register_buffer("_average", average, persistent=False)
         self._settling = Settling(method.settle) if method.settle else None
@@ -168,34 +136,20 @@ class ActivationMaximization(LightningModule):
         return self._decoded(self._ended.index_copy(0, self.going.to(self.device), self._shown))
 
     def average(self, step: int) -> None:
-        """Takes the images into their mean, which reaches back over a quarter of the steps at most.
+        """Takes the images into their mean, if the pictures are of one.
 
-        Each step counts less than the next, the newest one part in `averaging`.
+        It reaches back over a quarter of the steps at most, and each step counts less than the
+        next, the newest one part in `averaging`.
 
         Args:
             step: How many steps have been made.
         """
-        assert self._average is not None
-        self._average.lerp_(self.image.data, 1 / min(self._averaging, 1 + step // 4))
+        if self._average is not None:
+            self._average.lerp_(self.image.data, 1 / min(self._averaging, 1 + step // 4))
 
     def keep_valid(self) -> None:
         """Brings the image back to where it stands for pictures in [0, 1]."""
         self.basis.keep_valid(self.image.data)
-
-    def forward(
-        self, pictures: Tensor, draw: Draws | None = None
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Evaluates pictures, one for each target.
-
-        Args:
-            pictures: `[N, C, H, W]` in [0, 1].
-            draw: The random numbers of the transforms; without them the pictures are seen as they
-                are. Penalties are always of the pictures as they are.
-
-        Returns:
-            Scores `[N]`, losses `[N]`, and the unweighted penalties `[N]` by name.
-        """
-        return self._losses(pictures, self.starts, draw, self._exact)
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """One step, by hand: the Trainer's own way of it takes a fifth of a small step's time.
@@ -226,24 +180,24 @@ class ActivationMaximization(LightningModule):
         """
         if self._transform and self.start is None:
             self.start = self.evaluate()
-        draw = self._transform.draw() if self._transform else None
+        draw = self._transform.draw()[self.going] if self._transform else None
         starts = self.starts
-        if self._ended is not None:
-            draw = None if draw is None else draw[self.going]
-            starts = None if starts is None else starts[self.going]
-        pictures = self._decoded(self.image)
-        losses, seen = self._losses_of_going, pictures
+        if starts is not None and self._ended is not None:
+            starts = starts[self.going]
+        pictures = seen = self._decoded(self.image)
         if self.matters is not None and self.global_step % EVERY == 0:
             seen = pictures.view_as(pictures)  # has the gradient of the scores alone
-        score, loss, penalties = losses(pictures, starts, draw, self._exact, seen)
-        if not (self._one_by_one or score.isfinite().all()):
+        losses = self._losses_of_going
+        measures = losses(pictures, starts, draw, self._exact, seen)
+        if not (self._one_by_one or measures.score.isfinite().all()):
             # In a batch the gradient of one target's NaN may reach the others (0 times NaN, where
             # they share a convolution), so from here on each goes through the subject alone.
             self._one_by_one = True
-            score, loss, penalties = losses(pictures, starts, draw, self._exact, seen)
-        self.measures = self._of_all(
-            Measures(score.detach(), loss.detach(), {k: v.detach() for k, v in penalties.items()})
-        )
+            measures = losses(pictures, starts, draw, self._exact, seen)
+        score, loss, latest = measures.score, measures.loss, measures.detached()
+        if self._ended is not None and self.measures is not None:  # the others keep theirs
+            latest = self.measures.updated(latest, self.going.to(self.device))
+        self.measures = latest
         self.start = self.start or self.measures
         self.reached = score.requires_grad  # else only the penalties move the image
         if self.reached:
@@ -264,8 +218,8 @@ class ActivationMaximization(LightningModule):
             if leaky is not None:
                 # A silent target's own score is 0 in its image's gradient, so nothing counts twice.
                 total = total - leaky.sum()
-        if self.matters is not None and seen is not pictures and self.reached:
-            seen.register_hook(partial(self.matters.look, going=self.going))
+            if self.matters is not None and seen is not pictures:
+                seen.register_hook(partial(self.matters.look, going=self.going))
         return total
 
     @torch.no_grad()
@@ -273,7 +227,7 @@ class ActivationMaximization(LightningModule):
         """Evaluates the pictures as they are now, without a step and without transforms."""
         trainer = trainer_of(self)  # whose precision it is to be in, as the steps are
         with trainer.precision_plugin.forward_context() if trainer else nullcontext():
-            measures = Measures(*self(self.pictures()))
+            measures = self._losses(self.pictures(), self.starts, None, self._exact)
         self._note_failures(measures.score.isfinite(), torch.arange(len(self.targets)))
         return measures
 
@@ -289,7 +243,9 @@ class ActivationMaximization(LightningModule):
         Returns:
             Whether no target is left to go on with.
         """
-        assert self._settling is not None and self.measures is not None
+        if self._settling is None:
+            return False
+        assert self.measures is not None  # a step has been made
         settled = self._settling.look(step, self.measures.score[self.going.to(self.device)])
         if settled is None:
             return False
@@ -326,8 +282,7 @@ class ActivationMaximization(LightningModule):
 
     def configure_callbacks(self) -> list[Callback]:
         """The image stays in [0, 1] under any Trainer."""
-        averaging = [Averaging()] if self._average is not None else []
-        return [Clamp(), *averaging, *([EndSettled()] if self._settling else [])]
+        return [AfterStep()]
 
     @property
     def _shown(self) -> Tensor:
@@ -349,23 +304,6 @@ class ActivationMaximization(LightningModule):
         else:
             pictures = self.basis.decode(images)
         return pictures if self._holding is None else self._holding(pictures)
-
-    def _of_all(self, measures: Measures) -> Measures:
-        """Measures of all targets, from those of the ones that go on; the others keep theirs."""
-        if self._ended is None or self.measures is None:
-            return measures
-        before, going = self.measures, self.going.to(self.device)
-        penalties = {
-            name: value.index_copy(0, going, measures.penalties[name])
-            if name in measures.penalties
-            else value
-            for name, value in before.penalties.items()
-        }
-        return Measures(
-            before.score.index_copy(0, going, measures.score),
-            before.loss.index_copy(0, going, measures.loss),
-            penalties,
-        )
 
     def _go_on_with(self, rest: Tensor) -> None:
         """Leaves the images of the others as they are, in a smaller batch.

@@ -9,7 +9,8 @@ from lightning.pytorch import Callback, Trainer
 from torch.utils.tensorboard.summary import hparams
 
 from prober.ascent.image_files import write_image
-from prober.ascent.module import ActivationMaximization, Measures
+from prober.ascent.losses import Measures
+from prober.ascent.module import ActivationMaximization
 from prober.ascent.snapshots import AtSnapshots
 from prober.ascent.target_records import target_records
 from prober.ascent.tensorboard import hyperparameters, tensorboard

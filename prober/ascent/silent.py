@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from prober.ascent.losses import Losses
-from prober.ascent.transforms import Draws
+from prober.ascent.transforms import Draw
 from prober.subject.leaky_relus import LeakyReLUs
 
 LEAKY_STEPS = 50
@@ -44,7 +44,7 @@ class Silent:
         pictures: Tensor,
         scores: Tensor,
         going: Tensor,
-        draw: Draws | None,
+        draw: Draw | None,
         exact: bool,
     ) -> Tensor | None:
         """Looks at the scores of a step, and returns those that it shall raise beside them.

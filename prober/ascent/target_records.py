@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from lightning.pytorch import Trainer
 
-from prober.ascent.module import ActivationMaximization, Measures
+from prober.ascent.losses import Measures
+from prober.ascent.module import ActivationMaximization
 from prober.common.typed_json import finite
 
 FAINTEST = 1e-12

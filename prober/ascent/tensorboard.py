@@ -10,7 +10,8 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torchmetrics.aggregation import RunningMean
 from torchmetrics.functional.image import total_variation
 
-from prober.ascent.module import ActivationMaximization, Measures
+from prober.ascent.losses import Measures
+from prober.ascent.module import ActivationMaximization
 from prober.ascent.objectives import Objective
 from prober.ascent.snapshots import AtSnapshots
 from prober.ascent.targets import regularizers_of

@@ -14,7 +14,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from typing import ClassVar, cast
 
 import torch
@@ -312,27 +312,30 @@ def robust(shape: Shape) -> tuple[Transform, ...]:
 
 @dataclass(frozen=True)
 class Draw:
-    """How the pictures of N targets are transformed at one step.
+    """How the pictures of M targets are transformed at one step.
 
     Attributes:
-        plans: `[N, ...]` for each stage, on the CPU.
+        targets: `[M]`, the numbers of the targets.
+        plans: For each list of transformations, and each stage of it, `[K, ...]` for the K of all
+            targets that have this list, on the CPU.
     """
 
-    plans: tuple[Tensor, ...]
+    targets: Tensor
+    plans: list[list[Tensor]]
 
     def __getitem__(self, rows: slice | list[int] | Tensor) -> "Draw":
         """Returns the draw of some of the targets, in the order given."""
-        return Draw(tuple(plans[rows] for plans in self.plans))
+        return Draw(self.targets[rows], self.plans)
 
 
 class Transforms:
-    """All transformations of N targets, applied in their order.
+    """The transformations of N targets, each of which may have others, applied in their order.
 
     Each target's random numbers come from a generator of its own, so how its picture is
     transformed does not depend on what it is optimized with.
 
     Args:
-        transforms: What is done to each picture, at each step.
+        transforms: For each target what is done to its picture, at each step.
         seeds: The seeds of the N targets. From each follow other numbers than the initial image's.
         shape: Channels, height and width of the pictures.
 
@@ -340,25 +343,29 @@ class Transforms:
         InputError: A range is too large for the shape.
     """
 
-    def __init__(self, transforms: Sequence[Transform], seeds: Sequence[int], shape: Shape) -> None:
-        for transform in transforms:
+    def __init__(
+        self, transforms: Sequence[Sequence[Transform]], seeds: Sequence[int], shape: Shape
+    ) -> None:
+        members: dict[tuple[Transform, ...], list[int]] = {}
+        for target, own in enumerate(transforms):
+            if own:
+                members.setdefault(tuple(own), []).append(target)
+        for transform in chain.from_iterable(members):
             transform.check(shape)
         self._plane = plane_of(shape)
-        self._stages = _stages(transforms)
+        self._kinds = [(_stages(own), torch.tensor(targets)) for own, targets in members.items()]
         self._generators = [_generator(seed) for seed in seeds]
         self._step = 0
-        self._block: list[Tensor] = []
+        self._blocks: list[list[Tensor]] = []
 
     def draw(self) -> Draw:
         """Draws how the pictures of all targets are transformed at the next step."""
         step = self._step % PLANNED
         if step == 0:
-            # One target after the other and always whole blocks: so nothing is rounded otherwise
-            # in a batch.
-            targets = [self._planned(generator) for generator in self._generators]
-            self._block = [torch.stack(plans, 1) for plans in zip(*targets, strict=True)]
+            self._blocks = [self._planned(stages, targets) for stages, targets in self._kinds]
         self._step += 1
-        return Draw(tuple(plans[step] for plans in self._block))
+        plans = [[block[step] for block in blocks] for blocks in self._blocks]
+        return Draw(torch.arange(len(self._generators)), plans)
 
     def __call__(self, pictures: Tensor, draw: Draw) -> Tensor:
         """Transforms pictures.
@@ -370,87 +377,39 @@ class Transforms:
         Returns:
             The same shape and dtype; gradients go through. The pictures do not mix.
         """
+        seen = pictures
+        for (stages, targets), plans in zip(self._kinds, draw.plans, strict=True):
+            places, rows = (draw.targets[:, None] == targets).nonzero(as_tuple=True)
+            own = [plan[rows] for plan in plans]
+            if len(places) == len(pictures):
+                return self._transformed(pictures, stages, own)
+            if len(places):
+                here = places.to(pictures.device)
+                seen = seen.index_copy(0, here, self._transformed(pictures[here], stages, own))
+        return seen
+
+    def _transformed(self, pictures: Tensor, stages: list[Stage], plans: list[Tensor]) -> Tensor:
+        """Transforms pictures, all by the same stages, by a plan for each."""
         plane = pictures.reshape(len(pictures), *self._plane)
         with torch.autocast(pictures.device.type, enabled=False):  # coordinates need their digits
-            for stage, plans in zip(self._stages, draw.plans, strict=True):
-                plane = stage.apply(plane, plans)
+            for stage, own in zip(stages, plans, strict=True):
+                plane = stage.apply(plane, own)
             return plane.view_as(pictures)
 
-    def _planned(self, generator: torch.Generator) -> list[Tensor]:
-        """Plans the next steps of one target, `[PLANNED, ...]` for each stage."""
-        numbers = [stage.numbers for stage in self._stages]
-        uniform = torch.rand((PLANNED, sum(numbers)), generator=generator, dtype=torch.float32)
-        own = uniform.double().split(numbers, 1)
-        return [s.plan(u, self._plane) for s, u in zip(self._stages, own, strict=True)]
+    def _planned(self, stages: list[Stage], targets: Tensor) -> list[Tensor]:
+        """Plans the next steps of some targets, `[PLANNED, K, ...]` for each stage.
 
-
-@dataclass(frozen=True)
-class Draws:
-    """How the pictures of N targets are transformed at one step, each kind by its own list.
-
-    Attributes:
-        places: For each target its kind and its row there; a kind of -1 is not transformed.
-        kinds: What is drawn for each kind.
-    """
-
-    places: tuple[tuple[int, int], ...]
-    kinds: tuple[Draw, ...]
-
-    def __getitem__(self, rows: slice | list[int] | Tensor) -> "Draws":
-        """Returns the draws of some of the targets, in the order given."""
-        numbers = torch.arange(len(self.places))[rows].tolist()
-        return Draws(tuple(self.places[i] for i in numbers), self.kinds)
-
-
-class TransformsOfEach:
-    """The transformations of N targets, each of which may have others.
-
-    Args:
-        transforms: For each target what is done to its pictures.
-        seeds: The seeds of the N targets.
-        shape: Channels, height and width of the pictures.
-
-    Raises:
-        InputError: A range is too large for the shape.
-    """
-
-    def __init__(
-        self,
-        transforms: Sequence[Sequence[Transform]],
-        seeds: Sequence[int],
-        shape: Shape,
-    ) -> None:
-        lists = list(dict.fromkeys(tuple(own) for own in transforms if own))
-        members: list[list[int]] = [[] for _ in lists]
-        places = []
-        for target, own in enumerate(transforms):
-            kind = lists.index(tuple(own)) if own else -1
-            places.append((kind, len(members[kind]) if own else 0))
-            if own:
-                members[kind].append(target)
-        self._places = tuple(places)
-        self._kinds = [
-            Transforms(own, [seeds[i] for i in of_kind], shape)
-            for own, of_kind in zip(lists, members, strict=True)
-        ]
-
-    def draw(self) -> Draws:
-        """Draws how the pictures of all targets are transformed at the next step."""
-        return Draws(self._places, tuple(kind.draw() for kind in self._kinds))
-
-    def __call__(self, pictures: Tensor, draws: Draws) -> Tensor:
-        """Transforms pictures `[M, C, H, W]` by M draws, as `Transforms` does."""
-        seen = pictures
-        for kind, transforms in enumerate(self._kinds):
-            own = [i for i, (which, _) in enumerate(draws.places) if which == kind]
-            if not own:
-                continue
-            draw = draws.kinds[kind][[draws.places[i][1] for i in own]]
-            if len(own) == len(pictures):
-                return transforms(pictures, draw)
-            here = torch.tensor(own, device=pictures.device)
-            seen = seen.index_copy(0, here, transforms(pictures[here], draw))
-        return seen
+        One target after the other and always whole blocks: so nothing is rounded otherwise in a
+        batch.
+        """
+        numbers = [stage.numbers for stage in stages]
+        plans = []
+        for target in targets.tolist():
+            generator = self._generators[target]
+            uniform = torch.rand((PLANNED, sum(numbers)), generator=generator, dtype=torch.float32)
+            own = uniform.double().split(numbers, 1)
+            plans.append([s.plan(u, self._plane) for s, u in zip(stages, own, strict=True)])
+        return [torch.stack(of_stage, 1) for of_stage in zip(*plans, strict=True)]
 
 
 class _Movement(Stage):

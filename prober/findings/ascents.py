@@ -12,7 +12,7 @@ from prober.ascent.objectives import Objective
 from prober.ascent.scorer import Scorer, share_seen
 from prober.ascent.starts import PinkNoise
 from prober.ascent.targets import Target
-from prober.ascent.transforms import TransformsOfEach
+from prober.ascent.transforms import Transforms
 from prober.common.colors import without_color
 from prober.findings.batches import gradient_batches
 from prober.findings.starts import effort
@@ -98,7 +98,7 @@ def awaken(subject: Subject, objectives: Sequence[Objective], seed: int, method:
 
 
 def _noise(subject: Subject, number: int, seed: int) -> Tensor:
-    """Draws images `[N, C, H, W]` to push: of all values; soft ones where a spectrum is pushed."""
+    """Draw images `[N, C, H, W]` to push: of all values; soft ones where a spectrum is pushed."""
     generator = torch.Generator().manual_seed(seed)
     shape = subject.input_shape
     if not is_large(shape):
@@ -124,7 +124,7 @@ def _descend(
     assert parameterization is not None and lr is not None  # they are resolved
     basis = parameterization.basis(shape).to(subject.mean)
     moved = [own.transforms or () for own in methods]
-    transform = TransformsOfEach(moved, [0] * len(images), shape)
+    transform = Transforms(moved, [0] * len(images), shape)
     x = basis.encode(images.to(subject.mean)).requires_grad_()
     optimizer = torch.optim.Adam([x], lr=lr)
     for _ in range(steps):

@@ -598,7 +598,7 @@ def test_gradient_goes_through_basis_and_transforms():
         style="plain",
     ).double()
     module.loss_of_step().backward()
-    transforms = Transforms((Jitter(2), Rotation(10.0)), [3], (3, 28, 28))
+    transforms = Transforms([(Jitter(2), Rotation(10.0))], [3], (3, 28, 28))
     draw = transforms.draw()
     basis = Fourier().basis((3, 28, 28)).double()
 
@@ -662,7 +662,7 @@ def test_scores_at_start_and_end_are_of_the_picture_as_it_is():
     # While a step sees it transformed.
     alone = one(transforms=MOVES, seed=8).double()
     alone.loss_of_step()
-    transforms = Transforms(MOVES, [8], (3, 28, 28))
+    transforms = Transforms([MOVES], [8], (3, 28, 28))
     seen = transforms(plain.noise(8)[None].double(), transforms.draw())
     expected = plain.outputs(seen)["conv2"][0, 3].mean().item()
     assert alone.measures.score.item() == pytest.approx(expected)
@@ -675,7 +675,7 @@ def test_picture_made_robust_is_better_when_it_is_moved():
     plainly, robustly = (one(objective=ChannelMean("logits", 4), transforms=t) for t in ((), moves))
     for module in (plainly, robustly):
         plain.fit(module, 100, "32-true")
-    transforms = Transforms(moves, [99], (3, 28, 28))
+    transforms = Transforms([moves], [99], (3, 28, 28))
     draws = [transforms.draw() for _ in range(40)]
 
     def moved(module):

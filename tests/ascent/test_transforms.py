@@ -38,10 +38,15 @@ def sources(plan, height, width):
     return plan[:, :2] * halves[:, None] / halves, plan[:, 2] * halves
 
 
+def for_all(transforms, seeds, shape):
+    """The same transformations for several targets."""
+    return Transforms([transforms] * len(seeds), seeds, shape)
+
+
 def drawn(transforms, steps, seed=0, shape=(1, 20, 20)):
     """The first plan of a single target at each step."""
-    transforms = Transforms(transforms, [seed], shape)
-    return [transforms.draw().plans[0][0] for _ in range(steps)]
+    transforms = for_all(transforms, [seed], shape)
+    return [transforms.draw().plans[0][0][0] for _ in range(steps)]
 
 
 def wave(x, y):
@@ -72,11 +77,11 @@ def assert_moved(found, matrix, offset, margin):
 
 def test_jitter_moves_by_whole_pixels_and_reflects_at_the_edge():
     picture = pictures(1, (3, 9, 7))
-    transforms = Transforms([Jitter(5)], [0], (3, 9, 7))
+    transforms = for_all([Jitter(5)], [0], (3, 9, 7))
     seen = set()
     for _ in range(40):
         draw = transforms.draw()
-        matrix, (right, down) = sources(draw.plans[0][0], 9, 7)
+        matrix, (right, down) = sources(draw.plans[0][0][0], 9, 7)
         np.testing.assert_allclose(matrix, np.eye(2), atol=1e-12)
         assert abs(right - round(right)) < 1e-9
         right, down = round(right), round(down)
@@ -96,10 +101,10 @@ def test_jitter_goes_equally_often_to_every_place():
 
 @pytest.mark.parametrize("size", [(60, 60), (48, 70)])
 def test_rotation_turns_without_distortion(size):
-    transforms = Transforms([Rotation(30)], [1], (1, *size))
+    transforms = for_all([Rotation(30)], [1], (1, *size))
     for _ in range(5):
         draw = transforms.draw()
-        matrix, offset = sources(draw.plans[0][0], *size)
+        matrix, offset = sources(draw.plans[0][0][0], *size)
         np.testing.assert_allclose(matrix @ matrix.T, np.eye(2), atol=1e-12)
         assert np.linalg.det(matrix) == pytest.approx(1)
         np.testing.assert_allclose(offset, 0, atol=1e-12)
@@ -109,7 +114,7 @@ def test_rotation_turns_without_distortion(size):
 
 @pytest.mark.parametrize("size", [(60, 60), (48, 70)])
 def test_scale_enlarges_by_its_factor(size):
-    transforms = Transforms([Scale(1.6, 1.6)], [1], (1, *size))
+    transforms = for_all([Scale(1.6, 1.6)], [1], (1, *size))
     found = transforms(wave_picture(*size), transforms.draw())[0, 0].numpy()
     assert_moved(found, np.eye(2) / 1.6, np.zeros(2), 1)
 
@@ -126,12 +131,12 @@ def test_scale_and_rotation_cover_their_range_evenly():
 
 def test_padding_shows_all_of_the_picture_within_gray():
     shape = (1, 40, 30)
-    transforms = Transforms([Padding(8)], [2], shape)
+    transforms = for_all([Padding(8)], [2], shape)
     borders = []
     for _ in range(200):
         draw = transforms.draw()
         found = transforms(torch.ones(1, *shape), draw)[0, 0].numpy()
-        matrix, offset = sources(draw.plans[0][0], 40, 30)
+        matrix, offset = sources(draw.plans[0][0][0], 40, 30)
         border = (30 - 30 / matrix[0, 0]) / 2
         assert border == pytest.approx((40 - 40 / matrix[1, 1]) / 2)
         np.testing.assert_allclose(offset, 0, atol=1e-12)
@@ -152,7 +157,7 @@ def test_padding_shows_all_of_the_picture_within_gray():
 def test_only_beside_a_padding_there_is_gray():
     white = torch.ones(1, 1, 20, 20)
     for others, lowest in (([], 1), ([Padding(0)], 0.5)):
-        transforms = Transforms([Jitter(9), *others, Rotation(30)], [0], (1, 20, 20))
+        transforms = for_all([Jitter(9), *others, Rotation(30)], [0], (1, 20, 20))
         darkest = min(transforms(white, transforms.draw()).min().item() for _ in range(20))
         assert darkest == pytest.approx(lowest, abs=1e-5)
 
@@ -161,11 +166,11 @@ def test_only_beside_a_padding_there_is_gray():
 def test_transformations_follow_each_other_in_their_order(jitter_first):
     size = (60, 50)
     chain = [Jitter(6), Scale(1.25, 1.25)]
-    transforms = Transforms(chain if jitter_first else chain[::-1], [4], (1, *size))
+    transforms = for_all(chain if jitter_first else chain[::-1], [4], (1, *size))
     far = 0
     for _ in range(5):
         draw = transforms.draw()
-        _, offset = sources(draw.plans[0][0], *size)
+        _, offset = sources(draw.plans[0][0][0], *size)
         # Moved first, the picture's move is enlarged with it: in the picture's own pixels, which
         # offsets count in, it is whole. Moved last, it is whole in the result's.
         moved = offset if jitter_first else offset * 1.25
@@ -178,17 +183,17 @@ def test_transformations_follow_each_other_in_their_order(jitter_first):
 
 def test_neighbors_that_move_pixels_are_one_resampling():
     shape = (1, 9, 9)
-    together = Transforms([Padding(1), Jitter(2), Scale(), Rotation()], [0], shape)
-    assert len(together.draw().plans) == 1
-    apart = Transforms([Jitter(2), Blur(), Jitter(2), Rotation(), Noise(), Noise()], [0], shape)
-    assert len(apart.draw().plans) == 5
+    together = for_all([Padding(1), Jitter(2), Scale(), Rotation()], [0], shape)
+    assert len(together.draw().plans[0]) == 1
+    apart = for_all([Jitter(2), Blur(), Jitter(2), Rotation(), Noise(), Noise()], [0], shape)
+    assert len(apart.draw().plans[0]) == 5
 
 
 def test_blur_is_a_gaussian_of_each_pictures_own_width():
     images = pictures(4, (2, 12, 15))
-    transforms = Transforms([Blur(3.0)], [0, 1, 2, 3], (2, 12, 15))
+    transforms = for_all([Blur(3.0)], [0, 1, 2, 3], (2, 12, 15))
     draw = transforms.draw()
-    sigmas = draw.plans[0][:, 0].tolist()
+    sigmas = draw.plans[0][0][:, 0].tolist()
     assert len({round(sigma, 6) for sigma in sigmas}) == 4
     wide = [i for i in range(4) if sigmas[i] > 0.8]  # a narrower one is not its samples
     assert len(wide) >= 2
@@ -201,14 +206,14 @@ def test_blur_is_a_gaussian_of_each_pictures_own_width():
 
 def test_noise_is_gaussian_of_each_pictures_own_strength():
     shape = (3, 100, 100)
-    transforms = Transforms([Noise(0.2)], [0, 1], shape)
+    transforms = for_all([Noise(0.2)], [0, 1], shape)
     gray = torch.full((2, *shape), 0.5)
     strengths, fields = [], []
     for _ in range(3):
         draw = transforms.draw()
         noise = (transforms(gray, draw) - gray).double()
         assert torch.equal(transforms(gray, draw), transforms(gray, draw))
-        for own, plan in zip(noise, draw.plans[0], strict=True):
+        for own, plan in zip(noise, draw.plans[0][0], strict=True):
             assert own.std().item() == pytest.approx(plan[0].item(), rel=0.02)
             assert own.mean().item() == pytest.approx(0, abs=0.005)
             assert (own.abs() < plan[0]).double().mean().item() == pytest.approx(0.683, abs=0.01)
@@ -223,16 +228,16 @@ def test_noise_is_gaussian_of_each_pictures_own_strength():
 
 def test_numbers_of_a_target_do_not_depend_on_the_others():
     shape = (2, 12, 9)
-    together = Transforms(ALL, [5, 0, 7], shape)
-    alone = Transforms(ALL, [7], shape)
+    together = for_all(ALL, [5, 0, 7], shape)
+    alone = for_all(ALL, [7], shape)
     for _ in range(150):  # some blocks of steps
-        whole, one = together.draw()[2:3], alone.draw()
-        assert all(torch.equal(a, b) for a, b in zip(whole.plans, one.plans, strict=True))
+        whole, one = together.draw().plans[0], alone.draw().plans[0]
+        assert all(torch.equal(a[2:3], b) for a, b in zip(whole, one, strict=True))
 
 
 def test_every_step_and_every_seed_has_other_numbers():
     shape = (2, 12, 9)
-    transforms = Transforms(ALL, [0, 1], shape)
+    transforms = for_all(ALL, [0, 1], shape)
     seen = {tuple(plan[:, 0].flatten().tolist()) for plan in first_plans(transforms, 150)}
     assert len(seen) == 150
     seen |= {tuple(plan[:, 0].flatten().tolist()) for plan in first_plans(transforms, 10)}
@@ -242,27 +247,27 @@ def test_every_step_and_every_seed_has_other_numbers():
 
 
 def first_plans(transforms, steps):
-    return [transforms.draw().plans[0] for _ in range(steps)]
+    return [transforms.draw().plans[0][0] for _ in range(steps)]
 
 
 def test_numbers_are_the_targets_own_and_not_the_starts():
     shape = (1, 8, 8)
     torch.manual_seed(1)
-    first = Transforms(ALL, [3], shape).draw()
+    first = for_all(ALL, [3], shape).draw()
     after = torch.rand(3)
     torch.manual_seed(1)
     assert torch.equal(torch.rand(3), after)
     torch.set_default_dtype(torch.float64)
     try:
-        again = Transforms(ALL, [3], shape).draw()
+        again = for_all(ALL, [3], shape).draw()
     finally:
         torch.set_default_dtype(torch.float32)
-    assert all(torch.equal(a, b) for a, b in zip(first.plans, again.plans, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(first.plans[0], again.plans[0], strict=True))
 
-    strength = Transforms([Noise(1.0)], [3], shape).draw().plans[0][0, 0].item()
+    strength = for_all([Noise(1.0)], [3], shape).draw().plans[0][0][0, 0].item()
     assert strength != torch.rand(1, generator=torch.Generator().manual_seed(3)).item()
     picture = torch.zeros(1, *shape)
-    transforms = Transforms([Noise(1.0)], [3], shape)
+    transforms = for_all([Noise(1.0)], [3], shape)
     noise = transforms(picture, transforms.draw())[0]
     start = GaussianNoise().make(shape, 3)
     assert not torch.allclose((noise / noise.std()).clamp(0, 1), start, atol=0.1)
@@ -272,7 +277,7 @@ def test_numbers_are_the_targets_own_and_not_the_starts():
 @pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-6), (torch.float64, 1e-13)])
 def test_pictures_of_a_batch_do_not_mix(shape, dtype, error):
     images = pictures(5, shape, dtype).requires_grad_()
-    transforms = Transforms(ALL, range(5), shape)
+    transforms = for_all(ALL, range(5), shape)
     weights = pictures(5, shape, dtype, seed=1)
     for _ in range(3):
         draw = transforms.draw()
@@ -292,7 +297,7 @@ def test_pictures_of_a_batch_do_not_mix(shape, dtype, error):
 
 def test_rows_of_a_draw_are_its_targets():
     images = pictures(4, (2, 12, 12))
-    transforms = Transforms(ALL, range(4), (2, 12, 12))
+    transforms = for_all(ALL, range(4), (2, 12, 12))
     draw = transforms.draw()
     whole = transforms(images, draw)
     rows = [3, 1]
@@ -303,7 +308,7 @@ def test_rows_of_a_draw_are_its_targets():
 
 
 def test_gradients_are_right():
-    transforms = Transforms(ALL, [0, 1], (1, 6, 7))
+    transforms = for_all(ALL, [0, 1], (1, 6, 7))
     draw = transforms.draw()
     images = pictures(2, (1, 6, 7)).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: transforms(x, draw), images)
@@ -311,7 +316,7 @@ def test_gradients_are_right():
 
 def test_precision_of_the_run_does_not_matter_within_autocast():
     images = pictures(2, (3, 20, 20), torch.float32)
-    transforms = Transforms(ALL, [0, 1], (3, 20, 20))
+    transforms = for_all(ALL, [0, 1], (3, 20, 20))
     draw = transforms.draw()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = transforms(images, draw)
@@ -327,20 +332,20 @@ def test_precision_of_the_run_does_not_matter_within_autocast():
 def test_range_of_nothing_changes_nothing(transform, channels, height, width):
     shape = (channels, height, width)
     images = pictures(2, shape)
-    transforms = Transforms([transform], [0, 1], shape)
+    transforms = for_all([transform], [0, 1], shape)
     torch.testing.assert_close(transforms(images, transforms.draw()), images, rtol=0, atol=1e-12)
 
 
 def test_no_transformations_are_none():
     images = pictures(2, (3, 4, 5))
-    transforms = Transforms([], [0, 1], (3, 4, 5))
+    transforms = for_all([], [0, 1], (3, 4, 5))
     assert torch.equal(transforms(images, transforms.draw()[:2]), images)
 
 
 @given(st.integers(1, 3), st.integers(1, 300), st.integers(1, 300))
 def test_robust_set_fits_any_size(channels, height, width):
     shape = (channels, height, width)
-    transforms = Transforms(robust(shape), [0], shape)
+    transforms = for_all(robust(shape), [0], shape)
     found = transforms(torch.rand(1, *shape), transforms.draw())
     assert found.shape == (1, *shape)
     assert found.isfinite().all()
@@ -395,7 +400,7 @@ def test_range_that_is_none_is_told(recipe, settings, message):
 )
 def test_range_beyond_the_picture_is_told(transform, message):
     with pytest.raises(InputError, match=message):
-        Transforms([Blur(), transform], [0], (3, 9, 12))
+        for_all([Blur(), transform], [0], (3, 9, 12))
 
 
 def test_record_has_name_and_range():
