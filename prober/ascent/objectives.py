@@ -363,29 +363,22 @@ class TopKMean(OfChannel):
         return maps.flatten(1).topk(self.k, dim=1).values.mean(1)
 
 
-@dataclass(frozen=True)
-class OverAnother(Objective):
-    """An objective that stands over another, whose layer and channel are its own.
-
-    Args:
-        objective: The other.
-    """
-
-    objective: Objective
+class Composed(Objective):
+    """An objective that is made of others: layer and channel are those of its first term."""
 
     @property
     def layer(self) -> str:  # type: ignore[override]  # computed, elsewhere given
-        """The layer of the other."""
-        return self.objective.layer
+        """The layer of the first term."""
+        return self.terms[0].objective.layer
 
     @property
     def channel(self) -> int | None:  # type: ignore[override]  # likewise
-        """The channel of the other."""
-        return self.objective.channel
+        """The channel of the first term."""
+        return self.terms[0].objective.channel
 
 
 @dataclass(frozen=True)
-class ClassConditional(OverAnother):
+class ClassConditional(Composed):
     """Another objective plus a share of a class's logit: which of the two wins?
 
     Args:
@@ -394,6 +387,7 @@ class ClassConditional(OverAnother):
         weight: How much a logit counts beside the unit's own score, at least 0.
     """
 
+    objective: Objective
     target_class: int
     weight: float = 0.1
 
@@ -456,12 +450,14 @@ class ClassConditional(OverAnother):
 
 
 @dataclass(frozen=True)
-class Negative(OverAnother):
+class Negative(Composed):
     """The negative of another objective: the image that suppresses a unit as much as it can.
 
     Args:
         objective: Any objective.
     """
+
+    objective: Objective
 
     @property
     @override
@@ -494,7 +490,7 @@ class Negative(OverAnother):
 
 
 @dataclass(frozen=True)
-class WeightedSum(Objective):
+class WeightedSum(Composed):
     """A weighted sum of objectives: what excites one unit and another, or one without another.
 
     Args:
@@ -511,16 +507,6 @@ class WeightedSum(Objective):
             if not math.isfinite(each.weight):
                 raise InputError(f"A weight of WeightedSum is {each.weight}; choose a number.")
         object.__setattr__(self, "summands", tuple(self.summands))  # a list, if it is from YAML
-
-    @property
-    def layer(self) -> str:  # type: ignore[override]  # computed, elsewhere given
-        """The layer of the first summand."""
-        return self.summands[0].objective.layer
-
-    @property
-    def channel(self) -> int | None:  # type: ignore[override]  # likewise
-        """The channel of the first summand."""
-        return self.summands[0].objective.channel
 
     @property
     def name(self) -> str:
