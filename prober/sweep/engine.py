@@ -9,7 +9,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from prober.ascent.method import Method
 from prober.ascent.module import ActivationMaximization
 from prober.ascent.progress import ProgressBar
 from prober.common.errors import InputError
-from prober.common.files import write_whole
 from prober.common.interrupts import hear_interrupts
 from prober.subject import Subject
 from prober.sweep.allocator import settle_memory
@@ -132,10 +130,7 @@ class Engine:
         else:
             sizes = self._sizes(targets, accelerator)
             if self.memory is not None:
-                shared = accelerator == "cpu"
-                sizes, devices, reduced = self._bounded(
-                    self.memory, shared, targets, sizes, devices
-                )
+                sizes, devices, reduced = self._bounded(self.memory, targets, sizes, devices)
         chunks = cut(targets, sizes)
         processes = processes_for(accelerator, devices, self.trainer["num_nodes"], len(chunks))
         number = processes.number
@@ -148,14 +143,18 @@ class Engine:
             progress=self.trainer["enable_progress_bar"] is not False,
             channels_last=self.channels_last,
         )
-        saved = {"sizes": sizes, "devices": devices, "sha256": self.subject.sha256}
-        saved["targets"] = len(targets)
-        notes = [note_of(self.trainer["accelerator"], accelerator)]
+        saved = {
+            "sizes": sizes,
+            "devices": devices,
+            "sha256": self.subject.sha256,
+            "targets": len(targets),
+        }
+        notes = []
+        if note := note_of(self.trainer["accelerator"], accelerator):
+            notes.append(note)
         if reduced:
             notes.append(f"To keep to {self.memory:g} GiB of memory: {', '.join(reduced)}.")
-        return Job(
-            self.subject, settings, chunks, processes, saved, [note for note in notes if note]
-        )
+        return Job(self.subject, settings, chunks, processes, saved, notes)
 
     def cores(self) -> int:
         """Returns how many processes share the work on a CPU, or prepare it for an accelerator.
@@ -187,7 +186,6 @@ class Engine:
     def _bounded(
         self,
         memory: float,
-        shared: bool,
         targets: Sequence[PlannedTarget],
         sizes: dict[str, int],
         devices: Any,
@@ -202,6 +200,7 @@ class Engine:
             for kind, layers in needed_layers(targets).items()
         }
         weights = sum(buffer.nbytes for buffer in subject.buffers())
+        shared = self.accelerator == "cpu"
         processes = devices if shared else 1
         smaller, fitting = fit_to(memory, shared, sizes, needs, weights, processes)
         reduced = [
@@ -233,41 +232,6 @@ class Job:
     processes: Processes
     saved: dict[str, Any]
     notes: list[str]
-
-    def prepare(self, store: Store, config: str, begun: bool) -> list[str]:
-        """Makes a folder ready for the pictures that are missing in it.
-
-        Args:
-            store: The folder.
-            config: All that was set, as YAML, which is kept there.
-            begun: Whether the folder has been begun before.
-
-        Returns:
-            What was found to be damaged, and will be made again.
-
-        Raises:
-            OSError: The folder cannot be written.
-        """
-        damaged = store.repair() if begun else []
-        if not begun:
-            write_whole(store.folder / "sweep.json", json.dumps(self.saved, indent=2) + "\n")
-            write_whole(store.folder / "config.yaml", config)  # last: where it is, it is begun
-        store.clear_claims()
-        return damaged
-
-    def run(self, store: Store) -> bool:
-        """Makes the pictures that are missing.
-
-        Returns:
-            Whether they are all made; False after Ctrl-C.
-
-        Raises:
-            Stopped: The disk is full, say, or a process has died.
-        """
-        outcome = self.processes.run(partial(make_chunks, self.subject, store, self.settings))
-        if outcome.problem:
-            raise Stopped(outcome.problem)
-        return not outcome.interrupted
 
 
 def read_saved(folder: Path) -> dict[str, Any]:

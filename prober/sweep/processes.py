@@ -6,7 +6,7 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from lightning.fabric import Fabric
@@ -47,32 +47,6 @@ Work = Callable[[torch.device, bool, Callable[[], bool]], Outcome]
 
 class CannotStart(Exception):
     """No process can be started, or be handed what it needs."""
-
-
-class Processes(Protocol):
-    """The processes of a sweep, however they are started.
-
-    Attributes:
-        device: What computes in this process.
-        first: Whether this process is the one that writes and says what concerns all.
-        number: How many there are on this machine.
-    """
-
-    device: torch.device
-    first: bool
-    number: int
-
-    def from_first(self, get: Callable[[], T]) -> T:
-        """Returns, in all processes that run the command, what `get` returns in the first."""
-        ...
-
-    def run(self, work: Work) -> Outcome:
-        """Does the work in every process, and returns when all have ended."""
-        ...
-
-    def close(self) -> None:
-        """Waits for the first process to end what it does alone."""
-        ...
 
 
 class StartedHere:
@@ -179,6 +153,13 @@ class StartedTogether:
         """Waits for the first process."""
         self._fabric.barrier()
         torch.distributed.destroy_process_group()
+
+
+Processes = StartedHere | StartedTogether
+"""The processes of a sweep, however they are started.
+
+`device` computes in this process, `first` is whether it writes and says what concerns all, and
+`number` is how many there are on this machine."""
 
 
 def processes_for(accelerator: str, devices: Any, nodes: int, chunks: int) -> Processes:

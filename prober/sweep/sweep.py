@@ -1,10 +1,12 @@
 """A sweep: from a grid to a folder of visualizations."""
 
+import json
 import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,8 @@ import torch
 from prober.ascent.hardware import free_cores
 from prober.ascent.tensorboard import tensorboard_command
 from prober.common.errors import InputError
-from prober.common.files import claim_version, safe_name
-from prober.sweep.engine import Engine, Job, Stopped, read_saved
+from prober.common.files import claim_version, safe_name, write_whole
+from prober.sweep.engine import Engine, Job, Stopped, make_chunks, read_saved
 from prober.sweep.grid import Grid
 from prober.sweep.interpolate import Interpolation, interpolate, pair_of_records, pairs_of_grid
 from prober.sweep.planned import PlannedTarget
@@ -250,8 +252,13 @@ def make_pictures(job: Job, folder: Path, config: Config, begun: bool) -> Made:
 
     def open_folder() -> int:
         """Makes the folder ready; returns how many pictures it has."""
-        for found in job.prepare(store, config.text, begun):
-            print(f"Repairing: {found}.")
+        if begun:
+            for found in store.repair():
+                print(f"Repairing: {found}.")
+        else:
+            write_whole(folder / "sweep.json", json.dumps(job.saved, indent=2) + "\n")
+            write_whole(folder / "config.yaml", config.text)  # last: where it is, it is begun
+        store.clear_claims()
         for note in job.notes:
             print(note)
         before = store.targets_done()
@@ -261,7 +268,9 @@ def make_pictures(job: Job, folder: Path, config: Config, begun: bool) -> Made:
 
     before = job.processes.from_first(open_folder)
     began = time.perf_counter()
-    ended = DONE if job.run(store) else INTERRUPTED
+    outcome = job.processes.run(partial(make_chunks, job.subject, store, job.settings))
+    if outcome.problem:
+        raise Stopped(outcome.problem)
     seconds = time.perf_counter() - began
     try:
         records = store.write_records() if job.processes.first else []
@@ -273,5 +282,5 @@ def make_pictures(job: Job, folder: Path, config: Config, begun: bool) -> Made:
         missing=total - len(records) if job.processes.first else 0,
         made_now=len(records) - before,
         seconds=seconds,
-        ended=ended,
+        ended=INTERRUPTED if outcome.interrupted else DONE,
     )
