@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from torch.quasirandom import SobolEngine
 
 from prober.ascent.layer_objectives import Diversity
-from prober.ascent.objectives import ChannelMean, Objective, OfChannel
+from prober.ascent.objectives import ChannelMean, Objective
 from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
@@ -23,6 +23,9 @@ from prober.sweep.named_objectives import NamedObjective
 from prober.sweep.planned import PlannedTarget
 
 Item = TypeVar("Item")
+
+Run = tuple[str, InitialImage | None, tuple[Regularizer, ...] | None, int]
+"""What an objective is optimized with: a label, an initial image, regularizers, a seed."""
 
 ALL = "all"
 
@@ -93,13 +96,9 @@ class Grid:
         """
         if not subject.layers:
             raise InputError(_why_none(subject))
-        seeds = self._seeds(seed)
         if not 0 <= self.diversity < math.inf:
             raise InputError(f"grid.diversity is {self.diversity}; it must be 0 or more.")
-        starts = [None] if self.initial_images is None else self.initial_images
-        images = _labelled(starts, [type(i).__name__ for i in starts])
-        sets = [None] if self.regularizers is None else list(map(tuple, self.regularizers))
-        regularizers = _labelled(sets, ["reg"] * len(sets))
+        runs = self._runs(seed)
         planned: list[PlannedTarget] = []
         objectives = sorted(self._objectives(subject), key=lambda o: subject.depth(o[2].layer))
         for label, folder, objective in objectives:
@@ -108,24 +107,11 @@ class Grid:
                 diversity = self.diversity * Diversity(objective.layer)
                 objective = (objective + diversity).resolved(subject)
             folder = f"{safe_name(objective.layer)}/{safe_name(folder or objective.name)}"
-            variants = [
-                ("_".join(filter(None, (label, image[0], penalties[0]))), image[1], penalties[1])
-                for penalties, image in product(regularizers, images)
-            ]
-            if self.in_turn and variants:
-                # Under one name: a sheet has one column for each seed, whatever its variant.
-                turns = [(label, *variants[i % len(variants)][1:]) for i in range(len(seeds))]
-                numbered = list(zip(turns, seeds, strict=True))
-            else:
-                numbered = [(variant, number) for variant in variants for number in seeds]
-            planned += [
-                PlannedTarget(
-                    Target(objective, image, penalties, number),
-                    f"{folder}/{safe_name(f'{name}_seed{number}')}",
-                    name,
-                )
-                for (name, image, penalties), number in numbered
-            ]
+            for of_run, image, penalties, number in runs:
+                variant = "_".join(filter(None, (label, of_run)))
+                path = f"{folder}/{safe_name(f'{variant}_seed{number}')}"
+                target = Target(objective, image, penalties, number)
+                planned.append(PlannedTarget(target, path, variant))
         paths = Counter(each.path for each in planned)
         if not planned and self.layers in (ALL, [ALL]) and not self._layers(subject):
             raise InputError(
@@ -169,8 +155,7 @@ class Grid:
         found = {layer: own for layer, own in channels if layer in cut and own}
         classes = self.classes
         if classes is not None and LOGITS in cut:
-            given, number = _numbered(classes, subject), measured[LOGITS].shape[0]
-            asked = numbers("grid.classes", given, number, f"of {subject.name}")
+            asked = _classes(classes, subject, measured[LOGITS].shape[0])
             found[LOGITS] = [*found.get(LOGITS, []), *asked]
             classes = None
         if not found:
@@ -203,6 +188,25 @@ class Grid:
         """Returns for each objective the layer that it probes; raises as `plan` does."""
         return [objective.layer for *_, objective in self._objectives(subject)]
 
+    def _runs(self, seed: int) -> list[Run]:
+        """Returns what each objective is optimized with; the first seed where it gives a number."""
+        seeds = self.seeds
+        if isinstance(seeds, int):
+            seeds = [seed + i for i in range(seeds)]
+        starts = [None] if self.initial_images is None else self.initial_images
+        images = _labelled(starts, [type(i).__name__ for i in starts])
+        sets = [None] if self.regularizers is None else list(map(tuple, self.regularizers))
+        regularizers = _labelled(sets, ["reg"] * len(sets))
+        variants = [
+            ("_".join(filter(None, (start, penalties))), image, of_set)
+            for (penalties, of_set), (start, image) in product(regularizers, images)
+        ]
+        if self.in_turn and variants:
+            # Under one name: a sheet has one column for each seed, whatever its variant.
+            turns = [variants[i % len(variants)] for i in range(len(seeds))]
+            return [("", *turn[1:], seed) for turn, seed in zip(turns, seeds, strict=True)]
+        return [(*variant, seed) for variant in variants for seed in seeds]
+
     def _objectives(self, subject: Subject) -> Iterator[tuple[str, str, Objective]]:
         """Gives what is looked at: its name, that of its folder, and its objective."""
         logits: set[int] = set()  # those that the layers name
@@ -212,15 +216,14 @@ class Grid:
             shape = subject.check_layer(layer)
             for channel in channels:
                 for each in named:
-                    for objective in self._of_channel(each, layer, channel, shape, without_mean):
+                    for place in self._places(each, shape, without_mean):
+                        objective = each.of(layer, channel, **place)
                         if objective == ChannelMean(LOGITS, channel):
                             logits.add(channel)
                         yield objective.variant, f"ch{channel:03d}", objective
         none = self.classes == ALL and LOGITS not in subject.layers  # all that there are
         if self.classes is not None and not none:
-            classes = subject.check_layer(LOGITS)[0]
-            given = _numbered(self.classes, subject)
-            for channel in numbers("grid.classes", given, classes, f"of {subject.name}"):
+            for channel in _classes(self.classes, subject, subject.check_layer(LOGITS)[0]):
                 if channel not in logits:
                     yield "mean", f"ch{channel:03d}", ChannelMean(LOGITS, channel)
         for written in self.targets:
@@ -228,21 +231,15 @@ class Grid:
                 subject.check_layer(layer)
             yield type(written).__name__.lower(), "", written
 
-    def _of_channel(
-        self,
-        named: NamedObjective,
-        layer: str,
-        channel: int,
-        shape: Sequence[int],
-        without_mean: bool,
-    ) -> Iterator[OfChannel]:
-        """Gives what is looked at in a channel by one kind of objective."""
+    def _places(
+        self, named: NamedObjective, shape: Sequence[int], without_mean: bool
+    ) -> list[dict[str, int]]:
+        """Returns where in a channel one kind of objective looks: at positions, or as a whole."""
         if not named.of_neuron:
-            yield named.of(layer, channel)
-        elif len(shape) > 1 or without_mean:  # else, of a flat layer, it is the mean
-            for position in self._positions(shape):
-                places = dict(zip(("w", "h", "d"), reversed(position), strict=False))
-                yield named.of(layer, channel, **places)
+            return [{}]
+        if len(shape) == 1 and not without_mean:  # of a flat layer, it is the mean
+            return []
+        return [dict(zip("whd", reversed(p), strict=False)) for p in self._positions(shape)]
 
     def _layers(self, subject: Subject) -> list[str]:
         layers = self._named(subject)
@@ -275,11 +272,6 @@ class Grid:
             for layer in layers
             if layer in sizes
         ]
-
-    def _seeds(self, first: int) -> list[int]:
-        if isinstance(self.seeds, int):
-            return [first + i for i in range(self.seeds)]
-        return self.seeds
 
     def _positions(self, shape: Sequence[int]) -> list[tuple[int, ...]]:
         sides = tuple(shape[1:]) or (1, 1)
@@ -323,17 +315,14 @@ def numbers(name: str, given: int | list[int] | str, size: int, where: str) -> l
     return found
 
 
-def _numbered(given: int | list[int | str] | str, subject: Subject) -> int | list[int] | str:
-    """Puts numbers in the place of names of classes."""
-    if isinstance(given, int):
-        return given
-    if isinstance(given, str):
-        named = given in (subject.class_names or ())
-        return class_number(subject.class_names, given, "grid.classes") if named else given
-    return [
-        class_number(subject.class_names, each, "grid.classes") if isinstance(each, str) else each
-        for each in given
-    ]
+def _classes(given: int | list[int | str] | str, subject: Subject, size: int) -> list[int]:
+    """Reads classes, of which there are so many: as `numbers` does, and by their names."""
+    names, option = subject.class_names, "grid.classes"
+    if isinstance(given, str) and given in (names or ()):
+        given = [given]
+    if not isinstance(given, int | str):
+        given = [class_number(names, c, option) if isinstance(c, str) else c for c in given]
+    return numbers(option, given, size, f"of {subject.name}")
 
 
 def spread_positions(number: int, *sides: int) -> list[tuple[int, ...]]:
