@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from prober.ascent.method import is_large
@@ -76,13 +76,17 @@ def kind_of(planned: PlannedTarget) -> str:
     return f"neurons of {planned.layer}" if neurons else planned.layer
 
 
-def needed_layers(targets: Sequence[PlannedTarget]) -> dict[str, set[str]]:
-    """Returns for each kind of targets all layers whose outputs they need."""
-    needed: dict[str, set[str]] = {}
+def objectives_of_kinds(targets: Sequence[PlannedTarget]) -> dict[str, list[Objective]]:
+    """Returns for each kind of targets all their objectives."""
+    objectives: dict[str, list[Objective]] = {}
     for each in targets:
-        terms = each.target.objective.terms
-        needed.setdefault(kind_of(each), set()).update(term.objective.layer for term in terms)
-    return needed
+        objectives.setdefault(kind_of(each), []).append(each.target.objective)
+    return objectives
+
+
+def needed_layers(objectives: Iterable[Objective]) -> set[str]:
+    """Returns the layers whose outputs some objectives need."""
+    return {term.objective.layer for each in objectives for term in each.terms}
 
 
 def sizes_for(
@@ -104,22 +108,15 @@ def sizes_for(
             of 64 and of 128: conv1 0.113 and 0.113, conv2 0.187 and 0.161, conv3 0.242 and 0.203.
         processes: How many share the chunks, of which each has as many.
     """
-    objectives: dict[str, list[Objective]] = {}
-    for each in targets:
-        objectives.setdefault(kind_of(each), []).append(each.target.objective)
-    sizes = {
-        kind: automatic_size(
-            subject, max(layers, key=subject.depth), memory, share_seen(subject, objectives[kind])
-        )
-        for kind, layers in needed_layers(targets).items()
-    }
-    if settles and memory is None:
+    sizes = {}
+    for kind, objectives in objectives_of_kinds(targets).items():
+        deepest = max(needed_layers(objectives), key=subject.depth)
+        size = automatic_size(subject, deepest, memory, share_seen(subject, objectives))
         # Chunks of a few images are those of large CNNs, whose memory they fill.
-        sizes = {
-            kind: min(MOST_IN_CHUNK, 2 * size) if size > FEW else size
-            for kind, size in sizes.items()
-        }
-    return {kind: _even(objectives[kind], size, processes) for kind, size in sizes.items()}
+        if settles and memory is None and size > FEW:
+            size = min(MOST_IN_CHUNK, 2 * size)
+        sizes[kind] = _even(objectives, size, processes)
+    return sizes
 
 
 def _even(objectives: Sequence[Objective], most: int, processes: int) -> int:

@@ -22,7 +22,7 @@ from prober.common.errors import InputError
 from prober.common.interrupts import hear_interrupts
 from prober.subject import Subject
 from prober.sweep.allocator import settle_memory
-from prober.sweep.chunks import cut, needed_layers, sizes_for
+from prober.sweep.chunks import cut, needed_layers, objectives_of_kinds, sizes_for
 from prober.sweep.memory import bytes_of_image, fit_to
 from prober.sweep.optimize import KeptSnapshots, Settings, optimize
 from prober.sweep.planned import PlannedTarget
@@ -177,7 +177,7 @@ class Engine:
 
     def _sizes(self, targets: Sequence[PlannedTarget], accelerator: str) -> dict[str, int]:
         if self.chunk_size is not None:
-            return dict.fromkeys(needed_layers(targets), self.chunk_size)
+            return dict.fromkeys(objectives_of_kinds(targets), self.chunk_size)
         memory = None
         if accelerator == "cuda":
             memory = torch.cuda.get_device_properties(0).total_memory
@@ -196,8 +196,8 @@ class Engine:
             subject = copy.deepcopy(subject).double()
         snapshots = self.trainer["max_steps"] // self.every + 2
         needs = {
-            kind: bytes_of_image(subject, layers, snapshots)
-            for kind, layers in needed_layers(targets).items()
+            kind: bytes_of_image(subject, needed_layers(objectives), snapshots)
+            for kind, objectives in objectives_of_kinds(targets).items()
         }
         weights = sum(buffer.nbytes for buffer in subject.buffers())
         shared = self.accelerator == "cpu"
