@@ -298,10 +298,8 @@ def _optimize(
 
 
 def _visualization(planned: PlannedTarget, result: ChunkResult, i: int) -> Visualization:
-    of_sweep = ("stem", "variant")
-    record = {key: value for key, value in result.records[i].items() if key not in of_sweep}
     # A record is JSON; in Python its numbers may have been given as NumPy's, its paths as Path.
-    record = json.loads(json.dumps(record, default=_plain))
+    record = json.loads(json.dumps(result.records[i], default=_plain))
     return Visualization(
         name=planned.target.name,
         array=result.images[i].numpy(),

@@ -108,17 +108,13 @@ def optimize(
     curves.add(trainer.global_step, end.score)
     curves.settle(module.settled_at.numpy())
     seconds = (time.perf_counter() - began) / len(chunk)
-    records = target_records(module, end, trainer, seconds)
     return ChunkResult(
         images=module.pictures().detach().float().cpu().contiguous(),
         evolution=np.stack(snapshots.frames, axis=1),
         steps=np.array(snapshots.steps),
         scores=np.stack(curves.scores, axis=1),
         score_steps=np.array(curves.steps),
-        records=[
-            {"stem": planned.path, "variant": planned.variant, **record}
-            for planned, record in zip(chunk, records, strict=True)
-        ],
+        records=target_records(module, end, trainer, seconds),
         opacity=None if module.matters is None else module.matters.opacity().numpy(),
     )
 

@@ -76,22 +76,25 @@ class Store:
         """
         with ThreadPoolExecutor(WRITERS) as pool:
             list(pool.map(self._write_image, self.chunks[index], result.images))
-        file = BytesIO()
+        records = [
+            {"stem": planned.path, "variant": planned.variant, **record}
+            for planned, record in zip(self.chunks[index], result.records, strict=True)
+        ]
+        arrays = BytesIO()
         np.savez_compressed(
-            file,
+            arrays,
             evolution=result.evolution,
             steps=result.steps,
             scores=result.scores,
             score_steps=result.score_steps,
-            records=np.array(json.dumps(result.records)),
+            records=np.array(json.dumps(records)),
             opacity=np.empty(0) if result.opacity is None else result.opacity,
         )
-        write_whole(self.chunk_file(index), file.getvalue())
-        lines = "".join(json.dumps(record) + "\n" for record in result.records)
+        write_whole(self.chunk_file(index), arrays.getvalue())
         # Unbuffered, so that it is one write, which no other process comes into. Where a system
         # does not keep to that, a line may be damaged until the records are written anew.
-        with self.records_file.open("ab", buffering=0) as records:
-            records.write(lines.encode())
+        with self.records_file.open("ab", buffering=0) as file:
+            file.write(_lines(records).encode())
 
     def _write_image(self, planned: PlannedTarget, image: Tensor) -> None:
         picture, array = self.target_files(planned)
@@ -140,7 +143,10 @@ class Store:
                 found.append(f"{file.relative_to(self.folder).as_posix()} is {state}")
             if wrong:
                 self.chunk_file(index).unlink()
-        broken = sum(1 for line in self._lines() if not _is_json(line))
+        broken = 0
+        if self.records_file.exists():
+            lines = self.records_file.read_text(encoding="utf-8").splitlines()
+            broken = sum(not _is_json(line) for line in lines)
         if broken:
             found.append(f"records.jsonl has {broken} damaged line{'s' * (broken > 1)}")
         return found
@@ -148,7 +154,7 @@ class Store:
     def write_records(self) -> list[dict[str, Any]]:
         """Writes `records.jsonl` anew, chunk by chunk, and returns the records."""
         records = self.all_records()
-        write_whole(self.records_file, "".join(json.dumps(record) + "\n" for record in records))
+        write_whole(self.records_file, _lines(records))
         return records
 
     def target_files(self, planned: PlannedTarget) -> tuple[Path, Path]:
@@ -167,13 +173,6 @@ class Store:
 
     def _claim_file(self, index: int) -> Path:
         return self.chunk_file(index).with_suffix(".claim")
-
-    def _lines(self) -> list[str]:
-        return (
-            self.records_file.read_text(encoding="utf-8").splitlines()
-            if self.records_file.exists()
-            else []
-        )
 
 
 def latest(steps: np.ndarray, step: int) -> int:
@@ -201,6 +200,11 @@ def is_broken(file: Path) -> bool:
             return True
         expected = content.tell() + int(np.prod(shape)) * dtype.itemsize
         return file.stat().st_size != expected
+
+
+def _lines(records: Sequence[dict[str, Any]]) -> str:
+    """What `records.jsonl` holds of records."""
+    return "".join(json.dumps(record) + "\n" for record in records)
 
 
 def _is_json(line: str) -> bool:
