@@ -95,13 +95,11 @@ class Losses:
 
     def scores(self, pictures: Tensor, draw: Draw | None, exact: bool) -> Tensor:
         """Evaluates the scores alone, `[N]`; takes what evaluating the losses does."""
-        seen = self._alone_scores if exact and not self.compares else self._scores_together
-        return seen(pictures, draw)
-
-    def _scores_together(self, pictures: Tensor, draw: Draw | None) -> Tensor:
+        if exact and not self.compares:
+            return self._scores_alone(pictures, draw)
         return self._scores(self._transformed(pictures, draw))
 
-    def _alone_scores(self, pictures: Tensor, draw: Draw | None) -> Tensor:
+    def _scores_alone(self, pictures: Tensor, draw: Draw | None) -> Tensor:
         # The kernels of a batch round otherwise than those of one image (matrix products, the
         # ends of vectorized loops, memory alignment), so in float64, the exact precision, each
         # image goes through the subject alone and in memory of its own: bit for bit as in `fit`.

@@ -218,13 +218,11 @@ class Penalties:
             `[N]`.
         """
         changes = images if starts is None else images - starts
-        penalties = {
-            kind.label: kind.penalties(changes if kind.of_change else images)
-            for kind in self._weights
-        }
+        penalties: dict[str, Tensor] = {}
         total: Tensor | float = 0.0
         for kind, weights in self._weights.items():
+            penalty = kind.penalties(changes if kind.of_change else images)
             alike = len(set(weights)) == 1
-            weight = weights[0] if alike else images.new_tensor(weights)
-            total = total + weight * penalties[kind.label]
+            total = total + (weights[0] if alike else images.new_tensor(weights)) * penalty
+            penalties[kind.label] = penalty
         return penalties, total

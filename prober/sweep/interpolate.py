@@ -173,7 +173,7 @@ def interpolate(
     target = pair.target
     chunk = [
         PlannedTarget(
-            Target(target.objective, Blend(*pair.arrays, share), target.regularizers, target.seed),
+            replace(target, initial_image=Blend(*pair.arrays, share)),
             path=f"{pair.name}/{i}",
             variant="blend",
         )
@@ -183,7 +183,11 @@ def interpolate(
     method = replace(pair.method or settings.method, settle=None)
     settings = replace(settings, method=method)
     result = optimize(subject, chunk, settings, device)
-    before, after = _scores(result)
+    # Those of the curves are of transformed pictures, but for the last.
+    before, after = (
+        np.array([record[key] for record in result.records], dtype=float)
+        for key in ("score_start", "score_end")
+    )
     lower = min(after[0], after[-1])
     images = result.images.flatten(1)
     data = {
@@ -196,27 +200,15 @@ def interpolate(
         "rmse_to_next": (images[1:] - images[:-1]).square().mean(1).sqrt().tolist(),
         "joined": bool((after >= lower - VALLEY * abs(lower)).all()),
     }
-    write_whole(folder / f"{pair.name}.png", png(_picture(pair, result, shares, data["joined"])))
+    write_whole(folder / f"{pair.name}.png", png(_picture(pair, result, data)))
     # Last, for where it is, the interpolation is finished.
     write_whole(folder / f"{pair.name}.json", json.dumps(data, indent=2) + "\n")
     return data
 
 
-def _scores(result: ChunkResult) -> tuple[np.ndarray, np.ndarray]:
-    """The scores `[N]` before and after, NaN where there is none.
-
-    Those of the curves are of transformed pictures, but for the last.
-    """
-    before, after = (
-        np.array([record[key] for record in result.records], dtype=float)
-        for key in ("score_start", "score_end")
-    )
-    return before, after
-
-
-def _picture(pair: Pair, result: ChunkResult, shares: Sequence[float], joined: bool) -> np.ndarray:
+def _picture(pair: Pair, result: ChunkResult, data: dict[str, Any]) -> np.ndarray:
     """Draws the row of starts, the row of results, and the scores before and after."""
-    letters = font(14)
+    letters, shares = font(14), data["shares"]
     starts, results = (
         list(map(thumb, each)) for each in (result.evolution[:, 0], drawn(result.images))
     )
@@ -226,7 +218,7 @@ def _picture(pair: Pair, result: ChunkResult, shares: Sequence[float], joined: b
     rows_top, plot_top = 2 * line, 2 * line + 2 * cell + 2 * line
     sheet = Image.new("RGB", (width, plot_top + plot + line), "white")
     draw = ImageDraw.Draw(sheet)
-    said = "the two optima join" if joined else "there is a valley between them"
+    said = "the two optima join" if data["joined"] else "there is a valley between them"
     draw.text((GAP, GAP), f"{pair.name}: {said}", "black", letters)
     rows = (("start", starts), ("result", results))
     for i, (label, pixels) in enumerate(rows):
@@ -237,14 +229,14 @@ def _picture(pair: Pair, result: ChunkResult, shares: Sequence[float], joined: b
     for j, share in enumerate(shares):
         label = pair.labels[round(share)] if share in (0, 1) else f"{share:.0%}"
         draw.text((left + j * cell, line + GAP), label, "black", letters)
-    before, after = _scores(result)
+    before, after = data["score_before"], data["score_after"]
     low, high = float(np.nanmin([before, after])), float(np.nanmax([before, after]))
     legend = (("score of the start", "#c0504d", before), ("score of the result", CURVE, after))
     box = Box(left, plot_top, left + len(shares) * cell, plot_top + plot)
     across = [(j + side / cell / 2) / len(shares) for j in range(len(shares))]
     for i, (label, color, scores) in enumerate(legend):
         draw.text((left + i * 200, plot_top - line - GAP), label, color, letters)
-        points = curve_points(across, scores.tolist(), (low, high), box)
+        points = curve_points(across, scores, (low, high), box)
         draw.line(points, fill=color, width=2)
         for x, y in points:
             draw.ellipse((x - 3, y - 3, x + 3, y + 3), fill=color)
