@@ -28,15 +28,12 @@ def accelerator_for(asked: str, shape: Shape, precision: Any) -> str:
     Raises:
         InputError: There is no such GPU, or it cannot compute in this precision.
     """
+    nvidia, apple = torch.cuda.is_available(), torch.backends.mps.is_available()
     if asked == "auto":
-        return "cuda" if is_large(shape) and torch.cuda.is_available() else "cpu"
-    apple = torch.backends.mps.is_available()
-    if asked == "gpu" and torch.cuda.is_available():
-        return "cuda"
-    if asked == "gpu" and apple:
-        asked = "mps"
-    missing = {"gpu": True, "cuda": not torch.cuda.is_available(), "mps": not apple}
-    if missing.get(asked, False):
+        return "cuda" if is_large(shape) and nvidia else "cpu"
+    if asked == "gpu":
+        asked = "cuda" if nvidia else "mps" if apple else "gpu"
+    if not {"gpu": False, "cuda": nvidia, "mps": apple}.get(asked, True):
         kind = {"cuda": "GPU of NVIDIA's", "mps": "GPU of Apple's"}.get(asked, "GPU")
         raise InputError(f"There is no {kind} here; leave trainer.accelerator out.")
     if asked == "mps" and str(precision) not in ("32", "32-true"):

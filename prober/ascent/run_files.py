@@ -42,17 +42,8 @@ class SnapshotFiles(AtSnapshots):
             write_whole(folder / "evolution" / f"step_{step:04d}.png", png(frame))
             self._frames.append(frame)
 
-    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
-        """Writes `evolution.gif`."""
-        super().on_train_end(trainer, pl_module)
-        self._write_gif(trainer)
-
-    def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
+    def finish(self, trainer: Trainer) -> None:
         """Writes `evolution.gif` of what there is."""
-        super().on_exception(trainer, pl_module, exception)
-        self._write_gif(trainer)
-
-    def _write_gif(self, trainer: Trainer) -> None:
         if (folder := run_folder(trainer)) and self._frames:
             write_whole(folder / "evolution.gif", gif(self._frames))
 

@@ -93,6 +93,14 @@ class Affine(Transform):
                 "numbers, which have no places: leave it out."
             )
 
+    def check_less(self, name: str, most: float, shape: Shape) -> None:
+        """Raises an InputError unless a setting in pixels is less than pictures allow."""
+        if getattr(self, name) >= most:
+            raise InputError(
+                f"{name} of {type(self).__name__} is {getattr(self, name)}; the pictures are "
+                f"{' x '.join(map(str, shape[1:]))}, so it must be less than {most:g}."
+            )
+
     @abstractmethod
     def sources(self, uniform: Tensor, size: tuple[int, int]) -> Tensor:
         """Computes where transformed pictures take their pixels from.
@@ -125,11 +133,7 @@ class Jitter(Affine):
     @override
     def check(self, shape: Shape) -> None:
         super().check(shape)
-        if self.pixels >= _narrowest(shape):
-            raise InputError(
-                f"pixels of Jitter is {self.pixels}; the pictures are {_sides(shape)}, so "
-                f"it must be less than {_narrowest(shape)}."
-            )
+        self.check_less("pixels", _narrowest(shape), shape)
 
     @override
     def sources(self, uniform: Tensor, size: tuple[int, int]) -> Tensor:
@@ -222,11 +226,7 @@ class Padding(Affine):
     @override
     def check(self, shape: Shape) -> None:
         super().check(shape)
-        if 2 * self.border >= _narrowest(shape):
-            raise InputError(
-                f"border of Padding is {self.border}; the pictures are {_sides(shape)}, so "
-                f"it must be less than {_narrowest(shape) / 2:g}."
-            )
+        self.check_less("border", _narrowest(shape) / 2, shape)
 
     @override
     def sources(self, uniform: Tensor, size: tuple[int, int]) -> Tensor:
@@ -465,10 +465,6 @@ def _narrowest(shape: Shape) -> int:
     """The smaller side of the plane, of a signal its length."""
     _, height, width = plane_of(shape)
     return width if input_kind(shape) is InputKind.SIGNAL else min(height, width)
-
-
-def _sides(shape: Shape) -> str:
-    return " x ".join(map(str, shape[1:]))
 
 
 def _identities(number: int) -> Tensor:
