@@ -1,6 +1,7 @@
 """The progress bar of every command."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Self, TextIO
 
 from lightning.pytorch import Callback, Trainer
@@ -8,6 +9,7 @@ from tqdm import tqdm
 from typing_extensions import override
 
 
+@dataclass(eq=False)
 class ProgressBar(Callback):
     """What is done of all, the time left, what is probed, and its score.
 
@@ -22,27 +24,18 @@ class ProgressBar(Callback):
         file: Where it is shown; None for the standard error stream.
     """
 
-    def __init__(
-        self,
-        total: int | None = None,
-        unit: str = "it",
-        done: Callable[[], int] | None = None,
-        shown: bool = True,
-        every: int = 10,
-        file: TextIO | None = None,
-    ) -> None:
-        self._total = total
-        self._unit = unit
-        self._done = done
-        self._shown = shown
-        self._every = every
-        self._file = file
-        self._bar: tqdm | None = None
-        self._of_one_fit = False
+    total: int | None = None
+    unit: str = "it"
+    done: Callable[[], int] | None = None
+    shown: bool = True
+    every: int = 10
+    file: TextIO | None = None
+    _bar: tqdm | None = field(default=None, init=False)
+    _of_one_fit: bool = field(default=False, init=False)
 
     def __enter__(self) -> Self:
         """Shows the bar."""
-        self._open(self._total)
+        self._open(self.total)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -52,15 +45,15 @@ class ProgressBar(Callback):
 
     def refresh(self) -> None:
         """Counts what is done."""
-        if self._bar is not None and self._done is not None:
-            self._bar.n = self._done()
+        if self._bar is not None and self.done is not None:
+            self._bar.n = self.done()
             self._bar.refresh()
 
     @override
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         if self._bar is None:
             self._of_one_fit = True
-            self._open(self._total or trainer.max_steps)
+            self._open(self.total or trainer.max_steps)
         if self._bar is not None:
             objectives = [target.objective for target in pl_module.targets]
             probed = objectives[0].name if len(objectives) == 1 else objectives[0].layer
@@ -71,12 +64,12 @@ class ProgressBar(Callback):
         if self._bar is None:
             return
         step = trainer.global_step
-        now = step % self._every == 0 or step == trainer.max_steps
+        now = step % self.every == 0 or step == trainer.max_steps
         if now:
-            at = "" if self._done is None else f"step {step}, "
+            at = "" if self.done is None else f"step {step}, "
             score = pl_module.measures.score.mean().item()
             self._bar.set_postfix_str(f"{at}score={score:.4g}", refresh=False)
-        if self._done is None:
+        if self.done is None:
             self._bar.update()
         elif now:
             self.refresh()
@@ -85,7 +78,7 @@ class ProgressBar(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         if self._of_one_fit:
             self._close()
-        elif self._bar is not None and self._done is None:  # what has settled needed fewer steps
+        elif self._bar is not None and self.done is None:  # what has settled needed fewer steps
             self._bar.update(trainer.max_steps - trainer.global_step)
 
     @override
@@ -95,12 +88,12 @@ class ProgressBar(Callback):
             self._close()
 
     def _open(self, total: int | None) -> None:
-        if self._shown:
+        if self.shown:
             self._bar = tqdm(
                 total=total,
-                initial=self._done() if self._done else 0,
-                unit=self._unit,
-                file=self._file,
+                initial=self.done() if self.done else 0,
+                unit=self.unit,
+                file=self.file,
                 dynamic_ncols=True,
             )
 

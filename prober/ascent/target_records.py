@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Trainer
+from torch import Tensor
 
 from prober.ascent.losses import Measures
 from prober.ascent.module import ActivationMaximization
@@ -26,13 +27,21 @@ def target_records(
         seconds: How long it took.
     """
     assert module.start is not None  # a step has been made
-    # After a single step only the end shows that the score has changed.
-    moved = module.has_moved(end.score).tolist()
-    won = _penalties_won(module.start, end).tolist()
+    won = _penalties_won(module.start, end).cpu()
+    excited = _excited(module, end, won).tolist()
     figures = {  # of all targets at once: to ask a GPU for a number takes as long as for all
         f"{name}_{when}": getattr(measures, name).tolist()
         for name in ("score", "loss")
         for when, measures in (("start", module.start), ("end", end))
+    }
+    subject = {
+        "name": module.subject.name,
+        "checkpoint": module.subject.checkpoint,
+        "sha256": module.subject.sha256,
+        "input_shape": list(module.subject.input_shape),
+        "mean": _decimals(module.subject.mean),
+        "std": _decimals(module.subject.std),
+        "value_range": list(module.subject.value_range),
     }
     records = []
     for i, target in enumerate(module.targets):
@@ -42,13 +51,6 @@ def target_records(
         else:
             finished = settled_at >= 0 or trainer.global_step >= trainer.max_steps
             status = {"status": "finished" if finished else "interrupted"}
-        # Under transforms that of each step is of another picture, and differs though nothing
-        # excites the unit.
-        changed = module.reached and moved[i]
-        excited = changed or (not module.methods[i].transforms and module.excited[i].item())
-        # What the penalties do to the picture moves a score, too, which is no sign of life.
-        pull = module.silent.pull[i].item()
-        excited = excited and pull != 0 and not (won[i] and pull < FAINTEST)
         records.append(
             {
                 **status,
@@ -57,26 +59,30 @@ def target_records(
                 **module.methods[i].record(),
                 "steps": settled_at if settled_at >= 0 else trainer.global_step,
                 "leaky_steps": module.silent.leaky_steps[i].item(),
-                "dead": status["status"] == "finished" and not excited,
-                "penalties_won": won[i],
+                "dead": status["status"] == "finished" and not excited[i],
+                "penalties_won": won[i].item(),
                 **{name: finite(values[i]) for name, values in figures.items()},
                 "precision": str(trainer.precision),
                 "seconds": round(seconds, 3),
-                "subject": {
-                    "name": module.subject.name,
-                    "checkpoint": module.subject.checkpoint,
-                    "sha256": module.subject.sha256,
-                    "input_shape": list(module.subject.input_shape),
-                    "mean": _decimals(module.subject.mean),
-                    "std": _decimals(module.subject.std),
-                    "value_range": list(module.subject.value_range),
-                },
+                "subject": subject,
             }
         )
     return records
 
 
-def _penalties_won(start: Measures, end: Measures) -> torch.Tensor:
+def _excited(module: ActivationMaximization, end: Measures, won: Tensor) -> Tensor:
+    """Whether anything excites the unit of each target, `[N]`, on the CPU."""
+    # After a single step only the end shows that the score has changed.
+    changed = module.has_moved(end.score).cpu() & module.reached
+    # Under transforms the score of each step is of another picture, and differs though nothing
+    # excites the unit.
+    plain = torch.tensor([not own.transforms for own in module.methods])
+    # What the penalties do to the picture moves a score, too, which is no sign of life.
+    pull = module.silent.pull
+    return (changed | (plain & module.excited)) & (pull != 0) & ~(won & (pull < FAINTEST))
+
+
+def _penalties_won(start: Measures, end: Measures) -> Tensor:
     """Whether more of what a loss has lost is the penalties' than the score's, `[N]`.
 
     The picture is then what the penalties want: of a unit whose score hardly moves, such as a
@@ -94,6 +100,6 @@ def _class_name(module: ActivationMaximization, i: int) -> dict[str, str]:
     return {} if name is None else {"class_name": name}
 
 
-def _decimals(values: torch.Tensor) -> list[float]:
+def _decimals(values: Tensor) -> list[float]:
     """The shortest numbers that are these in float32: 0.4, not 0.4000000059604645."""
     return [float(str(value)) for value in values.detach().flatten().float().cpu().numpy()]
