@@ -300,14 +300,12 @@ class Neuron(OfChannel):
         sides = dict(zip("whd", reversed(_map_size(subject, self.layer)), strict=False))
         if self.d is not None and "d" not in sides:
             raise InputError(f"Position d = {self.d}: the map of '{self.layer}' has no slices.")
-        own = {"d": self.d, "h": self.h, "w": self.w}
-        position = {key: size // 2 if own[key] is None else own[key] for key, size in sides.items()}
-        for key in sorted(position):
-            index, where = position[key], f"of the map of '{self.layer}'"
-            assert index is not None
-            check_range(f"Position {key} = {index}", index, sides[key], where)
-        h, w, d = (position.get(key) for key in "hwd")
-        return replace(self, h=h, w=w, d=d)
+        position: dict[str, int] = {}
+        for key, size in sorted(sides.items()):
+            given = getattr(self, key)
+            index = position[key] = size // 2 if given is None else given
+            check_range(f"Position {key} = {index}", index, size, f"of the map of '{self.layer}'")
+        return replace(self, **position)
 
     @override
     def record(self) -> dict[str, Any]:
