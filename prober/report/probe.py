@@ -208,7 +208,7 @@ class Probe:
         if begun:
             check_resumed(engine, folder, self.config)
         job = engine.plan(targets, folder if begun else None)
-        return make_pictures(job, folder, self.config, begun)
+        return make_pictures(job, folder, self.config)
 
     def _number_in(self, folder: Path) -> int | None:
         """Reads how many targets a folder of this report was begun with."""

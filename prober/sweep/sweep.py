@@ -75,7 +75,7 @@ class Sweep:
         job = self.engine.plan(targets, begun)
         folder = job.processes.from_first(lambda: begun or self._new_folder(targets))
         try:
-            made = make_pictures(job, folder, self.config, begun is not None)
+            made = make_pictures(job, folder, self.config)
             if job.processes.first:
                 if made.ended == DONE:
                     self._interpolate(job, made.store, targets)
@@ -235,14 +235,13 @@ def check_resumed(engine: Engine, folder: Path, config: Config) -> None:
     check_unchanged(folder, config, "sweep", ["the subject has other weights"] if others else [])
 
 
-def make_pictures(job: Job, folder: Path, config: Config, begun: bool) -> Made:
+def make_pictures(job: Job, folder: Path, config: Config) -> Made:
     """Makes the pictures that are missing in a folder, and says before how many there are.
 
     Args:
         job: The targets, ready to be made.
         folder: Where the pictures go.
         config: Everything that was set.
-        begun: Whether the folder has been begun before.
 
     Raises:
         Stopped: The disk is full, say, or a process has died; what is finished is kept.
@@ -252,7 +251,7 @@ def make_pictures(job: Job, folder: Path, config: Config, begun: bool) -> Made:
 
     def open_folder() -> int:
         """Makes the folder ready; returns how many pictures it has."""
-        if begun:
+        if (folder / "config.yaml").exists():  # it has been begun before
             for found in store.repair():
                 print(f"Repairing: {found}.")
         else:
