@@ -14,7 +14,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import groupby
 from typing import ClassVar, cast
 
 import torch
@@ -346,15 +346,19 @@ class Transforms:
     def __init__(
         self, transforms: Sequence[Sequence[Transform]], seeds: Sequence[int], shape: Shape
     ) -> None:
-        members: dict[tuple[Transform, ...], list[int]] = {}
-        for target, own in enumerate(transforms):
-            if own:
-                members.setdefault(tuple(own), []).append(target)
-        for transform in chain.from_iterable(members):
-            transform.check(shape)
         self._plane = plane_of(shape)
-        self._kinds = [(_stages(own), torch.tensor(targets)) for own, targets in members.items()]
-        self._generators = [_generator(seed) for seed in seeds]
+        self._targets = torch.arange(len(transforms))
+        # For each list its stages, the generators of its targets, and the row of every target among
+        # these, -1 of those that have another list.
+        self._kinds: list[tuple[list[Stage], list[torch.Generator], Tensor]] = []
+        lists = [tuple(own) for own in transforms]
+        for own in dict.fromkeys(filter(None, lists)):
+            for transform in own:
+                transform.check(shape)
+            targets = [i for i, each in enumerate(lists) if each == own]
+            rows = torch.full((len(lists),), -1)
+            rows[targets] = torch.arange(len(targets))
+            self._kinds.append((_stages(own), [_generator(seeds[i]) for i in targets], rows))
         self._step = 0
         self._blocks: list[list[Tensor]] = []
 
@@ -362,10 +366,10 @@ class Transforms:
         """Draws how the pictures of all targets are transformed at the next step."""
         step = self._step % PLANNED
         if step == 0:
-            self._blocks = [self._planned(stages, targets) for stages, targets in self._kinds]
+            self._blocks = [self._planned(stages, own) for stages, own, _ in self._kinds]
         self._step += 1
         plans = [[block[step] for block in blocks] for blocks in self._blocks]
-        return Draw(torch.arange(len(self._generators)), plans)
+        return Draw(self._targets, plans)
 
     def __call__(self, pictures: Tensor, draw: Draw) -> Tensor:
         """Transforms pictures.
@@ -378,9 +382,10 @@ class Transforms:
             The same shape and dtype; gradients go through. The pictures do not mix.
         """
         seen = pictures
-        for (stages, targets), plans in zip(self._kinds, draw.plans, strict=True):
-            places, rows = (draw.targets[:, None] == targets).nonzero(as_tuple=True)
-            own = [plan[rows] for plan in plans]
+        for (stages, _, row_of), plans in zip(self._kinds, draw.plans, strict=True):
+            rows = row_of[draw.targets]
+            places = (rows >= 0).nonzero()[:, 0]
+            own = [plan[rows[places]] for plan in plans]
             if len(places) == len(pictures):
                 return self._transformed(pictures, stages, own)
             if len(places):
@@ -396,16 +401,15 @@ class Transforms:
                 plane = stage.apply(plane, own)
             return plane.view_as(pictures)
 
-    def _planned(self, stages: list[Stage], targets: Tensor) -> list[Tensor]:
-        """Plans the next steps of some targets, `[PLANNED, K, ...]` for each stage.
+    def _planned(self, stages: list[Stage], generators: list[torch.Generator]) -> list[Tensor]:
+        """Plans the next steps of K targets, `[PLANNED, K, ...]` for each stage.
 
         One target after the other and always whole blocks: so nothing is rounded otherwise in a
         batch.
         """
         numbers = [stage.numbers for stage in stages]
         plans = []
-        for target in targets.tolist():
-            generator = self._generators[target]
+        for generator in generators:
             uniform = torch.rand((PLANNED, sum(numbers)), generator=generator, dtype=torch.float32)
             own = uniform.double().split(numbers, 1)
             plans.append([s.plan(u, self._plane) for s, u in zip(stages, own, strict=True)])
