@@ -300,7 +300,7 @@ class Neuron(OfChannel):
         sides = dict(zip("whd", reversed(_map_size(subject, self.layer)), strict=False))
         if self.d is not None and "d" not in sides:
             raise InputError(f"Position d = {self.d}: the map of '{self.layer}' has no slices.")
-        position: dict[str, int] = {}
+        position: dict[str, Any] = {}
         for key, size in sorted(sides.items()):
             given = getattr(self, key)
             index = position[key] = size // 2 if given is None else given

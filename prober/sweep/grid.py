@@ -320,9 +320,12 @@ def _classes(given: int | list[int | str] | str, subject: Subject, size: int) ->
     names, option = subject.class_names, "grid.classes"
     if isinstance(given, str) and given in (names or ()):
         given = [given]
-    if not isinstance(given, int | str):
-        given = [class_number(names, c, option) if isinstance(c, str) else c for c in given]
-    return numbers(option, given, size, f"of {subject.name}")
+    numbered = (
+        given
+        if isinstance(given, int | str)
+        else [class_number(names, c, option) if isinstance(c, str) else c for c in given]
+    )
+    return numbers(option, numbered, size, f"of {subject.name}")
 
 
 def spread_positions(number: int, *sides: int) -> list[tuple[int, ...]]:
