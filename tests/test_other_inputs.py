@@ -319,6 +319,22 @@ def test_other_inputs_are_held_at_what_is_given(names, joined, tmp_path):
         torch.testing.assert_close(got, other)
 
 
+class OfPlaces(nn.Module):
+    def forward(self, *inputs):
+        one, other = inputs
+        return one.mean((2, 3)) - 2 * other.mean((2, 3))
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_input_that_has_a_place_only_is_held_there(place, tmp_path):
+    images, other = torch.rand(2, 3, 8, 8), torch.rand(3, 8, 8)
+    np.save(tmp_path / "other.npy", other.numpy())
+    given = {str(place): str(tmp_path / "other.npy")}
+    subject = Subject(OfPlaces(), input_shape=(3, 8, 8), given=given)
+    inputs = [images, other[None]] if place == 1 else [other[None], images]
+    torch.testing.assert_close(subject(images, ["logits"])["logits"], OfPlaces()(*inputs))
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

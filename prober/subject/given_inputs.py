@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from inspect import Parameter
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +82,9 @@ class GivenInputs:
         positional: list[Any] = []
         if self._image is None or self._image.kind is Parameter.POSITIONAL_ONLY:
             # Those that have a place only, the image in the first that is free.
-            place = 0
-            while place in values or not positional or place <= max(map(_number, values)):
-                positional.append(values.pop(place) if place in values else images)
-                place += 1
+            free = next(place for place in count() if place not in values)
+            last = max([free, *(name for name in values if isinstance(name, int))])
+            positional = [values.pop(place, images) for place in range(last + 1)]
         else:
             values[self._image.name] = images
         return cnn(*positional, **{str(name): value for name, value in values.items()})
@@ -96,10 +96,6 @@ class GivenInputs:
         if self.as_columns:
             return images.new_full((len(images), 1), float(value))
         return value
-
-
-def _number(name: str | int) -> int:
-    return name if isinstance(name, int) else -1
 
 
 def _read(key: str, value: Any) -> Any:
