@@ -1,6 +1,7 @@
 """Boxes: which pixels each number depends on, followed through all that PyTorch computes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import reduce
 from typing import Any
 
 import torch
@@ -158,11 +159,13 @@ def _unknown(call: _Call, output: Tensor) -> Tensor:
     return torch.tensor(UNKNOWN)
 
 
+def _all_of(boxes: Iterable[Tensor], output: Tensor) -> Tensor:
+    """Returns the boxes of an output that depends on all of these, which broadcast to it."""
+    return reduce(torch.maximum, (_beside(box, output.dim()) for box in boxes))
+
+
 def _pointwise(call: _Call, output: Tensor) -> Tensor:
-    box = torch.full((call.boxes.ends, *output.shape), NOTHING, device=output.device)
-    for tensor in call.tensors:
-        box = torch.maximum(box, _beside(call.box(tensor), output.dim()))
-    return box
+    return _all_of(map(call.box, call.tensors), output)
 
 
 def _copy(call: _Call, output: Tensor) -> Tensor:
@@ -185,15 +188,10 @@ def _along(call: _Call, output: Tensor) -> Tensor:
 
 
 def _product(call: _Call, output: Tensor) -> Tensor:
-    """Matrices: `self` (or `input`), `[..., n, k]` times `mat2`, `[..., k, m]`."""
-    names = ("batch1", "batch2") if "batch1" in call.arguments else ("mat1", "mat2")
-    added = [call.box(call["self"])] if names[0] in call.arguments else []
-    left = call.box(call[names[0] if added else "self"])
-    right = call.box(call[names[1]])
-    box = torch.maximum(left.amax(-1, keepdim=True), right.amax(-2, keepdim=True))
-    for bias in added:
-        box = torch.maximum(box, _beside(bias, output.dim()))
-    return box
+    """Matrices: `[..., n, k]` times `[..., k, m]`; where there is a third, it is added."""
+    names = ("self", "mat1", "batch1", "mat2", "batch2")
+    *added, left, right = (call.box(call[name]) for name in names if name in call.arguments)
+    return _all_of([left.amax(-1, keepdim=True), right.amax(-2, keepdim=True), *added], output)
 
 
 def _convolution(call: _Call, output: Tensor) -> Tensor:
@@ -298,8 +296,8 @@ def _batch_norm(call: _Call, output: Tensor) -> Tensor:
 def _attention(call: _Call, output: Tensor) -> Tensor:
     """Every query sees every key and value; what a mask hides is seen, too."""
     query, key, value = (call.box(call[name]) for name in ("query", "key", "value"))
-    keys = key.amax((-2, -1), keepdim=True)
-    return torch.maximum(torch.maximum(query.amax(-1, keepdim=True), keys), value.amax(-2, True))
+    boxes = [query.amax(-1, True), key.amax((-2, -1), True), value.amax(-2, True)]
+    return _all_of(boxes, output)
 
 
 def _halves(call: _Call, output: Tensor) -> Tensor:

@@ -41,9 +41,7 @@ class Calling:
         Returns:
             What it gives, in its own precision.
         """
-        return self.inputs.call(
-            self._cnn, images if self.precision is None else images.to(self.precision)
-        )
+        return self.inputs.call(self._cnn, images.to(self.precision or images.dtype))
 
     def ways(self) -> Iterator[None]:
         """Tries one way of calling after the other: whoever goes on has found that it fails.
@@ -81,8 +79,6 @@ class Calling:
         Args:
             images: Some that it takes, in float64.
         """
-        if self.precision is not None:
-            return False
         self._convert(torch.float64)
         try:
             with torch.no_grad():

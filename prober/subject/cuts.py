@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -153,12 +154,8 @@ class _Pass:
     @staticmethod
     def _parent(one: str, other: str) -> str:
         """The name of the module that two modules are parts of."""
-        shared = []
-        for a, b in zip(one.split(".")[:-1], other.split(".")[:-1], strict=False):
-            if a != b:
-                break
-            shared.append(a)
-        return ".".join(shared)
+        both = zip(one.split(".")[:-1], other.split(".")[:-1], strict=False)
+        return ".".join(part for part, _ in takewhile(lambda parts: parts[0] == parts[1], both))
 
 
 class _Graph:

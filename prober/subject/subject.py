@@ -571,9 +571,7 @@ class Subject(ConvertsItself):
         for name, value in sorted(self.cnn.state_dict().items()):
             if not isinstance(value, Tensor):  # what a module's get_extra_state gives
                 continue
-            value = value.detach().cpu().contiguous()
-            value = value.double() if value.is_floating_point() else value
-            value = value.to(torch.complex128) if value.is_complex() else value
+            value = in_precision(value.detach().cpu().contiguous(), torch.float64)
             digest.update(f"{name} {list(value.shape)}\n".encode())
             digest.update(value.numpy().reshape(-1).data)
         return digest.hexdigest()
