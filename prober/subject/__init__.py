@@ -6,7 +6,7 @@ ways of looking into a CNN while it runs. Most put hooks on by `passes.watched`:
 - `Subject.__call__`: a pass up to the deepest layer that is asked for, which gives the outputs.
 - `Subject.entering`: a pass up to what would enter a layer.
 - `layers.seen_at`: what some layers give in a pass, one after the other; `Subject.__call__`,
-  `receptive_fields` and `probabilities` look through it.
+  `receptive_fields` and `logits` look through it.
 - `layers.list_layers`: two passes of one and two images, which tell what layers there are.
 - `batchnorm_folding.Folding`: passes before and after folding, which tell where it changes nothing.
 - `receptive_fields`: a pass in which every operator hands on the pixels that were seen; done by

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -89,10 +90,11 @@ def guessed_input_shape(
     Raises:
         InputError: The CNN cannot be copied.
     """
-    tried, _ = copied(cnn)
-    trial = _Trial(tried.eval(), call)
-    for shape, reason in _other_than_images(tried):
-        if trial.run(shape) is not None:
+    tried = copied(cnn)[0].eval()
+    sizes = partial(_sizes, tried, call)
+    others = _other_than_images(tried)
+    for shape, reason in others:
+        if sizes(shape) is not None:
             return _found(shape, reason)
     first2d = _first(tried, nn.Conv2d)
     reasons = {3: "it takes color", 1: "it takes gray"}
@@ -101,14 +103,14 @@ def guessed_input_shape(
         known = {number: f"layer '{name}' takes {number} channel{'s' * (number > 1)}"}
         reasons = known | {c: reason for c, reason in reasons.items() if c not in known}
     for channels, reason in reasons.items():
-        small, large = (trial.run((channels, side, side)) for side in (SMALL_SIDE, LARGE_SIDE))
+        small, large = (sizes((channels, side, side)) for side in (SMALL_SIDE, LARGE_SIDE))
         if small is not None and large is not None:
             left = _smallest(small, large)
             kernels = {
                 each.kernel_size for each in tried.modules() if isinstance(each, CONVOLUTIONS)
             }
             pixel = (channels, 1, 1)
-            if left == LARGE_SIDE and kernels == {(1, 1)} and trial.run(pixel) is not None:
+            if left == LARGE_SIDE and kernels == {(1, 1)} and sizes(pixel) is not None:
                 return _found(pixel, f"{reason}, and no kernel is larger than a pixel")
             side = LARGE_SIDE if SHRINKS * left <= LARGE_SIDE else SMALL_SIDE
             reason += f", any size fits, and in the smallest map {LARGE_SIDE} pixels become {left}"
@@ -116,15 +118,14 @@ def guessed_input_shape(
         if large is not None:
             return _found((channels, LARGE_SIDE, LARGE_SIDE), f"{reason}, this usual size fits")
         for side in (SMALL_SIDE, *OTHERS):
-            if (small if side == SMALL_SIDE else trial.run((channels, side, side))) is not None:
+            if (small if side == SMALL_SIDE else sizes((channels, side, side))) is not None:
                 return _found((channels, side, side), f"{reason}, this usual size fits")
-    assert trial.first is not None  # as each shape that was tried was rejected
-    return _found(trial.first)
+    return _found(others[0][0] if others else (next(iter(reasons)), SMALL_SIDE, SMALL_SIDE))
 
 
 def takes(cnn: nn.Module, call: Callable[[nn.Module, Tensor], Any], shape: Shape) -> bool:
     """Tells whether a CNN takes an input of a shape; what a call changes of it stays so."""
-    return _Trial(copied(cnn)[0].eval(), call).run(shape) is not None
+    return _sizes(copied(cnn)[0].eval(), call, shape) is not None
 
 
 def some_input(shape: Shape, number: int = 1) -> Tensor:
@@ -136,38 +137,24 @@ def some_input(shape: Shape, number: int = 1) -> Tensor:
     return torch.rand(number, *shape, generator=generator, dtype=torch.float32, device="cpu")
 
 
-class _Trial:
-    """Tries shapes on a CNN.
+def _sizes(
+    cnn: nn.Module, call: Callable[[nn.Module, Tensor], Any], shape: Shape
+) -> dict[str, tuple[int, ...]] | None:
+    """Returns height and width of each module's map, None if the CNN rejects the shape."""
+    sizes: dict[str, tuple[int, ...]] = {}
 
-    Attributes:
-        first: The first shape that was rejected.
-    """
+    def note(name: str, _inputs: tuple[Any, ...], given: Any) -> None:
+        if isinstance(given, Tensor) and given.ndim == 4:
+            sizes[name] = tuple(given.shape[2:])
 
-    def __init__(self, cnn: nn.Module, call: Callable[[nn.Module, Tensor], Any]) -> None:
-        self._cnn = cnn
-        self._call = call
-        self.first: Shape | None = None
-
-    @torch.no_grad()
-    def run(self, shape: Shape) -> dict[str, tuple[int, ...]] | None:
-        """Returns height and width of each module's map, None if the CNN rejects the shape."""
-        sizes: dict[str, tuple[int, ...]] = {}
-        whole: list[Tensor] = []
-
-        def note(name: str, _inputs: tuple[Any, ...], given: Any) -> None:
-            if isinstance(given, Tensor) and given.ndim == 4:
-                sizes[name] = tuple(given.shape[2:])
-
-        try:
-            with watched(dict(self._cnn.named_modules()), note):
-                given = self._call(self._cnn, some_input(shape))
-            whole = [tensor for _, tensor in tensors(given)]
-            if len(shape) > 1 and whole and all(tensor.shape[:1] != (1,) for tensor in whole):
-                raise ValueError("the image is taken for several")  # or one without its channels
-        except Exception:  # whatever a forward pass may raise
-            self.first = self.first or shape
-            return None
-        return sizes
+    try:
+        with torch.no_grad(), watched(dict(cnn.named_modules()), note):
+            whole = [tensor for _, tensor in tensors(call(cnn, some_input(shape)))]
+    except Exception:  # whatever a forward pass may raise
+        return None
+    # Else the image is taken for several, or for one without its channels.
+    apart = len(shape) == 1 or not whole or any(tensor.shape[:1] == (1,) for tensor in whole)
+    return sizes if apart else None
 
 
 def _first(cnn: nn.Module, *kinds: type[nn.Module]) -> tuple[str, Any] | None:

@@ -1,6 +1,6 @@
 """Logits: which of a CNN's layers has the scores of the classes, and so goes by `logits`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -8,15 +8,16 @@ from torch import Tensor, nn
 
 from prober.common.inputs import Shape
 from prober.subject.input_shape import some_input
-from prober.subject.layers import LOGITS, Listing
+from prober.subject.layers import LOGITS, Layer, Listing, seen_at
 from prober.subject.nested_outputs import joined
-from prober.subject.probabilities import (
-    TRIED,
-    TRIED_FOR_NUMBERS,
-    find_numbered,
-    find_probabilities,
-)
+from prober.subject.probabilities import find_numbered, find_probabilities
 from prober.subject.unprobed import no_layer
+
+TRIED = 2
+"""Images that are tried: numbers that agree for all units of both do not agree by chance."""
+
+TRIED_FOR_NUMBERS = 24
+"""Images that are tried where an output is the number of the largest score."""
 
 
 class Logits:
@@ -129,7 +130,7 @@ class Logits:
         noise = torch.rand(TRIED_FOR_NUMBERS, 1, *self._shape, generator=generator)
         images = (plain + noise - 0.5).clamp(0, 1)
         try:
-            return find_numbered(self._cnn, self._run, images, self._listing.measured, numbers)
+            return find_numbered(self._answers, images, self._listing.measured, numbers)
         except Exception:  # whatever a forward pass of other images may raise
             return None
 
@@ -141,7 +142,7 @@ class Logits:
             return
         images = some_input(self._shape, TRIED)[:, None]
         try:
-            found = find_probabilities(self._cnn, self._run, images, layers, output)
+            found = find_probabilities(self._answers, images, layers, output)
         except Exception:  # whatever a forward pass of other images may raise
             return
         if found is None:
@@ -158,3 +159,14 @@ class Logits:
                 f"of which the CNN gives the {found.function}: probabilities, {flat} "
                 f"(model.subject.classes_from: {LOGITS} takes these all the same)",
             )
+
+    def _answers(self, image: Tensor, layers: Mapping[str, Layer]) -> dict[str, Tensor]:
+        """Returns what some layers answer to an image; if several images run, the first counts."""
+        found: dict[str, Tensor] = {}
+
+        def keep(name: str, _call: int, given: Tensor) -> None:  # of several calls the last counts
+            found[name] = given[:1].double().clone()
+
+        with torch.no_grad(), seen_at(self._cnn, layers, keep):
+            self._run(image)
+        return found

@@ -1,12 +1,12 @@
 """Outputs that are made of scores: probabilities, numbers of classes, and the layers behind."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from prober.subject.layers import Layer, seen_at
+from prober.subject.layers import Layer
 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "softmax": lambda scores: scores.softmax(1),
@@ -15,12 +15,9 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 """What makes probabilities of scores `[N, units]`."""
 
-TRIED = 2
-"""Images that are tried: numbers that agree for all units of both do not agree by chance."""
-
-
-TRIED_FOR_NUMBERS = 24
-"""Images that are tried where an output is the number of the largest score."""
+Answers = Callable[[Tensor, Mapping[str, Layer]], dict[str, Tensor]]
+"""Gives for an image `[1, C, H, W]` what some layers answer, `[1, ...]` each; what the forward pass
+does not reach is missing."""
 
 
 class Probabilities(NamedTuple):
@@ -36,11 +33,7 @@ class Probabilities(NamedTuple):
 
 
 def find_probabilities(
-    cnn: nn.Module,
-    run: Callable[[Tensor], Any],
-    images: Tensor,
-    layers: Mapping[str, Layer],
-    output: Layer,
+    answers: Answers, images: Tensor, layers: Mapping[str, Layer], output: Layer
 ) -> Probabilities | None:
     """Finds out whether a flat output has probabilities, by their numbers.
 
@@ -49,8 +42,7 @@ def find_probabilities(
     and those of an `nn.Sigmoid` for what they are.
 
     Args:
-        cnn: The CNN.
-        run: Runs it on an image; if it gives several images' outputs, the first counts.
+        answers: What the CNN answers.
         images: `[N, 1, C, H, W]`, the images that are tried.
         layers: The layers that can be probed, in the order of the forward pass.
         output: The output, `[N, units]`.
@@ -63,7 +55,7 @@ def find_probabilities(
     seen: list[dict[str, Tensor]] = []
     functions = list(FUNCTIONS)
     for image in images:
-        seen.append(_outputs(cnn, run, image, own, output))
+        seen.append(answers(image, {**own, "": output}))
         functions = [function for function in functions if _may_be(function, seen[-1][""])]
         if not functions:
             return None
@@ -80,19 +72,14 @@ def find_probabilities(
 
 
 def find_numbered(
-    cnn: nn.Module,
-    run: Callable[[Tensor], Any],
-    images: Tensor,
-    layers: Mapping[str, Layer],
-    output: Layer,
+    answers: Answers, images: Tensor, layers: Mapping[str, Layer], output: Layer
 ) -> str | None:
     """Finds the flat layer whose largest unit has the number that an output is.
 
     It is the last one, or the first of several in a row.
 
     Args:
-        cnn: The CNN.
-        run: Runs it on an image; if it gives several images' outputs, the first counts.
+        answers: What the CNN answers.
         images: `[N, 1, C, H, W]`, the images that are tried.
         layers: The layers, in the order of the forward pass.
         output: The output, one whole number for each image.
@@ -106,7 +93,7 @@ def find_numbered(
         for name, layer in layers.items()
         if layer.module and layer.call is None and len(layer.shape) == 1 and layer.shape[0] > 1
     }
-    seen = [_outputs(cnn, run, image, flat, output) for image in images]
+    seen = [answers(image, {**flat, "": output}) for image in images]
     numbers = [outputs[""].item() for outputs in seen]
     if len(set(numbers)) < 2:
         return None
@@ -117,24 +104,6 @@ def find_numbered(
             found = name  # one before may give the scores that this one makes probabilities of
         elif found:
             break
-    return found
-
-
-def _outputs(
-    cnn: nn.Module,
-    run: Callable[[Tensor], Any],
-    image: Tensor,
-    layers: Mapping[str, Layer],
-    output: Layer,
-) -> dict[str, Tensor]:
-    """What the layers, and under `""` the output, give for an image, `[1, ...]` each."""
-    found: dict[str, Tensor] = {}
-
-    def keep(name: str, _call: int, given: Tensor) -> None:  # of several calls the last counts
-        found[name] = given[:1].double().clone()
-
-    with torch.no_grad(), seen_at(cnn, {**layers, "": output}, keep):
-        run(image)
     return found
 
 
