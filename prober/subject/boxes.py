@@ -282,8 +282,8 @@ def _layer_norm(call: _Call, output: Tensor) -> Tensor:
 
 def _group_norm(call: _Call, output: Tensor) -> Tensor:
     box = call.box(call["input"])
-    grouped = box.reshape(len(box), call["N"], call["group"], -1).amax(3, keepdim=True)
-    return grouped.expand(-1, -1, -1, call["C"] * call["HxW"] // call["group"]).reshape(box.shape)
+    grouped = box.reshape(len(box), call["N"], call["group"], -1)
+    return grouped.amax(3, keepdim=True).expand_as(grouped).reshape(box.shape)
 
 
 def _batch_norm(call: _Call, output: Tensor) -> Tensor:

@@ -242,9 +242,8 @@ def _watch(cnn: nn.Module, run: Callable[[Tensor], Any], images: Tensor) -> _Pas
             seen.unbatched = f"layer '{name}'" if name else "it"
 
     modules = dict(cnn.named_modules())
-    parts = {name: module for name, module in modules.items() if name}
-    with torch.no_grad(), straight_checkpoints() as checkpoints, watched(parts, note):
-        note("", (images,), run(images))
+    with torch.no_grad(), straight_checkpoints() as checkpoints, watched(modules, note):
+        run(images)
     seen.uses_checkpoints = checkpoints.used
     return seen
 

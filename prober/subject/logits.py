@@ -147,16 +147,17 @@ class Logits:
             return
         if found is None:
             return
+        function, scores = found
         flat = "whose gradient vanishes where the CNN is sure"
-        if found.scores is None:
+        if scores is None:
             self._notes.append(
-                f"The units of {LOGITS} are probabilities ({found.function}), {flat}; no layer "
+                f"The units of {LOGITS} are probabilities ({function}), {flat}; no layer "
                 "gives the scores that they are made of."
             )
         else:
             self._take(
-                found.scores,
-                f"of which the CNN gives the {found.function}: probabilities, {flat} "
+                scores,
+                f"of which the CNN gives the {function}: probabilities, {flat} "
                 f"(model.subject.classes_from: {LOGITS} takes these all the same)",
             )
 

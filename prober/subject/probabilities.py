@@ -1,7 +1,6 @@
 """Outputs that are made of scores: probabilities, numbers of classes, and the layers behind."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,21 +19,9 @@ Answers = Callable[[Tensor, Mapping[str, Layer]], dict[str, Tensor]]
 does not reach is missing."""
 
 
-class Probabilities(NamedTuple):
-    """What makes probabilities of an output.
-
-    Attributes:
-        function: One of `FUNCTIONS`.
-        scores: The layer that gives what it is made of; None if no layer does.
-    """
-
-    function: str
-    scores: str | None
-
-
 def find_probabilities(
     answers: Answers, images: Tensor, layers: Mapping[str, Layer], output: Layer
-) -> Probabilities | None:
+) -> tuple[str, str | None] | None:
     """Finds out whether a flat output has probabilities, by their numbers.
 
     A layer gives the scores behind them if the function of what it gives is the output, but for
@@ -46,6 +33,10 @@ def find_probabilities(
         images: `[N, 1, C, H, W]`, the images that are tried.
         layers: The layers that can be probed, in the order of the forward pass.
         output: The output, `[N, units]`.
+
+    Returns:
+        What makes the probabilities, one of `FUNCTIONS`, and the layer that gives what they are
+        made of, None if no layer does; None if they are no probabilities.
     """
     own = {
         name: layer
@@ -65,10 +56,10 @@ def find_probabilities(
         scores = torch.cat([outputs[name] for outputs in seen])
         for function in functions:
             if _agree(FUNCTIONS[function](scores), values) and not _agree(scores, values):
-                return Probabilities(function, name)
+                return function, name
     last = list(own.values())[-1].kind if own else ""
     certain = "softmax" if "softmax" in functions else "sigmoid" if last == "Sigmoid" else None
-    return Probabilities(certain, None) if certain in functions else None
+    return (certain, None) if certain in functions else None
 
 
 def find_numbered(

@@ -26,10 +26,11 @@ from typing_extensions import override
 from prober.common.errors import InputError
 from prober.common.patches import OpOverload, arguments_of
 from prober.subject.checkpoints.exported_cnn import (
+    DEVICE,
+    DTYPE,
     Call,
     ExportedCNN,
     ExportedModule,
-    OfImages,
     Ref,
     Step,
 )
@@ -160,7 +161,8 @@ def _build(path: Path) -> ExportedCNN:
     root.inputs = [images]
     root.results = _results(graph["outputs"])[0]
     sizes = {name for step in root.all_steps() if step.is_size for name in step.results}
-    _connect(root, sizes | set(weights), set(root.results))
+    shared = {DEVICE.name, DTYPE.name, *sizes, *weights}
+    _connect(root, shared, set(root.results))
 
     cnn = _class(root.kind, ExportedCNN)()
     cnn.input_shape = tuple(size.get("as_int") for size in graph["tensor_values"][images]["sizes"])
@@ -312,11 +314,11 @@ def _value(argument: dict[str, Any], target: str) -> Any:
     if kind == "as_scalar_type":
         dtype = _DTYPES[value]
         # What was exported in one precision runs in another, as its weights do.
-        return OfImages("dtype") if dtype.is_floating_point else dtype
+        return DTYPE if dtype.is_floating_point else dtype
     if kind == "as_memory_format":
         return _MEMORY_FORMATS[value]
     if kind == "as_device":
-        return OfImages("device")
+        return DEVICE
     if kind == "as_layout" and value == 7:
         return torch.strided
     raise _Unusable(f"its operator '{target}' takes an argument of kind '{kind}'. {EXPORT_AGAIN}")

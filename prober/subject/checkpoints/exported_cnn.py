@@ -14,11 +14,8 @@ class Ref:
     name: str
 
 
-@dataclass(frozen=True)
-class OfImages:
-    """An argument that follows the images: `device` or `dtype`."""
-
-    what: str
+DEVICE, DTYPE = Ref(".device"), Ref(".dtype")
+"""What follows the images."""
 
 
 @dataclass
@@ -79,14 +76,14 @@ class Call:
 
 @dataclass
 class Run:
-    """What all calls of one forward pass share; the values are the weights, and sizes of tensors.
+    """What all calls of one forward pass share.
 
-    An archive works each size out once, in any module, for all to use.
+    The values are the weights, what follows the images, and sizes of tensors: an archive works each
+    size out once, in any module, for all to use.
     """
 
     values: dict[str, Any]
     modules: dict[str, nn.Module]
-    images: Tensor
 
 
 class ExportedModule(nn.Module):
@@ -137,8 +134,9 @@ class ExportedCNN(nn.Module):
             **dict(self.named_parameters(remove_duplicate=False)),
             **dict(self.named_buffers(remove_duplicate=False)),
         }
-        weights = {name: state[target] for name, target in self.targets.items()}
-        run = Run(weights, dict(self.named_modules(remove_duplicate=False)), images)
+        values: dict[str, Any] = {name: state[target] for name, target in self.targets.items()}
+        values |= {DEVICE.name: images.device, DTYPE.name: images.dtype}
+        run = Run(values, dict(self.named_modules(remove_duplicate=False)))
         return _run(self.whole, (images,), run)
 
 
@@ -149,8 +147,6 @@ def _run(call: Call, inputs: tuple[Any, ...], run: Run) -> Any:
     def resolve(value: Any) -> Any:
         if isinstance(value, Ref):
             return run.values[value.name] if value.name in run.values else values[value.name]
-        if isinstance(value, OfImages):
-            return getattr(run.images, value.what)
         return [resolve(part) for part in value] if isinstance(value, list) else value
 
     for step in call.steps:
