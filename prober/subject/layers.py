@@ -242,8 +242,9 @@ def _watch(cnn: nn.Module, run: Callable[[Tensor], Any], images: Tensor) -> _Pas
             seen.unbatched = f"layer '{name}'" if name else "it"
 
     modules = dict(cnn.named_modules())
-    with torch.no_grad(), straight_checkpoints() as checkpoints, watched(modules, note):
-        run(images)
+    parts = {name: module for name, module in modules.items() if name}
+    with torch.no_grad(), straight_checkpoints() as checkpoints, watched(parts, note):
+        note("", (images,), run(images))
     seen.uses_checkpoints = checkpoints.used
     return seen
 
@@ -266,83 +267,78 @@ class _Lister:
         self._doubled = doubled
         self._modules = dict(cnn.named_modules())
         self._layouts = settled_layouts(self._modules, seen.given)
+        self._layers: dict[str, Layer] = {}
+        self._unprobed: dict[str, str] = {}
 
     def listing(self) -> Listing:
-        layers: dict[str, Layer] = {}
-        unprobed: dict[str, str] = {}
         for module, call, output in self._seen.given:
-            if not module:
-                continue
-            found = list(tensors(output))
-            last = call == self._seen.calls[module] - 1
-            if last and not any(path == () for path, _ in found):
-                unprobed[module] = _container(output, module, found)
-            for path, tensor in found:
-                name = joined(module, path)
-                if path and name in self._modules:
-                    continue
-                why = self._why_not(module, call, path, tensor)
-                if why and last:
-                    unprobed[name] = why
-                if why:
-                    continue
-                layer = self._layer(module, call, path, tensor)
-                if layer.calls > 1:
-                    layers[f"{name}@{call}"] = layer
-                if last:
-                    layers[name] = replace(layer, call=None)
+            if module:
+                self._add(module, call, output, module)
         if LOGITS not in self._modules:
-            self._add_outputs(layers, unprobed)
+            self._add("", 0, self._last[""], LOGITS)
+            self._settle_logits()
         return Listing(
-            measured=layers,
-            unprobed=unprobed,
+            measured=self._layers,
+            unprobed=self._unprobed,
             unreached=[name for name in self._modules if name and name not in self._seen.calls],
             uses_checkpoints=self._seen.uses_checkpoints,
             batch=len(self._images) if self._doubled is None else None,
             numbers=self._numbers(),
-            sources=self._sources(layers),
+            sources=self._sources(),
         )
 
-    def _sources(self, layers: dict[str, Layer]) -> dict[str, str]:
+    def _add(self, module: str, call: int, output: Any, known_as: str) -> None:
+        """Adds what a call of a module has given, under the name that the module is known as."""
+        found = list(tensors(output))
+        last = call == self._seen.calls[module] - 1
+        if last and not any(path == () for path, _ in found):
+            self._unprobed[known_as] = _container(output, known_as, found)
+        for path, tensor in found:
+            name = joined(known_as, path)
+            if path and name in self._modules:
+                continue
+            why = self._why_not(module, call, path, tensor)
+            if why and last:
+                self._unprobed[name] = why
+            if why:
+                continue
+            layer = self._layer(module, call, path, tensor)
+            if layer.calls > 1:
+                self._layers[f"{name}@{call}"] = layer
+            if last:
+                self._layers[name] = replace(layer, call=None)
+
+    def _settle_logits(self) -> None:
+        """Settles which of several tensors that the whole CNN gives is `logits`, too.
+
+        That is the one whose key is that, or the only one that can be probed.
+        """
+        output = self._last[""]
+        if isinstance(output, Tensor):
+            return
+        del self._unprobed[LOGITS]
+        outputs = {name: layer for name, layer in self._layers.items() if not layer.module}
+        named = [name for name, layer in outputs.items() if layer.path[-1] == LOGITS]
+        if named or len(outputs) == 1:
+            self._layers[LOGITS] = outputs[(named or list(outputs))[0]]
+        elif any(tensors(output)):
+            self._unprobed[LOGITS] = _several(named_kind(output), outputs, self._unprobed)
+        else:
+            self._unprobed[LOGITS] = f"it is {named_kind(output)}, in which no tensor is found"
+
+    def _sources(self) -> dict[str, str]:
         """Returns for what the whole CNN gives, by name, the first layer that gives the same."""
         given = {
             name: pick(self._last[layer.module], layer.path)
-            for name, layer in layers.items()
+            for name, layer in self._layers.items()
             if layer.call is None
         }
         sources: dict[str, str] = {}
-        for end in [name for name in given if not layers[name].module]:
+        for end in [name for name in given if not self._layers[name].module]:
             for name, tensor in given.items():
-                if layers[name].module and tensor is given[end]:
+                if self._layers[name].module and tensor is given[end]:
                     sources.setdefault(end, name)
         return sources
-
-    def _add_outputs(self, layers: dict[str, Layer], unprobed: dict[str, str]) -> None:
-        """Adds what the whole CNN gives.
-
-        A tensor alone is `logits`. Of several, each has a name, and `logits` is the one whose key
-        is that, or the only one that can be probed.
-        """
-        output = self._last[""]
-        found = list(tensors(output))
-        if not found:
-            unprobed[LOGITS] = f"it is {named_kind(output)}, in which no tensor is found"
-        outputs: dict[str, Layer] = {}
-        for path, tensor in found:
-            name = joined(LOGITS, path)
-            why = self._why_not("", 0, path, tensor)
-            if why:
-                unprobed[name] = why
-            else:
-                outputs[name] = replace(self._layer("", 0, path, tensor), call=None)
-        layers |= outputs
-        if not found or found[0][0] == ():
-            return
-        named = [name for name, layer in outputs.items() if layer.path[-1] == LOGITS]
-        if named or len(outputs) == 1:
-            layers[LOGITS] = outputs[(named or list(outputs))[0]]
-        else:
-            unprobed[LOGITS] = _several(named_kind(output), outputs, unprobed)
 
     def _numbers(self) -> Layer | None:
         """Returns the only tensor of one whole number for each image that the whole CNN gives."""
