@@ -41,16 +41,10 @@ class Layout(Enum):
 FIRST = {1: Layout.NUMBERS, 2: Layout.UNITS, 3: Layout.SEQUENCES, 4: Layout.MAPS, 5: Layout.VOLUMES}
 """By the number of dimensions, the layout whose channels follow the images."""
 
-LAST = {
-    1: Layout.NUMBERS,
-    2: Layout.UNITS,
-    3: Layout.TOKENS,
-    4: Layout.MAPS_LAST,
-    5: Layout.VOLUMES_LAST,
-}
+LAST = FIRST | {3: Layout.TOKENS, 4: Layout.MAPS_LAST, 5: Layout.VOLUMES_LAST}
 """By the number of dimensions, the layout whose channels come last."""
 
-DEFAULT = {1: Layout.NUMBERS, 2: Layout.UNITS, 3: Layout.TOKENS, 4: Layout.MAPS, 5: Layout.VOLUMES}
+DEFAULT = FIRST | {3: Layout.TOKENS}
 """What is most usual, where nothing tells the layout."""
 
 _COUNTS = ("out_channels", "out_features", "num_features", "num_channels", "normalized_shape")

@@ -42,18 +42,18 @@ class GivenInputs:
     def __init__(self, cnn: nn.Module, given: Given | None) -> None:
         parameters = list(inspect.signature(cnn.forward).parameters.values())
         named = [each for each in parameters if each.kind not in _ANY]
+        names = [each.name for each in named]
         takes_any = {each.kind for each in parameters} & set(_ANY)
         self._values: dict[str | int, Any] = {}
         for key, value in (given or {}).items():
             place = int(key) if str(key).isdigit() else None
             if place is not None and place < len(named):
-                name: str | int = named[place].name
+                name: str | int = names[place]
             elif place is not None and Parameter.VAR_POSITIONAL in takes_any:
                 name = place
-            elif str(key) in {each.name for each in named} or Parameter.VAR_KEYWORD in takes_any:
+            elif str(key) in names or Parameter.VAR_KEYWORD in takes_any:
                 name = str(key)
             else:
-                names = [each.name for each in named]
                 raise InputError(
                     f"given: the forward pass of {type(cnn).__name__} has no input '{key}'."
                     f"{suggestion(str(key), names)} Its inputs are {', '.join(names) or 'none'}."

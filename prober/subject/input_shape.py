@@ -14,7 +14,6 @@ from prober.subject.channel_layout import CONVOLUTIONS
 from prober.subject.frozen_copy import copied
 from prober.subject.nested_outputs import tensors
 from prober.subject.passes import watched
-from prober.subject.reference import ReferenceCNN
 
 SHIPPED = (3, 28, 28)
 """The shape of the images that the reference CNN takes."""
@@ -63,7 +62,7 @@ def settled_input_shape(
                 f"input_shape {list(given)} is none of {forms}, each number 1 or more."
             )
         return tuple(given), []
-    if isinstance(cnn, ReferenceCNN) or takes(cnn, call, SHIPPED):
+    if takes(cnn, call, SHIPPED):
         return SHIPPED, []
     shape, said = guessed_input_shape(cnn, call)
     return shape, [said]

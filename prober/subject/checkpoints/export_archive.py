@@ -129,8 +129,6 @@ def load_exported(path: Path) -> ExportedCNN:
         return _build(path)
     except _Unusable as error:
         raise InputError(f"Archive '{path}' cannot be probed: {error}") from error
-    except PermissionError:
-        raise
     except Exception as error:  # damaged JSON can be anything that is not expected
         raise InputError(
             f"Archive '{path}' cannot be read; it is damaged. {EXPORT_AGAIN}"

@@ -39,7 +39,6 @@ class Format(ABC):
 
         Raises:
             InputError: The file is damaged, or holds what is not loaded.
-            PermissionError: The file may not be read.
         """
 
     def build(self, path: Path) -> nn.Module | None:

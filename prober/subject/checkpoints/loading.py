@@ -104,8 +104,9 @@ def load_cnn(checkpoint: str) -> nn.Module | None:
 
 
 def _format(path: Path) -> Format:
-    if path.stat().st_size == 0:
-        raise InputError(f"Checkpoint '{path}' is empty. Save it again.")
+    with path.open("rb") as file:  # which says of any format if it may not be read
+        if not file.read(1):
+            raise InputError(f"Checkpoint '{path}' is empty. Save it again.")
     return next(format for format in FORMATS if format.recognizes(path))
 
 

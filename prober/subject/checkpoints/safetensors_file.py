@@ -21,8 +21,6 @@ class SafetensorsFile(Format):
     def read(self, path: Path) -> Content:
         try:
             return Content(safetensors.torch.load_file(path))
-        except PermissionError:
-            raise
         except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
             raise InputError(
                 f"Checkpoint '{path}' cannot be read; it is truncated or no safetensors file. Save "

@@ -38,8 +38,6 @@ class TorchSave(Format):
             if inside:
                 return _read_tensors(path)
             raise _more_than_weights(path) from error
-        except PermissionError:
-            raise
         except Exception as error:  # a damaged file can raise almost anything, even an OSError
             raise InputError(
                 f"Checkpoint '{path}' cannot be read; it is truncated or no PyTorch file. Save it "
@@ -101,8 +99,6 @@ def _read_tensors(path: Path) -> Content:
     reader = SimpleNamespace(__name__="tensors", Unpickler=Tensors)
     try:
         found = torch.load(path, map_location="cpu", pickle_module=reader, weights_only=False)
-    except PermissionError:
-        raise
     except Exception as error:  # a pickle that expects of its objects what a stand-in has not
         raise _more_than_weights(path) from error
     if isinstance(found, _StandIn):
