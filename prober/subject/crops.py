@@ -132,9 +132,9 @@ def _about_the_same(
         noise = some_input(subject.input_shape, 2).to(subject.mean)
         whole = subject(noise, [layer])[layer]
         for crop in tries:
-            own = _map_of(crop, subject, noise, layer)
+            own = _answers(crop, subject, noise, layer)
             if own is not None:
-                error = (own[..., *crop.neuron] - whole[..., h, w]).abs().max()
+                error = (own - whole[..., h, w]).abs().max()
                 if error <= TOLERANCE * whole.abs().max():
                     return crop
     return None
@@ -157,32 +157,28 @@ def _same_bits(
         if not whole.requires_grad:
             return None
         (gradient,) = torch.autograd.grad(whole, x)
+        if not gradient.any():
+            return None
         same = []
         for crop in tries:
-            own = _map_of(crop, subject, x, layer, channels)
-            if own is not None:
-                part = own[..., *crop.neuron].sum(1)
-                if torch.equal(part, whole) and part.requires_grad:
-                    (other,) = torch.autograd.grad(part, x)
-                    same += [crop] if gradient.any() and torch.equal(other, gradient) else []
+            own = _answers(crop, subject, x, layer, channels)
+            if own is None or not own.requires_grad or not torch.equal(own.sum(1), whole):
+                continue
+            if torch.equal(torch.autograd.grad(own.sum(1), x)[0], gradient):
+                same.append(crop)
         tries = same
     return tries[0] if tries else None
 
 
-def _map_of(
-    crop: Crop,
-    subject: Subject,
-    images: Tensor,
-    layer: str,
-    channels: Sequence[int] | None = None,
+def _answers(
+    crop: Crop, subject: Subject, images: Tensor, layer: str, channels: Sequence[int] | None = None
 ) -> Tensor | None:
-    """The map that a crop gives; None if the CNN does not take it, or it has no such neuron."""
+    """What the neuron of a crop answers, `[N, channels]`; None if the CNN does not take it so."""
     try:
         found = crop.outputs(subject, crop.of(images), layer, channels)
-    except Exception:  # too small for a layer, say; a CNN may raise whatever it likes
+        return found[..., *crop.neuron] if found.dim() == 4 else None
+    except Exception:  # too small for a layer, or for the neuron; a CNN may raise whatever it likes
         return None
-    (h, w), sides = crop.neuron, found.shape[2:]
-    return found if len(sides) == 2 and h < sides[0] and w < sides[1] else None
 
 
 def _tries(subject: Subject, layer: str, neuron: Neuron) -> list[Crop]:
