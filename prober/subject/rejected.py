@@ -37,9 +37,9 @@ def rejected(
         calling: How it was called.
         error: What it raised.
     """
-    if told := unlike_images(cnn, name, calling.inputs.missing, error):
+    said = _said_by(error)
+    if told := _unlike_images(cnn, name, calling.inputs.missing, error, said):
         return told
-    said = said_by(error)
     numbers = calling.inputs.numbers
     if numbers and isinstance(error, AttributeError | TypeError) and re.search(NUMBERS, said):
         return InputError(
@@ -60,7 +60,7 @@ def rejected(
             f"{tried} It takes values from {values[0]} to {values[1]}: set value_range to "
             f"{list(values)}{normalized}."
         )
-    if told := taken_otherwise(cnn, name, error):
+    if told := _taken_otherwise(cnn, name, said):
         return told
     if re.search(PRECISIONS, said, re.IGNORECASE):
         return InputError(
@@ -97,17 +97,11 @@ def _values_that_fit(cnn: nn.Module, shape: Shape, calling: Calling) -> tuple[in
     return None
 
 
-def taken_otherwise(cnn: nn.Module, name: str, error: BaseException) -> InputError | None:
+def _taken_otherwise(cnn: nn.Module, name: str, said: str) -> InputError | None:
     """Says what to do with a CNN that takes images in another form; None where it takes none.
 
     That is as bytes, in a list, or with the channels last.
-
-    Args:
-        cnn: The CNN.
-        name: What it is called.
-        error: What it raised.
     """
-    said = said_by(error)
     if _is_taken(cnn, lambda images: images.to(torch.uint8)):
         return _of_bytes(name, said)
     for form, makes, code in (
@@ -138,23 +132,18 @@ def rejected_values(name: str, images: Tensor, error: BaseException) -> InputErr
     low, high = images.min().item(), images.max().item()
     return InputError(
         f"The forward pass of {name} rejects an input of values from {low:.2g} to {high:.2g}, "
-        f"before value_range, mean and std: {said_by(error)}. Pictures, and what a report shows, "
+        f"before value_range, mean and std: {_said_by(error)}. Pictures, and what a report shows, "
         "may have any values from 0 to 1, or one alone: let it take these, without the check."
     )
 
 
-def unlike_images(
-    cnn: nn.Module, name: str, missing: Sequence[str], error: BaseException
+def _unlike_images(
+    cnn: nn.Module, name: str, missing: Sequence[str], error: BaseException, said: str
 ) -> InputError | None:
     """Says what to do with a CNN that no shape of an input would help; None if one might.
 
-    Args:
-        cnn: The CNN.
-        name: What it is called.
-        missing: The names of the inputs that it needs and nobody has given.
-        error: What it raised.
+    `missing` are the names of the inputs that it needs and nobody has given.
     """
-    said = said_by(error)
     if isinstance(error, TypeError) and missing:
         which = ", ".join(missing)
         return InputError(
@@ -218,7 +207,7 @@ def _of_bytes(name: str, said: str) -> InputError:
     )
 
 
-def said_by(error: BaseException) -> str:
+def _said_by(error: BaseException) -> str:
     """What an error says; of PyTorch's, without the list of all that would have been right."""
     said = " ".join(str(error).split()).partition(", but expected one of")[0]
     return said.rstrip(".") or type(error).__name__
