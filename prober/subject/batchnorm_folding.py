@@ -12,10 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
 from prober.subject.nested_outputs import tensors
-from prober.subject.passes import exact_float32, other_weights, watched
-
-TOLERANCE = 1e-5
-"""Outputs may differ by this share of their largest number, which float32 rounds to about 1e-7."""
+from prober.subject.passes import about_the_same, exact_float32, other_weights, watched
 
 Run = Callable[[Tensor], Any]
 
@@ -54,7 +51,7 @@ class Folding(nn.Module):
 
     Attributes:
         pairs: What is folded: those pairs with which every module but the convolution itself gives
-            the same within `TOLERANCE`. If the output of a convolution is also used elsewhere, that
+            the same but for rounding. If the output of a convolution is also used elsewhere, that
             shows there.
     """
 
@@ -93,7 +90,7 @@ class Folding(nn.Module):
 
             def same(pairs: list[Pair]) -> bool:
                 return all(
-                    one.shape == other.shape and _about_the_same(one, other)
+                    one.shape == other.shape and about_the_same(one, other, one)
                     for one, other in zip(before, outputs(pairs), strict=True)
                 )
 
@@ -166,13 +163,6 @@ def _neighbors(modules: dict[str, nn.Module], run: Run, image: Tensor) -> list[t
     with watched(both, note):
         run(image)
     return [pair for pair in found if all(calls[name] == 1 for name in pair)]
-
-
-def _about_the_same(one: Tensor, other: Tensor) -> bool:
-    """Compares outputs by the largest number; a detector that finds nothing gives none."""
-    if not one.numel():
-        return True
-    return bool((one - other).abs().max() <= TOLERANCE * one.abs().max())
 
 
 def _unchanged(input: Tensor) -> Tensor:

@@ -13,11 +13,8 @@ from torch import Tensor
 
 from prober.common.errors import InputError
 from prober.subject.input_shape import some_input
-from prober.subject.passes import exact_float32
+from prober.subject.passes import about_the_same, exact_float32
 from prober.subject.subject import Subject
-
-TOLERANCE = 1e-5
-"""By how much the sum may differ from the mean of the map, as a share of the layer's largest."""
 
 CHECKED = 8
 """Channels with which it is checked."""
@@ -108,4 +105,4 @@ def _agrees(subject: Subject, layer: str, channels: Sequence[int]) -> bool | Non
     except RuntimeError:  # out of memory, say: the layer is computed, and whatever fails is told
         return None
     means = maps.mean((2, 3))[range(len(channels)), list(channels)]
-    return bool((sums - means).abs().max() <= TOLERANCE * maps.abs().max())
+    return about_the_same(sums, means, maps)

@@ -16,13 +16,9 @@ from torch import Tensor
 
 from prober.common.inputs import InputKind, input_kind
 from prober.subject.input_shape import some_input
-from prober.subject.passes import exact_float32, without_padding
+from prober.subject.passes import about_the_same, exact_float32, without_padding
 from prober.subject.receptive_fields import pixels_seen
 from prober.subject.subject import Subject
-
-TOLERANCE = 1e-5
-"""What a crop may change of an activation, as a share of the layer's largest. Float32 rounds to
-about 1e-7, and other kernels for other sizes to about 1e-6."""
 
 MORE = 3
 """Lines, at most, by which a field is grown at its end so that a layer takes it."""
@@ -82,7 +78,7 @@ _SEEN: WeakKeyDictionary[Subject, dict[str, Tensor]] = WeakKeyDictionary()
 def crop_of(subject: Subject, layer: str, neuron: Neuron, channels: Sequence[int]) -> Crop | None:
     """Finds the smallest part of an image that gives a layer's neuron what the whole image gives.
 
-    Whether it does is checked on the CNN itself, with noise: within `TOLERANCE`; in float64, the
+    Whether it does, but for rounding, is checked on the CNN itself, with noise; in float64, the
     exact precision, to the last bit of activation and gradient. It does not where a neuron sees all
     of the image, as after a global mean (squeeze-excitation), in attention or in group
     normalization.
@@ -112,13 +108,13 @@ def crop_of(subject: Subject, layer: str, neuron: Neuron, channels: Sequence[int
     key = layer, neuron, subject.mean.dtype, tuple(channels) if exact else ()
     found = _FOUND.setdefault(subject, {})
     if key not in found:
-        check = _same_bits if exact else _about_the_same
+        check = _same_bits if exact else _same_but_for_rounding
         with exact_float32():
             found[key] = check(subject, layer, neuron, channels)
     return found[key]
 
 
-def _about_the_same(
+def _same_but_for_rounding(
     subject: Subject, layer: str, neuron: Neuron, channels: Sequence[int]
 ) -> Crop | None:
     """Returns the first crop that gives all channels what the whole image gives, but for rounding.
@@ -133,10 +129,8 @@ def _about_the_same(
         whole = subject(noise, [layer])[layer]
         for crop in tries:
             own = _answers(crop, subject, noise, layer)
-            if own is not None:
-                error = (own - whole[..., h, w]).abs().max()
-                if error <= TOLERANCE * whole.abs().max():
-                    return crop
+            if own is not None and about_the_same(own, whole[..., h, w], whole):
+                return crop
     return None
 
 

@@ -14,6 +14,21 @@ from prober.common.patches import buffers_of, replaced
 PADDING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 """The modules that pad an image, but for transposed convolutions, whose padding cuts off."""
 
+TOLERANCE = 1e-5
+"""By how much outputs may differ that shall be the same, as a share of the layer's largest. Float32
+rounds to about 1e-7, and other kernels for other sizes to about 1e-6."""
+
+
+def about_the_same(one: Tensor, other: Tensor, layer: Tensor) -> bool:
+    """Tells whether outputs of one shape differ by rounding alone.
+
+    Args:
+        one: Some of what a layer gives; a detector that finds nothing gives none.
+        other: What shall be the same.
+        layer: All that the layer gives.
+    """
+    return not one.numel() or bool((one - other).abs().max() <= TOLERANCE * layer.abs().max())
+
 
 @contextmanager
 def watched(
