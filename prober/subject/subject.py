@@ -278,9 +278,10 @@ class Subject(ConvertsItself):
         Raises:
             InputError: There is no such layer, or its output has no channels.
         """
-        if layer not in self.layers:
+        known = self.layers.get(layer)
+        if known is None:
             raise no_layer(self.cnn, self.name, self.listing, layer)
-        return self.layers[layer].shape
+        return known.shape
 
     def gives_channels(self, layer: str) -> bool:
         """Tells whether a layer can compute some of its channels alone.
