@@ -108,31 +108,24 @@ class ExportArchive(Format):
 
     @override
     def read(self, path: Path) -> Content:
-        return Content(load_exported(path).state_dict())
+        return Content(self.build(path).state_dict())
 
     @override
     def build(self, path: Path) -> ExportedCNN:
-        return load_exported(path)
+        """Builds the CNN of an archive.
 
-
-def load_exported(path: Path) -> ExportedCNN:
-    """Builds the CNN of an archive as `torch.export.save` writes it.
-
-    Args:
-        path: The archive, usually called `.pt2`.
-
-    Raises:
-        InputError: The archive is damaged, holds pickles, or a graph that cannot be hooked: one
-            exported in training mode, with several inputs, or with operators not of PyTorch.
-    """
-    try:
-        return _build(path)
-    except _Unusable as error:
-        raise InputError(f"Archive '{path}' cannot be probed: {error}") from error
-    except Exception as error:  # damaged JSON can be anything that is not expected
-        raise InputError(
-            f"Archive '{path}' cannot be read; it is damaged. {EXPORT_AGAIN}"
-        ) from error
+        Raises:
+            InputError: The archive is damaged, holds pickles, or a graph that cannot be hooked: one
+                exported in training mode, with several inputs, or with operators not of PyTorch.
+        """
+        try:
+            return _build(path)
+        except _Unusable as error:
+            raise InputError(f"Archive '{path}' cannot be probed: {error}") from error
+        except Exception as error:  # damaged JSON can be anything that is not expected
+            raise InputError(
+                f"Archive '{path}' cannot be read; it is damaged. {EXPORT_AGAIN}"
+            ) from error
 
 
 def _build(path: Path) -> ExportedCNN:

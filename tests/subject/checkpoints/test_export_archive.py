@@ -10,7 +10,7 @@ from torch import nn
 
 from prober.common.errors import InputError
 from prober.subject import Subject
-from prober.subject.checkpoints.export_archive import load_exported
+from prober.subject.checkpoints.export_archive import ExportArchive
 from prober.subject.checkpoints.loading import load_weights
 from tests import plain
 from tests.files import RunsCode
@@ -20,7 +20,7 @@ pytestmark = needs_archives
 
 
 def test_names_classes_and_weights_are_those_of_the_original(archive):
-    net, cnn = network(), load_exported(archive)
+    net, cnn = network(), ExportArchive().build(archive)
     assert type(cnn).__name__ == "Net"
     kinds = {name: type(module).__name__ for name, module in net.named_modules()}
     assert {name: type(module).__name__ for name, module in cnn.named_modules()} == kinds
@@ -30,7 +30,7 @@ def test_names_classes_and_weights_are_those_of_the_original(archive):
 
 
 def test_convolutions_and_linear_layers_are_modules_of_pytorch(archive):
-    net, cnn = network(), load_exported(archive)
+    net, cnn = network(), ExportArchive().build(archive)
     for name in ("stem", "blocks.0.conv", "head"):
         original, module = net.get_submodule(name), cnn.get_submodule(name)
         assert type(module) is type(original)
@@ -94,7 +94,9 @@ def test_sample_inputs_are_not_unpickled(archive, tmp_path):
     trap = tmp_path / "trap"
     records = {"data/sample_inputs/model.pt": pickled(trap)}
     path = rewritten(archive, tmp_path / "bad.pt2", records=records)
-    assert torch.equal(load_exported(path)(IMAGES[:1]), load_exported(archive)(IMAGES[:1]))
+    assert torch.equal(
+        ExportArchive().build(path)(IMAGES[:1]), ExportArchive().build(archive)(IMAGES[:1])
+    )
     assert not trap.exists()
     assert springs(trap, path)
 
@@ -115,7 +117,7 @@ def test_pickled_tensors_are_refused(archive, tmp_path, kind):
     }
     path = rewritten(archive, tmp_path / "bad.pt2", records=records)
     with pytest.raises(InputError, match="pickled object, which is not loaded"):
-        load_exported(path)
+        ExportArchive().build(path)
     assert not trap.exists()
     assert springs(trap, path)
 
@@ -132,7 +134,7 @@ def test_symbolic_expressions_and_guards_are_not_evaluated(dynamic, tmp_path):
                     size["as_expr"]["expr_str"] = code
 
     path = rewritten(dynamic, tmp_path / "bad.pt2", change)
-    assert torch.equal(load_exported(path)(IMAGES), load_exported(dynamic)(IMAGES))
+    assert torch.equal(ExportArchive().build(path)(IMAGES), ExportArchive().build(dynamic)(IMAGES))
     assert not trap.exists()
     assert springs(trap, path)
 
@@ -165,7 +167,7 @@ def test_only_operators_that_compute_are_called(archive, tmp_path, target):
 
     path = rewritten(archive, tmp_path / "bad.pt2", change)
     with pytest.raises(InputError, match=r"cannot be probed: .*operator"):
-        load_exported(path)
+        ExportArchive().build(path)
     assert not trap.exists()
 
 
@@ -191,7 +193,7 @@ def test_names_are_not_pasted_into_source(archive, tmp_path):
 
     path = rewritten(archive, tmp_path / "bad.pt2", change)
     try:
-        load_exported(path)(IMAGES[:1])
+        ExportArchive().build(path)(IMAGES[:1])
     except InputError as error:
         assert "damaged" in str(error)
     assert not trap.exists()
@@ -200,7 +202,7 @@ def test_names_are_not_pasted_into_source(archive, tmp_path):
 def refusal(net, images, path):
     torch.export.save(torch.export.export(net, images), path)
     with pytest.raises(InputError) as raised:
-        load_exported(path)
+        ExportArchive().build(path)
     assert str(path) in str(raised.value)
     assert "xport" in str(raised.value)
     return str(raised.value)
@@ -233,7 +235,7 @@ def test_truncated_archive(archive, tmp_path, share):
 def test_damaged_records(archive, tmp_path, record, content):
     path = rewritten(archive, tmp_path / "net.pt2", records={record: content})
     with pytest.raises(InputError, match="cannot be read; it is damaged"):
-        load_exported(path)
+        ExportArchive().build(path)
 
 
 def test_weight_beyond_its_record(archive, tmp_path):
@@ -242,4 +244,4 @@ def test_weight_beyond_its_record(archive, tmp_path):
         content = file.read(next(each for each in file.namelist() if each.endswith(name)))
     path = rewritten(archive, tmp_path / "net.pt2", records={name: content[:-4]})
     with pytest.raises(InputError, match="cannot be read; it is damaged"):
-        load_exported(path)
+        ExportArchive().build(path)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from prober.subject import Subject
-from prober.subject.checkpoints.export_archive import load_exported
+from prober.subject.checkpoints.export_archive import ExportArchive
 from prober.subject.leaky_relus import LeakyReLUs
 from tests.subject.checkpoints.archives import IMAGES, Net, export, needs_archives, network
 
@@ -45,11 +45,11 @@ def captured(net, images):
 def test_every_module_gives_what_the_original_gives(tmp_path, kind):
     net = network(kind)
     path = export(net, tmp_path / "net.pt2", 2, [0])
-    assert {n for n, _ in load_exported(path).named_modules()} <= {
+    assert {n for n, _ in ExportArchive().build(path).named_modules()} <= {
         n for n, _ in net.named_modules()
     }
     # With gradients, for without them PyTorch runs a transformer's layer as one, not its modules.
-    expected, found = captured(net, IMAGES), captured(load_exported(path), IMAGES)
+    expected, found = captured(net, IMAGES), captured(ExportArchive().build(path), IMAGES)
     assert {"blocks.0.relu", "blocks.1"} <= set(found) or "encoder.layers.1.norm2" in found
     # An attention gives a tuple, of which what is not used is not in the archive.
     attentions = {name for name in found if name.endswith("self_attn")}
@@ -62,20 +62,20 @@ def test_every_module_gives_what_the_original_gives(tmp_path, kind):
 def test_is_as_torch_loads_it(dynamic):
     loaded = torch.export.load(dynamic).module()
     images = torch.rand(2, 3, 15, 17)
-    assert torch.equal(load_exported(dynamic)(images), loaded(images))
+    assert torch.equal(ExportArchive().build(dynamic)(images), loaded(images))
 
 
 def test_gradients_are_those_of_the_original(archive):
     images = IMAGES[:1].clone().requires_grad_()
     (expected,) = torch.autograd.grad(network()(images)[:, 2].sum(), images)
-    (found,) = torch.autograd.grad(load_exported(archive)(images)[:, 2].sum(), images)
+    (found,) = torch.autograd.grad(ExportArchive().build(archive)(images)[:, 2].sum(), images)
     torch.testing.assert_close(found, expected)
     assert expected.abs().sum() > 0
 
 
 def test_runs_in_another_precision(archive):
     images = IMAGES[:1].double()
-    cnn = copy.deepcopy(load_exported(archive)).double()
+    cnn = copy.deepcopy(ExportArchive().build(archive)).double()
     net = network().double()
     net.offset = net.offset.double()
     torch.testing.assert_close(cnn(images), net(images), rtol=0, atol=1e-12)
@@ -87,12 +87,12 @@ def test_relus_are_seen_by_what_lets_gradients_through(tmp_path):
     torch.export.save(torch.export.export(net, (torch.ones(1, 3, 2, 2),)), path)
     images = torch.full((1, 3, 2, 2), -1.0, requires_grad=True)
     with LeakyReLUs():
-        (gradient,) = torch.autograd.grad(load_exported(path)(images).sum(), images)
+        (gradient,) = torch.autograd.grad(ExportArchive().build(path)(images).sum(), images)
     assert torch.equal(gradient, torch.full_like(images, 0.1))
 
 
 def test_archive_of_one_image_is_probed_one_by_one(archive):
-    cnn = load_exported(archive)
+    cnn = ExportArchive().build(archive)
     with pytest.raises(ValueError, match=r"shape \[1, 3, 12, 12\], not \[5, 3, 12, 12\]"):
         cnn(IMAGES)
     subject = Subject(checkpoint=str(archive), input_shape=(3, 12, 12))
