@@ -64,7 +64,7 @@ def _layers(names: Sequence[str], number: int, most: int) -> str:
 
 
 def _in_pictures(shares: dict[str, float], against: Probed | None) -> str:
-    """Says how much of what excites its units color makes up in the layer where it is the most."""
+    """Says in which layer color makes up most of what excites the units, and how much."""
     most = max(shares, key=shares.__getitem__)
     high = percent(shares[most])
     if high != percent(min(shares.values())):

@@ -46,15 +46,12 @@ def unsettled(probed: Probed, against: Probed | None) -> list[str]:
     """Says what the pictures leave open."""
     said = list(map(plain, without_pictures(probed)))
     for layer, findings in probed.layers.items():
-        unclear = [finding for finding in findings if counts_as(finding) == Kind.UNCLEAR]
-        if unclear:
+        if unclear := [each for each in findings if counts_as(each) == Kind.UNCLEAR]:
             names = _with_reason(probed, clearest(unclear))
             said.append(f"{plain(layer)}: {len(unclear)} of {len(findings)} are unclear: {names}")
-        dead = [finding for finding in findings if finding.dead]
-        if dead:
-            names = joined([probed.link(finding) for finding in dead], NAMED_UNITS)
-            number = f"{len(dead)} of {len(findings)}"
-            said.append(f"{plain(layer)}: nothing that was tried excites {number}: {names}.")
+        if dead := [finding for finding in findings if finding.dead]:
+            names = f"{len(dead)} of {len(findings)}: {probed.links(dead)}"
+            said.append(f"{plain(layer)}: nothing that was tried excites {names}.")
     if probed.searched:
         said.append(
             f"What a unit wants was looked for from {probed.starts_tried} each. A facet that none "
@@ -77,9 +74,7 @@ def unsettled(probed: Probed, against: Probed | None) -> list[str]:
 def _with_reason(probed: Probed, findings: Sequence[Finding]) -> str:
     """Names a few units, and why the first is among them."""
     why = " ".join(findings[0].why)
-    return f"{joined([probed.link(finding) for finding in findings], NAMED_UNITS)}." + (
-        f" The first: {plain(why)}" if why else ""
-    )
+    return f"{probed.links(findings)}." + (f" The first: {plain(why)}" if why else "")
 
 
 def how_made(probed: Probed, against: Probed | None) -> list[str]:

@@ -7,9 +7,9 @@ from prober.findings.finding import Finding
 from prober.report.caveats import without_pictures
 from prober.report.markdown import plain, table
 from prober.report.opening import who
-from prober.report.probed import NAMED_UNITS, Probed
+from prober.report.probed import Probed
 from prober.report.tables import CLASSES, EMPTY, class_link, layer_rows
-from prober.report.words import counted, joined, percent
+from prober.report.words import counted, percent
 
 EXAMPLES = 3
 """Units of a layer whose pictures are shown: those whose score goes farthest."""
@@ -102,8 +102,8 @@ def plain_doubts(probed: Probed, against: Probed | None) -> list[str]:
         "on the page.",
     ]
     if dead := [finding for finding in probed.findings if finding.dead]:
-        names = joined([probed.link(finding) for finding in dead], NAMED_UNITS)
-        said.append(f"Nothing that was tried moves {counted(len(dead), 'unit')}: {names}.")
+        number = counted(len(dead), "unit")
+        said.append(f"Nothing that was tried moves {number}: {probed.links(dead)}.")
     if probed.record.data is None:
         said.append("No real inputs were given, so nothing here says what it does with them.")
     elif probed.record.behavior is None:

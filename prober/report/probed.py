@@ -13,7 +13,7 @@ from prober.common.inputs import input_kind
 from prober.findings.finding import WANTED, ClassEvidence, Facet, Finding, Kind, load_findings
 from prober.report.markdown import plain
 from prober.report.record import RECORD_FILE, ReportRecord, load_record
-from prober.report.words import thing
+from prober.report.words import joined, thing
 from prober.subject import LOGITS
 
 SEVERAL = "several kinds"
@@ -169,6 +169,10 @@ class Probed:
         own = self.class_name(finding)
         known = own not in (None, str(finding.channel))
         return link(finding, f"{finding.name}, {own}" if known else "")
+
+    def links(self, findings: Iterable[Finding]) -> str:
+        """Links in Markdown to the first few units, and says how many more there are."""
+        return joined([self.link(finding) for finding in findings], NAMED_UNITS)
 
     def same_unit(self, finding: Finding) -> Finding | None:
         """Returns what was found here of the unit of this name."""
