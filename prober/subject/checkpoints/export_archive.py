@@ -91,6 +91,11 @@ _PUBLIC: dict[str, Callable[..., Tensor]] = {
     "hardtanh_.default": F.hardtanh_,
 }
 
+_LAYERS: dict[str, tuple[OpOverload, ...]] = {
+    "Conv2d": (torch.ops.aten.conv2d.default, torch.ops.aten.conv2d.padding),
+    "Linear": (torch.ops.aten.linear.default,),
+}
+"""The operators that modules of PyTorch are, by their classes."""
 
 Exported = TypeVar("Exported", bound=nn.Module)
 
@@ -389,46 +394,27 @@ def _restore_layers(cnn: nn.Module, root: Call) -> None:
         setattr(cnn.get_submodule(owner), last, layer)
 
 
-def _operator(call: Call, module: nn.Module) -> tuple[Any, dict[str, Any]] | None:
-    """Returns the only operator of a call on the module's own weights, with its arguments."""
-    if len(call.steps) != 1 or not isinstance(call.steps[0], Step) or len(call.inputs) != 1:
+def _layer(module: nn.Module, call: Call) -> nn.Conv2d | nn.Linear | None:
+    """Returns a module of PyTorch that does what a call does, without weights, if there is one."""
+    kind, step = type(module).__name__, call.steps[0] if len(call.steps) == 1 else None
+    if not isinstance(step, Step) or step.function not in _LAYERS.get(kind, ()):
         return None
-    step = call.steps[0]
     own = {name for name, _ in module.named_parameters(recurse=False)}
     if not {"weight"} <= own <= {"weight", "bias"} or [*module.buffers(), *module.children()]:
         return None
-    if not isinstance(step.function, OpOverload) or len(step.results) != 1:
-        return None
     schema = arguments_of(step.function)
-    given = {argument.name: value for argument, value in zip(schema, step.args, strict=False)}
-    if given.get("input") != Ref(call.inputs[0]):
+    given = {argument.name: argument.default for argument in schema}
+    given |= {argument.name: value for argument, value in zip(schema, step.args, strict=False)}
+    if [given["input"]] != [Ref(name) for name in call.inputs]:
         return None
-    return step.function, {
-        **{argument.name: argument.default for argument in schema},
-        **given,
-        **step.kwargs,
-    }
-
-
-def _layer(module: nn.Module, call: Call) -> nn.Conv2d | nn.Linear | None:
-    """Returns a module of PyTorch that does what a call does, without weights, if there is one."""
-    found = _operator(call, module)
-    if found is None:
-        return None
-    operator, given = found
-    kind, shape = type(module).__name__, module.get_parameter("weight").shape
-    has_bias = hasattr(module, "bias")
-    convolutions = (torch.ops.aten.conv2d.default, torch.ops.aten.conv2d.padding)
+    number, inputs, *kernel = module.get_parameter("weight").shape
     with torch.device("meta"):
-        if kind == "Linear" and operator is torch.ops.aten.linear.default:
-            return nn.Linear(shape[1], shape[0], has_bias)
-        if kind == "Conv2d" and operator in convolutions:
-            options: dict[str, Any] = {
-                key: value if isinstance(value, int | str) else tuple(value)
-                for key, value in given.items()
-                if key in ("stride", "padding", "dilation", "groups")
-            }
-            number, per_group, *kernel = shape
-            inputs = per_group * given["groups"]
-            return nn.Conv2d(inputs, number, (kernel[0], kernel[1]), bias=has_bias, **options)
-    return None
+        if kind == "Linear":
+            return nn.Linear(inputs, number, "bias" in own)
+        options: dict[str, Any] = {
+            key: value if isinstance(value, int | str) else tuple(value)
+            for key, value in {**given, **step.kwargs}.items()
+            if key in ("stride", "padding", "dilation", "groups")
+        }
+        inputs *= options["groups"]
+        return nn.Conv2d(inputs, number, (kernel[0], kernel[1]), bias="bias" in own, **options)
