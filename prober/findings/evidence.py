@@ -26,7 +26,7 @@ def gather(survey: Survey, unit: Unit, found: Found | None, folder: PictureFolde
     score = found.score if found else ScoreRange(curves.neutral, curves.neutral)
     return Evidence(
         score=score,
-        maxima=draw_maxima(found.maxima, window, folder) if found else None,
+        maxima=draw_maxima(found, window, folder) if found else None,
         field=Field(window.top, window.left, window.height, window.width),
         neuron=window.neuron,
         pictures=draw_evolutions(

@@ -92,8 +92,8 @@ def _finding(survey: Survey, unit: Unit, found: Found | None, folder: PictureFol
         verdict = conclude(found.groups, found.maxima)
         doubts = real_doubts(verdict.kinds, evidence.data)
         facets = [
-            draw_facet(number, group, found.optima, survey.window(unit), folder)
-            for number, group in enumerate(found.groups)
+            draw_facet(number, found, survey.window(unit), folder)
+            for number in range(len(found.groups))
         ]
     trusted, distrust = judge(evidence.trust) if evidence.trust else (None, [])
     return Finding(

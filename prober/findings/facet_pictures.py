@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
-from prober.findings.facets import Group
 from prober.findings.finding import Facet
+from prober.findings.found_facets import Found
 from prober.findings.optima import Optima
 from prober.findings.picture_folder import PictureFolder
 from prober.findings.windows import Window
@@ -14,18 +14,16 @@ FACET_PICTURES = 4
 """Pictures of a facet, at the most."""
 
 
-def draw_facet(
-    number: int, group: Group, optima: Optima, window: Window, folder: PictureFolder
-) -> Facet:
+def draw_facet(number: int, found: Found, window: Window, folder: PictureFolder) -> Facet:
     """Writes a facet's pictures, cropped to the field and whole.
 
     Args:
         number: Which of the unit's facets it is.
-        group: The facet.
-        optima: Of the unit.
+        found: What the search has found of the unit.
         window: Where the unit looks.
         folder: Where the pictures are written.
     """
+    group, optima = found.groups[number], found.optima
     best = group.members[0]
     pictures = [
         folder.draw(

@@ -93,9 +93,8 @@ class RealImages(LabelledImages):
     def in_other_colors(self, column: int) -> Tensor:
         """Returns the numbers `[M]` of the images that do not have a class's color already."""
         assert self.dealer is not None, "there are no colors to deal"
-        without = torch.ones(len(self.images), dtype=torch.bool)
-        without[self.dealer.donors[column]] = False
-        return without.nonzero()[:, 0]
+        numbers = torch.arange(len(self.images))
+        return numbers[~torch.isin(numbers, self.dealer.donors[column])]
 
     def turned_by(self, degrees: float, numbers: slice = slice(None)) -> Tensor:
         """Shows images `[M, 3, H, W]` with their hues turned, at equal brightness."""
