@@ -79,9 +79,8 @@ class RealResponses:
         if not self.in_every_color:
             return self.real.images[list(numbers)]
         number = len(self.real.images)
-        chosen = [torch.tensor([i % number]) for i in numbers]
         return torch.cat(
-            [self.real.dealt(i // number, j) for i, j in zip(numbers, chosen, strict=True)]
+            [self.real.dealt(i // number, torch.tensor([i % number])) for i in numbers]
         )
 
     def labels_of_pool(self) -> tuple[Tensor, Tensor]:

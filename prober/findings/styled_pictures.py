@@ -21,12 +21,12 @@ def style_beside(style: str) -> Style:
     return "plain" if style == "legible" else "legible"
 
 
-def plan_other_style(sweep: FinishedSweep, units: list[Unit]) -> list[PlannedTarget]:
+def plan_other_style(sweep: FinishedSweep) -> list[PlannedTarget]:
     """Plans one picture of each unit, to be made in another style than the sweep's.
 
     It maximizes what the unit's first visualization does, from the same seed.
     """
-    firsts = [sweep.of(unit)[0] for unit in units]
+    firsts = [sweep.of(unit)[0] for unit in sweep.units()]
     return [
         PlannedTarget(
             Target(shown.objective, None, None, shown.record["seed"]),

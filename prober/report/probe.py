@@ -139,7 +139,7 @@ class Probe:
         with self.watch.profile("pictures"):
             style = style_beside(sweep.visualizations[0].style)
             print(f"Making {style} pictures, too.")
-            planned = plan_other_style(sweep, sweep.units())
+            planned = plan_other_style(sweep)
             return self._in_style(style, planned, self.folder / style)
 
     def _examined(
