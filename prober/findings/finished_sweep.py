@@ -209,13 +209,24 @@ class FinishedSweep:
         except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
             raise no_folder_of("sweep", self.folder) from error
 
+    def image(self, visualization: SweepPicture) -> Tensor:
+        """Reads an image, `[C, H, W]` in [0, 1].
+
+        Raises:
+            InputError: The file is damaged.
+        """
+        try:
+            return read_npy(self._array(visualization), "a picture's array")
+        except InputError as error:
+            raise InputError(f"{error} Run the sweep again with --resume {self.folder}") from error
+
     def images(self, visualizations: Sequence[SweepPicture]) -> Tensor:
         """Reads images, `[N, C, H, W]` in [0, 1].
 
         Raises:
             InputError: A file is damaged.
         """
-        return torch.stack([self._image(shown) for shown in visualizations])
+        return torch.stack([self.image(shown) for shown in visualizations])
 
     def evolution(self, visualization: SweepPicture) -> tuple[np.ndarray, np.ndarray]:
         """Reads the snapshots `[S, H, W, 3]`, uint8, and their steps `[S]`."""
@@ -226,12 +237,6 @@ class FinishedSweep:
         """Reads how much each pixel matters, uint8 `[H, W]`; None where that is not known."""
         found = self._opacities(visualization.chunk, "opacity")
         return found[0][visualization.row] if found and found[0].size else None
-
-    def _image(self, visualization: SweepPicture) -> Tensor:
-        try:
-            return read_npy(self._array(visualization), "a picture's array")
-        except InputError as error:
-            raise InputError(f"{error} Run the sweep again with --resume {self.folder}") from error
 
     def _array(self, visualization: SweepPicture) -> Path:
         stem = self.folder / visualization.record["stem"]

@@ -93,7 +93,7 @@ def _styled(
     for number in range(len(bests)):
         if _variant(number) in made_of:  # else it failed
             sweep, shown = made_of[_variant(number)]
-            images += sweep.images([shown])
+            images.append(sweep.image(shown))
             others.append((number, shown))
     (optima,) = measure_optima(
         subject, [unit], [torch.stack(images)], [maxima], window, survey.cut_cnn(unit.site)

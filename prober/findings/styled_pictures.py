@@ -62,7 +62,7 @@ def draw_styles(
 
 
 def _draw(sweep: FinishedSweep, shown: SweepPicture, folder: PictureFolder) -> StyledPicture:
-    style, image = shown.style, sweep.images([shown])[0]
+    style, image = shown.style, sweep.image(shown)
     path = folder.draw(f"style_{style}.png", image)
     if (through := slices_gif(image)) is not None:
         folder.write(f"style_{style}.gif", through)
