@@ -15,7 +15,7 @@ from prober.ascent.targets import Target
 from prober.ascent.transforms import Transforms
 from prober.common.colors import without_color
 from prober.findings.batches import gradient_batches
-from prober.findings.starts import effort
+from prober.findings.effort import effort
 from prober.findings.windows import Window
 from prober.subject import Subject
 from prober.subject.leaky_relus import LeakyReLUs
@@ -58,7 +58,7 @@ def push_away(
         `[N, C, H, W]` in [0, 1].
     """
     images = _noise(subject, len(objectives), seed)
-    steps = effort(subject.input_shape).pushes
+    steps = effort(subject).pushes
     most = max(map(len, known), default=0)
     away = torch.zeros(len(known), most, subject.input_shape[0] + 2)
     for i, pictures in enumerate(known):
@@ -87,7 +87,7 @@ def awaken(subject: Subject, objectives: Sequence[Objective], seed: int, method:
         `[N, C, H, W]` in [0, 1].
     """
     images = _noise(subject, len(objectives), seed)
-    steps = 2 * effort(subject.input_shape).pushes
+    steps = 2 * effort(subject).pushes
     share = share_seen(subject, objectives)
     for batch in gradient_batches(subject, objectives[0].layer, len(images), share):
         with LeakyReLUs():

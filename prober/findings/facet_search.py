@@ -11,9 +11,10 @@ from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
 from prober.findings.ascents import push_away
 from prober.findings.batches import images_at_once
+from prober.findings.effort import effort
 from prober.findings.on_cores import on_cores
 from prober.findings.responses import scores
-from prober.findings.starts import Start, effort
+from prober.findings.starts import Start
 from prober.findings.survey import Survey
 from prober.findings.units import Unit
 from prober.sweep.planned import PlannedTarget
@@ -86,7 +87,7 @@ def _pushed_away(
     objectives = [survey.objective(unit) for unit in units]
     scale = torch.tensor(gains, dtype=torch.float64)
     found: list[list[Start]] = [[] for _ in units]
-    for seed in range(effort(survey.subject.input_shape).pushed):
+    for seed in range(effort(survey.subject).pushed):
         images = push_away(
             survey.subject,
             objectives,
@@ -105,10 +106,12 @@ def _pushed_away(
 def _targets(
     survey: Survey, unit: Unit, starts: Sequence[Start], gain: float
 ) -> list[PlannedTarget]:
+    subject = survey.subject
     penalties = (L2(PENALTY * gain), TotalVariation(PENALTY * gain))
-    objective = survey.objective(unit).resolved(survey.subject)
+    objective = survey.objective(unit).resolved(subject)
     named: list[tuple[str, InitialImage]] = [
-        ("noise", noise) for noise in various_initial_images(survey.subject.input_shape)
+        ("noise", noise)
+        for noise in various_initial_images(subject.input_shape)[: effort(subject).noises]
     ]
     named += [(start.origin.replace(" ", "_"), start) for start in starts]
     return [

@@ -18,6 +18,7 @@ from prober.ascent.starts import InitialImage
 from prober.common.colors import distance
 from prober.common.inputs import Shape
 from prober.findings.batches import forward_batches
+from prober.findings.effort import effort
 from prober.findings.real_responses import RealResponses
 from prober.findings.stimuli import TINTED_HUES
 from prober.findings.tuning import Battery, peaks
@@ -34,34 +35,6 @@ ORIENTATION_BETWEEN_STROKES = 45.0
 
 REAL_STARTS = 2
 """Starts that are real images, for each unit."""
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How far and wide is searched.
-
-    Attributes:
-        steps: Of the gradient ascent from each start.
-        peaks: Starts of each family of flat and striped images, at the most.
-        others: Starts that are pictures of other units.
-        pushed: Starts that are pushed away from the unit's facets.
-        pushes: Steps that such a start is made in.
-    """
-
-    steps: int
-    peaks: int
-    others: int
-    pushed: int
-    pushes: int
-
-
-def effort(shape: Shape) -> Effort:
-    """Chooses how far and wide to search with images `[C, H, W]`.
-
-    A step with a large image takes a CNN a hundred times as long. So that the search of a unit
-    takes no longer than its pictures, it then has two thirds of the starts and half the steps.
-    """
-    return Effort(100, 2, 1, 2, 50) if is_large(shape) else Effort(200, 3, 2, 4, 100)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,15 +95,15 @@ def choose_starts(
     Returns:
         For each unit its starts.
     """
+    chosen = effort(subject)
     numbers: list[int] = []
     origins: list[tuple[int, str]] = []
     for i, unit in enumerate(units):
-        for origin, number in _stimuli(battery, unit):
+        for origin, number in _stimuli(battery, unit, chosen.peaks):
             numbers.append(number)
             origins.append((i, origin))
     images = list(battery.images(numbers))
-    most = effort(subject.input_shape).others
-    best = answered.topk(min(most, len(others)), dim=0).indices
+    best = answered.topk(min(chosen.others, len(others)), dim=0).indices
     for i, unit in enumerate(units):
         images += others[best[:, unit.channel]]
         origins += [(i, "other units")] * len(best)
@@ -149,12 +122,11 @@ def choose_starts(
     return starts
 
 
-def _stimuli(battery: Battery, unit: Unit) -> list[tuple[str, int]]:
-    """The flat and striped starts of a unit: their origin, and their number in the battery."""
+def _stimuli(battery: Battery, unit: Unit, most: int) -> list[tuple[str, int]]:
+    """The flat and striped starts of a unit, `most` of each family: their origin and number."""
     curves = battery.curves(unit.site, unit.channel)
     response = battery.responses[unit.site][:, unit.channel]
     chosen = battery.chosen
-    most = effort(battery.shape).peaks
 
     def best(numbers: Tensor) -> int:
         return int(numbers[response[numbers].argmax()])

@@ -16,6 +16,7 @@ from prober.common.files import write_whole
 from prober.common.inputs import input_kind
 from prober.common.pictures import sprite
 from prober.findings.behavior import behavior
+from prober.findings.effort import effort
 from prober.findings.examination import examine
 from prober.findings.facet_search import plan_search
 from prober.findings.finding import Finding, save_findings
@@ -25,7 +26,6 @@ from prober.findings.plain_findings import cut_findings, plain_findings
 from prober.findings.points import Point
 from prober.findings.real_images import RealImages
 from prober.findings.real_responses import RealResponses
-from prober.findings.starts import effort
 from prober.findings.styled_facets import draw_styled_facets, plan_styled_facets
 from prober.findings.styled_pictures import plan_other_style, style_beside
 from prober.findings.survey import AllResponses, respond_to_all, survey
@@ -156,7 +156,7 @@ class Probe:
             print("Looking for other facets.")
             planned, searched = plan_search(surveyed, cores), None
             if planned:
-                trainer = self.engine.trainer | {"max_steps": effort(subject.input_shape).steps}
+                trainer = self.engine.trainer | {"max_steps": effort(subject).steps}
                 searcher = replace(self.engine, trainer=trainer)
                 searched = self._finished(searcher, planned, folder / "search")
         with self.watch.profile("evidence"):

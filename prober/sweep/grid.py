@@ -47,13 +47,15 @@ class Grid:
         k: How many values TopKMean counts, if it does not say so itself.
         positions: Where Neuron looks: how many positions (the first is the map's middle, the
             others are spread over the map; as many as there are on a small one), or a list of
-            `[h, w]`, of volumes `[d, h, w]`.
+            `[h, w]`, of volumes `[d, h, w]`. Where none is given, 3, and in a report what the CNN's
+            cost allows.
         classes: Classes whose logits are targets, too: a number, a list, a range, or `all` that
             there are; by their names, too, if `model.subject.classes` has them.
         targets: Objectives that are written out, whatever they are, beside the others.
         diversity: Weight of a term that makes the images of a unit's seeds unlike each other, as
             its layer sees them; 0 for none.
-        seeds: How many seeds, from `seed_everything` on, or a list of seeds.
+        seeds: How many seeds, from `seed_everything` on, or a list of seeds. Where none is given,
+            1, and in a report what the CNN's cost allows.
         initial_images: The initial images; where none is given, the one that suits the style.
         regularizers: Sets of regularizers, each a list; where none is given, the style's.
         in_turn: Whether initial images and sets of regularizers take turns over the seeds, so that
@@ -72,11 +74,11 @@ class Grid:
     channels: int | list[int] | str = ALL
     objectives: list[str | dict[str, Any]] = field(default_factory=lambda: [ChannelMean.__name__])
     k: int = 20
-    positions: int | list[list[int]] = 3
+    positions: int | list[list[int]] | None = None
     classes: int | list[int | str] | str | None = None
     targets: list[Objective] = field(default_factory=list)
     diversity: float = 0.0
-    seeds: int | list[int] = 1
+    seeds: int | list[int] | None = None
     initial_images: list[InitialImage] | None = None
     regularizers: list[list[Regularizer]] | None = None
     in_turn: bool = False
@@ -134,7 +136,8 @@ class Grid:
 
     def count(self, subject: Subject) -> int:
         """Counts the targets without expanding the seeds; raises as `plan` does."""
-        seeds = self.seeds if isinstance(self.seeds, int) else len(self.seeds)
+        given = 1 if self.seeds is None else self.seeds
+        seeds = given if isinstance(given, int) else len(given)
         objectives = len(self.probed_layers(subject))
         starts = 1 if self.initial_images is None else len(self.initial_images)
         variants = starts * (1 if self.regularizers is None else len(self.regularizers))
@@ -190,7 +193,7 @@ class Grid:
 
     def _runs(self, seed: int) -> list[Run]:
         """Returns what each objective is optimized with; the first seed where it gives a number."""
-        seeds = self.seeds
+        seeds = 1 if self.seeds is None else self.seeds
         if isinstance(seeds, int):
             seeds = [seed + i for i in range(seeds)]
         starts = [None] if self.initial_images is None else self.initial_images
@@ -275,13 +278,14 @@ class Grid:
 
     def _positions(self, shape: Sequence[int]) -> list[tuple[int, ...]]:
         sides = tuple(shape[1:]) or (1, 1)
-        if not isinstance(self.positions, int):
-            wrong = [p for p in self.positions if len(p) != len(sides)]
+        given = 3 if self.positions is None else self.positions
+        if not isinstance(given, int):
+            wrong = [p for p in given if len(p) != len(sides)]
             if wrong:
                 written = "[h, w]" if len(sides) == 2 else "[d, h, w]"
                 raise InputError(f"grid.positions: {wrong[0]} is not a position {written}.")
-            return [tuple(position) for position in self.positions]
-        return spread_positions(min(self.positions, math.prod(sides)), *sides)
+            return [tuple(position) for position in given]
+        return spread_positions(min(given, math.prod(sides)), *sides)
 
 
 def numbers(name: str, given: int | list[int] | str, size: int, where: str) -> list[int]:

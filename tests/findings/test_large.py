@@ -11,8 +11,9 @@ from prober.ascent.parameterizations import Fourier
 from prober.ascent.starts import frequencies
 from prober.findings import stimuli, tuning
 from prober.findings.ascents import push_away
+from prober.findings.effort import effort
 from prober.findings.responses import scores
-from prober.findings.starts import Start, brought_to_neuron, choose_starts, effort
+from prober.findings.starts import Start, brought_to_neuron, choose_starts
 from prober.findings.tuning import Battery, phase
 from prober.findings.units import Unit
 from prober.findings.windows import window_of
@@ -112,7 +113,7 @@ def test_starts_excite_their_unit_at_its_neuron(subject, window, battery):
         best = scores(subject, [window.objective(unit)] * len(images), images).max().item()
         strongest = battery.responses[CONV][:, unit.channel].max().item()
         assert best == pytest.approx(strongest, rel=0.1)
-        assert len(starts) <= 1 + 3 * effort(LARGE).peaks + effort(LARGE).others
+        assert len(starts) <= 1 + 3 * effort(subject).peaks + effort(subject).others
 
 
 def test_a_start_of_a_large_image_is_kept_in_bytes_and_one_of_a_small_image_as_it_is():

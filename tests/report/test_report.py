@@ -46,6 +46,14 @@ class Blind(ReferenceCNN):
         return self.classifier(self.pool3(self.relu3(self.conv3(x))).flatten(1))
 
 
+class Costly(nn.Sequential):
+    """Whose first layer costs little and whose last one half a billion operations."""
+
+    def __init__(self):
+        first, wider = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 512, 1)
+        super().__init__(first, wider, nn.Conv2d(512, 512, 1))
+
+
 class Tiny(nn.Module):
     """Three channels: red, blue, a vertical stroke; two classes."""
 
@@ -792,6 +800,25 @@ def test_a_finished_sweep_s_pictures_are_taken(prober, tmp_path):
 
 def first_record(sweep):
     return json.loads((sweep / "records.jsonl").read_text(encoding="utf-8").splitlines()[0])
+
+
+def test_a_costly_cnn_has_fewer_pictures_and_starts_than_others(prober, tmp_path):
+    """A step of its whole takes ten times as long as one of the reference CNN."""
+    subject = {"cnn": {"class_path": "cnns.Costly"}, "input_shape": [3, 32, 32]}
+    grid = {"layers": ["0"], "channels": [0], "classes": None}
+    config = write(tmp_path, of={"model": {"subject": subject}, "grid": grid})
+    ended = prober("report", "--config", config, "--grid.positions", 2)
+    assert ended.code == 0, ended.err
+    assert "an image takes Costly 0.5 billion operations" in ended.out
+    records, searched = (
+        [json.loads(line) for line in (folder / "records.jsonl").open(encoding="utf-8")]
+        for folder in (folder_of(tmp_path, "Costly") / part for part in ("sweep", "search"))
+    )
+    assert {record["seed"] for record in records} == {0, 1}
+    assert 50 <= max(record["steps"] for record in records) <= 200
+    assert 0 < len(searched) <= 12
+    # What is asked for stays.
+    assert len({tuple(record["position"]) for record in records if record["position"]}) == 2
 
 
 def test_against_is_looked_at_where_a_finished_sweep_looked(prober, tmp_path):

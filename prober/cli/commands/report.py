@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jsonargparse import Namespace
 from lightning.pytorch import LightningDataModule
 from typing_extensions import override
 
@@ -11,6 +12,7 @@ from prober.ascent.method import various_initial_images
 from prober.cli.command import say_notes
 from prober.cli.grid_command import GridCommand
 from prober.cli.parser import ProberParser
+from prober.findings.effort import LIGHT, effort, operations
 from prober.report.report import Report
 from prober.subject import Subject
 
@@ -22,8 +24,6 @@ GRID: dict[str, Any] = {
     "channels": "all",
     "classes": "all",
     "objectives": ["ChannelMean", "Neuron"],
-    "positions": 2,
-    "seeds": 8,
     "regularizers": [
         [
             {"class_path": "prober.L2", "init_args": {"weight": l2}},
@@ -35,8 +35,11 @@ GRID: dict[str, Any] = {
 }
 """What a report looks at if its config does not say otherwise.
 
-Its initial images, where none are given, are those that `various_initial_images` gives."""
+Its initial images, where none are given, are those that `various_initial_images` gives, its seeds
+and positions what the CNN's cost allows, see `effort`."""
 
+AS_NEEDED = -1
+"""The number of steps, Lightning's own, that stands for as many as the CNN's cost allows."""
 
 SETTLE = 0.001
 """The share of its gain by which a score of a report still has to rise, see `Method`."""
@@ -65,14 +68,30 @@ class ReportCommand(GridCommand):
             "'none'.",
         )
         parser.set_defaults({f"grid.{key}": value for key, value in GRID.items()})
-        parser.set_defaults({"model.settle": SETTLE})
+        parser.set_defaults({"model.settle": SETTLE, "trainer.max_steps": AS_NEEDED})
+
+    @override
+    def check(self, config: Namespace) -> None:
+        if config.trainer.max_steps == AS_NEEDED:
+            config = config.clone()
+            config.trainer.max_steps = 1
+        super().check(config)
 
     @override
     def run(self, cli: ProberCLI) -> int:
         settings = cli.config_init
-        if settings.grid.initial_images is None:
-            shape = settings.model.subject.input_shape
-            settings.grid.initial_images = various_initial_images(shape)
+        subject, grid = settings.model.subject, settings.grid
+        chosen = effort(subject)
+        if chosen is LIGHT:
+            print(f"Note: {_why_light(subject)}")
+        if grid.initial_images is None:
+            grid.initial_images = various_initial_images(subject.input_shape)
+        if grid.seeds is None:
+            grid.seeds = chosen.seeds
+        if grid.positions is None:
+            grid.positions = chosen.positions
+        if settings.trainer.max_steps == AS_NEEDED:
+            settings.trainer.max_steps = chosen.picture_steps
         sweep = self.sweep(cli)
         against = settings.against
         if isinstance(against, str):
@@ -88,3 +107,13 @@ class ReportCommand(GridCommand):
         for option in ("against", "data"):
             config.update(None, option)
         return cli.built(config).model.subject
+
+
+def _why_light(subject: Subject) -> str:
+    """Says that a report of a costly CNN makes less, and how to have more."""
+    return (
+        f"an image takes {subject.name} {operations(subject) / 1e9:.1f} billion operations, so its "
+        f"report searches from fewer starts and, unless they are given, has {LIGHT.seeds} seeds "
+        f"(grid.seeds), {LIGHT.positions} neuron of a channel (grid.positions) and "
+        f"{LIGHT.picture_steps} steps (trainer.max_steps)."
+    )
