@@ -20,12 +20,12 @@ def explain(message: str, parser: ArgumentParser, file: str) -> str:
     Args:
         message: What the parser says.
         parser: The parser that says it; that of a class, if it is among a class's arguments.
-        file: The config file that it was reading, "" if none.
+        file: The config file that it was reading, "" if none; then what stands after `--config`.
     """
     message = " ".join(message.split())
     for said, row in MESSAGES.items():
         if found := re.search(said, message):
-            named = {"file": file, **found.groupdict()}
+            named = {"file": file or "--config", **found.groupdict()}
             if told := row(found, parser) if callable(row) else row.format(**named):
                 return told
     return message
@@ -118,8 +118,9 @@ def _no_choice(found: re.Match[str], parser: ArgumentParser) -> str:
 
 
 def _not_of_type(found: re.Match[str], parser: ArgumentParser) -> str:
-    types = " or ".join(dict.fromkeys(re.findall(r"(\w+)'>", found["types"])))
-    return f"{found['key']}: '{found['value']}' is not of type {types}."
+    types = dict.fromkeys(re.findall(r"(\w+)'>", found["types"]))
+    named = [name for name in types if name != "NoneType"] or ["null"]
+    return f"{found['key']}: '{found['value']}' is not of type {' or '.join(named)}."
 
 
 KEY = r'Parser key "(?P<key>[\w.]+)"(?: element \d+)?: .*?'

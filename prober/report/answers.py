@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from prober.findings.behavior import KNOWLEDGE, NOISE_LOSS, Behavior, Shortcut
 from prober.report.markdown import plain
 from prober.report.probed import NAMED_LAYERS, Probed, flagged
-from prober.report.record import ReportRecord
 from prober.report.tables import with_interval
 from prober.report.words import changed_words, counted, joined, percent, unit_words
 
@@ -133,7 +132,7 @@ def shortcut_answer(probed: Probed, against: Probed | None) -> str:
             "real images. Those were not examined."
         )
     if behavior.shortcut == Shortcut.UNKNOWN:
-        return f"Cannot be said. {_why_unknown(behavior, probed.record)}"
+        return f"Cannot be said. {_why_unknown(behavior)}"
     verdict = {
         Shortcut.COLOR: f"Yes, in {probed.color_noun}",
         Shortcut.PARTLY: f"In part, in {probed.color_noun}",
@@ -178,7 +177,7 @@ def _tells_by_gray(behavior: Behavior) -> bool:
     return fell and behavior.shortcut == Shortcut.NONE
 
 
-def _why_unknown(behavior: Behavior, record: ReportRecord) -> str:
+def _why_unknown(behavior: Behavior) -> str:
     """Says why nothing can be said of a shortcut."""
     right = f"Of the real images {percent(behavior.accuracy)} are named right"
     if behavior.accuracy_color_changed is None:
@@ -186,7 +185,7 @@ def _why_unknown(behavior: Behavior, record: ReportRecord) -> str:
         gray = behavior.accuracy_without_color is not None
         why = "most of them have no color" if gray else "they could not be shown in other colors"
         return f"{right}; {why}."
-    beyond = _beyond_chance(behavior, record)
+    beyond = _beyond_chance(behavior)
     if beyond < 0:
         return (
             f"{right}, fewer than by chance: the classes may be in another order than the logits."
@@ -203,15 +202,13 @@ def _why_unknown(behavior: Behavior, record: ReportRecord) -> str:
     return f"{_changed(behavior)}, but {why}."
 
 
-def _beyond_chance(behavior: Behavior, record: ReportRecord) -> float:
+def _beyond_chance(behavior: Behavior) -> float:
     """Tells how far a CNN's accuracy on real images lies from what guessing gives, 0 within that.
 
     That is two standard deviations of the share of right guesses around their mean.
     """
     beyond, chance = behavior.accuracy - behavior.chance, behavior.chance
-    if record.data is None:
-        return beyond
-    within = 2 * (chance * (1 - chance) / record.data.images) ** 0.5
+    within = 2 * (chance * (1 - chance) / behavior.images["accuracy"]) ** 0.5
     return beyond if abs(beyond) > within else 0.0
 
 

@@ -42,6 +42,15 @@ def without_pictures(probed: Probed) -> list[str]:
     ]
 
 
+def unusable(probed: Probed) -> list[str]:
+    """Says which files of real inputs could not be used, if any, and why."""
+    skipped = probed.record.data.skipped if probed.record.data else ()
+    if not skipped:
+        return []
+    which = joined([f"{plain(path)} ({plain(why)})" for path, why in skipped], NAMED_UNITS)
+    return [f"{counted(len(skipped), 'file')} skipped as unusable: {which}."]
+
+
 def unsettled(probed: Probed, against: Probed | None) -> list[str]:
     """Says what the pictures leave open."""
     said = list(map(plain, without_pictures(probed)))
@@ -59,10 +68,7 @@ def unsettled(probed: Probed, against: Probed | None) -> list[str]:
         )
     if probed.record.data is None:
         said.append("No real images were given, so no picture could be checked with them.")
-    elif skipped := probed.record.data.skipped:
-        which = joined([f"{plain(path)} ({plain(why)})" for path, why in skipped[:NAMED_UNITS]])
-        more = f", and {len(skipped) - NAMED_UNITS} more" if len(skipped) > NAMED_UNITS else ""
-        said.append(f"{counted(len(skipped), 'image')} skipped as unusable: {which}{more}.")
+    said += unusable(probed)
     if against is None:
         said.append(
             "No second subject was probed, so nothing here says what training made of the CNN and "

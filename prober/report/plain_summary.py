@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from prober.common.inputs import input_kind
 from prober.findings.finding import Finding
-from prober.report.caveats import without_pictures
+from prober.report.caveats import unusable, without_pictures
 from prober.report.markdown import plain, table
 from prober.report.opening import who
 from prober.report.probed import Probed
@@ -111,6 +111,7 @@ def plain_doubts(probed: Probed, against: Probed | None) -> list[str]:
             "How well it names real inputs was not checked: they have no classes, or not as many "
             "as it has logits."
         )
+    said += unusable(probed)
     if against is None:
         said.append(
             "No second subject was probed, so nothing here says what training made of the CNN."

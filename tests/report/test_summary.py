@@ -569,10 +569,17 @@ def test_random_weights_have_no_shortcut(tmp_path, against):
 )
 def test_no_better_than_chance_is_said_only_if_so(tmp_path, accuracy, guess):
     # Of 1000 images 100 are guessed, give or take 9.5; two of these away are 81 and 119.
-    behavior = replace(GUESSING, accuracy=accuracy)
+    behavior = replace(GUESSING, accuracy=accuracy, images={"accuracy": 1000})
     answer = answers(summary(tmp_path, logits([None] * 10), behavior=behavior))[1]
     assert ("no better than by chance" in answer) == guess
     assert ("fewer than by chance" in answer) == (accuracy < 0.081)
+
+
+def test_images_of_no_class_make_chance_no_narrower(tmp_path):
+    # Of 100 that have one, 10 are guessed, give or take 3.
+    behavior = replace(GUESSING, accuracy=0.15, images={"accuracy": 100})
+    answer = answers(summary(tmp_path, logits([None] * 10), behavior=behavior))[1]
+    assert "no better than by chance" in answer
 
 
 def test_where_every_gradient_is_cut_no_picture_is_spoken_of(tmp_path):
@@ -937,7 +944,7 @@ def test_two_subjects_are_told_apart(tmp_path, names, shown):
 
 def test_what_is_open_and_what_was_skipped(tmp_path):
     text = write_everything(tmp_path)
-    assert "2 images skipped as unusable: a\\_b.png (cannot \\| be read) and c.png (empty)." in text
+    assert "2 files skipped as unusable: a\\_b.png (cannot \\| be read) and c.png (empty)." in text
     assert "a\\_b\\|c\\_: 1 of 3 are unclear: " in text
     assert "The first: Two \\*things\\* at once." in text
     assert "SHA-256 of its weights 0123456789ab…" in text
