@@ -180,10 +180,11 @@ class ActivationMaximization(LightningModule):
         """
         if self._transform and self.start is None:
             self.start = self.evaluate()
-        draw = self._transform.draw()[self.going] if self._transform else None
+        draw = self._transform.draw() if self._transform else None
         starts = self.starts
-        if starts is not None and self._ended is not None:
-            starts = starts[self.going]
+        if self._ended is not None:
+            draw = None if draw is None else draw[self.going]
+            starts = None if starts is None else starts[self.going]
         pictures = seen = self._decoded(self.image)
         if self.matters is not None and self.global_step % EVERY == 0:
             seen = pictures.view_as(pictures)  # has the gradient of the scores alone

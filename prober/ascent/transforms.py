@@ -384,13 +384,13 @@ class Transforms:
         seen = pictures
         for (stages, _, row_of), plans in zip(self._kinds, draw.plans, strict=True):
             rows = row_of[draw.targets]
-            places = (rows >= 0).nonzero()[:, 0]
-            own = [plan[rows[places]] for plan in plans]
-            if len(places) == len(pictures):
-                return self._transformed(pictures, stages, own)
-            if len(places):
-                here = places.to(pictures.device)
-                seen = seen.index_copy(0, here, self._transformed(pictures[here], stages, own))
+            own = rows >= 0
+            if own.all():
+                return self._transformed(pictures, stages, [plan[rows] for plan in plans])
+            if own.any():
+                here = own.nonzero()[:, 0].to(pictures.device)
+                some = [plan[rows[own]] for plan in plans]
+                seen = seen.index_copy(0, here, self._transformed(pictures[here], stages, some))
         return seen
 
     def _transformed(self, pictures: Tensor, stages: list[Stage], plans: list[Tensor]) -> Tensor:
