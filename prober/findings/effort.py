@@ -1,7 +1,7 @@
 """The effort: how many pictures a report makes and how far it searches, by what a pass costs."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -48,7 +48,7 @@ LARGE = Effort(8, 2, 500, steps=100, noises=3, peaks=2, others=1, pushed=2, push
 LIGHT = Effort(2, 1, 200, steps=64, noises=1, peaks=1, others=1, pushed=2, pushes=50)
 
 
-@cache
+@lru_cache(2)  # a report has two subjects at the most
 def effort(subject: Subject) -> Effort:
     """Chooses how much to do for each unit of a subject."""
     if operations(subject) > COSTLY:
@@ -56,7 +56,7 @@ def effort(subject: Subject) -> Effort:
     return LARGE if is_large(subject.input_shape) else FULL
 
 
-@cache
+@lru_cache(2)
 @torch.no_grad()
 def operations(subject: Subject) -> int:
     """Counts the floating-point operations of a forward pass with one image."""

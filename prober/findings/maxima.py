@@ -6,7 +6,7 @@ among all is a start among the gray ones, so that the maxima are nested: B <= G 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -217,7 +217,7 @@ def _from_what_moves(survey: Survey, unit: Unit) -> FourMaxima:
     return find_maxima(survey.subject, unit.layer, [unit.channel], window, known=known).of(0)
 
 
-@cache
+@lru_cache(1)  # more would keep the copies of the CNN that are done with
 def breadth_for(cnn: CutCNN, channel: int) -> Breadth:
     """Chooses how far and wide to search, by the cost of a forward pass to a channel."""
     return NARROW if cnn.operations(channel) > COSTLY else WIDE
