@@ -98,12 +98,16 @@ class ProberCLI(LightningCLI):
         # On a GPU, too, float32 is float32, and convolutions give the same again.
         torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = False, True
         self.command.check(self.config)
-        with reading_configs():
-            self.text = self.parser.dump(self.config, skip_none=False)
 
     @override
     def instantiate_classes(self) -> None:
         self.config_init = self.built(self.config)
+
+    @property
+    def text(self) -> str:
+        """The config as YAML."""
+        with reading_configs():
+            return self.parser.dump(self.config, skip_none=False)
 
     def today(self, text: str) -> str:
         """Returns what a config of this command says today that an earlier version has written.

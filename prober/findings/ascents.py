@@ -98,7 +98,7 @@ def awaken(subject: Subject, objectives: Sequence[Objective], seed: int, method:
 
 
 def _noise(subject: Subject, number: int, seed: int) -> Tensor:
-    """Draw images `[N, C, H, W]` to push: of all values; soft ones where a spectrum is pushed."""
+    """Draws images `[N, C, H, W]` to push: of all values; soft ones where a spectrum is pushed."""
     generator = torch.Generator().manual_seed(seed)
     shape = subject.input_shape
     if not is_large(shape):

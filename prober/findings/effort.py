@@ -60,7 +60,7 @@ def effort(subject: Subject) -> Effort:
 @torch.no_grad()
 def operations(subject: Subject) -> int:
     """Counts the floating-point operations of a forward pass with one image."""
-    deepest = max(subject.layers, key=subject.depth)
+    deepest = [*subject.listing.measured][-1]
     image = torch.full((1, *subject.input_shape), 0.5).to(subject.mean)
     subject(image, [deepest])  # the first pass makes others, which try out what is faster
     with FlopCounterMode(display=False) as counter:

@@ -119,7 +119,7 @@ def gradients(subject: Subject, objectives: Sequence[Objective], images: Tensor)
         gradient = torch.zeros_like(part)
         if total.requires_grad:
             (gradient,) = torch.autograd.grad(total, part, materialize_grads=True)
-        parts.append(gradient.cpu())
+        parts.append(gradient.detach().cpu())
     return torch.cat(parts)
 
 

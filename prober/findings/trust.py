@@ -105,7 +105,7 @@ def paths(
             if total.requires_grad:
                 grads = torch.autograd.grad(total, outputs, materialize_grads=True)
             for name, output, gradient in zip(layers, outputs, grads, strict=True):
-                part = (output.detach() - base[name]) * gradient
+                part = (output.detach() - base[name]) * gradient.detach()
                 part = subject.layers[name].layout.arranged(part)
                 parts[name].append(part.flatten(2).sum(2) if part.dim() > 2 else part)
     found = {name: torch.cat(part).cpu().double() for name, part in parts.items()}

@@ -122,8 +122,10 @@ class Folding(nn.Module):
     ) -> Pair:
         """Folds two modules: the weights become buffers, to go where those of the CNN go."""
         assert isinstance(convolution, nn.Conv2d) and isinstance(normalization, nn.BatchNorm2d)
-        exact = copy.deepcopy((convolution, normalization))
-        folded = fuse_conv_bn_eval(exact[0].double(), exact[1].double())
+        # A CNN's own `train` need not have switched all modules.
+        folded = fuse_conv_bn_eval(
+            copy.deepcopy(convolution).double().eval(), copy.deepcopy(normalization).double().eval()
+        )
         assert folded.bias is not None  # that of the normalization at least
         pair = Pair(names, convolution, normalization, f"weight_{number}", f"bias_{number}")
         for name, tensor in ((pair.weight, folded.weight), (pair.bias, folded.bias)):

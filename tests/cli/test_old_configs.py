@@ -15,6 +15,7 @@ import yaml
 
 import prober
 from prober.cli.class_paths import current_path
+from prober.cli.commands.report import choose
 from prober.cli.old_configs import with_style
 from prober.cli.prober_cli import ProberCLI
 from tests.command_line import ROOT, refused
@@ -94,7 +95,6 @@ def test_old_report_compares_as_equal_with_what_is_asked_today(monkeypatch):
         [
             "report",
             *("--against", "prober/subject/reference/control.pt"),
-            *("--grid.seeds", "8"),
             *("--grid.initial_images", "[GaussianNoise, GrayNoise, LowFrequencyNoise]"),
             *("--model.style", "plain", "--model.subject.cnn", "ReferenceCNN"),
             *("--model.subject.checkpoint", "prober/subject/reference/biased.pt"),
@@ -102,6 +102,7 @@ def test_old_report_compares_as_equal_with_what_is_asked_today(monkeypatch):
             *("--trainer.enable_progress_bar", "false"),
         ]
     )
+    choose(cli)  # seeds, positions and steps, which were other defaults
     old = REPORT.read_text(encoding="utf-8")
     assert "prober.visualize" in old
     assert yaml.safe_load(cli.today(old)) == yaml.safe_load(cli.text)

@@ -817,8 +817,16 @@ def test_a_costly_cnn_has_fewer_pictures_and_starts_than_others(prober, tmp_path
     assert {record["seed"] for record in records} == {0, 1}
     assert 50 <= max(record["steps"] for record in records) <= 200
     assert 0 < len(searched) <= 12
+    assert {record["initial_image"]["name"] for record in records} == {
+        "GaussianNoise",
+        "LowFrequencyNoise",
+    }
     # What is asked for stays.
     assert len({tuple(record["position"]) for record in records if record["position"]}) == 2
+    # So that it is resumed, and made again, whatever is chosen then.
+    saved = yaml.safe_load((folder_of(tmp_path, "Costly") / "config.yaml").read_text("utf-8"))
+    assert (saved["grid"]["seeds"], saved["grid"]["positions"]) == (2, 2)
+    assert saved["trainer"]["max_steps"] == 200
 
 
 def test_against_is_looked_at_where_a_finished_sweep_looked(prober, tmp_path):

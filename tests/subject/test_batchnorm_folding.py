@@ -83,6 +83,24 @@ def test_it_does_run_folded():
     assert seen == [True, False, False, False]
 
 
+class SwitchesNorms(Net):
+    """Whose own `train` leaves the convolutions as they are made, for training."""
+
+    def train(self, mode=True):
+        for module in (self.bn1, self.bn2):
+            module.train(mode)
+        return self
+
+
+def test_a_convolution_that_is_still_training_is_folded_as_well():
+    cnn = SwitchesNorms()
+    images = torch.rand(2, 3, 12, 12)
+    found = subject(cnn)
+    expected = cnn.eval()(images)
+    assert cnn.conv1.training and found.folding.pairs
+    assert torch.allclose(found(images, ["logits"])["logits"], expected, atol=1e-5)
+
+
 def test_what_is_folded_is_found_out_when_it_is_first_needed():
     torch.manual_seed(0)
     cnn = Net().eval()

@@ -9,11 +9,13 @@ from lightning.pytorch import LightningDataModule
 from typing_extensions import override
 
 from prober.ascent.method import various_initial_images
+from prober.ascent.starts import InitialImage
 from prober.cli.command import say_notes
 from prober.cli.grid_command import GridCommand
 from prober.cli.parser import ProberParser
 from prober.findings.effort import LIGHT, effort, operations
 from prober.report.report import Report
+from prober.report.words import joined
 from prober.subject import Subject
 
 if TYPE_CHECKING:
@@ -80,18 +82,9 @@ class ReportCommand(GridCommand):
     @override
     def run(self, cli: ProberCLI) -> int:
         settings = cli.config_init
-        subject, grid = settings.model.subject, settings.grid
-        chosen = effort(subject)
-        if chosen is LIGHT:
-            print(f"Note: {_why_light(subject)}")
-        if grid.initial_images is None:
-            grid.initial_images = various_initial_images(subject.input_shape)
-        if grid.seeds is None:
-            grid.seeds = chosen.seeds
-        if grid.positions is None:
-            grid.positions = chosen.positions
-        if settings.trainer.max_steps == AS_NEEDED:
-            settings.trainer.max_steps = chosen.picture_steps
+        if settings.grid.initial_images is None:
+            settings.grid.initial_images = _initial_images(settings.model.subject)
+        choose(cli)
         sweep = self.sweep(cli)
         against = settings.against
         if isinstance(against, str):
@@ -109,11 +102,32 @@ class ReportCommand(GridCommand):
         return cli.built(config).model.subject
 
 
-def _why_light(subject: Subject) -> str:
-    """Says that a report of a costly CNN makes less, and how to have more."""
-    return (
-        f"an image takes {subject.name} {operations(subject) / 1e9:.1f} billion operations, so its "
-        f"report searches from fewer starts and, unless they are given, has {LIGHT.seeds} seeds "
-        f"(grid.seeds), {LIGHT.positions} neuron of a channel (grid.positions) and "
-        f"{LIGHT.picture_steps} steps (trainer.max_steps)."
-    )
+def _initial_images(subject: Subject) -> list[InitialImage]:
+    """Returns the initial images that the seeds take in turn."""
+    images = various_initial_images(subject.input_shape)
+    # Fewer seeds would meet the first ones alone, which are alike.
+    return images if effort(subject).seeds >= len(images) else [images[0], images[-1]]
+
+
+def choose(cli: ProberCLI) -> None:
+    """Chooses what is not given and goes with the CNN's cost, and says so where that is less."""
+    settings, config = cli.config_init, cli.config
+    subject, grid, trainer = settings.model.subject, settings.grid, settings.trainer
+    chosen, said = effort(subject), []
+    if grid.seeds is None:
+        grid.seeds = config.grid.seeds = chosen.seeds
+        said.append(f"{chosen.seeds} seeds (grid.seeds)")
+    if grid.positions is None:
+        grid.positions = config.grid.positions = chosen.positions
+        said.append(f"{chosen.positions} neuron of a channel (grid.positions)")
+    if trainer.max_steps == AS_NEEDED:
+        trainer.max_steps = config.trainer.max_steps = chosen.picture_steps
+        said.append(f"{chosen.picture_steps} steps (trainer.max_steps)")
+    if settings.sweep:  # whose pictures are there
+        said.clear()
+    if chosen is LIGHT:
+        has = f" and, as nothing else is given, has {joined(said)}" if said else ""
+        print(
+            f"Note: an image takes {subject.name} {operations(subject) / 1e9:.1f} billion "
+            f"operations, so its report searches from fewer starts{has}."
+        )
