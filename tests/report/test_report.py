@@ -824,7 +824,9 @@ def test_a_costly_cnn_has_fewer_pictures_and_starts_than_others(prober, tmp_path
     # What is asked for stays.
     assert len({tuple(record["position"]) for record in records if record["position"]}) == 2
     # So that it is resumed, and made again, whatever is chosen then.
-    saved = yaml.safe_load((folder_of(tmp_path, "Costly") / "config.yaml").read_text("utf-8"))
+    saved = yaml.safe_load(
+        (folder_of(tmp_path, "Costly") / "config.yaml").read_text(encoding="utf-8")
+    )
     assert (saved["grid"]["seeds"], saved["grid"]["positions"]) == (2, 2)
     assert saved["trainer"]["max_steps"] == 200
 
