@@ -60,7 +60,9 @@ def effort(subject: Subject) -> Effort:
 @lru_cache(2)
 @torch.no_grad()
 def operations(subject: Subject) -> int:
-    """Counts the floating-point operations of a forward pass with one image."""
+    """Counts the floating-point operations of a forward pass with one image; 0 without a layer."""
+    if not subject.listing.measured:
+        return 0
     deepest = [*subject.listing.measured][-1]
     image = torch.full((1, *subject.input_shape), 0.5).to(subject.mean)
     subject(image, [deepest])  # the first pass makes others, which try out what is faster

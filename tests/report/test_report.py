@@ -54,6 +54,13 @@ class Costly(nn.Sequential):
         super().__init__(first, wider, nn.Conv2d(512, 512, 1))
 
 
+class Layerless(nn.Module):
+    """Gives one number for all images, which is no layer."""
+
+    def forward(self, images):
+        return images.mean()
+
+
 class Tiny(nn.Module):
     """Three channels: red, blue, a vertical stroke; two classes."""
 
@@ -829,6 +836,13 @@ def test_a_costly_cnn_has_fewer_pictures_and_starts_than_others(prober, tmp_path
     )
     assert (saved["grid"]["seeds"], saved["grid"]["positions"]) == (2, 2)
     assert saved["trainer"]["max_steps"] == 200
+
+
+def test_a_cnn_of_which_nothing_can_be_probed_is_refused(prober, tmp_path):
+    subject = {"cnn": {"class_path": "cnns.Layerless"}, "input_shape": [3, 8, 8]}
+    ended = prober("report", "--config", write(tmp_path, of={"model": {"subject": subject}}))
+    refused(ended, "Layerless")
+    assert not (tmp_path / "lightning_logs").exists()
 
 
 def test_against_is_looked_at_where_a_finished_sweep_looked(prober, tmp_path):
