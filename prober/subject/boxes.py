@@ -80,7 +80,9 @@ class Boxes(TorchDispatchMode):
             self._memory[storage] = torch.full((self.ends, numbers), NOTHING, device=tensor.device)
         view = self.read(tensor)
         assert view is not None
-        view.copy_(box)
+        # What an operation in place has may be this memory, with other strides of single lines,
+        # which a copy takes for an overlap.
+        view.copy_(box.clone())
 
 
 class _Call:

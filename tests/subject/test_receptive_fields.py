@@ -428,6 +428,16 @@ def test_of_an_operation_that_is_not_known_is_unknown(layer):
     assert fields["logits"] is None
 
 
+@pytest.mark.parametrize("layer", [nn.ReLU(inplace=True), Lambda(lambda x: x.mul_(2).add_(x))])
+def test_how_the_weights_lie_in_memory_makes_no_difference(layer):
+    cnn = nn.Sequential(conv(), layer, nn.MaxPool2d(2), conv())
+    subject = Subject(cnn, input_shape=(4, 16, 16))
+    before = receptive_fields(subject)
+    assert before["3"] == (8, 8)
+    subject.lay_out_channels_last()
+    assert receptive_fields(subject) == before
+
+
 def test_every_neuron_s_pixels_are_those_that_it_takes():
     cnn = nn.Sequential(nn.Conv2d(1, 2, 3, stride=2, padding=1), nn.ReLU(), nn.MaxPool2d(2))
     subject = Subject(cnn, input_shape=(1, 16, 12))
