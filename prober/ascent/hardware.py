@@ -1,6 +1,7 @@
 """On what it is computed: CPU or GPU, and how many cores and threads."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -49,6 +50,16 @@ def note_of(asked: str, accelerator: str) -> str | None:
     if asked == "auto" and accelerator != "cpu":
         return "The images are large, so the GPU computes; --trainer.accelerator cpu for the CPU."
     return None
+
+
+def multiplies_bfloat16(accelerator: str) -> bool:
+    """Tells whether what computes is a CPU that multiplies matrices of bfloat16 (AMX).
+
+    A convolution then takes a third of the time that it takes in float32. False where PyTorch,
+    in an older version, does not tell.
+    """
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return accelerator == "cpu" and bool(capabilities.get("amx_bf16"))
 
 
 def free_cores() -> int:

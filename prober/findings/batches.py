@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from prober.subject import Subject
+from prober.sweep.chunks import FEW, ROOM
 
 ACTIVATION_BYTES = {"CPU": 40 * 2**20, "GPU": 2**30}
 """Bytes of activations of one batch of images, by what computes: few stay in a CPU's cache, and a
@@ -33,14 +34,14 @@ def forward_batches(
         number: How many images there are.
         share: What share of each image goes through the subject.
     """
-    return batches(number, _batch_size(subject, layer, share))
+    return batches(number, _batch_size(subject, layer, share, passes=1))
 
 
 def gradient_batches(
     subject: Subject, layer: str, number: int, share: float = 1.0
 ) -> Iterator[slice]:
     """Cuts `number` images into batches for passes forth and back, which keep the activations."""
-    return batches(number, max(1, _batch_size(subject, layer, share) // 2))
+    return batches(number, _batch_size(subject, layer, share, passes=2))
 
 
 def images_at_once(subject: Subject) -> int:
@@ -53,8 +54,9 @@ def what_computes(subject: Subject) -> str:
     return "CPU" if subject.mean.device.type == "cpu" else "GPU"
 
 
-def _batch_size(subject: Subject, layer: str, share: float) -> int:
+def _batch_size(subject: Subject, layer: str, share: float, passes: int) -> int:
     where = what_computes(subject)
-    most = subject.listing.batch or MOST_IN_BATCH[where]
-    number = ACTIVATION_BYTES[where] / (share * subject.bytes_to(layer))
+    most = (subject.listing.batch or MOST_IN_BATCH[where]) // passes
+    needed = passes * share * subject.bytes_to(layer)
+    number = max(ACTIVATION_BYTES[where] / needed, min(FEW, ROOM / needed))
     return max(1, min(most, int(number)))

@@ -29,13 +29,22 @@ class CutCNN:
         layer: The layer.
         window: Where its neuron looks.
         whole: Leaves it as it is, so that fields are whole images.
+        half: Whether it computes in bfloat16 where a gradient is asked for.
 
     Attributes:
         shape: `(C, h, w)` of the fields; of the images where nothing can be cut.
         crop_of_images: What is cut out of images; None for the whole.
     """
 
-    def __init__(self, subject: Subject, layer: str, window: Window, whole: bool = False) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        layer: str,
+        window: Window,
+        whole: bool = False,
+        half: bool = False,
+    ) -> None:
+        self.half = half
         self._layer, self._neuron = layer, window.neuron or (0, 0)
         self._image_shape = subject.input_shape
         # A copy, since how its weights are laid out is the search's own affair: half the time.
@@ -103,7 +112,9 @@ class CutCNN:
             channels: `[N]`, the channel of each.
         """
         needed, column = channels.unique(return_inverse=True)
-        values = self.activations(fields, needed.tolist()).to(fields)
+        half = self.half and torch.is_grad_enabled()
+        with torch.autocast(fields.device.type, torch.bfloat16, enabled=half):
+            values = self.activations(fields, needed.tolist()).to(fields)
         return values.gather(1, column[:, None])[:, 0]
 
     @torch.no_grad()

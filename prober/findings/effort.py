@@ -6,12 +6,19 @@ from functools import lru_cache
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from prober.ascent.hardware import multiplies_bfloat16
 from prober.ascent.method import is_large
 from prober.subject import Subject
+from prober.subject.input_shape import some_input
 
 COSTLY = 5e8
 """Floating-point operations of one forward pass from which on a report makes fewer pictures: a step
 takes a core 20 ms and more. The reference CNN has 4e6, a ResNet-18 at 224 pixels 4e9."""
+
+
+HALF_ERROR = 0.05
+"""What bfloat16 may change of a CNN's last layer, as a share of its largest number. Of a ResNet-18
+it changes 1 %."""
 
 
 @dataclass(frozen=True)
@@ -69,3 +76,29 @@ def operations(subject: Subject) -> int:
     with FlopCounterMode(display=False) as counter:
         subject(image, [deepest])
     return counter.get_total_flops()
+
+
+@torch.no_grad()
+def precision(subject: Subject, accelerator: str) -> str:
+    """Chooses the precision of a report's pictures and searches, where none is given.
+
+    Args:
+        subject: The CNN under study.
+        accelerator: What computes.
+
+    Returns:
+        As the Trainer takes it: `32-true`; for a costly CNN where bfloat16 is faster, and gives
+        about the same, `bf16-mixed`.
+    """
+    if effort(subject) is not LIGHT or not multiplies_bfloat16(accelerator):
+        return "32-true"
+    deepest = [*subject.listing.measured][-1]
+    image = some_input(subject.input_shape).to(subject.mean)
+    exact = subject(image, [deepest])[deepest]
+    try:
+        with torch.autocast(image.device.type, torch.bfloat16):
+            half = subject(image, [deepest])[deepest]
+    except Exception:  # a CNN of a person's own may mix precisions, and raise whatever it likes
+        return "32-true"
+    same = (half - exact).abs().max() <= HALF_ERROR * exact.abs().max()
+    return "bf16-mixed" if same else "32-true"

@@ -87,17 +87,19 @@ def _pushed_away(
     objectives = [survey.objective(unit) for unit in units]
     scale = torch.tensor(gains, dtype=torch.float64)
     found: list[list[Start]] = [[] for _ in units]
+    where = survey.subject.mean.device.type
     for seed in range(effort(survey.subject).pushed):
-        images = push_away(
-            survey.subject,
-            objectives,
-            known,
-            scale,
-            survey.window(units[0]),
-            seed,
-            leaky=seed % 2 == 1,
-            method=survey.method,
-        )
+        with torch.autocast(where, torch.bfloat16, enabled=survey.half):
+            images = push_away(
+                survey.subject,
+                objectives,
+                known,
+                scale,
+                survey.window(units[0]),
+                seed,
+                leaky=seed % 2 == 1,
+                method=survey.method,
+            )
         for own, image in zip(found, images, strict=True):
             own.append(Start.of("pushed away", image))
     return found

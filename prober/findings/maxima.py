@@ -152,6 +152,7 @@ def find_maxima(
     window: Window,
     breadth: Breadth | None = None,
     known: Tensor | None = None,
+    half: bool = False,
 ) -> FourMaxima:
     """Looks for the four maxima of units of one layer.
 
@@ -165,10 +166,11 @@ def find_maxima(
         window: Where its neuron looks.
         breadth: How far and wide to search; by default less where a forward pass is costly.
         known: `[K, C, H, W]` in [0, 1], images that are known to excite one of the units.
+        half: Whether gradients are computed in bfloat16; scores never are.
     """
-    cut = CutCNN(subject, layer, window)
+    cut = CutCNN(subject, layer, window, half=half)
     breadth = breadth or breadth_for(cut, channels[0])
-    whole = CutCNN(subject, layer, window, whole=True)
+    whole = CutCNN(subject, layer, window, whole=True, half=half)
     if known is None:
         known = torch.zeros(0, *subject.input_shape)
     found = _search(cut, channels, breadth, cut.crop(known))
@@ -194,7 +196,8 @@ def maxima_of_live_units(survey: Survey, cores: int) -> dict[Unit, FourMaxima]:
 
     def of_units(units: list[Unit]) -> list[FourMaxima]:
         channels = [unit.channel for unit in units]
-        maxima = find_maxima(survey.subject, units[0].layer, channels, survey.window(units[0]))
+        window = survey.window(units[0])
+        maxima = find_maxima(survey.subject, units[0].layer, channels, window, half=survey.half)
         return [maxima.of(i) for i in range(len(units))]
 
     own = on_cores(of_units, together, cores)
@@ -214,7 +217,10 @@ def _from_what_moves(survey: Survey, unit: Unit) -> FourMaxima:
     images = [start.image for start in starts]
     images += [survey.awakened[unit]] if unit in survey.awakened else []
     window, known = survey.window(unit), torch.stack(images)
-    return find_maxima(survey.subject, unit.layer, [unit.channel], window, known=known).of(0)
+    maxima = find_maxima(
+        survey.subject, unit.layer, [unit.channel], window, known=known, half=survey.half
+    )
+    return maxima.of(0)
 
 
 @lru_cache(1)  # more would keep the copies of the CNN that are done with

@@ -60,7 +60,7 @@ def climb(
             )
         if choose is not None:
             going = choose(best)
-    return best, kept
+    return (cnn.own_scores(kept, channels) if cnn.half else best), kept
 
 
 def _climb(

@@ -114,7 +114,12 @@ class Survey:
 
     def cut_cnn(self, site: Site) -> CutCNN:
         """Returns the CNN cut down to what the units of a site see."""
-        return _cut_cnn(self.subject, site[0], self.windows[site])
+        return _cut_cnn(self.subject, site[0], self.windows[site], half=self.half)
+
+    @property
+    def half(self) -> bool:
+        """Whether searches compute gradients in bfloat16, as the pictures were made."""
+        return self.sweep.visualizations[0].record["precision"] == "bf16-mixed"
 
     def live(self, most: int) -> list[list[Unit]]:
         """Returns the units that are not dead, those of a site in lists of so many at the most."""

@@ -35,8 +35,9 @@ STEPS, SEEDS, EPOCHS, BATCH = 256, 2, 14, 50
 CONTROL = "prober/subject/reference/control.pt"
 REPORTS = {"biased": "lightning_logs/reference", "control": "lightning_logs/reference/against"}
 
-IMAGENET = {1: "goldfish", 130: "flamingo", 985: "daisy", 340: "zebra"}
-IMAGENET |= {949: "strawberry", 779: "school bus", 107: "jellyfish", 291: "lion"}
+IMAGENET = {84: "peacock", 109: "brain coral", 145: "king penguin", 291: "lion"}
+IMAGENET |= {323: "monarch", 327: "starfish", 388: "giant panda", 805: "soccer ball"}
+"""Of 26 classes those that Lite1 and Lite2 were surest of in a picture from seed 0."""
 
 
 class Pooled(nn.Sequential):

@@ -1,9 +1,10 @@
 """The effort: what a pass costs decides how much a report does."""
 
 import pytest
+import torch
 from torch import nn
 
-from prober.findings.effort import COSTLY, FULL, LARGE, LIGHT, effort, operations
+from prober.findings.effort import COSTLY, FULL, LARGE, LIGHT, effort, operations, precision
 from prober.subject import Subject
 
 
@@ -29,3 +30,38 @@ def test_a_costly_cnn_is_searched_less(side, width, expected):
     subject = Subject(cnn, input_shape=(3, side, side))
     assert (operations(subject) > COSTLY) is (expected is LIGHT)
     assert effort(subject) is expected
+
+
+class InFloat32(nn.Module):
+    """Adds to numbers of its own, in their precision."""
+
+    def forward(self, x):
+        own = torch.zeros(x.shape, dtype=torch.float32)
+        return own.index_add(1, torch.arange(x.shape[1]), x)
+
+
+class Chaotic(nn.Module):
+    """Lets rounding decide."""
+
+    def forward(self, x):
+        return torch.sin(1e4 * x)
+
+
+@pytest.mark.parametrize(
+    ("side", "last", "amx", "accelerator", "expected"),
+    [
+        (64, nn.ReLU(), True, "cpu", "bf16-mixed"),
+        (64, nn.ReLU(), True, "cuda", "32-true"),
+        (64, nn.ReLU(), False, "cpu", "32-true"),
+        (32, nn.ReLU(), True, "cpu", "32-true"),
+        (64, InFloat32(), True, "cpu", "32-true"),
+        (64, Chaotic(), True, "cpu", "32-true"),
+    ],
+)
+def test_half_precision_is_chosen_where_it_pays_and_gives_about_the_same(
+    monkeypatch, side, last, amx, accelerator, expected
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": amx}, raising=False)
+    cnn = nn.Sequential(nn.Conv2d(3, 512, 3, 2, padding=1), nn.Conv2d(512, 512, 1), last)
+    subject = Subject(cnn, input_shape=(3, side, side))
+    assert precision(subject, accelerator) == expected

@@ -220,6 +220,19 @@ def test_a_costly_cnn_is_searched_less_widely(deep):
     torch.testing.assert_close(narrow.shares, found.shares, rtol=0, atol=0.03)
 
 
+def test_gradients_in_half_precision_find_the_same_and_scores_are_exact(deep):
+    subject, channels, found = deep
+    half = find_maxima(subject, "conv2", channels, window_of(subject, "conv2", None), half=True)
+    torch.testing.assert_close(half.scores, found.scores, rtol=0.02, atol=1e-3)
+    torch.testing.assert_close(half.shares, found.shares, rtol=0, atol=0.03)
+    assert not torch.equal(half.images[0], found.images[0])
+    # bfloat16 has 8 bits.
+    h, w = window_of(subject, "conv2", None).neuron
+    with torch.no_grad():
+        answers = subject(half.images[0], ["conv2"])["conv2"][:, channels, h, w].diagonal()
+    torch.testing.assert_close(half.scores[:, 0], answers, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("image", "sets"),
     [

@@ -45,6 +45,7 @@ def test_processes_share_what_is_much_and_answer_the_same(monkeypatch):
     subject = plain.subject()
     windows = {site: window_of(subject, *site) for site in [("conv2", None), ("logits", None)]}
     monkeypatch.setitem(batches.ACTIVATION_BYTES, "CPU", 4 * subject.bytes_to("logits"))
+    monkeypatch.setattr(batches, "FEW", 1)
     images = torch.rand(4 * MANY_BATCHES + 2, 3, 28, 28)
     passes = []
     monkeypatch.setattr(subject, "forward", lambda *args: passes.append(1) or whole(*args))
@@ -67,6 +68,16 @@ def test_what_is_no_cpu_gets_large_batches():
     assert 10**6 > many > 2 * few
     window = Window(None, 0, 0, 28, 28)
     assert len(CutCNN(subject, "conv2", window, whole=True).batches(2 * few)) == 1
+
+
+@pytest.mark.parametrize(("side", "forth", "back"), [(64, 493, 246), (512, 8, 8), (2048, 8, 6)])
+def test_images_that_no_cache_holds_go_through_a_few_at_a_time(side, forth, back):
+    cnn = nn.Sequential(nn.Conv2d(3, 5, 1, stride=2), nn.Conv2d(5, 60, 4, stride=4))
+    # 3 + 5 / 4 + 60 / 64 numbers a pixel.
+    subject = Subject(cnn, input_shape=(3, side, side))
+    assert subject.bytes_to("1") == 4 * (3 + 1.25 + 0.9375) * side**2
+    assert next(batches.forward_batches(subject, "1", 1000)).stop == forth
+    assert next(batches.gradient_batches(subject, "1", 1000)).stop == back
 
 
 def test_several_neurons_of_a_layer_are_answered_in_one_pass():

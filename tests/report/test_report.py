@@ -814,7 +814,8 @@ def test_a_costly_cnn_has_fewer_pictures_and_starts_than_others(prober, tmp_path
     subject = {"cnn": {"class_path": "cnns.Costly"}, "input_shape": [3, 32, 32]}
     grid = {"layers": ["0"], "channels": [0], "classes": None}
     config = write(tmp_path, of={"model": {"subject": subject}, "grid": grid})
-    ended = prober("report", "--config", config, "--grid.positions", 2)
+    given = "--grid.positions", 2, "--trainer.precision", "bf16-mixed"
+    ended = prober("report", "--config", config, *given)
     assert ended.code == 0, ended.err
     assert "an image takes Costly 0.5 billion operations" in ended.out
     records, searched = (
@@ -836,6 +837,7 @@ def test_a_costly_cnn_has_fewer_pictures_and_starts_than_others(prober, tmp_path
     )
     assert (saved["grid"]["seeds"], saved["grid"]["positions"]) == (2, 2)
     assert saved["trainer"]["max_steps"] == 200
+    assert saved["trainer"]["precision"] == records[0]["precision"]
 
 
 def test_a_cnn_of_which_nothing_can_be_probed_is_refused(prober, tmp_path):

@@ -8,12 +8,13 @@ from jsonargparse import Namespace
 from lightning.pytorch import LightningDataModule
 from typing_extensions import override
 
+from prober.ascent.hardware import accelerator_for
 from prober.ascent.method import various_initial_images
 from prober.ascent.starts import InitialImage
 from prober.cli.command import say_notes
 from prober.cli.grid_command import GridCommand
 from prober.cli.parser import ProberParser
-from prober.findings.effort import LIGHT, effort, operations
+from prober.findings.effort import LIGHT, effort, operations, precision
 from prober.report.report import Report
 from prober.report.words import joined
 from prober.subject import Subject
@@ -71,6 +72,7 @@ class ReportCommand(GridCommand):
         )
         parser.set_defaults({f"grid.{key}": value for key, value in GRID.items()})
         parser.set_defaults({"model.settle": SETTLE, "trainer.max_steps": AS_NEEDED})
+        parser.set_defaults({"trainer.precision": None})
 
     @override
     def check(self, config: Namespace) -> None:
@@ -123,6 +125,11 @@ def choose(cli: ProberCLI) -> None:
     if trainer.max_steps == AS_NEEDED:
         trainer.max_steps = config.trainer.max_steps = chosen.picture_steps
         said.append(f"{chosen.picture_steps} steps (trainer.max_steps)")
+    if trainer.precision is None:
+        computes = accelerator_for(trainer.accelerator, subject.input_shape, "32-true")
+        trainer.precision = config.trainer.precision = precision(subject, computes)
+        if trainer.precision != "32-true":
+            said.append("gradients in bfloat16 (trainer.precision)")
     if settings.sweep:  # whose pictures are there
         said.clear()
     if chosen is LIGHT:
