@@ -273,9 +273,8 @@ def make_chunks(
     settle_memory()
     subject = copy.deepcopy(subject)  # whose precision and memory layout may change
     total = sum(map(len, store.chunks))
-    bar = ProgressBar(
-        total, " targets", store.targets_done, shown=settings.progress and first, every=50
-    )
+    shown = settings.progress and first and store.targets_done() < total
+    bar = ProgressBar(total, " targets", store.targets_done, shown=shown, every=50)
     try:
         with bar:
             for index, chunk in enumerate(store.chunks):
