@@ -29,7 +29,7 @@ class CutCNN:
         layer: The layer.
         window: Where its neuron looks.
         whole: Leaves it as it is, so that fields are whole images.
-        half: Whether it computes in bfloat16 where a gradient is asked for.
+        half: Whether bfloat16 is good enough where `roughly` says so.
 
     Attributes:
         shape: `(C, h, w)` of the fields; of the images where nothing can be cut.
@@ -61,6 +61,10 @@ class CutCNN:
         share = math.prod(size) / math.prod(subject.input_shape[1:])
         most = MOST_AT_ONCE[what_computes(subject)]
         self._at_once = next(gradient_batches(subject, layer, most, share)).stop
+
+    def roughly(self) -> torch.autocast:
+        """Lets it compute in bfloat16 for a time, if that was asked for."""
+        return torch.autocast(self._subject.mean.device.type, torch.bfloat16, enabled=self.half)
 
     def crop(self, images: Tensor) -> Tensor:
         """Cuts the field out of images `[..., H, W]`; flat ones `[..., 1, 1]` stay so."""
@@ -112,9 +116,7 @@ class CutCNN:
             channels: `[N]`, the channel of each.
         """
         needed, column = channels.unique(return_inverse=True)
-        half = self.half and torch.is_grad_enabled()
-        with torch.autocast(fields.device.type, torch.bfloat16, enabled=half):
-            values = self.activations(fields, needed.tolist()).to(fields)
+        values = self.activations(fields, needed.tolist()).to(fields)
         return values.gather(1, column[:, None])[:, 0]
 
     @torch.no_grad()

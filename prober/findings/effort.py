@@ -53,7 +53,7 @@ class Effort:
 # fewer: after 64 steps a deep neuron of EfficientNet-Lite0 had half of what 200 give.
 FULL = Effort(8, 2, 500, steps=200, noises=3, peaks=3, others=2, pushed=4, pushes=100)
 LARGE = Effort(8, 2, 500, steps=100, noises=3, peaks=2, others=1, pushed=2, pushes=50)
-LIGHT = Effort(2, 1, 200, steps=100, noises=1, peaks=1, others=1, pushed=2, pushes=50)
+LIGHT = Effort(2, 1, 128, steps=100, noises=1, peaks=1, others=1, pushed=2, pushes=50)
 
 
 @lru_cache(2)  # a report has two subjects at the most

@@ -24,8 +24,8 @@ from prober.subject import Subject
 NUMBER_OF_GRAYS = 129
 """Flat grays that are tried, evenly from black to white."""
 
-FLAT_STEPS, FLAT_LAST_STEP = 30, 1e-4
-"""Steps from the best flat colors, and the length of the last one."""
+FLAT_LAST_STEP = 1e-4
+"""Length of the last step of flat fields."""
 
 KNOWN_FIRST_STEP = 0.3
 """Length of the first step from an image that is known to excite the unit."""
@@ -64,6 +64,7 @@ class Breadth:
         kick_steps: How long each climbs.
         colors: Flat colors that are tried: a lattice in the cube, of RGB 13 along each axis.
         peaks: The best of them for each unit, from which is climbed.
+        flat_steps: From each of these.
         local_steps: Steps from an image at hand to the maxima near it.
     """
 
@@ -74,14 +75,31 @@ class Breadth:
     kick_steps: int
     colors: int
     peaks: int
+    flat_steps: int
     local_steps: int
 
 
 WIDE = Breadth(
-    noises=12, steps=150, kicks=6, kicked=4, kick_steps=40, colors=2197, peaks=8, local_steps=30
+    noises=12,
+    steps=150,
+    kicks=6,
+    kicked=4,
+    kick_steps=40,
+    colors=2197,
+    peaks=8,
+    flat_steps=30,
+    local_steps=30,
 )
 NARROW = Breadth(
-    noises=4, steps=60, kicks=2, kicked=2, kick_steps=20, colors=729, peaks=4, local_steps=10
+    noises=4,
+    steps=60,
+    kicks=2,
+    kicked=2,
+    kick_steps=20,
+    colors=729,
+    peaks=4,
+    flat_steps=15,
+    local_steps=10,
 )
 """What is done where a forward pass is costly: shares then lie within 0.007 of the wide search."""
 
@@ -252,8 +270,8 @@ Best = tuple[Tensor, Tensor]
 
 def _search(cnn: CutCNN, channels: Sequence[int], breadth: Breadth, known: Tensor) -> FourMaxima:
     colors = cnn.shape[0]
-    flat_gray = _flat(cnn, channels, 1, NUMBER_OF_GRAYS, breadth.peaks)
-    flat = _better(_flat(cnn, channels, colors, breadth.colors, breadth.peaks), flat_gray)
+    flat_gray = _flat(cnn, channels, 1, NUMBER_OF_GRAYS, breadth)
+    flat = _better(_flat(cnn, channels, colors, breadth.colors, breadth), flat_gray)
     gray, half_gray = _wide(cnn, channels, 1, [flat_gray], breadth, known.mean(1, keepdim=True))
     most, half_most = _wide(cnn, channels, colors, [gray, flat], breadth, known)
     back = _climb_on(cnn, channels, most[1].mean(1, keepdim=True), breadth.steps)
@@ -280,7 +298,7 @@ def _better(one: Best, other: Best) -> Best:
     return torch.maximum(one[0], other[0]), torch.where(better, other[1], one[1])
 
 
-def _flat(cnn: CutCNN, channels: Sequence[int], colors: int, most: int, peaks: int) -> Best:
+def _flat(cnn: CutCNN, channels: Sequence[int], colors: int, most: int, breadth: Breadth) -> Best:
     """Searches flat fields, gray (`colors` = 1) or of any color.
 
     Of the points of a lattice that score no less than those around them the best are climbed from.
@@ -288,22 +306,24 @@ def _flat(cnn: CutCNN, channels: Sequence[int], colors: int, most: int, peaks: i
     long as they lie apart.
     """
     points = round(most ** (1 / colors))
-    if points >= 3:
+    is_lattice = points >= 3
+    if is_lattice:
         spacing = 1 / (points - 1)
         axis = torch.linspace(0, 1, points)
         tried = torch.cartesian_prod(*[axis] * colors).view(-1, colors, 1, 1)
-        scores = cnn.scores(tried, channels)
-        scores = torch.where(_are_peaks(scores, points, colors), scores, -torch.inf)
-    else:  # too many axes for a lattice: random colors, half of them corners
+    else:  # too many axes for one: random colors, half of them corners
         spacing = 0.5
         tried = torch.rand(most, colors, 1, 1, generator=torch.Generator().manual_seed(0))
         tried[::2] = tried[::2].round()
+    with cnn.roughly():
         scores = cnn.scores(tried, channels)
-    chosen = scores.topk(min(peaks, len(tried)), 0).indices.T  # [U, peaks]
+    if is_lattice:
+        scores = torch.where(_are_peaks(scores, points, colors), scores, -torch.inf)
+    chosen = scores.topk(min(breadth.peaks, len(tried)), 0).indices.T  # [U, peaks]
     of_units = torch.tensor(channels).repeat_interleave(chosen.shape[1])
     first = torch.full((chosen.numel(),), spacing)
     score, best = climb(
-        cnn, tried[chosen.flatten()], of_units, first, FLAT_STEPS, last=FLAT_LAST_STEP
+        cnn, tried[chosen.flatten()], of_units, first, breadth.flat_steps, last=FLAT_LAST_STEP
     )
     return _best_of_each(score.view(chosen.shape), best.view(*chosen.shape, *best.shape[1:]))
 

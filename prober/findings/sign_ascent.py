@@ -70,7 +70,8 @@ def _climb(
     x = fields
     for length in (*lengths.T, None):
         x = x.detach().requires_grad_()
-        score = cnn.own(x, channels)
+        with cnn.roughly():
+            score = cnn.own(x, channels)
         better = score.detach() > best
         best = torch.where(better, score.detach(), best)
         kept = torch.where(better[:, None, None, None], x.detach(), kept)
@@ -88,7 +89,7 @@ def _climb(
 def _through_shut_relus(cnn: CutCNN, fields: Tensor, channels: Tensor) -> Tensor:
     """Gradients of fields that find all ReLUs shut: what would come through if they leaked."""
     x = fields.requires_grad_()
-    with LeakyReLUs():
+    with LeakyReLUs(), cnn.roughly():
         score = cnn.own(x, channels)
         if not score.requires_grad:
             return torch.zeros_like(fields)

@@ -823,7 +823,7 @@ def test_a_costly_cnn_has_fewer_pictures_and_starts_than_others(prober, tmp_path
         for folder in (folder_of(tmp_path, "Costly") / part for part in ("sweep", "search"))
     )
     assert {record["seed"] for record in records} == {0, 1}
-    assert 50 <= max(record["steps"] for record in records) <= 200
+    assert 50 <= max(record["steps"] for record in records) <= 128
     assert 0 < len(searched) <= 12
     assert {record["initial_image"]["name"] for record in records} == {
         "GaussianNoise",
@@ -836,7 +836,7 @@ def test_a_costly_cnn_has_fewer_pictures_and_starts_than_others(prober, tmp_path
         (folder_of(tmp_path, "Costly") / "config.yaml").read_text(encoding="utf-8")
     )
     assert (saved["grid"]["seeds"], saved["grid"]["positions"]) == (2, 2)
-    assert saved["trainer"]["max_steps"] == 200
+    assert saved["trainer"]["max_steps"] == 128
     assert saved["trainer"]["precision"] == records[0]["precision"]
 
 
