@@ -30,12 +30,15 @@ class Preferences(NamedTuple):
         orientation: `[N]`, degrees, the orientation; NaN likewise.
         orientation_contrast: `[N]`, how well it is oriented, 0 to 1: how much less the orientation
             that it agrees with least has than the one that it agrees with most.
+        orientation_agreement: `[N]`, how far it is a bar at all, 0 to 1: how much of what it wants
+            is the bar that it agrees with most.
     """
 
     hue: Tensor
     hue_agreement: Tensor
     orientation: Tensor
     orientation_contrast: Tensor
+    orientation_agreement: Tensor
 
 
 @dataclass(frozen=True)

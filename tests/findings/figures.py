@@ -30,6 +30,7 @@ def optimum(
     hue_agreement=1.0,
     angle=math.nan,
     orientation_contrast=1.0,
+    orientation_agreement=1.0,
     color=0.5,
 ):
     """One optimum: the shares of color, shape and brightness; its own color is that of its image.
@@ -43,6 +44,7 @@ def optimum(
         "hue_agreement": hue_agreement,
         "orientation": angle,
         "orientation_contrast": orientation_contrast,
+        "orientation_agreement": orientation_agreement,
         "flat_color": [color] * 3 if isinstance(color, float) else color,
     }
 

@@ -69,6 +69,16 @@ DIFFERENCES = {
         optimum(SHAPE, angle=90.0, orientation_contrast=0.81),
         1 / 2,
     ),
+    "strokes, one of which is confetti": (
+        optimum(SHAPE, angle=0.0),
+        optimum(SHAPE, angle=90.0, orientation_agreement=0.29),
+        0,
+    ),
+    "strokes, one of which is just enough of a bar": (
+        optimum(SHAPE, angle=0.0),
+        optimum(SHAPE, angle=90.0, orientation_agreement=0.31),
+        1 / 2,
+    ),
     "strokes of what does not want one": (optimum(COLOR, angle=0.0), optimum(COLOR, angle=90.0), 0),
     "hues of strokes": (
         optimum(BOTH, hue=10.0, angle=0.0),
