@@ -1,5 +1,6 @@
 """Behavior: how well a CNN names real images, with their colors, with others and without."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +16,9 @@ lost answers follow the color if as many name its class, on the way from what gu
 
 SHORTCUT_LOSS = 0.2
 """Accuracy lost with the color that is more than noise."""
+
+REORDERED_GAIN = 0.25
+"""Accuracy that is gained with the classes in another order where it is likely the logits'."""
 
 NOISE_LOSS = 0.05
 """Accuracy lost with the color that may be noise."""
@@ -67,6 +71,9 @@ class Behavior:
         images: For each of the figures above that is known, how many images it rests on.
         intervals: For each of these, the lower and upper end of its 95 % interval (Wilson 1927),
             each image counted once.
+        order: Where the classes of the images are likely to be in another order than the logits,
+            since in it at least half, and 25 points more, would be named right, their names in
+            that order; else `null`.
 
     `shortcut` is `color` if the accuracy is at least a quarter of the way from chance to always
     right, falls by 20 points or more with another class's color, and the answers then follow that:
@@ -87,6 +94,7 @@ class Behavior:
     color_change: ColorChange | None
     images: dict[str, int]
     intervals: dict[str, tuple[float, ...]]
+    order: tuple[str, ...] | None = None
 
 
 def behavior(responses: RealResponses) -> Behavior | None:
@@ -130,7 +138,24 @@ def behavior(responses: RealResponses) -> Behavior | None:
         color_change=change,
         images={name: figure.images for name, figure in figures.items()},
         intervals={name: wilson(each.share, each.counted) for name, each in figures.items()},
+        order=_likelier_order(named, labels, real.classes, shares["accuracy"]),
     )
+
+
+def _likelier_order(
+    named: Tensor, labels: Tensor, classes: Sequence[str], accuracy: float
+) -> tuple[str, ...] | None:
+    """Returns the classes in the order of the logits that name most of each, see `Behavior`."""
+    counts = torch.zeros(len(classes), len(classes))
+    known = labels >= 0
+    counts.index_put_((labels[known], named[known]), torch.ones(()), accumulate=True)
+    most, logit = counts.max(1)
+    if len(logit.unique()) < len(classes) or not counts.sum(1).all():
+        return None
+    right = (most / counts.sum(1)).mean().item()
+    if right < max(0.5, accuracy + REORDERED_GAIN):
+        return None
+    return tuple(classes[i] for i in logit.argsort().tolist())
 
 
 @dataclass(frozen=True)

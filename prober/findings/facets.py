@@ -45,10 +45,10 @@ SURE_ORIENTATION_CONTRAST = 0.8
 reaches 0.9 and more; a digit's curve does not, and has no one direction that could be another."""
 
 SURE_ORIENTATION_AGREEMENT = 0.3
-"""Only what is a stroke so far has an orientation that can be told from another. Two pictures of the
-same confetti have any two: of a small CNN that goes by a colored patch, seen with few steps, and of
-EfficientNet-Lite0 units were said to want two shapes for it, which agree with bars by 0.12 to 0.24.
-Where strokes were planted, 19 of 21 pairs have 0.49 and more, the others 0.26 and 0.29."""
+"""Only what is a stroke so far has an orientation that can be told from another. Of the same
+confetti any two pictures have two: units of a small CNN that goes by a colored patch, seen with few
+steps, and of EfficientNet-Lite0 were said to want two shapes for it, which agree with bars by 0.12
+to 0.24. Where strokes were planted, 19 of 21 pairs have 0.49 and more, the others 0.26 and 0.29."""
 
 BAR_PEAK = 0.4
 """A peak of the answers to bars confirms an orientation if it reaches this share of the gain, and

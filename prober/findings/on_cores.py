@@ -1,8 +1,10 @@
 """Work on as many cores as there are: pieces that need nothing of each other."""
 
 import multiprocessing
+import os
 import pickle
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -72,7 +74,16 @@ def on_cores(function: Callable[[Piece], Result], pieces: list[Piece], cores: in
 def _begin(function: Callable[[Any], Any]) -> None:
     global _function
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _function = function
+
+
+def _end_with_parent() -> None:
+    """Ends this process once the one that has started it is gone, and nobody waits for it."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _do(piece: Any) -> bytes:

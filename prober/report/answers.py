@@ -15,6 +15,9 @@ or in part."""
 NAMED_REAL = 3
 """Layers that are named of those which go mostly by the hue on real images."""
 
+NAMED_CLASSES = 10
+"""Classes that are named of those whose order is likely to be another."""
+
 CLEAR_CONFIDENCE = 0.8
 """The least confidence of a clear example."""
 
@@ -185,6 +188,12 @@ def _why_unknown(behavior: Behavior) -> str:
         gray = behavior.accuracy_without_color is not None
         why = "most of them have no color" if gray else "they could not be shown in other colors"
         return f"{right}; {why}."
+    if behavior.order is not None:
+        return (
+            f"{right}, but far more if the logits are called "
+            f"{joined([plain(name) for name in behavior.order], NAMED_CLASSES)}, in this order: "
+            "set model.subject.classes if they are."
+        )
     beyond = _beyond_chance(behavior)
     if beyond < 0:
         return (

@@ -309,7 +309,10 @@ def numbers(name: str, given: int | list[int] | str, size: int, where: str) -> l
                 f"{name}: '{given}' is no number, list, range such as 0-4, or 'all'."
                 f"{suggestion(given, [ALL])}"
             )
-        given = list(range(int(ends[1]), int(ends[2]) + 1))
+        first, last = int(ends[1]), int(ends[2])
+        if last < first:
+            raise InputError(f"{name}: '{given}' ends before it begins: write {last}-{first}.")
+        given = list(range(first, last + 1))
     found = [given] if isinstance(given, int) else list(given)
     wrong = [n for n in found if not 0 <= n < size]
     if wrong:

@@ -43,6 +43,23 @@ def test_a_cnn_that_the_color_confuses_without_leading_it_cannot_be_said_to_foll
     assert found.shortcut == "cannot say"
 
 
+@pytest.mark.parametrize(
+    ("renamed", "wrong", "order"),
+    [
+        ([2, 0, 1], 0, ("b", "c", "a")),
+        ([0, 2, 1], 4, ("a", "c", "b")),
+        ([0, 1, 2], 0, None),  # as they are
+        ([2, 0, 1], 6, None),  # 40 % would be right
+        ([0, 0, 1], 0, None),  # no order
+    ],
+)
+def test_the_order_in_which_the_logits_are_likely_to_be_is_told(renamed, wrong, order):
+    """Of 10 images of a class so many are named as its neighbor."""
+    answer = [renamed[(c + (i // 3 < wrong)) % 3] for i, c in enumerate(LABELS)]
+    found = behavior(responses_of(data_of(LABELS, classes=("a", "b", "c")), logits([answer] * 3)))
+    assert found.order == order
+
+
 def test_nothing_is_said_of_the_behavior_if_classes_and_logits_are_not_as_many():
     assert behavior(responses_of(data_of(LABELS), logits([LABELS] * 3, 5))) is None
 

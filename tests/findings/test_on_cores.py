@@ -1,6 +1,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -76,3 +78,28 @@ def test_ctrl_c_gives_all_pieces_up():
 def test_a_process_that_dies_is_told():
     with pytest.raises(Stopped, match=r"has died.*; go on$"):
         on_cores(lambda piece: os._exit(1), [0, 1], 2)
+
+
+WAITING = """
+import os, time
+from prober.findings.on_cores import on_cores
+
+def wait(piece):
+    print(os.getpid(), flush=True)
+    time.sleep(120)
+
+on_cores(wait, [0, 1], 2)
+"""
+
+
+@forks
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM])
+def test_no_process_outlives_the_one_that_started_it(sent):
+    """They would wait for more pieces for ever, and keep a caller waiting who reads the output."""
+    with subprocess.Popen([sys.executable, "-c", WAITING], stdout=subprocess.PIPE) as started:
+        for _ in range(2):
+            assert int(started.stdout.readline())
+        started.send_signal(sent)
+        began = time.monotonic()
+        assert started.stdout.read() == b""  # ends once nobody can write any more
+        assert time.monotonic() - began < 60

@@ -434,6 +434,12 @@ TURNED = replace(
             "Cannot be said. Of the real images 11% are named right, no better than by chance.",
         ),
         (
+            replace(GUESSING, order=("circle", "bar*", "dot")),
+            "Cannot be said. Of the real images 11% are named right, but far more if the logits "
+            "are called circle, bar\\* and dot, in this order: set model.subject.classes if they "
+            "are.",
+        ),
+        (
             replace(GUESSING, accuracy=0.03, chance=0.5),
             "Cannot be said. Of the real images 3% are named right, fewer than by chance: the "
             "classes may be in another order than the logits.",
