@@ -42,9 +42,10 @@ class GridCommand(Command):
         parser.add_lightning_class_args(cli.trainer_class, "trainer")
         defaults = TRAINER_DEFAULTS | {"precision": "32-true", "devices": "auto"}
         parser.set_defaults({f"trainer.{key}": value for key, value in defaults.items()})
-        parser.add_class_arguments(Subject, "model.subject")
-        parser.add_class_arguments(Method, "model", instantiate=False)
-        parser.add_class_arguments(Grid, "grid")
+        # The classes of people's own need no type hints.
+        parser.add_class_arguments(Subject, "model.subject", fail_untyped=False)
+        parser.add_class_arguments(Method, "model", instantiate=False, fail_untyped=False)
+        parser.add_class_arguments(Grid, "grid", fail_untyped=False)
         add = parser.add_argument
         add("--chunk_size", type=int | None, help="Images in a chunk; a good number if not given.")
         add(

@@ -971,6 +971,37 @@ def test_a_datamodule_of_the_working_directory_is_read(prober, tmp_path):
     assert len(runs_of(tmp_path)) == 1
 
 
+def test_classes_of_a_person_s_own_need_no_type_hints(prober, tmp_path):
+    untyped = MODULE.replace("side: int = 12", "side")
+    untyped += """
+
+from cnns import Tiny
+
+
+class Plain(Tiny):
+    def __init__(self, gain):
+        super().__init__(gain)
+"""
+    (tmp_path / "module.py").write_text(untyped, encoding="utf-8")
+    cnn = {"class_path": "module.Plain", "init_args": {"gain": 2.0}}
+    subject = {"cnn": cnn, "input_shape": [3, 12, 12]}
+    config = write(
+        tmp_path,
+        model={"subject": subject},
+        data={"class_path": "module.Colors", "init_args": {"side": 12}},
+        against={"class_path": "prober.Subject", "init_args": subject},
+    )
+    ended = prober("report", "--config", config, "--grid.channels", "[0]", "--grid.seeds", 1)
+    assert ended.code == 0, ended.err
+    folder = folder_of(tmp_path, "Plain")
+    assert report_of(folder)["data"]["images"] == 8
+    # The response of `red` to flat red is 0.1 and the gain.
+    table = np.array(findings_of(folder)[0]["evidence"]["data"]["table"])
+    assert table.max() == pytest.approx(2.1, abs=1e-5)
+    own = write(tmp_path, "own.yaml", of={"model": {"subject": subject}})
+    assert "conv" in prober("layers", "--config", own).out
+
+
 def test_a_datamodule_s_import_path_is_enough(prober, tmp_path):
     (tmp_path / "module.py").write_text(MODULE, encoding="utf-8")
     one = ("--grid.channels", "[0]", "--grid.seeds", 1)

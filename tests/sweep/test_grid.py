@@ -123,6 +123,7 @@ def test_layers_that_are_cut_are_set_apart_with_the_channels_that_they_have(cut)
         ({"layers": "conv1", "channels": [0, 1, 77]}, r"77 .*0 to 15 of 'conv1'"),
         ({"layers": "conv1", "channels": "3-99"}, "0 to 15"),
         ({"layers": "conv1", "channels": "al"}, "Did you mean 'all'"),
+        ({"layers": "conv1", "channels": "5-2"}, "'5-2' ends before it begins: write 2-5"),
         ({"layers": "conv9"}, "no layer 'conv9'"),
         ({"layers": "conv3", "objectives": ["Neuron"], "positions": [[7, 0]]}, "h = 7 .*0 to 6"),
         ({"layers": "conv3", "objectives": ["Neuron"], "positions": [[7]]}, r"\[h, w\]"),

@@ -24,7 +24,7 @@ class LayersCommand(Command):
     @override
     def add_arguments(self, cli: ProberCLI, parser: ProberParser) -> None:
         parser.only = "model.subject"
-        parser.add_class_arguments(Subject, "model.subject")
+        parser.add_class_arguments(Subject, "model.subject", fail_untyped=False)
         # Without a seed: where the weights come from chance, the layers are the same.
         parser.add_argument("--seed_everything", type=bool | int, default=False, help=SUPPRESS)
         parser.add_argument("--json", action="store_true", help="As JSON, for machines.")

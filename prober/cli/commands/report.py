@@ -56,20 +56,7 @@ class ReportCommand(GridCommand):
     @override
     def add_arguments(self, cli: ProberCLI, parser: ProberParser) -> None:
         super().add_arguments(cli, parser)
-        add = parser.add_argument
-        add("--sweep", type=str | None, help="A finished sweep's folder, to take pictures from.")
-        add(
-            "--against",
-            type=str | Subject | None,
-            help="A second CNN to set beside: another checkpoint of the same, or a subject.",
-        )
-        add(
-            "--data",
-            type=str | LightningDataModule | None,
-            help="Real images: 'digits' (those that ship with the project; the default with the "
-            "reference CNN), a folder of images (subfolders are classes), a LightningDataModule, "
-            "'none'.",
-        )
+        parser.add_function_arguments(_given, fail_untyped=False)
         parser.set_defaults({f"grid.{key}": value for key, value in GRID.items()})
         parser.set_defaults({"model.settle": SETTLE, "trainer.max_steps": AS_NEEDED})
         parser.set_defaults({"trainer.precision": None})
@@ -102,6 +89,22 @@ class ReportCommand(GridCommand):
         for option in ("against", "data"):
             config.update(None, option)
         return cli.built(config).model.subject
+
+
+def _given(
+    sweep: str | None = None,
+    against: str | Subject | None = None,
+    data: str | LightningDataModule | None = None,
+) -> None:
+    """What a report may be given beside its sweep's options, as the parser takes it.
+
+    Args:
+        sweep: A finished sweep's folder, to take pictures from.
+        against: A second CNN to set beside: another checkpoint of the same, or a subject.
+        data: Real images: 'digits' (those that ship with the project; the default with the
+            reference CNN), a folder of images (subfolders are classes), a LightningDataModule,
+            'none'.
+    """
 
 
 def _initial_images(subject: Subject) -> list[InitialImage]:
