@@ -28,6 +28,9 @@ from prober.sweep.planned import PlannedTarget
 from prober.sweep.resume import check_unchanged
 from prober.sweep.sweep import DONE, INTERRUPTED, Sweep
 
+MOST_SKIPPED = 3
+"""Files that are named at the most of those that cannot be used."""
+
 MOST_CLASSES = 10
 """Classes of the data that are named at the most where they are taken by their order."""
 
@@ -69,6 +72,9 @@ class Report:
         names = subject.class_names
         images = read_real_images(self.data, subject.input_shape, reference, names)
         if images is not None:
+            if images.skipped:
+                which = [f"{path} ({why})" for path, why in images.skipped]
+                print(f"Unusable, so left out of the data: {listed(which, MOST_SKIPPED, '; ')}.")
             for each in filter(None, (subject, self.against)):
                 each.take_classes(len(images.classes))
                 _name_classes(each, images)

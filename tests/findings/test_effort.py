@@ -65,3 +65,11 @@ def test_half_precision_is_chosen_where_it_pays_and_gives_about_the_same(
     cnn = nn.Sequential(nn.Conv2d(3, 512, 3, 2, padding=1), nn.Conv2d(512, 512, 1), last)
     subject = Subject(cnn, input_shape=(3, side, side))
     assert precision(subject, accelerator) == expected
+
+
+def test_half_precision_does_not_pay_where_most_time_goes_to_other_than_products(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
+    depthwise = [nn.Conv2d(64, 64, 3, padding=1, groups=64) for _ in range(70)]
+    subject = Subject(nn.Sequential(nn.Conv2d(3, 64, 1), *depthwise), input_shape=(3, 96, 96))
+    assert effort(subject) is LIGHT
+    assert precision(subject, "cpu") == "32-true"

@@ -901,6 +901,7 @@ def test_a_folder_of_images_with_broken_ones_is_used_and_told(prober, tmp_path, 
     assert (data["images"], data["classes"]) == (12, ["0", "1"])
     assert data["hues"] == pytest.approx([0, 240], abs=0.1)
     assert [name for name, _ in data["skipped"]] == ["0/large.png", "1/broken.png"]
+    assert "Unusable, so left out of the data: 0/large.png (" in ended.out
     assert all(why for _, why in data["skipped"])
     text = (folder / "SUMMARY.md").read_text(encoding="utf-8")
     assert "broken.png" in text and "large.png" in text and "2 " in text
