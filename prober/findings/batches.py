@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from prober.subject import Subject
-from prober.sweep.chunks import FEW, ROOM
+from prober.sweep.chunks import FEW
 
 ACTIVATION_BYTES = {"CPU": 40 * 2**20, "GPU": 2**30}
 """Bytes of activations of one batch of images, by what computes: few stay in a CPU's cache, and a
@@ -12,6 +12,9 @@ GPU is idle with few."""
 
 MOST_IN_BATCH = {"CPU": 512, "GPU": 4096}
 """Images in one batch, where their activations are few."""
+
+FEW_BYTES = 2**29
+"""Bytes of activations that a few images may hold which no cache does, see `FEW`."""
 
 IMAGE_BYTES = 64 * 2**20
 """Bytes of images that are made at once, where there are many."""
@@ -58,5 +61,5 @@ def _batch_size(subject: Subject, layer: str, share: float, passes: int) -> int:
     where = what_computes(subject)
     most = (subject.listing.batch or MOST_IN_BATCH[where]) // passes
     needed = passes * share * subject.bytes_to(layer)
-    number = max(ACTIVATION_BYTES[where] / needed, min(FEW, ROOM / needed))
+    number = max(ACTIVATION_BYTES[where] / needed, min(FEW, FEW_BYTES / needed))
     return max(1, min(most, int(number)))

@@ -29,7 +29,8 @@ class CutCNN:
         layer: The layer.
         window: Where its neuron looks.
         whole: Leaves it as it is, so that fields are whole images.
-        half: Whether bfloat16 is good enough where `roughly` says so.
+        half: Whether it computes in bfloat16 within `roughly`. That rounds to a 256th of a score,
+            so scores are to go as far as they lie from 0.
 
     Attributes:
         shape: `(C, h, w)` of the fields; of the images where nothing can be cut.
@@ -65,6 +66,12 @@ class CutCNN:
     def roughly(self) -> torch.autocast:
         """Lets it compute in bfloat16 for a time, if that was asked for."""
         return torch.autocast(self._subject.mean.device.type, torch.bfloat16, enabled=self.half)
+
+    def in_float32(self) -> "CutCNN":
+        """Returns the same, but such that it never computes in bfloat16."""
+        other = copy.copy(self)
+        other.half = False
+        return other
 
     def crop(self, images: Tensor) -> Tensor:
         """Cuts the field out of images `[..., H, W]`; flat ones `[..., 1, 1]` stay so."""

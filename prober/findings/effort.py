@@ -8,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from prober.ascent.hardware import multiplies_bfloat16
 from prober.ascent.method import is_large
+from prober.common.inputs import input_kind
 from prober.subject import Subject
 from prober.subject.input_shape import some_input
 
@@ -95,7 +96,8 @@ def precision(subject: Subject, accelerator: str) -> str:
         As the Trainer takes it: `32-true`; for a costly CNN where bfloat16 is faster, and gives
         about the same, `bf16-mixed`.
     """
-    if effort(subject) is not LIGHT or not multiplies_bfloat16(accelerator):
+    looked_into = input_kind(subject.input_shape).has_color_and_shape  # else scores are published
+    if not looked_into or effort(subject) is not LIGHT or not multiplies_bfloat16(accelerator):
         return "32-true"
     deepest = [*subject.listing.measured][-1]
     if operations(subject) < DENSE * subject.bytes_to(deepest) / 4:

@@ -184,7 +184,8 @@ def find_maxima(
         window: Where its neuron looks.
         breadth: How far and wide to search; by default less where a forward pass is costly.
         known: `[K, C, H, W]` in [0, 1], images that are known to excite one of the units.
-        half: Whether gradients are computed in bfloat16; scores never are.
+        half: Whether bfloat16 may lead the search, where it rounds to little of the gain; what the
+            scores are is not computed in it.
     """
     cut = CutCNN(subject, layer, window, half=half)
     breadth = breadth or breadth_for(cut, channels[0])
@@ -195,6 +196,8 @@ def find_maxima(
     rescored = _rescored(whole, channels, found)
     # The cut was checked with noise. Should it differ elsewhere, the whole image does not.
     gain = (rescored.scores[:, 0] - rescored.neutral).clamp_min(1e-12)
+    if half and (rescored.neutral.abs() > gain).any():
+        return find_maxima(subject, layer, channels, window, breadth, known)
     if ((rescored.scores - found.scores).abs() > CUT_ERROR * gain[:, None]).any():
         rescored = _rescored(whole, channels, _search(whole, channels, breadth, known))
     return rescored

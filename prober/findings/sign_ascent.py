@@ -60,7 +60,12 @@ def climb(
             )
         if choose is not None:
             going = choose(best)
-    return (cnn.own_scores(kept, channels) if cnn.half else best), kept
+    if not cnn.half:
+        return best, kept
+    # Which was best was told roughly: what it began with may have been better.
+    begun, reached = cnn.own_scores(fields, channels), cnn.own_scores(kept, channels)
+    kept = torch.where((begun > reached)[:, None, None, None], fields.to(kept), kept)
+    return torch.maximum(begun, reached), kept
 
 
 def _climb(

@@ -86,6 +86,7 @@ class Survey:
         dead: The units that nothing makes a difference to.
         awakened: For units that only looked dead, an image `[C, H, W]` that moves them.
         other_style: A picture of each unit in another style than the sweep's; None without any.
+        half: Whether searches compute gradients in bfloat16.
     """
 
     subject: Subject
@@ -99,6 +100,7 @@ class Survey:
     dead: frozenset[Unit]
     awakened: Mapping[Unit, Tensor]
     other_style: FinishedSweep | None
+    half: bool
 
     def curves(self, unit: Unit) -> Curves:
         """Returns a unit's tuning curves."""
@@ -115,11 +117,6 @@ class Survey:
     def cut_cnn(self, site: Site) -> CutCNN:
         """Returns the CNN cut down to what the units of a site see."""
         return _cut_cnn(self.subject, site[0], self.windows[site], half=self.half)
-
-    @property
-    def half(self) -> bool:
-        """Whether searches compute gradients in bfloat16, as the pictures were made."""
-        return self.sweep.visualizations[0].record["precision"] == "bf16-mixed"
 
     def live(self, most: int) -> list[list[Unit]]:
         """Returns the units that are not dead, those of a site in lists of so many at the most."""
@@ -150,6 +147,7 @@ def survey(
     known: AllResponses,
     other_style: FinishedSweep | None,
     method: Method,
+    half: bool,
     cores: int,
 ) -> Survey:
     """Shows a subject the pictures of its units, and looks for units that are dead.
@@ -159,6 +157,7 @@ def survey(
         known: What its units answer to flat, striped and real images.
         other_style: A picture of each unit in another style than these; None without any.
         method: How the search's images are optimized.
+        half: Whether searches compute gradients in bfloat16.
         cores: How many processes may share the work.
 
     Raises:
@@ -192,4 +191,5 @@ def survey(
         dead=frozenset(dead),
         awakened=awakened,
         other_style=other_style,
+        half=half,
     )

@@ -190,9 +190,9 @@ def _why_unknown(behavior: Behavior) -> str:
         return f"{right}; {why}."
     if behavior.order is not None:
         return (
-            f"{right}, but far more if the logits are called "
-            f"{joined([plain(name) for name in behavior.order], NAMED_CLASSES)}, in this order: "
-            "set model.subject.classes if they are."
+            f"{right}, but far more if the logits stand for "
+            f"{joined([plain(name) for name in behavior.order], NAMED_CLASSES)}, in this order. If "
+            "they do, name them so (model.subject.classes) or number the data's classes so."
         )
     beyond = _beyond_chance(behavior)
     if beyond < 0:

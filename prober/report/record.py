@@ -103,7 +103,7 @@ class SettingsRecord:
     Attributes:
         seeds: How many seeds.
         steps: The steps of the longest ascent.
-        precision: The precision, `32-true`.
+        precision: The precision, `32-true` or `bf16-mixed`, say.
         initial_images: The names of what they started from.
         regularizers: The sets of regularizers, each with its weights.
     """

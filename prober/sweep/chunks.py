@@ -43,7 +43,13 @@ MOST_ON_GPU = 2048
 """The same of small images on a GPU, which is idle with few."""
 
 
-def automatic_size(subject: Subject, layer: str, memory: int | None, share: float = 1.0) -> int:
+def automatic_size(
+    subject: Subject,
+    layer: str,
+    memory: int | None,
+    share: float = 1.0,
+    settles: bool = False,
+) -> int:
     """Returns a good number of images for chunks that need the CNN up to a layer.
 
     Args:
@@ -51,6 +57,7 @@ def automatic_size(subject: Subject, layer: str, memory: int | None, share: floa
         layer: The deepest layer that is needed.
         memory: Bytes of the accelerator's memory, None on a CPU.
         share: What share of each image goes through the CNN.
+        settles: Whether targets settle: on a CPU twice as many then stay in the cache, on average.
 
     Returns:
         As many images as keep the activations up to this layer, with their gradients, within
@@ -60,7 +67,8 @@ def automatic_size(subject: Subject, layer: str, memory: int | None, share: floa
     image = 4 * math.prod(subject.input_shape)
     each = 2 * (image + int(share * (subject.bytes_to(layer) - image)))
     if memory is None:
-        number, most = max(WORKING_SET // each, min(FEW, ROOM // each)), MOST_IN_CHUNK
+        cached = (1 + settles) * (WORKING_SET // each)
+        number, most = max(cached, min(FEW, ROOM // each)), MOST_IN_CHUNK
     else:
         large = is_large(subject.input_shape)
         number, most = memory // 4 // each, MOST_IN_CHUNK if large else MOST_ON_GPU
@@ -112,10 +120,8 @@ def sizes_for(
     sizes = {}
     for kind, objectives in objectives_of_kinds(targets).items():
         deepest = max(needed_layers(objectives), key=subject.depth)
-        size = automatic_size(subject, deepest, memory, share_seen(subject, objectives))
-        # Chunks of a few images are those of large CNNs, whose memory they fill.
-        if settles and memory is None and size > FEW:
-            size = min(MOST_IN_CHUNK, 2 * size)
+        share = share_seen(subject, objectives)
+        size = automatic_size(subject, deepest, memory, share, settles)
         sizes[kind] = _even(objectives, size, processes)
     return sizes
 

@@ -67,6 +67,15 @@ def test_half_precision_is_chosen_where_it_pays_and_gives_about_the_same(
     assert precision(subject, accelerator) == expected
 
 
+def test_signals_are_computed_in_float32(monkeypatch):
+    """Their scores are told as the pictures have them."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
+    cnn = nn.Sequential(nn.Conv1d(1, 512, 3, padding=1), nn.Conv1d(512, 512, 1))
+    subject = Subject(cnn, input_shape=(1, 2000))
+    assert effort(subject) is LIGHT
+    assert precision(subject, "cpu") == "32-true"
+
+
 def test_half_precision_does_not_pay_where_most_time_goes_to_other_than_products(monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
     depthwise = [nn.Conv2d(64, 64, 3, padding=1, groups=64) for _ in range(70)]

@@ -233,6 +233,20 @@ def test_gradients_in_half_precision_find_the_same_and_scores_are_exact(deep):
     torch.testing.assert_close(half.scores[:, 0], answers, rtol=1e-5, atol=1e-5)
 
 
+def test_half_precision_is_left_where_it_rounds_to_much_of_the_gain():
+    """It has 8 bits of a score, which lies far from 0 here."""
+    torch.manual_seed(0)
+    cnn = nn.Sequential(nn.Conv2d(3, 8, 5), nn.ReLU(), nn.Conv2d(8, 4, 5))
+    cnn[2].bias.data += 100
+    subject = Subject(cnn, input_shape=(3, 20, 20))
+    window = window_of(subject, "2", None)
+    half, whole = (
+        find_maxima(subject, "2", range(4), window, NARROW, half=h) for h in (True, False)
+    )
+    assert (half.scores[:, 0] - half.neutral < 10).all()
+    assert torch.equal(half.scores, whole.scores)
+
+
 @pytest.mark.parametrize(
     ("image", "sets"),
     [

@@ -837,7 +837,11 @@ def test_a_costly_cnn_has_fewer_pictures_and_starts_than_others(prober, tmp_path
     )
     assert (saved["grid"]["seeds"], saved["grid"]["positions"]) == (2, 2)
     assert saved["trainer"]["max_steps"] == 128
-    assert saved["trainer"]["precision"] == records[0]["precision"]
+    assert saved["trainer"]["precision"] == records[0]["precision"] == "bf16-mixed"
+    folder = folder_of(tmp_path, "Costly")
+    resumed = prober("report", "--config", config, "--grid.positions", 2, "--resume", folder)
+    assert resumed.code == 0, resumed.err
+    assert "gradients in bfloat16" in resumed.out
 
 
 def test_a_cnn_of_which_nothing_can_be_probed_is_refused(prober, tmp_path):

@@ -436,8 +436,8 @@ TURNED = replace(
         (
             replace(GUESSING, order=("circle", "bar*", "dot")),
             "Cannot be said. Of the real images 11% are named right, but far more if the logits "
-            "are called circle, bar\\* and dot, in this order: set model.subject.classes if they "
-            "are.",
+            "stand for circle, bar\\* and dot, in this order. If they do, name them so "
+            "(model.subject.classes) or number the data's classes so.",
         ),
         (
             replace(GUESSING, accuracy=0.03, chance=0.5),

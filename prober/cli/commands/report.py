@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
 from jsonargparse import Namespace
 from lightning.pytorch import LightningDataModule
 from typing_extensions import override
@@ -73,11 +77,11 @@ class ReportCommand(GridCommand):
         settings = cli.config_init
         if settings.grid.initial_images is None:
             settings.grid.initial_images = _initial_images(settings.model.subject)
-        choose(cli)
-        sweep = self.sweep(cli)
         against = settings.against
         if isinstance(against, str):
             against = self._other_checkpoint(cli, against)
+        choose(cli, against)
+        sweep = self.sweep(cli)
         if against is not None:
             say_notes(against)
         return Report(sweep, against, settings.data, settings.sweep).run()
@@ -96,7 +100,7 @@ def _given(
     against: str | Subject | None = None,
     data: str | LightningDataModule | None = None,
 ) -> None:
-    """What a report may be given beside its sweep's options, as the parser takes it.
+    """What a report is made of, as the parser takes it.
 
     Args:
         sweep: A finished sweep's folder, to take pictures from.
@@ -114,26 +118,39 @@ def _initial_images(subject: Subject) -> list[InitialImage]:
     return images if effort(subject).seeds >= len(images) else [images[0], images[-1]]
 
 
-def choose(cli: ProberCLI) -> None:
-    """Chooses what is not given and goes with the CNN's cost, and says so where that is less."""
+def choose(cli: ProberCLI, against: Subject | None) -> None:
+    """Chooses what is not given and goes with the CNN's cost, and says so where that is less.
+
+    What is resumed stays as it was chosen when it was begun.
+
+    Args:
+        cli: The command line.
+        against: The second CNN, if there is one.
+    """
     settings, config = cli.config_init, cli.config
     subject, grid, trainer = settings.model.subject, settings.grid, settings.trainer
     chosen, said = effort(subject), []
+    begun = _begun(settings.resume)
     if grid.seeds is None:
-        grid.seeds = config.grid.seeds = chosen.seeds
-        said.append(f"{chosen.seeds} seeds (grid.seeds)")
+        grid.seeds = config.grid.seeds = begun("grid", "seeds", chosen.seeds)
+        said.append(f"{grid.seeds} seeds (grid.seeds)")
     if grid.positions is None:
-        grid.positions = config.grid.positions = chosen.positions
-        said.append(f"{chosen.positions} neuron of a channel (grid.positions)")
+        grid.positions = config.grid.positions = begun("grid", "positions", chosen.positions)
+        said.append(f"{grid.positions} neuron of a channel (grid.positions)")
     if trainer.max_steps == AS_NEEDED:
-        trainer.max_steps = config.trainer.max_steps = chosen.picture_steps
-        said.append(f"{chosen.picture_steps} steps (trainer.max_steps)")
+        steps = begun("trainer", "max_steps", chosen.picture_steps)
+        trainer.max_steps = config.trainer.max_steps = steps
+        said.append(f"{steps} steps (trainer.max_steps)")
     if trainer.precision is None:
         computes = accelerator_for(trainer.accelerator, subject.input_shape, "32-true")
-        trainer.precision = config.trainer.precision = precision(subject, computes)
-        if trainer.precision != "32-true":
+        fit_for_all = {precision(each, computes) for each in (subject, against or subject)}
+        # A finished sweep's pictures are there, whatever they were made in.
+        own = "32-true" if settings.sweep or len(fit_for_all) > 1 else fit_for_all.pop()
+        own = begun("trainer", "precision", own)
+        trainer.precision = config.trainer.precision = own
+        if own != "32-true":
             said.append("gradients in bfloat16 (trainer.precision)")
-    if settings.sweep:  # whose pictures are there
+    if settings.sweep:
         said.clear()
     if chosen is LIGHT:
         has = f" and, as nothing else is given, has {joined(said)}" if said else ""
@@ -141,3 +158,18 @@ def choose(cli: ProberCLI) -> None:
             f"Note: an image takes {subject.name} {operations(subject) / 1e9:.1f} billion "
             f"operations, so its report searches from fewer starts{has}."
         )
+
+
+def _begun(resume: str | None) -> Callable[[str, str, Any], Any]:
+    """Returns what finds a setting of the report that is resumed, or else gives what is chosen."""
+    saved: Any = {}
+    if resume:
+        with suppress(OSError, ValueError, yaml.YAMLError):  # which is told where it is checked
+            saved = yaml.safe_load((Path(resume) / "config.yaml").read_text(encoding="utf-8"))
+
+    def find(group: str, name: str, chosen: Any) -> Any:
+        own = saved.get(group) if isinstance(saved, dict) else None
+        found = own.get(name) if isinstance(own, dict) else None
+        return chosen if found in (None, AS_NEEDED) else found
+
+    return find
