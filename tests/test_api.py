@@ -525,7 +525,7 @@ def test_a_record_is_enough_to_run_it_again(tmp_path):
 def test_batches_go_by_the_deepest_layer_that_is_needed(monkeypatch):
     asked = []
 
-    def size(subject, layer, memory, share):
+    def size(subject, layer, *_):
         asked.append(layer)
         return 8
 

@@ -102,7 +102,7 @@ def test_old_report_compares_as_equal_with_what_is_asked_today(monkeypatch):
             *("--trainer.enable_progress_bar", "false"),
         ]
     )
-    choose(cli)  # seeds, positions and steps, which were other defaults
+    choose(cli, None)  # seeds, positions and steps, which were other defaults
     old = REPORT.read_text(encoding="utf-8")
     assert "prober.visualize" in old
     assert yaml.safe_load(cli.today(old)) == yaml.safe_load(cli.text)

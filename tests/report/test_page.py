@@ -262,7 +262,8 @@ def shown_units(browser):
 
 
 def unit_name(browser):
-    return text(browser, "#unit h2")
+    """At once, for what is found first may be gone when it is read."""
+    return browser.execute_script("return document.querySelector('#unit h2')?.innerText.trim()")
 
 
 def press(browser, key):
@@ -270,7 +271,7 @@ def press(browser, key):
 
 
 def at(browser, name):
-    wait(lambda: find(browser, "#unit h2") and unit_name(browser) == name)
+    wait(lambda: unit_name(browser) == name)
 
 
 def evil(channel):
