@@ -138,21 +138,20 @@ def behavior(responses: RealResponses) -> Behavior | None:
         color_change=change,
         images={name: figure.images for name, figure in figures.items()},
         intervals={name: wilson(each.share, each.counted) for name, each in figures.items()},
-        order=_likelier_order(named, labels, real.classes, shares["accuracy"]),
+        order=_likelier_order(named, known, labels, real.classes, shares["accuracy"]),
     )
 
 
 def _likelier_order(
-    named: Tensor, labels: Tensor, classes: Sequence[str], accuracy: float
+    named: Tensor, known: Tensor, labels: Tensor, classes: Sequence[str], accuracy: float
 ) -> tuple[str, ...] | None:
     """Returns the classes in the order of the logits that name most of each, see `Behavior`."""
     counts = torch.zeros(len(classes), len(classes))
-    known = labels >= 0
-    counts.index_put_((labels[known], named[known]), torch.ones(()), accumulate=True)
-    most, logit = counts.max(1)
+    counts.index_put_((labels[known[0]], named[known[0]]), torch.ones(()), accumulate=True)
+    logit = counts.argmax(1)
     if len(logit.unique()) < len(classes) or not counts.sum(1).all():
         return None
-    right = (most / counts.sum(1)).mean().item()
+    right = _Figure.of((logit[labels] == named)[None], known, labels).share
     if right < max(0.5, accuracy + REORDERED_GAIN):
         return None
     return tuple(classes[i] for i in logit.argsort().tolist())

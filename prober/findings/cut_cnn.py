@@ -29,8 +29,8 @@ class CutCNN:
         layer: The layer.
         window: Where its neuron looks.
         whole: Leaves it as it is, so that fields are whole images.
-        half: Whether it computes in bfloat16 within `roughly`. That rounds to a 256th of a score,
-            so scores are to go as far as they lie from 0.
+        half: Whether it computes in bfloat16 within `roughly`. That is for scores that go as far
+            as they lie from 0, see `FourMaxima.near_zero`.
 
     Attributes:
         shape: `(C, h, w)` of the fields; of the images where nothing can be cut.
@@ -69,6 +69,8 @@ class CutCNN:
 
     def in_float32(self) -> "CutCNN":
         """Returns the same, but such that it never computes in bfloat16."""
+        if not self.half:
+            return self
         other = copy.copy(self)
         other.half = False
         return other

@@ -16,7 +16,6 @@ COSTLY = 5e8
 """Floating-point operations of one forward pass from which on a report makes fewer pictures: a step
 takes a core 20 ms and more. The reference CNN has 4e6, a ResNet-18 at 224 pixels 4e9."""
 
-
 DENSE = 100
 """Operations for each number that the layers give from which on bfloat16 pays, for then most of the
 time goes to products: a ResNet-18 has 380 and takes a third of the time in it, EfficientNet-Lite0,

@@ -136,6 +136,14 @@ class FourMaxima:
         one, other = shares_of(self.neutral, self.halves)[..., :3]
         return (one - other).abs().amax(-1) <= SETTLED
 
+    @property
+    def near_zero(self) -> Tensor:
+        """`[U]`, whether mid gray's score lies no farther from 0 than the gain goes.
+
+        bfloat16 rounds to a 256th of a score, which then is little of the gain.
+        """
+        return self.neutral.abs() <= self.scores[..., 0] - self.neutral
+
     def or_better(self, image: Tensor, score: Tensor) -> "FourMaxima":
         """Returns those of one unit with another image `[C, H, W]` where that excites it more.
 
@@ -196,7 +204,7 @@ def find_maxima(
     rescored = _rescored(whole, channels, found)
     # The cut was checked with noise. Should it differ elsewhere, the whole image does not.
     gain = (rescored.scores[:, 0] - rescored.neutral).clamp_min(1e-12)
-    if half and (rescored.neutral.abs() > gain).any():
+    if half and not rescored.near_zero.all():
         return find_maxima(subject, layer, channels, window, breadth, known)
     if ((rescored.scores - found.scores).abs() > CUT_ERROR * gain[:, None]).any():
         rescored = _rescored(whole, channels, _search(whole, channels, breadth, known))

@@ -47,8 +47,7 @@ def maxima_nearby(
     """
     fields = cut.crop(images)
     neutral = torch.stack([each.neutral for each in maxima])
-    gain = torch.stack([each.scores[0] for each in maxima]) - neutral
-    if (neutral.abs() > gain).any():
+    if not all(each.near_zero for each in maxima):
         cut = cut.in_float32()
     own = cut.own_scores(fields, channels)
     top, top_score = _climbed(cut, channels, fields, LAST_STEP)

@@ -142,10 +142,11 @@ def choose(cli: ProberCLI, against: Subject | None) -> None:
         trainer.max_steps = config.trainer.max_steps = steps
         said.append(f"{steps} steps (trainer.max_steps)")
     if trainer.precision is None:
-        computes = accelerator_for(trainer.accelerator, subject.input_shape, "32-true")
-        fit_for_all = {precision(each, computes) for each in (subject, against or subject)}
-        # A finished sweep's pictures are there, whatever they were made in.
-        own = "32-true" if settings.sweep or len(fit_for_all) > 1 else fit_for_all.pop()
+        own = "32-true"
+        if not settings.sweep:  # whose pictures are there, whatever they were made in
+            computes = accelerator_for(trainer.accelerator, subject.input_shape, own)
+            fit = {precision(each, computes) for each in (subject, against) if each is not None}
+            own = own if len(fit) > 1 else fit.pop()
         own = begun("trainer", "precision", own)
         trainer.precision = config.trainer.precision = own
         if own != "32-true":
