@@ -102,8 +102,8 @@ def _title(subject: Subject, layers: list[dict[str, Any]]) -> list[str]:
         f"{subject.name}: input {list(subject.input_shape)}, {number:,} parameters. "
         + (
             f"{len(layers)} layers can be probed, in the order of the forward pass:"
-            if layers
-            else "No layer can be probed:"
+            if len(layers) > 1
+            else f"{'One' if layers else 'No'} layer can be probed:"
         ),
         *subject.notes,
     ]

@@ -1,7 +1,9 @@
 """ProberCLI: LightningCLI with this project's defaults and commands."""
 
+import inspect
 import re
 import sys
+from pkgutil import resolve_name
 from typing import Any
 
 import torch
@@ -142,4 +144,18 @@ class ProberCLI(LightningCLI):
             # The parser wraps what a constructor raised into what else it had expected.
             inner = re.search(r"Errors:\s+- (.*?)\s+- Expected", str(error), re.DOTALL)
             said = inner[1] if inner else f"{type(error).__name__}: {error}"
+            if missing := _nulls(config):
+                said += f" ({', '.join(missing)}: without a default, and null; give a value)"
             raise InputError(f"What the configuration describes cannot be built: {said}") from error
+
+
+def _nulls(config: Namespace) -> list[str]:
+    """Names the arguments without a default that are null, as those without a type may be."""
+    names = []
+    for key, value in config.items():
+        owner, within, name = key.rpartition(".init_args.")
+        if value is None and within:
+            own = inspect.signature(resolve_name(config[f"{owner}.class_path"])).parameters
+            if name in own and own[name].default is inspect.Parameter.empty:
+                names.append(f"{owner}.{name}")
+    return names

@@ -484,6 +484,10 @@ class Fails(nn.Module):
         super().__init__()
         raise ValueError("this CNN\\ncannot be made")
 
+class Untyped(nn.Conv2d):
+    def __init__(self, width, size=3):
+        super().__init__(3, 2 * width, size)
+
 class Rejects(nn.Module):
     def forward(self, x):
         raise ValueError("such input\\nis not taken")
@@ -508,6 +512,10 @@ BAD_CNNS = {
     "argument of another type": (
         ["--model.subject.cnn", "own_{}.Recurrent", "--model.subject.cnn.width", "wide"],
         ["width", "'wide'", "int"],
+    ),
+    "argument without a type that is not given": (
+        ["--model.subject.cnn", "own_{}.Untyped"],
+        ["NoneType", "(model.subject.cnn.width: without a default, and null; give a value)"],
     ),
     "CNN that cannot be made": (["--model.subject.cnn", "own_{}.Fails"], ["cannot be made"]),
     "CNN that takes no such input": (

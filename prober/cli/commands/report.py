@@ -151,10 +151,9 @@ def choose(cli: ProberCLI, against: Subject | None) -> None:
         trainer.precision = config.trainer.precision = own
         if own != "32-true":
             said.append("gradients in bfloat16 (trainer.precision)")
-    if settings.sweep:
-        said.clear()
     if chosen is LIGHT:
-        has = f" and, as nothing else is given, has {joined(said)}" if said else ""
+        of_its_own = said and not settings.sweep  # else its pictures are those of the sweep
+        has = f" and, as nothing else is given, has {joined(said)}" if of_its_own else ""
         print(
             f"Note: an image takes {subject.name} {operations(subject) / 1e9:.1f} billion "
             f"operations, so its report searches from fewer starts{has}."
