@@ -81,8 +81,8 @@ class Behavior:
     of the others. It is `partly` if it falls by 5 to 20 points so; `none` if the accuracy is as
     high and falls by no more than 5 points, however the color was changed; but not with the hue
     turned if an area's color tells anything of the class, since it may do so by being there. Where
-    it tells nothing, it is `none` also if the accuracy falls by no more in gray: the CNN needs no
-    color then, though others may be strange to it.
+    it tells nothing, it is `none` also if the accuracy falls with the hue turned and not in gray:
+    the CNN needs no color then, though others, which no image has, may be strange to it.
     """
 
     accuracy: float
@@ -95,6 +95,13 @@ class Behavior:
     images: dict[str, int]
     intervals: dict[str, tuple[float, ...]]
     order: tuple[str, ...] | None = None
+
+    @property
+    def needs_color(self) -> bool:
+        """Whether the accuracy falls by 20 points and more with other colors, and without any."""
+        others = (self.accuracy_color_changed, self.accuracy_without_color)
+        known = [each for each in others if each is not None]
+        return len(known) == len(others) and self.accuracy - max(known) >= SHORTCUT_LOSS
 
 
 def behavior(responses: RealResponses) -> Behavior | None:
@@ -204,7 +211,8 @@ def _shortcut(
         return Shortcut.UNKNOWN if open_still else Shortcut.NONE
     if "names_color" not in shares:
         kept = shares.get("accuracy_without_color", -1.0) >= shares["accuracy"] - NOISE_LOSS
-        return Shortcut.NONE if kept and not color_tells else Shortcut.UNKNOWN
+        strange = change == ColorChange.TURN and not color_tells
+        return Shortcut.NONE if kept and strange else Shortcut.UNKNOWN
     guessed = 1 / (classes - 1)
     needed = (guessed + KNOWLEDGE * (1 - guessed)) * lost
     # With two classes every lost answer names the other one, save that the images are not all the

@@ -12,6 +12,17 @@ OWN_COLOR = 0.4
 """A class has a color of its own if the color names it for this share of its images, from chance to
 always; some of its images may have another class's color."""
 
+PART_COLOR = 0.2
+"""A class has one, too, if some of its images, at least so large a part, have a color that hardly
+another class's images have: where three in ten of them are red, and nothing else is."""
+
+SURE_NEIGHBORS = 10
+"""Images of the likest colors that tell whether hardly another class's images have a color."""
+
+SURE_CLASS = 0.25
+"""Of these so many have to be of the class, from chance to always, at the lower end of the 95 %
+interval: of ten classes seven, of two all ten."""
+
 CARRIES_CLASS = 0.2
 """A role in the palette carries the class if its color names this share of all images, likewise;
 that of a texture needs as many as the color of a class."""
@@ -100,11 +111,11 @@ def dealer_of(palettes: Palettes, labels: Tensor) -> Dealer | None:
         if carrying:
             roles = torch.tensor(carrying)
             dealable = there[:, roles].all(1) & (labels >= 0)
-            named = _named(colors[:, roles], dealable, labels, classes)
-            own = _own(named, dealable, labels, classes)
+            own = _typical(colors[:, roles], dealable, labels, classes)
             if len(own) >= 2:
-                donors = [((named == k) & (labels == k)).nonzero()[:, 0] for k in own]
-                return Dealer(palettes, roles, [present[k] for k in own], donors, dealable)
+                return Dealer(
+                    palettes, roles, [present[k] for k in own], list(own.values()), dealable
+                )
     chroma = colors - colors.mean(2, keepdim=True)
     free = [
         role
@@ -154,7 +165,9 @@ def _carrying(palettes: Palettes, labels: Tensor, classes: int) -> list[int]:
             asked, needed = colors, CARRIES_CLASS
         else:
             asked, needed = tints, OWN_COLOR
-        if _names_class(asked[:, [role]], own, labels, classes) >= needed:
+        names = _names_class(asked[:, [role]], own, labels, classes)
+        sure = _surely_named(asked[:, [role]], own & (labels >= 0), labels, classes)
+        if names >= needed or len(_in_part(sure, own, labels, classes)) >= 2:
             found.append(role)
     return found
 
@@ -168,20 +181,41 @@ def _named(colors: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> Te
         labels: `[N]`.
         classes: How many classes there are.
     """
-    named = torch.full_like(labels, -1)
+    counts = labels[dealable].bincount(minlength=classes)
+    usual = int(counts[counts > 0].median()) if dealable.any() else 0
+    neighbors = min(max(1, usual // 2), MOST_NEIGHBORS)
+    return _votes(colors, dealable, labels, classes, neighbors)[0]
+
+
+def _surely_named(colors: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Likewise; -1 also where images of other classes have about the color, too."""
+    named, share = _votes(colors, dealable, labels, classes, SURE_NEIGHBORS)
+    needed = 1 / classes + SURE_CLASS * (1 - 1 / classes)
+    sure = [wilson(each, SURE_NEIGHBORS)[0] >= needed for each in share.tolist()]
+    return named.where(torch.tensor(sure), -1)
+
+
+def _votes(
+    colors: Tensor, dealable: Tensor, labels: Tensor, classes: int, neighbors: int
+) -> tuple[Tensor, Tensor]:
+    """The class that most of the images of the likest colors have, `[N]`, and how many do, `[N]`.
+
+    Each class weighs the same; -1 and 0 where there are not so many images.
+    """
+    named, share = torch.full_like(labels, -1), torch.zeros(len(labels))
     own, counts = labels[dealable], labels[dealable].bincount(minlength=classes)
-    if len(own) < 2:
-        return named
+    neighbors = min(neighbors, len(own) - 1)
+    if neighbors < 1:
+        return named, share
     generator = torch.Generator().manual_seed(0)
     points = colors[dealable].flatten(1)
     points = points + SAME_COLOR * torch.randn(points.shape, generator=generator)
     away = torch.cdist(points, points).fill_diagonal_(torch.inf)
-    usual = int(counts[counts > 0].median())
-    neighbors = min(max(1, usual // 2), MOST_NEIGHBORS, len(own) - 1)
     near = own[away.topk(neighbors, largest=False).indices]
     votes = torch.nn.functional.one_hot(near, classes).sum(1) / counts.clamp_min(1)
-    named[dealable] = votes.argmax(1)
-    return named
+    most, named[dealable] = votes.max(1)
+    share[dealable] = most / votes.sum(1)
+    return named, share
 
 
 def _names_class(colors: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> float:
@@ -199,13 +233,27 @@ def _is_area(even: Tensor, there: Tensor, labels: Tensor, classes: int) -> bool:
     return len(own) > 0 and all(each.median() >= EVEN_AREA for each in own)
 
 
-def _own(named: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> list[int]:
-    """The classes that have a color of their own."""
-    own = []
+def _typical(colors: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> dict[int, Tensor]:
+    """The classes that have a color of their own, and the numbers of the images that have it."""
+    named = _named(colors, dealable, labels, classes)
+    in_part = _in_part(_surely_named(colors, dealable, labels, classes), dealable, labels, classes)
+    typical = {}
     for k in range(classes):
-        mine = named[dealable & (labels == k)]
-        rate = (mine == k).float().mean().item() if len(mine) else 0.0
-        sure = len(mine) > 0 and wilson(rate, len(mine))[0] > 1 / classes
+        mine = dealable & (labels == k)
+        rate = (named[mine] == k).float().mean().item() if mine.any() else 0.0
+        sure = bool(mine.any()) and wilson(rate, int(mine.sum()))[0] > 1 / classes
         if sure and rate >= 1 / classes + OWN_COLOR * (1 - 1 / classes):
-            own.append(k)
-    return own
+            typical[k] = (mine & (named == k)).nonzero()[:, 0]
+        elif k in in_part:
+            typical[k] = in_part[k]
+    return typical
+
+
+def _in_part(sure: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> dict[int, Tensor]:
+    """The classes of which a part have a color that others hardly have, and those images."""
+    found = {}
+    for k in range(classes):
+        mine, surely = dealable & (labels == k), (sure == k) & (labels == k)
+        if int(surely.sum()) > max(SURE_NEIGHBORS / 2, PART_COLOR * int(mine.sum())):
+            found[k] = surely.nonzero()[:, 0]
+    return found

@@ -135,16 +135,20 @@ def shortcut_answer(probed: Probed, against: Probed | None) -> str:
             "real images. Those were not examined."
         )
     if behavior.shortcut == Shortcut.UNKNOWN:
-        return f"Cannot be said. {_why_unknown(behavior)}"
+        return f"{_not_known(behavior)}. {_why_unknown(behavior)}"
     verdict = {
-        Shortcut.COLOR: f"Yes, in {probed.color_noun}",
-        Shortcut.PARTLY: f"In part, in {probed.color_noun}",
-        Shortcut.NONE: f"None found in {probed.color_noun}, the only one looked for",
+        Shortcut.COLOR: "Yes, in",
+        Shortcut.PARTLY: "In part, in",
+        Shortcut.NONE: "None found in",
     }[behavior.shortcut]
     changed = _changed(behavior)
     if behavior.shortcut != Shortcut.NONE:
-        changed += f", and {percent(behavior.names_color or 0)} are taken for that color's class"
-    sentences = [verdict, changed]
+        errors = 1 - (behavior.accuracy_color_changed or 0)
+        changed += (
+            f", and {percent((behavior.names_color or 0) / errors)} of the errors name that "
+            "color's class"
+        )
+    sentences = [f"{verdict} {probed.color_noun}, the only one looked for", changed]
     other = against.record.behavior if against else None
     if against and other and (goes := _goes(other)):
         sentences.append(f"The accuracy of {plain(against.name)} {goes}")
@@ -153,9 +157,16 @@ def shortcut_answer(probed: Probed, against: Probed | None) -> str:
 
 def _changed(behavior: Behavior) -> str:
     """Says how a CNN names real images when their color is changed."""
-    goes = _goes(behavior)
-    words = "without color" if _tells_by_gray(behavior) else changed_words(behavior)
-    return f"{words[0].upper()}{words[1:]}, accuracy on real images {goes}" if goes else ""
+    words, goes = changed_words(behavior), _goes(behavior)
+    if not goes:
+        return ""
+    said = f"{words[0].upper()}{words[1:]}, accuracy on real images {goes}"
+    gray = behavior.accuracy_without_color
+    lost = behavior.accuracy - (behavior.accuracy_color_changed or 0)
+    explained = behavior.shortcut in (Shortcut.COLOR, Shortcut.PARTLY)
+    if gray is not None and round(lost, 4) > NOISE_LOSS and not explained:
+        said += f", without color {_to(behavior.accuracy, gray)}"
+    return said
 
 
 def _goes(behavior: Behavior) -> str:
@@ -163,21 +174,25 @@ def _goes(behavior: Behavior) -> str:
 
     Of what it falls to the 95% interval is told. `""` where the color could not be changed.
     """
-    name = "accuracy_without_color" if _tells_by_gray(behavior) else "accuracy_color_changed"
-    before, after = behavior.accuracy, getattr(behavior, name)
+    before, after = behavior.accuracy, behavior.accuracy_color_changed
     if after is None:
         return ""
     if percent(before) == percent(after):
         return f"stays at {percent(after)}"
     how = "falls" if after < before else "rises"
-    return f"{how} from {percent(before)} to {with_interval(behavior, name)}"
+    to = with_interval(behavior, "accuracy_color_changed")
+    return f"{how} from {percent(before)} to {to}"
 
 
-def _tells_by_gray(behavior: Behavior) -> bool:
-    """Whether the verdict rests on images without color, not on those in other colors."""
-    right = behavior.accuracy_color_changed
-    fell = right is not None and round(behavior.accuracy - right, 4) > NOISE_LOSS
-    return fell and behavior.shortcut == Shortcut.NONE
+def _to(before: float, after: float) -> str:
+    return "it stays so" if percent(before) == percent(after) else f"to {percent(after)}"
+
+
+def _not_known(behavior: Behavior) -> str:
+    """Says that it is not known whether there is a shortcut, and what is."""
+    if behavior.needs_color:
+        return "It needs color, but whether as a shortcut cannot be said"
+    return "Cannot be said"
 
 
 def _why_unknown(behavior: Behavior) -> str:
@@ -205,10 +220,10 @@ def _why_unknown(behavior: Behavior) -> str:
         return f"{right}, too few to tell what it goes by."
     if abs(behavior.accuracy - behavior.accuracy_color_changed) <= NOISE_LOSS:
         return f"{right}; color tells their class in part, and that could not be changed."
-    why = "the errors do not follow it"
+    why = "The errors do not name that color's class"
     if behavior.names_color is None:
-        why = "no color belongs to a class"
-    return f"{_changed(behavior)}, but {why}."
+        why = "No color was found that belongs to a class"
+    return f"{_changed(behavior)}. {why}."
 
 
 def _beyond_chance(behavior: Behavior) -> float:

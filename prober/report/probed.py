@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from prober.common.inputs import input_kind
+from prober.findings.behavior import NOISE_LOSS, Shortcut
 from prober.findings.finding import WANTED, ClassEvidence, Facet, Finding, Kind, load_findings
 from prober.report.markdown import plain
 from prober.report.record import RECORD_FILE, ReportRecord, load_record
@@ -27,6 +28,9 @@ NAMED_UNITS = 3
 
 NAMED_LAYERS = 4
 """Layers that are named where more are meant."""
+
+NO_HUE = 0.05
+"""What the hue may explain, by chance, of the answers of a CNN that sees none."""
 
 PICTURE_WIDTH = 84
 """Pixels of a picture's width on the screen; the files are larger."""
@@ -73,9 +77,22 @@ class Probed:
 
     @property
     def color_noun(self) -> str:
-        """What goes with the class of real images, `brightness` where their colors are grays."""
+        """What goes with the class of real images: `color` or `brightness`.
+
+        It is their brightness where the classes' colors are grays, and where that is all that the
+        CNN goes by: it names them as well in gray, and the hue explains none of its answers.
+        """
         hues = self.record.data.hues if self.record.data else None
-        return "brightness" if hues is not None and set(hues) == {None} else "color"
+        behavior = self.record.behavior
+        gray = behavior.accuracy_without_color if behavior else None
+        blind = (
+            behavior is not None
+            and behavior.shortcut in (Shortcut.COLOR, Shortcut.PARTLY)
+            and gray is not None
+            and behavior.accuracy - gray <= NOISE_LOSS
+            and max(self.hue_shares.values(), default=1.0) <= NO_HUE
+        )
+        return "brightness" if blind or (hues is not None and set(hues) == {None}) else "color"
 
     @cached_property
     def layers(self) -> dict[str, list[Finding]]:

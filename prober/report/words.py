@@ -188,13 +188,15 @@ def _of_class(finding: Finding, facet: Facet) -> str:
 
     It is not called by the class's name: what a logit wants may be a background, where there is a
     shortcut above all. A flat color is its color if it counts without shape, too, or if it is that
-    of the class in the data; else the largest answer to flat ones is one among equals.
+    of the class in the data; else the largest answer to flat ones is one among equals. So it is
+    where color is hardly used on real images.
     """
     known = finding.evidence.data.label if finding.evidence.data else None
     if known is None or "shape" not in facet.kind:
         return ""
     hue, shares = facet.hue, facet.shares
-    if hue is None and len(finding.facets) == 1 and shares.color >= SAID_COLOR:
+    used = known.used is None or known.used.color >= LITTLE
+    if hue is None and len(finding.facets) == 1 and used and shares.color >= SAID_COLOR:
         alone = shares.color - shares.interaction / 2  # what a flat color adds to a flat gray
         flat = known.flat_hue
         if flat is not None and (alone >= SAID_COLOR or is_own(flat, known)):

@@ -1,5 +1,7 @@
 """Behavior: what is concluded of a CNN by how it names real images in other colors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -100,6 +102,16 @@ def test_every_class_weighs_the_same_and_the_interval_is_wilson_s():
         assert (end - 0.5) ** 2 == pytest.approx(z**2 * end * (1 - end) / number)
 
 
+@pytest.mark.parametrize(
+    ("changed", "gray", "needs"),
+    [(0.5, 0.4, True), (0.5, 0.75, False), (0.75, 0.4, False), (0.5, None, False)],
+)
+def test_a_cnn_needs_color_if_it_is_wrong_with_others_and_without(changed, gray, needs):
+    known = behavior(responses_of(data_of(LABELS), logits([LABELS] * 3)))
+    found = replace(known, accuracy_color_changed=changed, accuracy_without_color=gray)
+    assert replace(found, accuracy=0.9).needs_color is needs
+
+
 def test_a_loss_is_no_shortcut_where_no_color_goes_with_a_class():
     """All images are gray and the answers change all the same: nobody's color is followed."""
     data = RealImages("gray", torch.full((30, 3, 4, 4), 0.5), torch.tensor(LABELS), list("abc"))
@@ -128,3 +140,14 @@ def test_a_cnn_that_is_as_right_in_gray_takes_no_shortcut_though_other_colors_co
     )  # hues turned alone
     by_color = logits([[h] * 30 for h in range(3)])
     assert behavior(responses_of(data_of(LABELS), by_color, gray=gray)).shortcut == "color"
+
+
+def test_a_cnn_that_is_wrong_in_colors_that_occur_may_take_a_shortcut_though_right_in_gray():
+    flat = torch.eye(3)[torch.arange(30) // 3 % 3]  # each color as often in each class
+    images = flat[:, :, None, None].repeat(1, 1, 4, 4)
+    data = RealImages("flat", images, torch.tensor(LABELS), list("abc"))
+    gray = torch.tensor(logits([LABELS])[0])
+    answer = logits([[(c + 1) % 3 for c in LABELS]] * 3)
+    found = behavior(responses_of(data, answer, gray, gray))
+    assert found.color_change == ColorChange.IMAGE and not data.color_tells
+    assert found.shortcut == "cannot say"

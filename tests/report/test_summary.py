@@ -192,6 +192,27 @@ def test_the_logit_of_a_class_wants_a_whole_shape(hue, flat_hue, color, interact
     assert unit_words(logit) == said
 
 
+@pytest.mark.parametrize(("color", "said"), [(0.001, "a shape"), (0.3, "a blue shape")])
+def test_the_logit_of_a_class_that_goes_by_no_color_has_none(color, said):
+    own = replace(facet("shape"), shares=Shares(0.2, 0.7, 0.1, 0.0))
+    known = ClassEvidence("7", None, None, 245.0, None, UsedShares(color, 1 - color))
+    assert thing(finding("logits", 7, own, data=real(known)), own) == said
+
+
+@pytest.mark.parametrize(
+    ("hue", "gray", "noun"),
+    [(0.01, 0.97, "brightness"), (0.3, 0.97, "color"), (0.01, 0.6, "color")],
+)
+def test_what_a_cnn_sees_of_colors_may_be_their_brightness(tmp_path, hue, gray, noun):
+    """It names the classes as well in gray, and the hue explains nothing."""
+    units = [finding("conv", 0, facet("shape"), data=real(variance=Variance(hue, 0.5, 0.4, 0.1)))]
+    found = replace(SHORTCUT, accuracy_without_color=gray)
+    assert answers(summary(tmp_path, units, behavior=found))[1].startswith(f"Yes, in {noun}, the ")
+    other = replace(found, accuracy_color_changed=0.98, shortcut=Shortcut.NONE)
+    none = answers(summary(tmp_path / "none", units, behavior=other))[1]
+    assert none.startswith("None found in color, the ")
+
+
 @pytest.mark.parametrize(
     ("degrees", "bars", "interaction", "said"),
     [
@@ -411,18 +432,19 @@ TURNED = replace(
     [
         (
             SHORTCUT,
-            "Yes, in color. Given another class's color, accuracy on real images falls from 99% to "
-            "20%, and 66% are taken for that color's class.",
+            "Yes, in color, the only one looked for. Given another class's color, accuracy on real "
+            "images falls from 99% to 20%, and 83% of the errors name that color's class.",
         ),
         (
             PARTLY,
-            "In part, in color. Given another class's color, accuracy on real images falls from "
-            "99% to 85%, and 6% are taken for that color's class.",
+            "In part, in color, the only one looked for. Given another class's color, accuracy on "
+            "real images falls from 99% to 85%, and 40% of the errors name that color's class.",
         ),
         (
             replace(SHORTCUT, intervals={"accuracy_color_changed": (0.18, 0.23)}),
-            "Yes, in color. Given another class's color, accuracy on real images falls from 99% to "
-            "20% (18 to 23%), and 66% are taken for that color's class.",
+            "Yes, in color, the only one looked for. Given another class's color, accuracy on real "
+            "images falls from 99% to 20% (18 to 23%), and 83% of the errors name that color's "
+            "class.",
         ),
         (
             HONEST,
@@ -446,13 +468,24 @@ TURNED = replace(
         ),
         (
             TURNED,
-            "Cannot be said. With the hue turned, accuracy on real images falls from 90% to 50%, "
-            "but no color belongs to a class.",
+            "It needs color, but whether as a shortcut cannot be said. With the hue turned, "
+            "accuracy on real images falls from 90% to 50%, without color to 10%. No color was "
+            "found that belongs to a class.",
         ),
         (
-            replace(TURNED, color_change="another class's color", names_color=0.1),
+            replace(TURNED, accuracy_without_color=0.75),
+            "Cannot be said. With the hue turned, accuracy on real images falls from 90% to 50%, "
+            "without color to 75%. No color was found that belongs to a class.",
+        ),
+        (
+            replace(
+                TURNED,
+                accuracy_without_color=0.9,
+                color_change="another class's color",
+                names_color=0.1,
+            ),
             "Cannot be said. Given another class's color, accuracy on real images falls from 90% "
-            "to 50%, but the errors do not follow it.",
+            "to 50%, without color it stays so. The errors do not name that color's class.",
         ),
         (
             replace(TURNED, accuracy=0.25, accuracy_color_changed=0.24),
@@ -461,8 +494,8 @@ TURNED = replace(
         ),
         (
             replace(TURNED, accuracy_without_color=0.88, shortcut=Shortcut.NONE),
-            "None found in color, the only one looked for. Without color, accuracy on real images "
-            "falls from 90% to 88%.",
+            "None found in color, the only one looked for. With the hue turned, accuracy on real "
+            "images falls from 90% to 50%, without color to 88%.",
         ),
         (
             replace(TURNED, accuracy_color_changed=0.88),
@@ -521,7 +554,7 @@ def test_colors_of_classes_are_told_apart_as_colors(tmp_path, colors, hues, said
         f"[{k}](index.html#logits/{k}) {words.removeprefix(f'{k} ')}"
         for k, words in enumerate(said.split(" and "))
     ]
-    assert answers(text)[1].startswith(f"Yes, in {noun}. Given another class's color, ")
+    assert answers(text)[1].startswith(f"Yes, in {noun}, the only one looked for. ")
     assert ("Classes that go more by color than their picture" in text) == (noun == "color")
 
 
