@@ -50,6 +50,12 @@ confetti any two pictures have two: units of a small CNN that goes by a colored 
 steps, and of EfficientNet-Lite0 were said to want two shapes for it, which agree with bars by 0.12
 to 0.24. Where strokes were planted, 19 of 21 pairs have 0.49 and more, the others 0.26 and 0.29."""
 
+STROKE_GAIN = 0.2
+"""Only orientations are told from each other of which a bar or a grating each reaches this share of
+the gain. Deep units want strokes in what they want as a whole, and their pictures differ by what
+these began with. Where two strokes were planted, those of the weaker one reach 0.41 and more (21
+pairs), of four trained CNNs that were said to want two orientations and do not, 0.05 and less."""
+
 BAR_PEAK = 0.4
 """A peak of the answers to bars confirms an orientation if it reaches this share of the gain, and
 of the highest peak."""
@@ -222,11 +228,13 @@ def difference(optima: Optima, curves: Curves, one: int, other: int) -> float:
         found = max(found, _beyond(apart, HUE_DIFFERENCE, 180))
     if all("shape" in kind for kind in kinds):
         angles = near.orientation[pair].tolist()
+        best = float(optima.score.max())
         sure = (
             near.orientation_contrast[pair].min() >= SURE_ORIENTATION_CONTRAST
             and near.orientation_agreement[pair].min() >= SURE_ORIENTATION_AGREEMENT
+            and all(_stroke_excites(curves, angle, best) for angle in angles)
         )
-        if sure or both_are_peaks(curves, angles, float(optima.score.max())):
+        if sure or both_are_peaks(curves, angles, best):
             apart = known_distance(angles[0], angles[1], 180)
             found = max(found, _beyond(apart, ORIENTATION_DIFFERENCE, 90))
     if kinds == [Kind.BRIGHTNESS] * 2:
@@ -248,7 +256,7 @@ def both_are_peaks(curves: Curves, angles: Sequence[float], best: float) -> bool
     """
     if any(map(math.isnan, angles)):
         return False
-    for curve in (curves.angles, curves.tinted.amax(0) if len(curves.tinted) else curves.angles):
+    for curve in _of_angles(curves):
         step = 180 / len(curve)
         found = [
             i * step
@@ -262,6 +270,21 @@ def both_are_peaks(curves: Curves, angles: Sequence[float], best: float) -> bool
         if all(near) and nearest[0] != nearest[1]:
             return True
     return False
+
+
+def _stroke_excites(curves: Curves, angle: float, best: float) -> bool:
+    """Tells whether a gray or tinted stroke near an angle reaches `STROKE_GAIN`."""
+    needed = curves.neutral + STROKE_GAIN * (best - curves.neutral)
+    return any(
+        answer >= needed and distance(i * 180 / len(curve), angle, 180) <= BAR_DISTANCE
+        for curve in _of_angles(curves)
+        for i, answer in enumerate(curve.tolist())
+    )
+
+
+def _of_angles(curves: Curves) -> list[Tensor]:
+    """What the unit answers to gray and to tinted strokes, over their angles, from 0 to 180."""
+    return [curves.angles, *([curves.tinted.amax(0)] if len(curves.tinted) else [])]
 
 
 def _nearest(angles: Sequence[float], angle: float) -> float:

@@ -102,11 +102,14 @@ DIFFERENCES = {
 }
 
 
+ANY_BAR = curves_of(bars=torch.ones(36, dtype=torch.float64))
+
+
 @pytest.mark.parametrize(("one", "other", "expected"), DIFFERENCES.values(), ids=DIFFERENCES)
 def test_how_plainly_two_optima_differ(one, other, expected):
     optima = optima_of(one, other)
     for pair in ((0, 1), (1, 0)):
-        found = difference(optima, curves_of(), *pair)
+        found = difference(optima, ANY_BAR, *pair)
         assert found == pytest.approx(expected, abs=1e-6)
 
 
@@ -162,6 +165,23 @@ def test_the_peaks_of_strokes_count_from_mid_gray(best, expected):
     """They are 1 and 0.8 above it: of a gain of 2, the second is two fifths."""
     curves = curves_of(bars=TWO + 5, gratings=TWO + 5, grays=torch.full((9,), 5.0))
     assert both_are_peaks(curves, (30, 120), best) is expected
+
+
+STROKES = {
+    "bars of both": (curves_of(bars=bumps((0, 0.9), (90, 0.21))), True),
+    "a grating of one": (curves_of(bars=bumps((0, 0.9)), gratings=bumps((90, 0.21))), True),
+    "tinted ones": (curves_of(tinted=bumps((0, 0.9), (90, 0.21), length=12)[None]), True),
+    "nearly of one": (curves_of(bars=bumps((0, 0.9), (105, 0.9))), True),
+    "too little of one": (curves_of(bars=bumps((0, 0.9), (90, 0.19))), False),
+    "of others": (curves_of(bars=bumps((0, 0.9), (45, 0.9), width=10.0)), False),
+    "none": (curves_of(bars=torch.zeros(36, dtype=torch.float64)), False),
+}
+
+
+@pytest.mark.parametrize(("curves", "told"), STROKES.values(), ids=STROKES)
+def test_orientations_are_told_apart_only_where_strokes_of_each_excite_the_unit(curves, told):
+    optima = optima_of(optimum(SHAPE, angle=0.0), optimum(SHAPE, angle=90.0))
+    assert (difference(optima, curves, 0, 1) > 0) is told
 
 
 NO_SHARES = Shares(0.0, 0.0, 0.0, 0.0)
@@ -363,6 +383,7 @@ def test_a_facet_has_the_figures_of_its_best_optimum():
         optimum((0.5, 0.4, 0.1), hue=-10.0, angle=170.0, **BLACK),
         optimum((0.05, 0.9, 0.05), 0.9, hue=70.0, angle=80.0, **WHITE),
         lowest=0.36,
+        curves=ANY_BAR,
     )
     assert (one.kind, one.hue, one.orientation) == ("color+shape", 350.0, 170.0)
     assert one.margin == pytest.approx(0.1) and one.separation == 0.5 and one.strength == 1.0
