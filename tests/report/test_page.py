@@ -502,6 +502,35 @@ def test_a_unit_shows_its_evidence(browser, page):
     assert browser.execute_script(broken) == 0
 
 
+@pytest.mark.parametrize(
+    ("objective", "variant", "position", "whose"),
+    [
+        ("ChannelMean", "mean", None, "the channel's mean"),
+        ("ChannelMean", "mean_reg0", None, "the channel's mean"),
+        ("TopKMean", "top20", None, "the channel's"),
+        ("SoftMaximum", "softmaximum_temperature0.5", None, "the channel's"),
+        ("Neuron", "h07_w07", (7, 7), "one neuron's"),
+    ],
+)
+def test_a_score_is_said_to_be_a_channel_s_or_one_neuron_s(
+    browser, tmp_path, objective, variant, position, whose
+):
+    shown = unit(tmp_path, "conv1", 0, [("color", 12.0, None)])
+    pictures, styles = shown.evidence.pictures, shown.evidence.styles
+    maximized = {"objective": objective, "variant": variant, "position": position}
+    items = tuple(replace(each, **maximized) for each in pictures.items)
+    evidence = replace(
+        shown.evidence,
+        pictures=replace(pictures, items=items),
+        styles=tuple(replace(each, variant=variant) for each in styles),
+    )
+    visit(browser, write_report(tmp_path, [replace(shown, evidence=evidence)]) + "#conv1/0")
+    at(browser, "conv1 / channel 0")
+    captions = [each.text for each in find(browser, "#unit figcaption")]
+    assert captions[0] == f"legible: as people can read it; score 3.20 ({whose})"
+    assert "The best picture has score 3.20 (one neuron's);" in text(browser, "#unit")
+
+
 def test_beside_a_picture_stands_that_the_penalties_won(browser, page):
     visit(browser, page + "#conv1/1")
     at(browser, "conv1 / channel 1")

@@ -32,10 +32,11 @@ function unitName(layer, key) {
   return position ? `neuron (${position.replace(",", ", ")}) of ${name}` : name;
 }
 
-/** A score with whose it is: a channel's mean, or one neuron's; of flat layers there is one alone. */
-function scoreOf(unit, variant, score) {
+/** A score with whose it is: a channel's, or one neuron's; of flat layers there is one alone. */
+function scoreOf(unit, score, { objective, position }) {
   if (layers.get(unit.layer).flat) return `score ${number(score)}`;
-  return `score ${number(score)} (${variant === "mean" ? "the channel's mean" : "one neuron's"})`;
+  const ofChannel = objective === "ChannelMean" ? "the channel's mean" : "the channel's";
+  return `score ${number(score)} (${position === null ? ofChannel : "one neuron's"})`;
 }
 
 /** Whether no gradient leads back from a unit, so that there are answers alone. */

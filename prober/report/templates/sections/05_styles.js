@@ -33,12 +33,14 @@ function styled(said, path, matters) {
 function styles(unit) {
   const found = unit.evidence.styles;
   if (!found.length) return null;
+  // Both maximize what the unit's first visualization does, which is always among those shown.
+  const maximized = unit.evidence.pictures.items.find(({ look }) => look === found[0].variant);
   return part(layers.get(unit.layer).flat ? "What it wants to see"
     : "What it wants to see, all over the image",
     fading(found),
     element("div", { class: "row" }, found.map(({ style, score, picture: path, ...told }) => [
       element("figure", {}, styled(`${STYLES[style]}: score ${number(score)}`, path, told.matters),
-        element("figcaption", {}, `${STYLES[style]}; ${scoreOf(unit, told.variant, score)}`,
+        element("figcaption", {}, `${STYLES[style]}; ${scoreOf(unit, score, maximized)}`,
           told.penalties_won && penalties())),
       VOLUME && element("figure", {}, picture(path.replace(/png$/, "gif"),
         `${style}: through its depth`, 200),

@@ -16,14 +16,14 @@ function facet(unit, index, several) {
   const said = unit.words.facets[index];
   const name = several ? `Facet ${index + 1} of ${unit.facets.length}` : "What excites it";
   const [, height, width] = report.input;
-  const { field } = unit.evidence;
+  const { field, neuron } = unit.evidence;
   const cropped = field && (field.height < height || field.width < width);
   const others = found.pictures.slice(1).map((path, i) => element("figure", {},
     picture(path, `${name}: ${said}; picture ${i + 2}`, 168),
     element("figcaption", {}, "from another start")));
   return part([name, ": ", symbol(found), said],
-    paragraph(`The best picture has ${scoreOf(unit, null, found.score)}; climbing on from it reaches `
-      + `${percent(found.strength)} of the gain. `
+    paragraph(`The best picture has ${scoreOf(unit, found.score, { position: neuron })}; `
+      + `climbing on from it reaches ${percent(found.strength)} of the gain. `
       + `${percent(found.share)} of the starts led to it.`),
     element("div", { class: "row" }, bests(found, `${name}: ${said}`, cropped),
       cropped && found.full && whole(found, field, name), others),

@@ -21,7 +21,8 @@ function evolution(unit) {
   const board = element("div", { id: "seeds" }, seeds(unit));
   return part(title, tried, player(pictures.steps, board), board,
     note(`Percent: the share of the gain from ${NEUTRAL} to the best picture${
-      layers.get(unit.layer).flat ? "" : " that maximizes the same, the channel's mean or one neuron"}.`));
+      layers.get(unit.layer).flat ? ""
+        : " that maximizes the same, of the channel or of one neuron"}.`));
 }
 
 /** The slider and its button. All cells follow one property of `board`: the column they show. */
