@@ -1,6 +1,6 @@
 """The effort: how many pictures a report makes and how far it searches, by what a pass costs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -53,20 +53,42 @@ class Effort:
     pushes: int
 
 
+OF_SMALL_IMAGES = Effort(
+    seeds=8,
+    positions=2,
+    picture_steps=500,
+    steps=200,
+    noises=3,
+    peaks=3,
+    others=2,
+    pushed=4,
+    pushes=100,
+)
+
 # A step with a large image takes a CNN a hundred times as long. So that the search of a unit takes
 # no longer than its pictures, it then has two thirds of the starts and half the steps. Not
 # fewer: after 64 steps a deep neuron of EfficientNet-Lite0 had half of what 200 give.
-FULL = Effort(8, 2, 500, steps=200, noises=3, peaks=3, others=2, pushed=4, pushes=100)
-LARGE = Effort(8, 2, 500, steps=100, noises=3, peaks=2, others=1, pushed=2, pushes=50)
-LIGHT = Effort(2, 1, 128, steps=100, noises=1, peaks=1, others=1, pushed=2, pushes=50)
+OF_LARGE_IMAGES = replace(OF_SMALL_IMAGES, steps=100, peaks=2, others=1, pushed=2, pushes=50)
+
+OF_COSTLY_CNNS = Effort(
+    seeds=2,
+    positions=1,
+    picture_steps=128,
+    steps=100,
+    noises=1,
+    peaks=1,
+    others=1,
+    pushed=2,
+    pushes=50,
+)
 
 
 @lru_cache(2)  # a report has two subjects at the most
 def effort(subject: Subject) -> Effort:
     """Chooses how much to do for each unit of a subject."""
     if operations(subject) > COSTLY:
-        return LIGHT
-    return LARGE if is_large(subject.input_shape) else FULL
+        return OF_COSTLY_CNNS
+    return OF_LARGE_IMAGES if is_large(subject.input_shape) else OF_SMALL_IMAGES
 
 
 @lru_cache(2)
@@ -96,7 +118,11 @@ def precision(subject: Subject, accelerator: str) -> str:
         about the same, `bf16-mixed`.
     """
     looked_into = input_kind(subject.input_shape).has_color_and_shape  # else scores are published
-    if not looked_into or effort(subject) is not LIGHT or not multiplies_bfloat16(accelerator):
+    if (
+        not looked_into
+        or effort(subject) is not OF_COSTLY_CNNS
+        or not multiplies_bfloat16(accelerator)
+    ):
         return "32-true"
     deepest = [*subject.listing.measured][-1]
     if operations(subject) < DENSE * subject.bytes_to(deepest) / 4:

@@ -38,7 +38,7 @@ KICKED = 0.3
 gray image gains 2 % in the mean by kicks, 24 % at most; four times as many starts from noise gain
 half of that, in nine times the time. With half or a fifth of the pixels it gains less."""
 
-COSTLY = 1e8
+NARROW_FROM = 1e8
 """Floating-point operations of one forward pass from which on the search is narrower."""
 
 UNITS_AT_ONCE = 16
@@ -255,7 +255,7 @@ def _from_what_moves(survey: Survey, unit: Unit) -> FourMaxima:
 @lru_cache(1)  # more would keep the copies of the CNN that are done with
 def breadth_for(cnn: CutCNN, channel: int) -> Breadth:
     """Chooses how far and wide to search, by the cost of a forward pass to a channel."""
-    return NARROW if cnn.operations(channel) > COSTLY else WIDE
+    return NARROW if cnn.operations(channel) > NARROW_FROM else WIDE
 
 
 def _rescored(whole: CutCNN, channels: Sequence[int], found: FourMaxima) -> FourMaxima:

@@ -16,7 +16,7 @@ from prober.common.files import write_whole
 from prober.common.inputs import input_kind
 from prober.common.pictures import sprite
 from prober.findings.behavior import behavior
-from prober.findings.effort import LIGHT, effort
+from prober.findings.effort import OF_COSTLY_CNNS, effort
 from prober.findings.examination import examine
 from prober.findings.facet_search import plan_search
 from prober.findings.finding import Finding, save_findings
@@ -148,7 +148,10 @@ class Probe:
         """Finds out what the units of a CNN of images want, and how much is color and shape."""
         subject, folder, cores = self.engine.subject, self.folder, self._cores
         with self.watch.profile("evidence"):
-            half = self.engine.trainer["precision"] == "bf16-mixed" and effort(subject) is LIGHT
+            half = (
+                self.engine.trainer["precision"] == "bf16-mixed"
+                and effort(subject) is OF_COSTLY_CNNS
+            )
             surveyed = survey(sweep, known, other_style, self.engine.method, half, cores)
         with self.watch.profile("maxima"):
             print("Looking for what excites its units most with and without color and shape.")

@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from prober.findings.effort import COSTLY, FULL, LARGE, LIGHT, effort, operations, precision
+from prober.findings.effort import (
+    COSTLY,
+    OF_COSTLY_CNNS,
+    OF_LARGE_IMAGES,
+    OF_SMALL_IMAGES,
+    effort,
+    operations,
+    precision,
+)
 from prober.subject import Subject
 
 
@@ -23,12 +31,13 @@ def test_normalizations_that_can_be_folded_are_not_counted_nor_what_is_done_once
 
 
 @pytest.mark.parametrize(
-    ("side", "width", "expected"), [(28, 8, FULL), (64, 8, LARGE), (64, 512, LIGHT)]
+    ("side", "width", "expected"),
+    [(28, 8, OF_SMALL_IMAGES), (64, 8, OF_LARGE_IMAGES), (64, 512, OF_COSTLY_CNNS)],
 )
 def test_a_costly_cnn_is_searched_less(side, width, expected):
     cnn = nn.Sequential(nn.Conv2d(3, width, 3, 2, padding=1), nn.Conv2d(width, width, 1))
     subject = Subject(cnn, input_shape=(3, side, side))
-    assert (operations(subject) > COSTLY) is (expected is LIGHT)
+    assert (operations(subject) > COSTLY) is (expected is OF_COSTLY_CNNS)
     assert effort(subject) is expected
 
 
@@ -72,7 +81,7 @@ def test_signals_are_computed_in_float32(monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
     cnn = nn.Sequential(nn.Conv1d(1, 512, 3, padding=1), nn.Conv1d(512, 512, 1))
     subject = Subject(cnn, input_shape=(1, 2000))
-    assert effort(subject) is LIGHT
+    assert effort(subject) is OF_COSTLY_CNNS
     assert precision(subject, "cpu") == "32-true"
 
 
@@ -80,5 +89,5 @@ def test_half_precision_does_not_pay_where_most_time_goes_to_other_than_products
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True}, raising=False)
     depthwise = [nn.Conv2d(64, 64, 3, padding=1, groups=64) for _ in range(70)]
     subject = Subject(nn.Sequential(nn.Conv2d(3, 64, 1), *depthwise), input_shape=(3, 96, 96))
-    assert effort(subject) is LIGHT
+    assert effort(subject) is OF_COSTLY_CNNS
     assert precision(subject, "cpu") == "32-true"

@@ -18,7 +18,7 @@ from prober.ascent.starts import InitialImage
 from prober.cli.command import say_notes
 from prober.cli.grid_command import GridCommand
 from prober.cli.parser import ProberParser
-from prober.findings.effort import LIGHT, effort, operations, precision
+from prober.findings.effort import OF_COSTLY_CNNS, effort, operations, precision
 from prober.report.report import Report
 from prober.report.words import joined
 from prober.subject import Subject
@@ -151,7 +151,7 @@ def choose(cli: ProberCLI, against: Subject | None) -> None:
         trainer.precision = config.trainer.precision = own
         if own != "32-true":
             said.append("gradients in bfloat16 (trainer.precision)")
-    if chosen is LIGHT:
+    if chosen is OF_COSTLY_CNNS:
         of_its_own = said and not settings.sweep  # else its pictures are those of the sweep
         has = f" and, as nothing else is given, has {joined(said)}" if of_its_own else ""
         print(
