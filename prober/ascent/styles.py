@@ -62,6 +62,25 @@ FAR_DEGREES = 20.0
 LEAST_MOVED = 6
 """A unit that sees fewer pixels is not moved: a 3 x 3 field is only blurred by it."""
 
+JITTER_PARTS = 14
+"""What is not moved far is moved by at most one of so many parts of what the unit sees."""
+
+SCALED_BY = 0.1
+"""The share that it is made larger or smaller by at the most. This and the degrees are for units
+that see the whole side; for one that sees a part they are as large a part of it."""
+
+COARSE_DEGREES = 5
+"""Degrees that a coarse picture is turned by at the most."""
+
+FINE_DEGREES = 10
+"""The same for a fine one, of which the unit sees a part; what is seen whole is moved far."""
+
+NEURON_PARTS = 28
+"""The picture of a neuron is moved by at most one of so many parts of what it sees."""
+
+NEURON_JITTER = 2
+"""Pixels that it is moved by at the most, however much it sees."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -134,18 +153,17 @@ def transforms_of(style: str, objective: Objective, subject: Subject) -> tuple[T
         return ()
     whole = all(field == sides for field in fields)
     if objective.record()["position"] is not None and not whole:
-        pixels = min(2, seen // 28)
+        pixels = min(NEURON_JITTER, seen // NEURON_PARTS)
         return (Jitter(pixels),) if pixels else ()
     side = min(sides[-2:])
     if whole and side >= FINE:
         return far(subject.input_shape)
-    # As far in parts of what is seen, rotations of coarse pictures half as far.
     share = seen / side
-    factor = round(0.1 * share, 3)
-    degrees = round((5 if side < FINE else 10) * share, 2)
+    factor = round(SCALED_BY * share, 3)
+    degrees = round((COARSE_DEGREES if side < FINE else FINE_DEGREES) * share, 2)
     turned = () if input_kind(subject.input_shape) is InputKind.SIGNAL else (Rotation(degrees),)
     scaled = Scale(round(1 - factor, 3), round(1 + factor, 3))
-    return Jitter(round(seen / 14)), scaled, *turned
+    return Jitter(round(seen / JITTER_PARTS)), scaled, *turned
 
 
 def far(shape: Shape) -> tuple[Transform, ...]:
