@@ -38,7 +38,8 @@ class Regularizer(Recorded):
     def penalties(self, images: Tensor) -> Tensor:
         """Computes the unweighted penalties `[N]` of pictures `[N, C, H, W]`.
 
-        Of signals, volumes and vectors there are fewer or more sides.
+        Of signals, volumes and vectors there are fewer or more sides. Where there are none that
+        the penalty needs, it is 0, as that of neighboring values is for vectors.
 
         If the penalty is `of_change`, of the pictures less those they started from.
         """
