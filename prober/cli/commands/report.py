@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,12 @@ from typing_extensions import override
 
 from prober.ascent.hardware import accelerator_for
 from prober.ascent.method import various_initial_images
+from prober.ascent.regularizers import DEFAULT_REGULARIZERS
 from prober.ascent.starts import InitialImage
 from prober.cli.command import say_notes
 from prober.cli.grid_command import GridCommand
 from prober.cli.parser import ProberParser
+from prober.cli.resolved import written
 from prober.findings.effort import OF_COSTLY_CNNS, effort, operations, precision
 from prober.report.report import Report
 from prober.report.words import joined
@@ -33,10 +36,10 @@ GRID: dict[str, Any] = {
     "objectives": ["ChannelMean", "Neuron"],
     "regularizers": [
         [
-            {"class_path": "prober.L2", "init_args": {"weight": l2}},
-            {"class_path": "prober.TotalVariation", "init_args": {"weight": tv}},
+            written(replace(each, weight=times * each.weight)).as_dict()
+            for each in DEFAULT_REGULARIZERS
         ]
-        for l2, tv in ((1e-4, 1e-3), (1e-3, 1e-2))
+        for times in (1, 10)
     ],
     "in_turn": True,
 }
