@@ -35,8 +35,9 @@ class Command(ABC):
         Arguments that have no dashes can be among them:
         `parser.add_argument("run", type=str, metavar="RUN")`.
 
-        LightningCLI writes `seed_everything` into the config of every command, so it must be among
-        them: `cli.add_default_arguments_to_parser` adds it.
+        `seed_everything` must be among them: LightningCLI sets the seed, whether or not a command
+        has the option, and writes it into the config, which cannot be written as YAML without it.
+        `cli.add_default_arguments_to_parser` adds it. By `False` nothing is seeded.
 
         Args:
             cli: Has the options that LightningCLI knows, to be added if the command takes them.
