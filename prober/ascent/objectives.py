@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from prober.ascent.records import as_setting, class_named, made, settings
+from prober.ascent.records import as_setting, class_named, concrete, made, settings
 from prober.common.errors import (
     InputError,
     check_not_negative,
@@ -380,7 +380,7 @@ class ClassConditional(Composed):
     """Another objective plus a share of a class's logit: which of the two wins?
 
     Args:
-        objective: The objective of the unit: ChannelMean, Neuron or TopKMean.
+        objective: The objective of the unit, any of one channel.
         target_class: Index of the class among the logits.
         weight: How much a logit counts beside the unit's own score, at least 0.
     """
@@ -413,8 +413,8 @@ class ClassConditional(Composed):
             other = type(self.objective).__name__
             raise InputError(
                 f"ClassConditional cannot stand over another objective than of a channel, and this "
-                f"is a {other}: choose "
-                "ChannelMean, Neuron or TopKMean, or write a WeightedSum."
+                f"is a {other}: choose {', '.join(each.__name__ for each in concrete(OfChannel))}, "
+                "or write a WeightedSum."
             )
         classes, *places = subject.check_layer(LOGITS)
         if places:

@@ -240,7 +240,7 @@ def test_record_says_what_is_probed(objective, record):
             ClassConditional(ClassConditional(ChannelMean("conv2", 0), 1), 1),
             "cannot stand over another",
         ),
-        (ClassConditional(C, 1), "this is a DeepDream: choose ChannelMean, Neuron or TopKMean"),
+        (ClassConditional(C, 1), "this is a DeepDream: choose ChannelMean, Neuron, .* or write"),
         (ClassConditional(-A, 1), "this is a Negative"),
         (-ChannelMean("conv2", 32), "Channel 32 is out of range"),
         (A - ChannelMean("conv4", 0), "no layer 'conv4'. Did you mean 'conv"),
