@@ -234,7 +234,7 @@ def _subject(
     """Returns a subject of our own, and what a person should know of how it came about."""
     given = [name for name, value in described.items() if value is not None]
     if isinstance(model, Subject):
-        given += ["value_range"] if tuple(value_range) != (0.0, 1.0) else []
+        given += ["value_range"] if tuple(np.ravel(value_range)) != (0.0, 1.0) else []
         if given:
             raise InputError(f"A Subject describes its input itself; leave out {given[0]}.")
         return copy.deepcopy(model), list(model.notes)  # whose precision will change

@@ -466,6 +466,13 @@ def test_large_images_are_in_float32_and_everything_can_be_set():
         ({"parameterization": prober.Fourier}, "the class Fourier does not fit; give Fourier()"),
         ({"regularizers": [1]}, "regularizers: an int does not fit; give [L2(1e-3)], say."),
         ({"transforms": [prober.Jitter(28)]}, "pixels of Jitter is 28"),
+        ({"mean": 0.5}, "mean is a float; give a list: [0.5, 0.5, 0.5], say."),
+        ({"std": [None] * 3}, "std: a NoneType does not fit; give [0.5, 0.5, 0.5], say."),
+        ({"value_range": 255}, "value_range is an int; give a list: [0, 255], say."),
+        ({"value_range": None}, "value_range is a NoneType; give a list: [0, 255], say."),
+        ({"model": Subject(), "value_range": 255}, "leave out value_range"),
+        ({"input_shape": 28}, "input_shape is an int; give a list: [3, 28, 28], say."),
+        ({"input_shape": (3.0, 28, 28)}, "input_shape: a float does not fit"),
     ],
 )
 def test_bad_input_is_told(given, told):

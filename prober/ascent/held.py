@@ -1,13 +1,14 @@
 """What of a picture is held at given values while the rest of it is optimized."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
 
 from prober.ascent.records import as_setting
-from prober.common.errors import InputError
+from prober.common.errors import InputError, check_kinds
 from prober.common.files import find_file, read_npy
 from prober.common.inputs import Shape
 
@@ -37,10 +38,18 @@ class Held:
     region: Sequence[Sequence[int]] | None = None
 
     def __post_init__(self) -> None:
-        """Takes lists for tuples."""
-        for name in ("channels", "region"):
+        """Takes lists for tuples.
+
+        Raises:
+            InputError: Something else stands in their place.
+        """
+        kinds = {"channels": (Integral, "[3]"), "region": (Iterable, "[[0, 8], [0, 28]]")}
+        for name, (kind, example) in kinds.items():
             given = getattr(self, name)
-            object.__setattr__(self, name, as_setting(list(given)) if given else None)
+            if given is not None:
+                check_kinds(f"{name} of Held", given, kind, example)
+                given = as_setting(list(given)) or None
+            object.__setattr__(self, name, given)
 
     def of(self, shape: Shape) -> tuple[Tensor, Tensor]:
         """Returns which numbers of an input are held, and at what.

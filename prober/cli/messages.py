@@ -118,10 +118,35 @@ def _no_choice(found: re.Match[str], parser: ArgumentParser) -> str:
 
 
 def _not_of_type(found: re.Match[str], parser: ArgumentParser) -> str:
-    types = dict.fromkeys(re.findall(r"(\w+)'>", found["types"]))
-    named = [name for name in types if name != "NoneType"] or ["null"]
-    return f"{found['key']}: '{found['value']}' is not of type {' or '.join(named)}."
+    types = re.sub(r"<class '|'>|(?:\w+\.)+(?=\w)|, \.\.\.", "", found["types"])
+    types = re.sub(r"\b(?:tuple|Sequence)\b", "list", types)
+    parts = re.findall(r"\w+(?:\[.*?\]+)?", types)
+    named = [part for part in dict.fromkeys(parts) if part != "NoneType"] or ["null"]
+    lists = [EXAMPLES.get(part, "[..., ...]") for part in named if part.startswith("list")]
+    hint = f" Write a list in brackets: {lists[0]}." if lists else ""
+    return f"{found['key']}: '{found['value']}' is not of type {' or '.join(named)}.{hint}"
 
+
+def _abstract(found: re.Match[str], parser: ArgumentParser) -> str:
+    key, name = found["key"], found["name"] or found["value"]
+    names = choices(parser, key)
+    if name.startswith("prober.") and names:  # what the parser takes where no class is named
+        return (
+            f"{key} names no class, or has settings beside it: give {{class_path: ..., init_args: "
+            f"{{...}}}} with the settings in init_args. Choose {', '.join(names)}."
+        )
+    return (
+        f"{key}: nothing can be made of '{name}', which lacks a method that its base class asks "
+        "for."
+    )
+
+
+EXAMPLES = {
+    "list[int]": "[1, 2, 3]",
+    "list[float]": "[0.5, 0.5, 0.5]",
+    "list[list[int]]": "[[0, 8], [0, 28]]",
+}
+"""Lists that people can write, by what the parser asks for."""
 
 KEY = r'Parser key "(?P<key>[\w.]+)"(?: element \d+)?: .*?'
 CLASS = KEY + r"class_path '?(?P<name>[\w.]+)'?: "
@@ -161,13 +186,9 @@ MESSAGES: dict[str, str | Callable[[re.Match[str], ArgumentParser], str | None]]
     KEY + r"(?:does not correspond to a subclass of|import path string)" + VALUE: (
         "{key}: '{value}' is not the import path of a class that fits here."
     ),
-    KEY + r"instantiatable class, but (?P<name>[\w.]*) ?is abstract(?:" + VALUE + ")?": (
-        lambda found, parser: (
-            f"{found['key']}: nothing can be made of '{found['name'] or found['value']}', which "
-            "lacks a method that its base class asks for."
-        )
-    ),
+    KEY + r"instantiatable class, but (?P<name>[\w.]*) ?is abstract(?:" + VALUE + ")?": _abstract,
     KEY + r"Subtypes: \[(?P<types>.*?Literal.*)\] Errors: " + VALUE: _no_choice,
+    KEY + r"Expected a (?P<types>typing\.Literal\[.*?\])" + VALUE: _no_choice,
     KEY + r"Subtypes: \[(?P<types>.*?)\] Errors: " + VALUE: _not_of_type,
     KEY + r"Expected a (?P<types><class '[\w.]+'>)" + VALUE: _not_of_type,
     KEY + r"Unable to load config (?P<quote>['\"])(?P<value>.*?)(?P=quote)(?: - |$)": (

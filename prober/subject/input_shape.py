@@ -3,12 +3,13 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from prober.common.errors import InputError, listed
+from prober.common.errors import InputError, check_kinds, listed
 from prober.common.inputs import InputKind, Shape
 from prober.subject.channel_layout import CONVOLUTIONS
 from prober.subject.frozen_copy import copied
@@ -56,6 +57,7 @@ def settled_input_shape(
         InputError: There are no inputs of such a shape.
     """
     if given is not None:
+        check_kinds("input_shape", given, Integral, "[3, 28, 28]")
         if not 1 <= len(given) <= 4 or min(given) < 1:
             forms = listed([f"{kind.written} of {kind.name.lower()}s" for kind in InputKind], 4)
             raise InputError(

@@ -5,13 +5,14 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cached_property
+from numbers import Real
 from typing import Any, Self, final
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from prober.common.errors import InputError
+from prober.common.errors import InputError, check_kinds
 from prober.common.inputs import Shape
 from prober.common.patches import Conversion, ConvertsItself, hooks_of
 from prober.subject.batchnorm_folding import Folding
@@ -582,6 +583,8 @@ def _per_channel(key: str, values: Sequence[float] | None, default: float, shape
     channels, *sides = shape
     if values is None:
         values = [default] * channels
+    values = values.flatten().tolist() if isinstance(values, Tensor) else values
+    check_kinds(key, values, Real, "[0.5, 0.5, 0.5]")
     if len(values) != channels:
         raise InputError(
             f"{key} {list(values)} has {len(values)} values for an input of {channels} channels."
@@ -592,6 +595,7 @@ def _per_channel(key: str, values: Sequence[float] | None, default: float, shape
 
 
 def _checked_range(values: Sequence[float]) -> tuple[float, float]:
+    check_kinds("value_range", values, Real, "[0, 255]")
     fits = len(values) == 2 and all(math.isfinite(value) for value in values)
     if not fits or not values[0] < values[1]:
         raise InputError(

@@ -76,6 +76,11 @@ def test_is_taken_from_a_config(prober, tmp_path):
     assert record["held"][0] == {"value": 1.0, "channels": [3], "region": None}
 
 
+def test_a_channel_that_is_no_list_is_told():
+    with pytest.raises(InputError, match=r"channels of Held is an int; give a list: \[3\], say"):
+        Held(0.5, channels=0)
+
+
 @pytest.mark.parametrize(
     ("held", "message"),
     [

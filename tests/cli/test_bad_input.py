@@ -186,6 +186,21 @@ BAD_OPTIONS = {
     "missing class": (["--model.subject.cnn", "torch.nn.Konv2d"], ["Konv2d"]),
     "class that is no module": (["--model.subject.cnn", "json.JSONDecoder"], ["json.JSONDecoder"]),
     "mean of too few channels": (["--model.subject.mean", "[0.5]"], ["mean [0.5]", "3 channels"]),
+    "mean of one number": (
+        ["--model.subject.mean", "0.5"],
+        ["model.subject.mean: '0.5'", "list[float]", "in brackets: [0.5, 0.5, 0.5]"],
+    ),
+    "mean of words": (["--model.subject.mean", "[a, b, c]"], ["list[float]", "[0.5, 0.5, 0.5]"]),
+    "input shape without brackets": (
+        ["--model.subject.input_shape", "3,28,28"],
+        ["model.subject.input_shape: '3,28,28'", "list[int]", "in brackets: [1, 2, 3]"],
+    ),
+    "held without brackets": (["--model.held", "{value: 0.5}"], ["model.held", "list[Held]"]),
+    "channel held without brackets": (
+        ["--model.held", "[{value: 0.5, channels: 0}]"],
+        ["channels: '0'", "list[int]", "in brackets"],
+    ),
+    "style in capitals": (["--model.style", "Legible"], ["model.style: 'Legible'", "legible"]),
     "std of 0": (["--model.subject.std", "[0, 1, 1]"], ["std", "greater than 0"]),
     "input of other channels": (
         ["--model.subject.input_shape", "[1, 28, 28]"],
@@ -370,6 +385,14 @@ BAD_YAML = {
     "misspelt key": (
         objective(CHANNEL_MEAN.replace("channel:", "chanel:")),
         ["'chanel'", "Did you mean 'channel'?"],
+    ),
+    "objective without its class": (
+        objective("{layer: conv2, channel: 4}"),
+        ["{class_path: ..., init_args: {...}}", "Choose Caricature, ChannelMean, "],
+    ),
+    "objective with settings beside its class": (
+        objective("{class_path: ChannelMean, layer: conv2, channel: 4}"),
+        ["model.objective names no class, or has settings beside it", "in init_args"],
     ),
     "misspelt group": (
         objective(CHANNEL_MEAN) + "modell:\n  lr: 0.1\n",

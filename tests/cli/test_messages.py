@@ -150,6 +150,12 @@ CAUSES = [
         "'NoneType'> Given value type: <class 'str'> Given value: 65",
     ),
     (
+        {},
+        ["--model.style", "Legible"],
+        "Parser key \"model.style\": Expected a typing.Literal['plain', 'legible']. Got value: "
+        "Legible",
+    ),
+    (
         {
             "bad.yaml": "model: {objective: {class_path: Direction, init_args: {layer: conv2, "
             "vector: [1.0, 2.0]}}}"
