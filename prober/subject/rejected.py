@@ -21,6 +21,9 @@ RANGES = ((0, 255), (-1, 1), (-2, 2))
 MOST_DIMENSIONS = 8
 """More than an input has that a CNN takes apart by numbers."""
 
+MEMORY = r"can't allocate memory|not enough memory|out of memory|Unable to allocate"
+"""What messages say where memory does not suffice."""
+
 NUMBERS = r"\b(float|int)\b"
 """Words of messages on numbers where tensors belong."""
 
@@ -38,6 +41,11 @@ def rejected(
         error: What it raised.
     """
     said = _said_by(error)
+    if re.search(MEMORY, said, re.IGNORECASE):
+        return InputError(
+            f"There is not enough memory for {name} and an input of shape {[1, *shape]}: {said}. "
+            "Set input_shape to a smaller one."
+        )
     if told := _unlike_images(cnn, name, calling.inputs.missing, error, said):
         return told
     numbers = calling.inputs.numbers

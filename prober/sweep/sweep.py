@@ -141,7 +141,7 @@ class Sweep:
         gigabytes = number * (4 * pixels + 4000 + snapshots * pixels / 3) / 1e9
         return (
             f"The grid has {number:,} targets: about {hours:,.1f} hours on {cores} cores and "
-            f"{gigabytes:,.1f} GB on disk. Give --yes to go on, or make the grid smaller."
+            f"{gigabytes:,.1f} GB on disk. Give --yes true to go on, or make the grid smaller."
         )
 
     def _new_folder(self, targets: Sequence[PlannedTarget]) -> Path:

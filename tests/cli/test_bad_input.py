@@ -511,6 +511,10 @@ class Untyped(nn.Conv2d):
     def __init__(self, width, size=3):
         super().__init__(3, 2 * width, size)
 
+class PixelsByPixels(nn.Module):
+    def forward(self, x):
+        return x.new_empty(10**15)
+
 class Rejects(nn.Module):
     def forward(self, x):
         raise ValueError("such input\\nis not taken")
@@ -541,6 +545,10 @@ BAD_CNNS = {
         ["NoneType", "(model.subject.cnn.width: without a default, and null; give a value)"],
     ),
     "CNN that cannot be made": (["--model.subject.cnn", "own_{}.Fails"], ["cannot be made"]),
+    "CNN that needs more memory than there is": (
+        [*("--model.subject.cnn", "own_{}.PixelsByPixels"), "--model.subject.input_shape=[3,9,9]"],
+        ["not enough memory for PixelsByPixels", "[1, 3, 9, 9]", "Set input_shape to a smaller"],
+    ),
     "CNN that takes no such input": (
         ["--model.subject.cnn", "own_{}.Rejects"],
         ["is not taken", "[1, 3, 32, 32]"],

@@ -155,7 +155,7 @@ def test_bad_input_ends_with_one_message_and_no_folder(prober, tmp_path, options
 
 def test_a_very_large_grid_says_what_it_would_take(prober):
     ended = prober("sweep", "--grid.layers", "conv1", "--grid.seeds", "1000000")
-    assert "hours" in ended.err and "GB on disk" in ended.err and "--yes" in ended.err
+    assert "hours" in ended.err and "GB on disk" in ended.err and "--yes true" in ended.err
 
 
 def test_targets_that_settle_have_steps_of_their_own_wherever_they_are_shown(prober, tmp_path):
