@@ -11,8 +11,8 @@ from lightning.pytorch import LightningDataModule
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from prober.common.errors import InputError
-from prober.common.files import read_npy
+from prober.common.errors import InputError, named_kind
+from prober.common.files import expanded, read_npy
 from prober.common.inputs import Shape, input_kind
 from prober.subject.reference import HUES, load_digits, matching_hues, tint
 
@@ -23,6 +23,9 @@ MOST_IMAGES = 2000
 
 MOST_IMAGE_BYTES = 256 * 2**20
 """Bytes that they take at the most: 445 images of three channels and 224 pixels."""
+
+MOST_CLASSES = 100_000
+"""Classes at the most: labels that are numbers of something else would be more."""
 
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
 
@@ -85,11 +88,18 @@ def _read(given: str | LightningDataModule, shape: Shape, resize: bool) -> Label
                 f"{instead}."
             )
         return shipped_digits()
-    if Path(given).suffix == ".npy":
-        return _of_array(Path(given), shape)
-    if not Path(given).exists() and (module := _imported(given)):
+    path = expanded(given)
+    if path.suffix == ".npy":
+        return _of_array(path, shape)
+    if not path.exists() and (module := _imported(given)):
         return _of_datamodule(module, shape)
-    return _of_folder(Path(given), shape, resize)
+    if not given or not path.is_dir():
+        said = f"'{given}' is a file" if path.is_file() else f"there is no folder '{given}'"
+        raise InputError(
+            f"{said}. Give a folder of images (subfolders are classes), an array of them (.npy), a "
+            "LightningDataModule by its import path, or 'digits'."
+        )
+    return _of_folder(path, shape, resize)
 
 
 def shipped_digits() -> LabelledImages:
@@ -113,16 +123,11 @@ def _imported(path: str) -> LightningDataModule | None:
         return found() if is_one else None
     except (ImportError, AttributeError):
         return None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"{path} cannot be built: {error}") from error
 
 
 def _of_folder(folder: Path, shape: Shape, resize: bool) -> LabelledImages:
-    if not folder.is_dir():
-        raise InputError(
-            f"there is no folder '{folder}'. Give a folder of images (subfolders are classes), an "
-            "array of them (.npy), a LightningDataModule by its import path, or 'digits'."
-        )
     if not input_kind(shape).has_color_and_shape:
         raise InputError(
             f"the subject takes {list(shape)}, which is no image of a folder: give an array (.npy) "
@@ -210,20 +215,29 @@ def _of_datamodule(module: LightningDataModule, shape: Shape) -> LabelledImages:
     try:
         module.prepare_data()
         module.setup("fit")
-        loader = module.train_dataloader()
         images, labels = [], []
-        for batch in loader:
-            batch_images, batch_labels = batch[0], batch[1]
-            images.append(torch.as_tensor(batch_images).float())
-            labels.append(torch.as_tensor(batch_labels).long())
+        for batch in module.train_dataloader():
+            if not isinstance(batch, list | tuple) or len(batch) < 2:
+                raise ValueError(
+                    f"each batch must be a pair (images, labels), and one is {named_kind(batch)}"
+                )
+            images.append(torch.as_tensor(batch[0]).float())
+            labels.append(torch.as_tensor(batch[1]))
             if sum(map(len, images)) >= _most(shape):
                 break
-        found, classes = (torch.cat(part)[: _most(shape)] for part in (images, labels))
-        if classes.shape != (len(found),) or classes.min() < 0:
-            raise ValueError("labels must be one whole number of at least 0 for each image")
+        if not any(map(len, images)):
+            raise ValueError("its train_dataloader has no batch")
+        found, given = (torch.cat(part)[: _most(shape)] for part in (images, labels))
+        classes = given.long()
+        fits = given.shape == (len(found),) and bool((classes == given).all())
+        if not fits or not 0 <= classes.min() <= classes.max() < MOST_CLASSES:
+            raise ValueError(
+                "labels must be one whole number for each image, the number of its class, from 0 "
+                f"to less than {MOST_CLASSES:,}"
+            )
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(
             f"{type(module).__name__} gives no batches of images and labels: {error}"
         ) from error
@@ -232,12 +246,12 @@ def _of_datamodule(module: LightningDataModule, shape: Shape) -> LabelledImages:
             f"the images of {type(module).__name__} are {list(found.shape[1:])}, the subject "
             f"takes {list(shape)}."
         )
-    if found.min() < 0 or found.max() > 1:
+    if not (found.min() >= 0 and found.max() <= 1):  # NaN, too
         raise InputError(
             f"the images of {type(module).__name__} lie in [{found.min():.3g}, "
             f"{found.max():.3g}]; give them in [0, 1], and the subject's mean and std for the rest."
         )
-    number = int(classes.max()) + 1 if len(classes) else 0
+    number = int(classes.max()) + 1
     return LabelledImages(f"{len(found):,} {name}", found, classes, [str(i) for i in range(number)])
 
 

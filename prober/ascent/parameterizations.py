@@ -22,6 +22,7 @@ from prober.ascent.given_images import read_images
 from prober.ascent.records import Recorded
 from prober.ascent.starts import GaussianNoise, InitialImage, PinkNoise, frequencies
 from prober.common.errors import InputError, check_not_negative
+from prober.common.files import expanded
 from prober.common.inputs import Shape
 
 SQUEEZE = 0.01
@@ -269,7 +270,7 @@ class MagnitudeConstrained(Parameterization):
             InputError: The images cannot be read, do not fit, or are all one flat color.
         """
         _check_sides(shape, "MagnitudeConstrained")
-        basis = copy.deepcopy(_measured(self.images, tuple(shape), _state(Path(self.images))))
+        basis = copy.deepcopy(_measured(self.images, tuple(shape), _state(expanded(self.images))))
         if not basis.magnitude.amax() > 1e-6:
             raise InputError(
                 f"The images of MagnitudeConstrained, '{self.images}', are all of one flat color, "
@@ -354,7 +355,7 @@ def _measured(images: str, shape: Shape, state: object) -> MagnitudeBasis:
 def _state(path: Path) -> tuple[tuple[str, int, int], ...]:
     """The names, times and sizes of all files at a path."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path] if path.exists() else []
-    stats = [(str(file), file.stat()) for file in files]
+    stats = [(str(file), file.stat()) for file in files if file.exists()]
     return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
 
 

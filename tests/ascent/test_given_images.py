@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch import LightningDataModule
 from PIL import Image
 
 from prober.ascent.given_images import MOST_IMAGES, read_images, read_picture, shipped_digits
@@ -124,12 +125,59 @@ def test_a_datamodule_is_named_by_its_import_path(tmp_path, monkeypatch):
     del sys.modules["my_images"]
 
 
+def gives(*batches):
+    class Loader(LightningDataModule):
+        def train_dataloader(self):
+            if not batches:
+                raise SystemExit(3)
+            return batches
+
+    return Loader()
+
+
+IMAGES, PAIR = torch.full((2, *SHAPE), 0.25), r"each batch must be a pair \(images, labels\)"
+
+
+@pytest.mark.parametrize(
+    ("batches", "message"),
+    [
+        ([IMAGES], f"{PAIR}, and one is a Tensor"),
+        ([{"image": IMAGES}], f"{PAIR}, and one is a dict"),
+        ([[IMAGES]], f"{PAIR}, and one is a list"),
+        ([(IMAGES[:0], [])], "its train_dataloader has no batch"),
+        ([], "no batches of images and labels: 3"),
+        ([(IMAGES, [0.7, 1.0])], "one whole number for each image"),
+        ([(IMAGES, [float("nan"), 1.0])], "one whole number for each image"),
+        ([(IMAGES, [0, -1])], "from 0 to less than 100,000"),
+        ([(IMAGES, [0, 10**12])], "from 0 to less than 100,000"),
+        ([(IMAGES, [0])], "one whole number for each image"),
+        ([(IMAGES * torch.nan, [0, 1])], "Loader lie in .*nan.*; give them in"),
+    ],
+)
+def test_a_datamodule_of_something_else_is_told_what_to_give(batches, message):
+    with pytest.raises(InputError, match=f"^data: .*{message}"):
+        read_images(gives(*batches), SHAPE)
+
+
+def test_the_home_directory_is_known(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    save_image(tmp_path / "mine" / "a.png", noise(1)[0])
+    assert len(read_images("~/mine", SHAPE).images) == 1
+
+
 def test_what_cannot_be_used_is_told_with_the_option_that_names_it(tmp_path):
     def told(name, message, shape=SHAPE):
         with pytest.raises(InputError, match=f"^my option: .*{message}"):
             read_images(str(tmp_path / name), shape, "my option")
 
     told("nowhere", "there is no folder .* or 'digits'")
+    with pytest.raises(InputError, match=r"^data: there is no folder ''\."):
+        read_images("", SHAPE)
+    (tmp_path / "a.npz").touch()
+    told("a.npz", r"a.npz' is a file. Give .* an array of them \(\.npy\)")
+    (tmp_path / "nothing.npy").touch()
+    told("nothing.npy", r"is not an array of images \(\.npy\)")
     told("nowhere.npy", r"is not an array of images \(\.npy\): .*No such file")
     (tmp_path / "empty").mkdir()
     told("empty", r"there is no image \(\.bmp, .*\) in")
