@@ -175,5 +175,5 @@ def read_npy(path: Path | str, what: str) -> Tensor:
     """
     try:
         return torch.from_numpy(read_array(path)).float()
-    except (OSError, ValueError, TypeError) as error:
+    except Exception as error:  # a damaged header can raise almost anything
         raise InputError(f"'{path}' is not {what} (.npy): {error}") from error

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prober.common.errors import InputError
 from prober.common.files import npy, read_arrays, read_npy, safe_name, write_whole
 from tests import elsewhere
 
@@ -175,6 +176,15 @@ def test_a_file_that_is_never_free_is_told(tmp_path, monkeypatch):
         write_whole(tmp_path / "file", "new")
     assert raised.value.filename == str(tmp_path / "file")
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("damaged", [b"", b"\x93NUMPY\x01\x00", b"'descr'", b"(3, 5"])
+def test_a_damaged_array_is_told(tmp_path, damaged):
+    whole = npy(np.zeros((3, 5)))
+    content = whole.replace(damaged, b"[" * len(damaged)) if damaged else b""
+    (tmp_path / "a.npy").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.npy' is not an array \(\.npy\): "):
+        read_npy(tmp_path / "a.npy", "an array")
 
 
 def test_threads_read_arrays_at_once(tmp_path):
