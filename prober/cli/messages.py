@@ -54,6 +54,11 @@ def _suggested(parser: ArgumentParser, option: str) -> str:
     """Suggests a name in place of the first part of an option that does not exist."""
     parts = option.split(".")
     options = [each.dest.split(".") for each in _options_below(parser)]
+    within = {
+        ".".join(each[: each.index(parts[0]) + 1]) for each in options if parts[0] in each[1:]
+    }
+    if len(within) == 1:  # a level of indentation is missing
+        return f" Did you mean '{within.pop()}'?"
     for i, part in enumerate(parts):
         siblings = {each[i] for each in options if each[:i] == parts[:i] and len(each) > i}
         if part not in siblings:

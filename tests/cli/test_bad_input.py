@@ -398,6 +398,18 @@ BAD_YAML = {
         objective(CHANNEL_MEAN) + "modell:\n  lr: 0.1\n",
         ["'modell", "Did you mean 'model'?"],
     ),
+    "objective beside the model": (
+        "objective: {class_path: ChannelMean, init_args: {layer: conv2, channel: 4}}\n",
+        ["no option 'objective.", "Did you mean 'model.objective'?"],
+    ),
+    "subject beside the model": (
+        objective(CHANNEL_MEAN) + "subject: {mean: [0, 0, 0]}\n",
+        ["no option 'subject.mean'", "Did you mean 'model.subject'?"],
+    ),
+    "steps beside the trainer": (
+        objective(CHANNEL_MEAN) + "max_steps: 3\n",
+        ["no option 'max_steps'", "Did you mean 'trainer.max_steps'?"],
+    ),
     "misspelt key of the model": (
         objective(CHANNEL_MEAN) + "  initial_imag: GrayNoise\n",
         ["'model.initial_imag'", "Did you mean 'initial_image'?"],
