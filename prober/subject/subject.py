@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from prober.common.errors import InputError, check_kinds
+from prober.common.errors import InputError, check_kinds, listed
 from prober.common.inputs import Shape
 from prober.common.patches import Conversion, ConvertsItself, hooks_of
 from prober.subject.batchnorm_folding import Folding
@@ -35,6 +35,10 @@ from prober.subject.unprobed import no_layer
 
 BIASED = "prober/subject/reference/biased.pt"
 """The reference CNN's checkpoint where no CNN is named."""
+
+
+MOST_TOLD = 6
+"""A note names so many weights at the most."""
 
 
 class _Reached(BaseException):
@@ -186,6 +190,13 @@ class Subject(ConvertsItself):
             of_classes = read_class_names(classes)
             self.take_classes(len(of_classes))
             self.name_classes(of_classes)
+        buffers = self.cnn.named_buffers()
+        wrong = [n for n, value in buffers if n in self.weights and not value.isfinite().all()]
+        if wrong:
+            self.notes.append(
+                f"Weights of {self.name} are NaN or infinite, and no picture can be made through "
+                f"them: {listed(wrong, MOST_TOLD)}. Give weights from before their training failed."
+            )
         as_seen = self.value_range == (0.0, 1.0) and not self._normalizes
         self.notes += notes_on(self.name, self.listing, as_seen, self.own_precision, self._chances)
 

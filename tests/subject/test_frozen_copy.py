@@ -185,7 +185,12 @@ def test_cnn_is_left_as_it_was_after_an_error():
 def test_weights_that_are_not_finite_are_listed_all_the_same():
     cnn = nn.Conv2d(3, 2, 3)
     cnn.weight.data.fill_(float("nan"))
-    assert plain.shapes(subject_of(cnn)) == {"logits": (2, 6, 6)}
+    subject = subject_of(cnn)
+    assert plain.shapes(subject) == {"logits": (2, 6, 6)}
+    assert subject.notes == [
+        "Weights of Conv2d are NaN or infinite, and no picture can be made through them: weight. "
+        "Give weights from before their training failed."
+    ]
 
 
 def test_names_of_weights_are_those_of_the_parameters():
