@@ -470,6 +470,11 @@ def bad_checkpoints(trap):
     return {
         "empty": (b"", ["is empty"]),
         "truncated": (whole[: len(whole) // 2], ["truncated"]),
+        "pointer of Git LFS": (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+            ["is a pointer of Git LFS", "git lfs pull"],
+        ),
+        "web page": (b"\n<!DOCTYPE html><html></html>", ["is a web page", "download the file"]),
         "truncated to a few bytes": (whole[:20], ["truncated"]),
         "of another architecture": (
             {"stem.weight": torch.zeros(3), "conv1.bias": state["conv1.bias"]},

@@ -23,6 +23,13 @@ FORMATS: tuple[Format, ...] = (
 )
 """The kinds of files that are known; the first that recognizes a file reads it."""
 
+NO_CHECKPOINTS = {
+    b"version https://git-lfs": "is a pointer of Git LFS: fetch the file with `git lfs pull`",
+    b"<!doctype html": "is a web page: download the file itself",
+    b"<html": "is a web page: download the file itself",
+}
+"""What files begin with that are no checkpoints, and what is told of them."""
+
 WRAPPERS = (INSIDE_OF_COMPILED, "module")
 """What `torch.compile` and data parallelism put into the names of the module they wrap."""
 
@@ -105,8 +112,12 @@ def load_cnn(checkpoint: str) -> nn.Module | None:
 
 def _format(path: Path) -> Format:
     with path.open("rb") as file:  # which says of any format if it may not be read
-        if not file.read(1):
-            raise InputError(f"Checkpoint '{path}' is empty. Save it again.")
+        beginning = file.read(64).lstrip().lower()
+    if not beginning:
+        raise InputError(f"Checkpoint '{path}' is empty. Save it again.")
+    for start, told in NO_CHECKPOINTS.items():
+        if beginning.startswith(start):
+            raise InputError(f"Checkpoint '{path}' {told}.")
     return next(format for format in FORMATS if format.recognizes(path))
 
 

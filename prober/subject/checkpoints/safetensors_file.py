@@ -15,7 +15,8 @@ class SafetensorsFile(Format):
 
     @override
     def recognizes(self, path: Path) -> bool:
-        return path.suffix == ".safetensors"
+        with path.open("rb") as file:  # a file of another name begins with a length and JSON
+            return path.suffix == ".safetensors" or file.read(10)[8:] == b'{"'
 
     @override
     def read(self, path: Path) -> Content:

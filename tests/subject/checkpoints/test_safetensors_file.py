@@ -10,6 +10,7 @@ from tests.subject.checkpoints.saving import SmallCNN, prefixed
 
 def test_safetensors(loaded):
     assert loaded(lambda cnn: cnn.state_dict(), "w.safetensors", save_file) == []
+    assert loaded(lambda cnn: cnn.state_dict(), "w.pt", save_file) == []
     assert "'net.'" in loaded(lambda cnn: prefixed(cnn, "net."), "w.safetensors", save_file)[0]
 
 
