@@ -7,6 +7,7 @@ targets is so 20,000 files in 2,000 folders (5 seeds a channel) and a few hundre
 """
 
 import json
+import math
 import os
 import zipfile
 from collections.abc import Sequence
@@ -120,8 +121,10 @@ class Store:
         return [record for index in self.finished() for record in self.records(index)]
 
     def finished(self) -> list[int]:
-        """Returns the numbers of the chunks that are finished."""
-        return sorted(int(file.stem) for file in (self.folder / "chunks").glob("*.npz"))
+        """Returns the numbers of the chunks that are finished; files of other names are others'."""
+        stems = [file.stem for file in (self.folder / "chunks").glob("*.npz")]
+        known = len(self.chunks) or math.inf
+        return sorted(int(stem) for stem in stems if stem.isdecimal() and int(stem) < known)
 
     def targets_done(self) -> int:
         """Counts the targets of the chunks that are finished."""
@@ -145,7 +148,7 @@ class Store:
                 self.chunk_file(index).unlink()
         broken = 0
         if self.records_file.exists():
-            lines = self.records_file.read_text(encoding="utf-8").splitlines()
+            lines = self.records_file.read_text(encoding="utf-8", errors="replace").splitlines()
             broken = sum(not _is_json(line) for line in lines)
         if broken:
             found.append(f"records.jsonl has {broken} damaged line{'s' * (broken > 1)}")
@@ -196,7 +199,7 @@ def is_broken(file: Path) -> bool:
         try:
             np.lib.format.read_magic(content)
             shape, _, dtype = np.lib.format.read_array_header_1_0(content)
-        except ValueError:
+        except Exception:  # a damaged header can raise almost anything
             return True
         expected = content.tell() + int(np.prod(shape)) * dtype.itemsize
         return file.stat().st_size != expected

@@ -73,10 +73,15 @@ def test_what_is_damaged_is_told_and_repaired(swept, prober, tmp_path):
     (folder / "conv1/ch003/mean_seed0.png").unlink()
     array = folder / "conv2/ch007/mean_seed1.npy"
     array.write_bytes(array.read_bytes()[:700])
+    array = folder / "conv1/ch007/mean_seed1.npy"
+    array.write_bytes(array.read_bytes().replace(b"'descr'", b"[[[[[[["))
+    for stray in ("abc", "00000 (1)", "00077"):
+        shutil.copy(folder / "chunks/00000.npz", folder / f"chunks/{stray}.npz")
     chunk = folder / "chunks/00003.npz"
     chunk.write_bytes(chunk.read_bytes()[:100])
     lines = (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
-    (folder / "records.jsonl").write_text("\n".join([*lines[:5], lines[5][:40]]), encoding="utf-8")
+    damaged = "\n".join([*lines[:5], lines[5][:40]]).encode() + b"\xff\n"
+    (folder / "records.jsonl").write_bytes(damaged)
     ended = prober(
         *("sweep", "--config", write(tmp_path), "--trainer.devices", "1", "--resume", folder)
     )
