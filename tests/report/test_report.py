@@ -646,7 +646,7 @@ def test_of_a_cnn_that_cuts_every_gradient_it_is_said_what_it_answers(
         ]
     assert report_of(folder)["behavior"] == report_of(reported)["behavior"]
     assert report_of(folder)["settings"] is None and not (folder / "sweep").exists()
-    assert "2. **Is there evidence of shortcut learning?** Yes, in color." in summary
+    assert "2. **Is there evidence of shortcut learning?** Yes, in color, " in summary
     assert (
         summary.count("Cannot be said: the CNN cuts the gradient that pictures are made by.") == 2
     )
