@@ -112,6 +112,11 @@ def _no_class(found: re.Match[str], parser: ArgumentParser) -> str | None:
     return f"{key}: there is no '{name}'.{near} Choose {', '.join(names)}."
 
 
+def _no_import_path(found: re.Match[str], parser: ArgumentParser) -> str:
+    dotted = re.sub(r"[/\\:]", ".", re.sub(r"^\W+|\.py(?=:)", "", found["name"]))
+    return f"{found['key']}: '{found['name']}' is no import path. Write it with dots: {dotted}."
+
+
 def _no_choice(found: re.Match[str], parser: ArgumentParser) -> str:
     literals = re.findall(r"Literal\[(.*?)\]", found["types"])
     names = [each for listed in literals for each in listed.replace("'", "").split(", ")]
@@ -147,6 +152,7 @@ def _abstract(found: re.Match[str], parser: ArgumentParser) -> str:
 
 
 EXAMPLES = {
+    "list[str]": "['0', '1', '2']",  # quoted, where YAML would take them for numbers
     "list[int]": "[1, 2, 3]",
     "list[float]": "[0.5, 0.5, 0.5]",
     "list[list[int]]": "[[0, 8], [0, 28]]",
@@ -180,6 +186,7 @@ MESSAGES: dict[str, str | Callable[[re.Match[str], ArgumentParser], str | None]]
     ),
     KEY + NULL: _no_value,
     KEY + r"import path string: (?P<name>.*?)(?: - | Given value|$)": _no_class,
+    KEY + r"Unexpected import path format: (?P<name>\S+)": _no_import_path,
     CLASS + r"cannot be imported: (?P<why>.*?)(?: - Expected a <class| Given value|$)": (
         "{key}: cannot import '{name}': {why}."
     ),

@@ -54,10 +54,11 @@ def class_number(names: Sequence[str] | None, name: str, where: str) -> int:
 
 
 def _of_file(path: str) -> list[str]:
-    text = find_file(path, "File of classes").read_text(encoding="utf-8")
-    if not path.endswith(".json"):
-        return text.splitlines()
+    file = find_file(path, "File of classes")
     try:
+        text = file.read_text(encoding="utf-8")
+        if not path.endswith(".json"):
+            return text.splitlines()
         read = json.loads(text)
         if isinstance(read, dict):
             numbered = {int(number): name for number, name in read.items()}
@@ -67,6 +68,6 @@ def _of_file(path: str) -> list[str]:
     except (ValueError, KeyError):
         pass
     raise InputError(
-        f"The classes in '{path}' cannot be read: the file must hold a list of names, or an object "
-        "of names by number, from 0 on without a gap."
+        f"The classes in '{path}' cannot be read: the file must hold, in UTF-8, one name a line, "
+        "or as JSON a list of names, or an object of names by number, from 0 on without a gap."
     )

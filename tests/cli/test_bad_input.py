@@ -183,6 +183,10 @@ BAD_OPTIONS = {
         ["'nowhere.pt' is not a file", "Looked in"],
     ),
     "missing module": (["--model.subject.cnn", "nowhere.Net"], ["nowhere"]),
+    "path of a file": (
+        ["--model.subject.cnn", "./nets/own.py:Net"],
+        ["'./nets/own.py:Net' is no import path", "Write it with dots: nets.own.Net."],
+    ),
     "missing class": (["--model.subject.cnn", "torch.nn.Konv2d"], ["Konv2d"]),
     "class that is no module": (["--model.subject.cnn", "json.JSONDecoder"], ["json.JSONDecoder"]),
     "mean of too few channels": (["--model.subject.mean", "[0.5]"], ["mean [0.5]", "3 channels"]),
@@ -393,6 +397,10 @@ BAD_YAML = {
     "objective with settings beside its class": (
         objective("{class_path: ChannelMean, layer: conv2, channel: 4}"),
         ["model.objective names no class, or has settings beside it", "in init_args"],
+    ),
+    "numbers for the names of classes": (
+        objective(CHANNEL_MEAN) + "  subject: {classes: [0, 1, 2]}\n",
+        ["model.subject.classes", "list[str] or str. Write a list in brackets: ['0', '1', '2']"],
     ),
     "misspelt group": (
         objective(CHANNEL_MEAN) + "modell:\n  lr: 0.1\n",

@@ -88,6 +88,16 @@ CAUSES = [
         "invalid - Expected a dot import path string: ChannelMeen",
     ),
     (
+        {},
+        ["--model.subject.cnn", "./nets/own.py:Net"],
+        'Parser key "model.subject.cnn": '
+        + UNION.format(
+            kind="torch.nn.modules.module.Module",
+            value="./nets/own.py:Net",
+            why="Unexpected import path format: ./nets/own.py:Net",
+        ),
+    ),
+    (
         {"broken.py": "def f(:\n"},
         ["--model.subject.cnn", "broken.Net"],
         'Parser key "model.subject.cnn": '

@@ -53,6 +53,12 @@ def test_json_of_something_else_is_told(tmp_path, text):
         read_class_names(str(tmp_path / "names.json"))
 
 
+def test_a_file_that_is_not_utf_8_is_told(tmp_path):
+    (tmp_path / "names.txt").write_text("ant\nbee\n", encoding="utf-16")
+    with pytest.raises(InputError, match=r"names\.txt' cannot be read: .* in UTF-8, one name a"):
+        read_class_names(str(tmp_path / "names.txt"))
+
+
 def test_a_class_is_found_by_its_name_and_the_nearest_is_told():
     made = prober.visualize(small(classes=NAMES), "logits:water buffalo", steps=1)
     assert (made.record["channel"], made.record["class_name"]) == (2, "water buffalo")
