@@ -195,7 +195,11 @@ class Grid:
         """Returns what each objective is optimized with; the first seed where it gives a number."""
         seeds = 1 if self.seeds is None else self.seeds
         if isinstance(seeds, int):
+            if seeds < 1:
+                raise InputError(f"The grid is empty, as grid.seeds is {seeds}: give 1 or more.")
             seeds = [seed + i for i in range(seeds)]
+        if wrong := [each for each in seeds if not 0 <= each < 2**63]:
+            raise InputError(f"grid.seeds has the seed {wrong[0]}; choose 0 to 2^63 - 1.")
         starts = [None] if self.initial_images is None else self.initial_images
         images = _labelled(starts, [type(i).__name__ for i in starts])
         sets = [None] if self.regularizers is None else list(map(tuple, self.regularizers))

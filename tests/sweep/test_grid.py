@@ -118,7 +118,10 @@ def test_layers_that_are_cut_are_set_apart_with_the_channels_that_they_have(cut)
     ("settings", "said"),
     [
         ({}, "empty"),
-        ({"layers": "conv1", "seeds": 0}, "empty"),
+        ({"layers": "conv1", "seeds": 0}, "empty, as grid.seeds is 0: give 1 or more"),
+        ({"layers": "conv1", "seeds": [-1]}, r"the seed -1; choose 0 to 2\^63 - 1"),
+        ({"layers": "conv1", "seeds": [2**63]}, r"choose 0 to 2\^63 - 1"),
+        ({"layers": "conv1", "seeds": [2**64]}, r"choose 0 to 2\^63 - 1"),
         ({"layers": "conv1", "objectives": []}, "empty"),
         ({"layers": "conv1", "channels": [0, 1, 77]}, r"77 .*0 to 15 of 'conv1'"),
         ({"layers": "conv1", "channels": "3-99"}, "0 to 15"),
