@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from prober.ascent.given_images import read_picture
 from prober.ascent.records import Recorded
-from prober.common.errors import InputError, check_not_negative
+from prober.common.errors import InputError, check_finite, check_not_negative
 from prober.common.files import find_file, read_npy
 from prober.common.inputs import InputKind, Shape, input_kind
 
@@ -61,6 +61,7 @@ class GaussianNoise(InitialImage):
     def __post_init__(self) -> None:
         """Checks the settings."""
         check_not_negative(self, "std")
+        check_finite(self, "mean")
 
     @override
     def draw(self, shape: Shape, generator: torch.Generator) -> Tensor:
@@ -82,6 +83,7 @@ class GrayNoise(InitialImage):
     def __post_init__(self) -> None:
         """Checks the settings."""
         check_not_negative(self, "noise")
+        check_finite(self, "gray")
 
     @override
     def draw(self, shape: Shape, generator: torch.Generator) -> Tensor:
@@ -106,6 +108,7 @@ class LowFrequencyNoise(InitialImage):
         """Checks the settings."""
         check_not_negative(self, "sigma")
         check_not_negative(self, "contrast")
+        check_finite(self, "gray")
 
     @override
     def draw(self, shape: Shape, generator: torch.Generator) -> Tensor:
@@ -132,6 +135,7 @@ class PinkNoise(InitialImage):
     def __post_init__(self) -> None:
         """Checks the settings."""
         check_not_negative(self, "contrast")
+        check_finite(self, "gray")
 
     @override
     def draw(self, shape: Shape, generator: torch.Generator) -> Tensor:

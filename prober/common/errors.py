@@ -96,6 +96,13 @@ def check_not_negative(owner: object, name: str) -> None:
         raise InputError(f"{name} of {type(owner).__name__} is {value}; it must be 0 or more.")
 
 
+def check_finite(owner: object, name: str) -> None:
+    """Raises an InputError unless a setting of an object is a finite number."""
+    value = getattr(owner, name)
+    if not isinstance(value, Real) or not math.isfinite(value):
+        raise InputError(f"{name} of {type(owner).__name__} is {value}; it must be finite.")
+
+
 def check_kind(name: str, given: object, kind: type, example: str) -> None:
     """Raises an InputError with an example unless something given is an instance of a kind."""
     if not isinstance(given, kind):

@@ -210,6 +210,16 @@ def test_spread_out_of_range_is_told(recipe, name, key, value):
         recipe(**{key: value})
 
 
+@pytest.mark.parametrize("value", [math.nan, -math.inf, math.inf, "x"])
+def test_a_mean_that_is_not_finite_is_told(value):
+    for recipe, key in (
+        *((GaussianNoise, "mean"), (GrayNoise, "gray")),
+        *((LowFrequencyNoise, "gray"), (PinkNoise, "gray")),
+    ):
+        with pytest.raises(InputError, match=f"{key} of {recipe.__name__} is {value}; it must be"):
+            recipe(**{key: value})
+
+
 def test_record_has_name_and_settings():
     assert LowFrequencyNoise(sigma=3).record() == {
         "name": "LowFrequencyNoise",
