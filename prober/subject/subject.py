@@ -27,7 +27,7 @@ from prober.subject.input_shape import settled_input_shape, some_input
 from prober.subject.layers import LOGITS, Layer, Listing, list_layers, seen_at
 from prober.subject.logits import Logits
 from prober.subject.notes import notes_on
-from prober.subject.passes import SingleSteps, other_weights, straight_checkpoints
+from prober.subject.passes import SingleSteps, other_weights, straight_checkpoints, watched
 from prober.subject.reference import ReferenceCNN
 from prober.subject.rejected import rejected, rejected_values
 from prober.subject.state_between_calls import StateBetweenCalls
@@ -171,7 +171,14 @@ class Subject(ConvertsItself):
             self.notes.append(f"The hooks that are on {self.name} ({names}) are not run.")
 
         # What some passes tell of its layers. From here on a pass can be asked for outputs.
-        self.listing, self._state = self._listed()
+        heard: list[str] = []
+        with watched({"": self.cnn}, lambda name, *_: heard.append(name)):
+            self.listing, self._state = self._listed()
+        if not heard and any(not layer.module for layer in self.listing.measured.values()):
+            raise InputError(
+                f"{self.name} has a __call__ of its own, so that nothing can see what it gives: "
+                "name it forward."
+            )
         self._chances.watches = False
         if self._chances.for_one_alone and self.listing.batch is None:
             self.listing.batch = 1

@@ -536,6 +536,14 @@ class Untyped(nn.Conv2d):
     def __init__(self, width, size=3):
         super().__init__(3, 2 * width, size)
 
+class Called(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def __call__(self, x):
+        return self.conv(x)
+
 class PixelsByPixels(nn.Module):
     def forward(self, x):
         return x.new_empty(10**15)
@@ -570,6 +578,10 @@ BAD_CNNS = {
         ["NoneType", "(model.subject.cnn.width: without a default, and null; give a value)"],
     ),
     "CNN that cannot be made": (["--model.subject.cnn", "own_{}.Fails"], ["cannot be made"]),
+    "CNN with a call of its own": (
+        ["--model.subject.cnn", "own_{}.Called"],
+        ["Called has a __call__ of its own", "name it forward"],
+    ),
     "CNN that needs more memory than there is": (
         [*("--model.subject.cnn", "own_{}.PixelsByPixels"), "--model.subject.input_shape=[3,9,9]"],
         ["not enough memory for PixelsByPixels", "[1, 3, 9, 9]", "Set input_shape to a smaller"],
