@@ -113,8 +113,12 @@ def _no_class(found: re.Match[str], parser: ArgumentParser) -> str | None:
 
 
 def _no_import_path(found: re.Match[str], parser: ArgumentParser) -> str:
-    dotted = re.sub(r"[/\\:]", ".", re.sub(r"^\W+|\.py(?=:)", "", found["name"]))
-    return f"{found['key']}: '{found['name']}' is no import path. Write it with dots: {dotted}."
+    name = found["name"]
+    dotted = re.sub(r"^(?:[A-Za-z]:)?\W*|\.py(?=:|$)|\(.*\)$", "", name)
+    dotted = re.sub(r"[/\\:]+", ".", dotted)
+    if not all(part.isidentifier() for part in dotted.split(".")) or name.endswith(".py"):
+        dotted = "such as folder.file.Class"
+    return f"{found['key']}: '{name}' is no import path. Write it with dots: {dotted}."
 
 
 def _no_choice(found: re.Match[str], parser: ArgumentParser) -> str:

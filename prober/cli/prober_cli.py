@@ -3,6 +3,7 @@
 import inspect
 import re
 import sys
+from contextlib import suppress
 from pkgutil import resolve_name
 from typing import Any
 
@@ -150,12 +151,13 @@ class ProberCLI(LightningCLI):
 
 
 def _nulls(config: Namespace) -> list[str]:
-    """Names the arguments without a default that are null, as those without a type may be."""
+    """Names the arguments that are null, having neither a default nor a type."""
     names = []
     for key, value in config.items():
         owner, within, name = key.rpartition(".init_args.")
         if value is None and within:
-            own = inspect.signature(resolve_name(config[f"{owner}.class_path"])).parameters
-            if name in own and own[name].default is inspect.Parameter.empty:
-                names.append(f"{owner}.{name}")
+            with suppress(Exception):  # whatever a person's own class does
+                own = inspect.signature(resolve_name(config[f"{owner}.class_path"])).parameters
+                if own[name].default is own[name].annotation is inspect.Parameter.empty:
+                    names.append(f"{owner}.{name}")
     return names

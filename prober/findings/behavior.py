@@ -98,10 +98,11 @@ class Behavior:
 
     @property
     def needs_color(self) -> bool:
-        """Whether the accuracy falls by 20 points and more with other colors, and without any."""
-        others = (self.accuracy_color_changed, self.accuracy_without_color)
-        known = [each for each in others if each is not None]
-        return len(known) == len(others) and self.accuracy - max(known) >= SHORTCUT_LOSS
+        """Whether it knows the classes, and loses 20 points with other colors and without any."""
+        changed, gray = self.accuracy_color_changed, self.accuracy_without_color
+        if changed is None or gray is None or not _knows(self.accuracy, self.chance):
+            return False
+        return round(self.accuracy - max(changed, gray), 4) >= SHORTCUT_LOSS
 
 
 def behavior(responses: RealResponses) -> Behavior | None:
@@ -147,6 +148,11 @@ def behavior(responses: RealResponses) -> Behavior | None:
         intervals={name: wilson(each.share, each.counted) for name, each in figures.items()},
         order=_likelier_order(named, known, labels, real.classes, shares["accuracy"]),
     )
+
+
+def _knows(accuracy: float, chance: float) -> bool:
+    """Whether an accuracy shows that a CNN knows the classes."""
+    return accuracy >= chance + KNOWLEDGE * (1 - chance)
 
 
 def _likelier_order(
@@ -203,7 +209,7 @@ def _shortcut(
         return Shortcut.UNKNOWN
     # To 4 digits, lest rounding tip what is at a limit.
     lost = round(shares["accuracy"] - shares["accuracy_color_changed"], 4)
-    if shares["accuracy"] < chance + KNOWLEDGE * (1 - chance):
+    if not _knows(shares["accuracy"], chance):
         return Shortcut.UNKNOWN
     if abs(lost) <= NOISE_LOSS:
         # What tells the class may be that there is a color, which stays where hues are turned.

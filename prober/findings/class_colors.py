@@ -16,6 +16,9 @@ PART_COLOR = 0.2
 """A class has one, too, if some of its images, at least so large a part, have a color that hardly
 another class's images have: where three in ten of them are red, and nothing else is."""
 
+FEWEST_IN_PART = 6
+"""Images that such a part has at the least."""
+
 SURE_NEIGHBORS = 10
 """Images of the likest colors that tell whether hardly another class's images have a color."""
 
@@ -189,6 +192,8 @@ def _named(colors: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> Te
 
 def _surely_named(colors: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> Tensor:
     """Likewise; -1 also where images of other classes have about the color, too."""
+    if int(dealable.sum()) <= SURE_NEIGHBORS:
+        return torch.full_like(labels, -1)
     named, share = _votes(colors, dealable, labels, classes, SURE_NEIGHBORS)
     needed = 1 / classes + SURE_CLASS * (1 - 1 / classes)
     sure = [wilson(each, SURE_NEIGHBORS)[0] >= needed for each in share.tolist()]
@@ -198,9 +203,10 @@ def _surely_named(colors: Tensor, dealable: Tensor, labels: Tensor, classes: int
 def _votes(
     colors: Tensor, dealable: Tensor, labels: Tensor, classes: int, neighbors: int
 ) -> tuple[Tensor, Tensor]:
-    """The class that most of the images of the likest colors have, `[N]`, and how many do, `[N]`.
+    """The class that most of the images of the likest colors have, `[N]`, and their share, `[N]`.
 
-    Each class weighs the same; -1 and 0 where there are not so many images.
+    Each class weighs the same; the share is no more than it is with each image weighing the same,
+    lest the few images of a rare class be many. -1 and 0 of images that are not asked.
     """
     named, share = torch.full_like(labels, -1), torch.zeros(len(labels))
     own, counts = labels[dealable], labels[dealable].bincount(minlength=classes)
@@ -212,9 +218,12 @@ def _votes(
     points = points + SAME_COLOR * torch.randn(points.shape, generator=generator)
     away = torch.cdist(points, points).fill_diagonal_(torch.inf)
     near = own[away.topk(neighbors, largest=False).indices]
-    votes = torch.nn.functional.one_hot(near, classes).sum(1) / counts.clamp_min(1)
-    most, named[dealable] = votes.max(1)
-    share[dealable] = most / votes.sum(1)
+    counted = torch.nn.functional.one_hot(near, classes).sum(1)
+    votes = counted / counts.clamp_min(1)
+    most, winner = votes.max(1)
+    named[dealable] = winner
+    counted_share = counted.gather(1, winner[:, None])[:, 0] / neighbors
+    share[dealable] = torch.minimum(most / votes.sum(1), counted_share)
     return named, share
 
 
@@ -254,6 +263,6 @@ def _in_part(sure: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> di
     found = {}
     for k in range(classes):
         mine, surely = dealable & (labels == k), (sure == k) & (labels == k)
-        if int(surely.sum()) > max(SURE_NEIGHBORS / 2, PART_COLOR * int(mine.sum())):
+        if int(surely.sum()) >= max(FEWEST_IN_PART, PART_COLOR * int(mine.sum())):
             found[k] = surely.nonzero()[:, 0]
     return found

@@ -54,7 +54,8 @@ STROKE_GAIN = 0.2
 """Only orientations are told from each other of which a bar or a grating each reaches this share of
 the gain. Deep units want strokes in what they want as a whole, and their pictures differ by what
 these began with. Where two strokes were planted, those of the weaker one reach 0.41 and more (21
-pairs), of four trained CNNs that were said to want two orientations and do not, 0.05 and less."""
+pairs), in four units of trained CNNs that were said to want two orientations and do not, 0.05 and
+less."""
 
 BAR_PEAK = 0.4
 """A peak of the answers to bars confirms an orientation if it reaches this share of the gain, and

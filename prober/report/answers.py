@@ -165,7 +165,7 @@ def _changed(behavior: Behavior) -> str:
     lost = behavior.accuracy - (behavior.accuracy_color_changed or 0)
     explained = behavior.shortcut in (Shortcut.COLOR, Shortcut.PARTLY)
     if gray is not None and round(lost, 4) > NOISE_LOSS and not explained:
-        said += f", without color {_to(behavior.accuracy, gray)}"
+        said += f"; without color it is {percent(gray)}"
     return said
 
 
@@ -182,10 +182,6 @@ def _goes(behavior: Behavior) -> str:
     how = "falls" if after < before else "rises"
     to = with_interval(behavior, "accuracy_color_changed")
     return f"{how} from {percent(before)} to {to}"
-
-
-def _to(before: float, after: float) -> str:
-    return "it stays so" if percent(before) == percent(after) else f"to {percent(after)}"
 
 
 def _not_known(behavior: Behavior) -> str:

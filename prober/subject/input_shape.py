@@ -57,6 +57,7 @@ def settled_input_shape(
         InputError: There are no inputs of such a shape.
     """
     if given is not None:
+        given = given.tolist() if isinstance(given, Tensor) else given
         check_kinds("input_shape", given, Integral, "[3, 28, 28]")
         if not 1 <= len(given) <= 4 or min(given) < 1:
             forms = listed([f"{kind.written} of {kind.name.lower()}s" for kind in InputKind], 4)

@@ -8,6 +8,7 @@ from functools import cached_property
 from numbers import Real
 from typing import Any, Self, final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
@@ -177,7 +178,7 @@ class Subject(ConvertsItself):
         if not heard and any(not layer.module for layer in self.listing.measured.values()):
             raise InputError(
                 f"{self.name} has a __call__ of its own, so that nothing can see what it gives: "
-                "name it forward."
+                "move what it does into forward, and leave __call__ to nn.Module."
             )
         self._chances.watches = False
         if self._chances.for_one_alone and self.listing.batch is None:
@@ -198,11 +199,11 @@ class Subject(ConvertsItself):
             self.take_classes(len(of_classes))
             self.name_classes(of_classes)
         buffers = self.cnn.named_buffers()
-        wrong = [n for n, value in buffers if n in self.weights and not value.isfinite().all()]
-        if wrong:
+        numbers = [(name, value) for name, value in buffers if value.is_floating_point()]
+        if wrong := [name for name, value in numbers if value.float().isnan().any()]:
             self.notes.append(
-                f"Weights of {self.name} are NaN or infinite, and no picture can be made through "
-                f"them: {listed(wrong, MOST_TOLD)}. Give weights from before their training failed."
+                f"Weights of {self.name} are NaN, and no picture can be made through them: "
+                f"{listed(wrong, MOST_TOLD)}. Give weights from before their training failed."
             )
         as_seen = self.value_range == (0.0, 1.0) and not self._normalizes
         self.notes += notes_on(self.name, self.listing, as_seen, self.own_precision, self._chances)
@@ -601,8 +602,7 @@ def _per_channel(key: str, values: Sequence[float] | None, default: float, shape
     channels, *sides = shape
     if values is None:
         values = [default] * channels
-    values = values.flatten().tolist() if isinstance(values, Tensor) else values
-    check_kinds(key, values, Real, "[0.5, 0.5, 0.5]")
+    values = _numbers(key, values, "[0.5, 0.5, 0.5]")
     if len(values) != channels:
         raise InputError(
             f"{key} {list(values)} has {len(values)} values for an input of {channels} channels."
@@ -612,8 +612,18 @@ def _per_channel(key: str, values: Sequence[float] | None, default: float, shape
     return torch.tensor(values, dtype=torch.float32).view(-1, *[1] * len(sides))
 
 
+def _numbers(key: str, given: Any, example: str) -> list[float]:
+    """Returns numbers that are given as a list, or as a tensor or an array of any shape."""
+    if isinstance(given, Tensor | np.ndarray) and given.ndim:
+        given = given.flatten().tolist()
+    if isinstance(given, list | tuple):
+        given = [each.item() if isinstance(each, Tensor) else each for each in given]
+    check_kinds(key, given, Real, example)
+    return list(given)
+
+
 def _checked_range(values: Sequence[float]) -> tuple[float, float]:
-    check_kinds("value_range", values, Real, "[0, 255]")
+    values = _numbers("value_range", values, "[0, 255]")
     fits = len(values) == 2 and all(math.isfinite(value) for value in values)
     if not fits or not values[0] < values[1]:
         raise InputError(

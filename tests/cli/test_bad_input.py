@@ -187,6 +187,14 @@ BAD_OPTIONS = {
         ["--model.subject.cnn", "./nets/own.py:Net"],
         ["'./nets/own.py:Net' is no import path", "Write it with dots: nets.own.Net."],
     ),
+    "path of a file without a class": (
+        ["--model.subject.cnn", "nets/own.py"],
+        ["'nets/own.py' is no import path", "Write it with dots: such as folder.file.Class."],
+    ),
+    "path on a drive": (
+        ["--model.subject.cnn", "C:\\nets\\own.py::Net"],
+        ["is no import path", "Write it with dots: nets.own.Net."],
+    ),
     "missing class": (["--model.subject.cnn", "torch.nn.Konv2d"], ["Konv2d"]),
     "class that is no module": (["--model.subject.cnn", "json.JSONDecoder"], ["json.JSONDecoder"]),
     "mean of too few channels": (["--model.subject.mean", "[0.5]"], ["mean [0.5]", "3 channels"]),
@@ -548,6 +556,10 @@ class PixelsByPixels(nn.Module):
     def forward(self, x):
         return x.new_empty(10**15)
 
+class Typed(nn.Conv2d):
+    def __init__(self, head: str | None):
+        raise ValueError("no such CNN")
+
 class Rejects(nn.Module):
     def forward(self, x):
         raise ValueError("such input\\nis not taken")
@@ -580,7 +592,7 @@ BAD_CNNS = {
     "CNN that cannot be made": (["--model.subject.cnn", "own_{}.Fails"], ["cannot be made"]),
     "CNN with a call of its own": (
         ["--model.subject.cnn", "own_{}.Called"],
-        ["Called has a __call__ of its own", "name it forward"],
+        ["Called has a __call__ of its own", "move what it does into forward"],
     ),
     "CNN that needs more memory than there is": (
         [*("--model.subject.cnn", "own_{}.PixelsByPixels"), "--model.subject.input_shape=[3,9,9]"],
@@ -607,6 +619,14 @@ def test_bad_own_cnn(told, tmp_path, kind):
     message = told(*[arg.format(number) for arg in args], config="own.yaml")
     for word in words:
         assert word.format(number) in message
+
+
+def test_an_argument_that_may_be_null_is_not_blamed(told, tmp_path):
+    (tmp_path / "typed_one.py").write_text(OWN, encoding="utf-8")
+    text = objective(CHANNEL_MEAN.replace("conv2", "conv"))
+    (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
+    given = ["--model.subject.cnn", "typed_one.Typed", "--model.subject.cnn.head", "null"]
+    assert told(*given, config="own.yaml").endswith("cannot be built: no such CNN")
 
 
 def test_folder_of_runs_that_cannot_be_made(prober, tmp_path):

@@ -104,12 +104,19 @@ def test_every_class_weighs_the_same_and_the_interval_is_wilson_s():
 
 @pytest.mark.parametrize(
     ("changed", "gray", "needs"),
-    [(0.5, 0.4, True), (0.5, 0.75, False), (0.75, 0.4, False), (0.5, None, False)],
+    [
+        (0.5, 0.4, True),
+        (0.7, 0.7, True),  # 20 points, as they are rounded
+        (0.5, 0.75, False),
+        (0.75, 0.4, False),
+        (0.5, None, False),
+    ],
 )
 def test_a_cnn_needs_color_if_it_is_wrong_with_others_and_without(changed, gray, needs):
     known = behavior(responses_of(data_of(LABELS), logits([LABELS] * 3)))
     found = replace(known, accuracy_color_changed=changed, accuracy_without_color=gray)
     assert replace(found, accuracy=0.9).needs_color is needs
+    assert not replace(found, accuracy=0.49, accuracy_color_changed=0.1).needs_color  # too few
 
 
 def test_a_loss_is_no_shortcut_where_no_color_goes_with_a_class():

@@ -84,3 +84,12 @@ def test_a_color_that_a_part_of_a_few_classes_has_alone_is_found():
 def test_a_color_that_a_part_of_all_classes_has_belongs_to_none():
     images, _, labels = partly_colored(of_class=False)
     assert RealImages("some", images, labels, list("0123456789")).colored_classes == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_few_images_of_a_rare_class_have_no_color_by_chance(seed):
+    chance = torch.Generator().manual_seed(seed)
+    labels = torch.tensor([0] * 1000 + [1] * 20 + [2] * 20)
+    images = torch.full((1040, 3, 8, 8), 0.2)
+    images[:, :, 2:6, 2:6] = torch.rand(1040, 3, 1, 1, generator=chance)
+    assert RealImages("rare", images, labels, list("abc")).colored_classes == []

@@ -469,13 +469,13 @@ TURNED = replace(
         (
             TURNED,
             "It needs color, but whether as a shortcut cannot be said. With the hue turned, "
-            "accuracy on real images falls from 90% to 50%, without color to 10%. No color was "
+            "accuracy on real images falls from 90% to 50%; without color it is 10%. No color was "
             "found that belongs to a class.",
         ),
         (
             replace(TURNED, accuracy_without_color=0.75),
-            "Cannot be said. With the hue turned, accuracy on real images falls from 90% to 50%, "
-            "without color to 75%. No color was found that belongs to a class.",
+            "Cannot be said. With the hue turned, accuracy on real images falls from 90% to 50%; "
+            "without color it is 75%. No color was found that belongs to a class.",
         ),
         (
             replace(
@@ -485,7 +485,7 @@ TURNED = replace(
                 names_color=0.1,
             ),
             "Cannot be said. Given another class's color, accuracy on real images falls from 90% "
-            "to 50%, without color it stays so. The errors do not name that color's class.",
+            "to 50%; without color it is 90%. The errors do not name that color's class.",
         ),
         (
             replace(TURNED, accuracy=0.25, accuracy_color_changed=0.24),
@@ -495,7 +495,7 @@ TURNED = replace(
         (
             replace(TURNED, accuracy_without_color=0.88, shortcut=Shortcut.NONE),
             "None found in color, the only one looked for. With the hue turned, accuracy on real "
-            "images falls from 90% to 50%, without color to 88%.",
+            "images falls from 90% to 50%; without color it is 88%.",
         ),
         (
             replace(TURNED, accuracy_color_changed=0.88),

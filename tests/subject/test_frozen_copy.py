@@ -182,14 +182,15 @@ def test_cnn_is_left_as_it_was_after_an_error():
     assert state(cnn) == before
 
 
-def test_weights_that_are_not_finite_are_listed_all_the_same():
-    cnn = nn.Conv2d(3, 2, 3)
-    cnn.weight.data.fill_(float("nan"))
+def test_weights_that_are_nan_are_listed_all_the_same():
+    cnn = nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2))
+    cnn[0].weight.data.fill_(float("nan"))
+    cnn[1].running_mean.fill_(float("nan"))
     subject = subject_of(cnn)
-    assert plain.shapes(subject) == {"logits": (2, 6, 6)}
+    assert plain.shapes(subject)["logits"] == (2, 6, 6)
     assert subject.notes == [
-        "Weights of Conv2d are NaN or infinite, and no picture can be made through them: weight. "
-        "Give weights from before their training failed."
+        "Weights of Sequential are NaN, and no picture can be made through them: 0.weight, "
+        "1.running_mean. Give weights from before their training failed."
     ]
 
 

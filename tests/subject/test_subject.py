@@ -466,6 +466,17 @@ def test_mean_or_std_alone(given, scale, shift):
     torch.testing.assert_close(output, cnn((IMAGES - shift) * scale))
 
 
+def test_numbers_of_the_input_may_be_tensors_and_arrays():
+    cnn = nn.Conv2d(3, 2, 3)
+    mean, std = torch.tensor([0.5, 0.4, 0.3])[:, None, None], np.float32([0.25, 0.5, 0.5])
+    given = {"mean": mean, "std": std, "value_range": torch.tensor([0, 255])}
+    subject = Subject(cnn, input_shape=torch.tensor([3, 8, 8]), **given)
+    expected = cnn((255 * IMAGES - mean) / std.reshape(3, 1, 1))
+    torch.testing.assert_close(subject(IMAGES, ["logits"])["logits"], expected)
+    single = Subject(cnn, input_shape=(3, 8, 8), mean=list(mean.flatten()))
+    torch.testing.assert_close(single(IMAGES, ["logits"])["logits"], cnn(IMAGES - mean))
+
+
 def test_value_range_gives_the_cnn_the_values_that_it_knows():
     cnn = nn.Conv2d(3, 2, 3)
     bytes_ = Subject(cnn, input_shape=(3, 8, 8), value_range=(0, 255))
