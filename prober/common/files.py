@@ -152,9 +152,19 @@ def npy(array: np.ndarray) -> bytes:
 
 
 def read_array(path: Path | str) -> np.ndarray:
-    """Reads the array of a `.npy` file; several threads may do so at once."""
-    with _READING:
-        return np.load(path, allow_pickle=False)
+    """Reads the array of a `.npy` file; several threads may do so at once.
+
+    Raises:
+        OSError: The file cannot be opened.
+        ValueError: It is damaged, or holds something else.
+    """
+    try:
+        with _READING:
+            return np.load(path, allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as error:  # a damaged header can raise almost anything
+        raise ValueError(str(error)) from error
 
 
 def read_arrays(path: Path | str, names: Iterable[str]) -> list[np.ndarray]:
@@ -175,5 +185,5 @@ def read_npy(path: Path | str, what: str) -> Tensor:
     """
     try:
         return torch.from_numpy(read_array(path)).float()
-    except Exception as error:  # a damaged header can raise almost anything
+    except (OSError, ValueError, TypeError) as error:
         raise InputError(f"'{path}' is not {what} (.npy): {error}") from error

@@ -140,10 +140,10 @@ def color_tells(palettes: Palettes, labels: Tensor) -> bool:
     if classes < 2:
         return False
     colors, there = palettes.by_role()
-    everywhere = torch.ones_like(labels, dtype=torch.bool)  # what lacks has the ground's color
+    known = labels >= 0  # wherever an area lacks there is the ground's color
     return any(
         _is_area(even, own, labels, classes)
-        and _names_class(colors[:, [role]], everywhere, labels, classes) >= TELLS_CLASS
+        and _Named.by(colors[:, [role]], known, labels, classes).rate >= TELLS_CLASS
         for role, (even, own) in enumerate(zip(palettes.even_by_role().T, there.T, strict=True))
     )
 
@@ -168,72 +168,67 @@ def _carrying(palettes: Palettes, labels: Tensor, classes: int) -> list[int]:
             asked, needed = colors, CARRIES_CLASS
         else:
             asked, needed = tints, OWN_COLOR
-        names = _names_class(asked[:, [role]], own, labels, classes)
-        sure = _surely_named(asked[:, [role]], own & (labels >= 0), labels, classes)
-        if names >= needed or len(_in_part(sure, own, labels, classes)) >= 2:
+        known = own & (labels >= 0)
+        named = _Named.by(asked[:, [role]], known, labels, classes)
+        in_part = _in_part(named.surely, known, labels, classes)
+        if named.rate >= needed or len(in_part) >= 2:
             found.append(role)
     return found
 
 
-def _named(colors: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """The class that the color of each image names, `[N]`, by those of the others; -1 if none.
+@dataclass(frozen=True)
+class _Named:
+    """What the color of each of N images says of its class, by the images of the likest colors.
 
-    Args:
-        colors: `[N, roles, 3]`.
-        dealable: `[N]`, which images have them.
-        labels: `[N]`.
-        classes: How many classes there are.
+    Attributes:
+        likeliest: `[N]`, the class that most of those have, each class weighing the same; -1 where
+            an image has no such color, or there are no others.
+        surely: `[N]`, the same where hardly an image of another class has about the color; else -1.
+        rate: How often `likeliest` is right, each class weighing the same: 0 by chance, 1 always.
     """
-    counts = labels[dealable].bincount(minlength=classes)
-    usual = int(counts[counts > 0].median()) if dealable.any() else 0
-    neighbors = min(max(1, usual // 2), MOST_NEIGHBORS)
-    return _votes(colors, dealable, labels, classes, neighbors)[0]
+
+    likeliest: Tensor
+    surely: Tensor
+    rate: float
+
+    @classmethod
+    def by(cls, colors: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> "_Named":
+        """Asks colors `[N, roles, 3]` of the images that are `dealable`, `[N]`."""
+        likeliest, surely = torch.full_like(labels, -1), torch.full_like(labels, -1)
+        own, counts = labels[dealable], labels[dealable].bincount(minlength=classes)
+        if len(own) < 2:
+            return cls(likeliest, surely, 0.0)
+        generator = torch.Generator().manual_seed(0)
+        points = colors[dealable].flatten(1)
+        points = points + SAME_COLOR * torch.randn(points.shape, generator=generator)
+        away = torch.cdist(points, points).fill_diagonal_(torch.inf)
+        usual = int(counts[counts > 0].median())
+        neighbors = min(max(1, usual // 2), MOST_NEIGHBORS, len(own) - 1)
+        asked = min(max(neighbors, SURE_NEIGHBORS), len(own) - 1)
+        nearest = own[away.topk(asked, largest=False).indices]  # the nearest first
+        named, _ = _most(nearest[:, :neighbors], counts)
+        likeliest[dealable] = named
+        if len(own) > SURE_NEIGHBORS:
+            few, share = _most(nearest[:, :SURE_NEIGHBORS], counts)
+            needed = 1 / classes + SURE_CLASS * (1 - 1 / classes)
+            sure = [wilson(each, SURE_NEIGHBORS)[0] >= needed for each in share.tolist()]
+            surely[dealable] = few.where(torch.tensor(sure), -1)
+        right = (named == own).float()
+        rates = [right[own == k].mean().item() for k in own.unique()]
+        return cls(likeliest, surely, (sum(rates) / classes - 1 / classes) / (1 - 1 / classes))
 
 
-def _surely_named(colors: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """Likewise; -1 also where images of other classes have about the color, too."""
-    if int(dealable.sum()) <= SURE_NEIGHBORS:
-        return torch.full_like(labels, -1)
-    named, share = _votes(colors, dealable, labels, classes, SURE_NEIGHBORS)
-    needed = 1 / classes + SURE_CLASS * (1 - 1 / classes)
-    sure = [wilson(each, SURE_NEIGHBORS)[0] >= needed for each in share.tolist()]
-    return named.where(torch.tensor(sure), -1)
-
-
-def _votes(
-    colors: Tensor, dealable: Tensor, labels: Tensor, classes: int, neighbors: int
-) -> tuple[Tensor, Tensor]:
-    """The class that most of the images of the likest colors have, `[N]`, and their share, `[N]`.
+def _most(near: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """The class that most of the neighbors `[N, n]` of images have, `[N]`, and their share, `[N]`.
 
     Each class weighs the same; the share is no more than it is with each image weighing the same,
-    lest the few images of a rare class be many. -1 and 0 of images that are not asked.
+    lest the few images of a rare class be many.
     """
-    named, share = torch.full_like(labels, -1), torch.zeros(len(labels))
-    own, counts = labels[dealable], labels[dealable].bincount(minlength=classes)
-    neighbors = min(neighbors, len(own) - 1)
-    if neighbors < 1:
-        return named, share
-    generator = torch.Generator().manual_seed(0)
-    points = colors[dealable].flatten(1)
-    points = points + SAME_COLOR * torch.randn(points.shape, generator=generator)
-    away = torch.cdist(points, points).fill_diagonal_(torch.inf)
-    near = own[away.topk(neighbors, largest=False).indices]
-    counted = torch.nn.functional.one_hot(near, classes).sum(1)
+    counted = torch.nn.functional.one_hot(near, len(counts)).sum(1)
     votes = counted / counts.clamp_min(1)
-    most, winner = votes.max(1)
-    named[dealable] = winner
-    counted_share = counted.gather(1, winner[:, None])[:, 0] / neighbors
-    share[dealable] = torch.minimum(most / votes.sum(1), counted_share)
-    return named, share
-
-
-def _names_class(colors: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> float:
-    """How often colors name the class, each class weighing the same: 0 by chance, 1 always."""
-    dealable = dealable & (labels >= 0)
-    right = (_named(colors, dealable, labels, classes) == labels)[dealable].float()
-    own = labels[dealable]
-    rates = [right[own == k].mean().item() for k in range(classes) if (own == k).any()]
-    return (sum(rates) / classes - 1 / classes) / (1 - 1 / classes)
+    most, likeliest = votes.max(1)
+    plain = counted.gather(1, likeliest[:, None])[:, 0] / near.shape[1]
+    return likeliest, torch.minimum(most / votes.sum(1), plain)
 
 
 def _is_area(even: Tensor, there: Tensor, labels: Tensor, classes: int) -> bool:
@@ -244,8 +239,8 @@ def _is_area(even: Tensor, there: Tensor, labels: Tensor, classes: int) -> bool:
 
 def _typical(colors: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> dict[int, Tensor]:
     """The classes that have a color of their own, and the numbers of the images that have it."""
-    named = _named(colors, dealable, labels, classes)
-    in_part = _in_part(_surely_named(colors, dealable, labels, classes), dealable, labels, classes)
+    found = _Named.by(colors, dealable, labels, classes)
+    named, in_part = found.likeliest, _in_part(found.surely, dealable, labels, classes)
     typical = {}
     for k in range(classes):
         mine = dealable & (labels == k)

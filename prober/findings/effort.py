@@ -70,16 +70,8 @@ OF_SMALL_IMAGES = Effort(
 # fewer: after 64 steps a deep neuron of EfficientNet-Lite0 had half of what 200 give.
 OF_LARGE_IMAGES = replace(OF_SMALL_IMAGES, steps=100, peaks=2, others=1, pushed=2, pushes=50)
 
-OF_COSTLY_CNNS = Effort(
-    seeds=2,
-    positions=1,
-    picture_steps=128,
-    steps=100,
-    noises=1,
-    peaks=1,
-    others=1,
-    pushed=2,
-    pushes=50,
+OF_COSTLY_CNNS = replace(
+    OF_LARGE_IMAGES, seeds=2, positions=1, picture_steps=128, noises=1, peaks=1
 )
 
 

@@ -117,7 +117,7 @@ def _array(key: str, path: Path) -> Tensor:
     """Reads an array; whole numbers and truth values stay what they are."""
     try:
         array = read_array(path)
-    except Exception as error:  # a damaged header can raise almost anything
+    except (OSError, ValueError) as error:
         raise InputError(f"given: '{path}' of '{key}' is no array (.npy): {error}") from error
     if array.dtype.kind in "iu":
         return torch.from_numpy(array.astype(np.int64))
