@@ -2,13 +2,13 @@
 
 An object becomes an object of JSON with its fields in their order, a tuple a list, an enum its
 value. A field whose key in the file is no good name in Python says so:
-`label: Annotated[str, Key("class")]`.
+`label: str = field(metadata={KEY: "class"})`.
 """
 
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -17,25 +17,14 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from prober.common.errors import InputError
 
-
-@dataclass(frozen=True)
-class Key:
-    """What a field is called in files, where that is not its name."""
-
-    name: str
+KEY = "key"
+"""In a field's metadata what it is called in files, where that is not its name."""
 
 
 @cache
 def keys(kind: type) -> dict[str, str]:
     """Returns for each field of a dataclass, in order, what it is called in files."""
-    hints = get_type_hints(kind, include_extras=True)
-    named = {
-        name: extra.name
-        for name, hint in hints.items()
-        for extra in getattr(hint, "__metadata__", ())
-        if isinstance(extra, Key)
-    }
-    return {each.name: named.get(each.name, each.name) for each in fields(kind)}
+    return {each.name: each.metadata.get(KEY, each.name) for each in fields(kind)}
 
 
 def finite(value: float) -> float | None:
@@ -101,9 +90,11 @@ def _origin(kind: Any) -> tuple[Any, tuple[Any, ...]]:
 @cache
 def _fields(kind: Any) -> dict[str, tuple[str, Any, bool]]:
     """By its key in files each field of a dataclass: its name, its type, if a file must have it."""
-    types = get_type_hints(kind)
-    needed = {each.name: each.default is MISSING for each in fields(kind)}
-    return {key: (name, types[name], needed[name]) for name, key in keys(kind).items()}
+    types, named = get_type_hints(kind), keys(kind)
+    return {
+        named[each.name]: (each.name, types[each.name], each.default is MISSING)
+        for each in fields(kind)
+    }
 
 
 def _object(kind: Any, value: Any, where: str) -> Any:

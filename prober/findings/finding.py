@@ -7,13 +7,13 @@ not known is `null`. Paths are relative to the folder of the `findings.json` tha
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from prober.common.files import write_whole
-from prober.common.typed_json import Key, finite, read_json, to_plain
+from prober.common.typed_json import KEY, finite, read_json, to_plain
 
 FINDINGS_FILE = "findings.json"
 
@@ -239,7 +239,7 @@ class Picture:
         record: The record of its run.
     """
 
-    variant: Annotated[str, Key("look")]
+    variant: str = field(metadata={KEY: "look"})
     objective: str
     position: tuple[int, ...] | None
     seed: int
@@ -341,7 +341,7 @@ class Variance:
 
     hue: float
     brightness: float
-    label: Annotated[float, Key("class")]
+    label: float = field(metadata={KEY: "class"})
     rest: float
 
 
@@ -456,7 +456,7 @@ class RealEvidence:
     columns: tuple[float | None, ...]
     colors: tuple[tuple[float, ...], ...]
     variance: Variance | None
-    label: Annotated[ClassEvidence | None, Key("class")]
+    label: ClassEvidence | None = field(metadata={KEY: "class"})
     examples: Examples
 
 

@@ -1,14 +1,14 @@
 """Typed JSON: what is written is read again as it was, and what does not fit is told."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
 
 from prober.common.errors import InputError
-from prober.common.typed_json import Key, from_plain, keys, read_json, to_plain
+from prober.common.typed_json import KEY, from_plain, keys, read_json, to_plain
 
 
 class Color(StrEnum):
@@ -25,7 +25,7 @@ class Part:
         size: How large it is.
     """
 
-    label: Annotated[str, Key("class")]
+    label: str = field(metadata={KEY: "class"})
     size: float | None = None
 
 
