@@ -41,8 +41,8 @@ EXPORT_AGAIN = (
 )
 
 _FORMAT, _MODEL = "archive_format", "models/model.json"
-_WEIGHTS, _CONSTANTS = "data/weights", "data/constants"
-_LIST_OF_WEIGHTS = f"{_WEIGHTS}/model_weights_config.json"  # which PyTorch writes from 2.9 on
+_WEIGHTS = "data/weights/model_weights_config.json"  # which PyTorch writes from 2.9 on
+_CONSTANTS = "data/constants/model_constants_config.json"
 
 # The numbers of torch/_export/serde/schema.py (torch 2.13.0), ScalarType and MemoryFormat.
 _DTYPES = {
@@ -135,7 +135,7 @@ class ExportArchive(Format):
 
 def _build(path: Path) -> ExportedCNN:
     names = zip_entries(path)
-    if not {_MODEL, _LIST_OF_WEIGHTS} <= set(names):
+    if not {_MODEL, _WEIGHTS} <= set(names):
         compiled = any("aotinductor" in name for name in names)
         why = "it is compiled" if compiled else "a PyTorch before 2.9 has written it"
         raise _Unusable(f"{why}, or has no model called 'model'. {EXPORT_AGAIN}")
@@ -145,12 +145,7 @@ def _build(path: Path) -> ExportedCNN:
             return archive.read(names[name])
 
         program = json.loads(read(_MODEL))["graph_module"]
-        tensors = {
-            **_tensors(json.loads(read(_LIST_OF_WEIGHTS)), _WEIGHTS, read),
-            **_tensors(
-                json.loads(read(f"{_CONSTANTS}/model_constants_config.json")), _CONSTANTS, read
-            ),
-        }
+        tensors = _tensors(_WEIGHTS, read) | _tensors(_CONSTANTS, read)
     graph, specs = program["graph"], program["signature"]["input_specs"]
     weights, images = _inputs(specs)
     root = _calls(graph["nodes"], set(weights))
@@ -179,12 +174,10 @@ def _build(path: Path) -> ExportedCNN:
     return cnn
 
 
-def _tensors(
-    config: dict[str, Any], folder: str, read: Callable[[str], bytes]
-) -> dict[str, tuple[Tensor, bool]]:
+def _tensors(contents: str, read: Callable[[str], bytes]) -> dict[str, tuple[Tensor, bool]]:
     """Returns the tensors that a list of contents names, and whether each is a parameter."""
-    tensors = {}
-    for name, entry in config["config"].items():
+    tensors, folder = {}, contents.rpartition("/")[0]
+    for name, entry in json.loads(read(contents))["config"].items():
         meta = entry["tensor_meta"]
         if entry["use_pickle"] or meta is None:
             raise _Unusable(
