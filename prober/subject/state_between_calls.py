@@ -75,11 +75,6 @@ class StateBetweenCalls:
         self._containers = [pair for pair in self._containers if not _holds_the_same(*pair)]
         self.restore()
 
-    @property
-    def changes(self) -> bool:
-        """Whether there is anything to put back."""
-        return any((self._names, self._values, self._containers))
-
     def restore(self) -> None:
         """Puts back, after any call, what was there before the first."""
         for container, held in self._containers:
