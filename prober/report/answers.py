@@ -135,7 +135,9 @@ def shortcut_answer(probed: Probed, against: Probed | None) -> str:
             "real images. Those were not examined."
         )
     if behavior.shortcut == Shortcut.UNKNOWN:
-        return f"{_not_known(behavior)}. {_why_unknown(behavior)}"
+        needs = "It needs color, but whether as a shortcut cannot be said"
+        said = needs if behavior.needs_color else "Cannot be said"
+        return f"{said}. {_why_unknown(behavior)}"
     verdict = {
         Shortcut.COLOR: "Yes, in",
         Shortcut.PARTLY: "In part, in",
@@ -182,13 +184,6 @@ def _goes(behavior: Behavior) -> str:
     how = "falls" if after < before else "rises"
     to = with_interval(behavior, "accuracy_color_changed")
     return f"{how} from {percent(before)} to {to}"
-
-
-def _not_known(behavior: Behavior) -> str:
-    """Says that it is not known whether there is a shortcut, and what is."""
-    if behavior.needs_color:
-        return "It needs color, but whether as a shortcut cannot be said"
-    return "Cannot be said"
 
 
 def _why_unknown(behavior: Behavior) -> str:

@@ -52,9 +52,8 @@ def write_report_tensorboard(folder: Path, sheets: Sequence[str], points: Sequen
 
 def _write_events(folder: Path, sheets: Sequence[str], into: Path) -> None:
     writer = SummaryWriter(str(into))
-    writer.add_text(
-        "summary", without_pictures((folder / "SUMMARY.md").read_text(encoding="utf-8"))
-    )
+    summary = (folder / "SUMMARY.md").read_text(encoding="utf-8")
+    writer.add_text("summary", words_alone(summary))
     for sheet in sheets:
         with Image.open(folder / sheet) as picture:
             pixels = np.asarray(picture.convert("RGB"))
@@ -111,7 +110,7 @@ def sprite_of(images: np.ndarray) -> np.ndarray:
     return rows.reshape(across * side, across * side, 3)
 
 
-def without_pictures(markdown: str) -> str:
+def words_alone(markdown: str) -> str:
     """Takes pictures and links out of a summary, for TensorBoard's text can follow neither.
 
     The words of a link stay. What a picture shows is said below it or beside it.

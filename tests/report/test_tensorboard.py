@@ -11,7 +11,7 @@ from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
 from prober.findings.points import THUMB_SIDE, Point, effects
 from prober.report import tensorboard
-from prober.report.tensorboard import sprite_of, without_pictures, write_report_tensorboard
+from prober.report.tensorboard import sprite_of, words_alone, write_report_tensorboard
 
 SHEETS = ("sheets/conv1.png", "sheets/conv2_1.png")
 HEAD = ["name", "kind", "layer", "channel", "facet", "seed", "score"]
@@ -88,7 +88,7 @@ def test_the_summary_is_text_without_pictures_and_links(folder):
         "# What it wants\n\n1. **Color?** conv1/0 \u26a0 and a\\_b\\].\n\n"
         "| unit | facet |\n| --- | --- |\n| x | red |\n| y |  |\n"
     )
-    assert without_pictures("no [link] (here)") == "no [link] (here)"
+    assert words_alone("no [link] (here)") == "no [link] (here)"
 
 
 def test_each_sheet_is_an_image(folder):
