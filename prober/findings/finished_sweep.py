@@ -239,8 +239,7 @@ class FinishedSweep:
         return found[0][visualization.row] if found and found[0].size else None
 
     def _array(self, visualization: SweepPicture) -> Path:
-        stem = self.folder / visualization.record["stem"]
-        return stem.with_name(stem.name + ".npy")
+        return self._store.target_files(visualization.record["stem"])[1]
 
 
 def _check_subject(folder: Path, subject: Subject) -> int | None:

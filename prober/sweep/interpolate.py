@@ -79,7 +79,7 @@ def pairs_of_grid(store: Store, targets: Sequence[PlannedTarget]) -> list[Pair]:
     for _, group in groupby(targets, key=lambda p: (p.layer, p.folder, p.variant)):
         first, second = list(group)[:2]
         if {first.path, second.path} <= finished:
-            one, other = (store.target_files(each)[1].as_posix() for each in (first, second))
+            one, other = (store.target_files(each.path)[1].as_posix() for each in (first, second))
             labels = f"seed {first.target.seed}", f"seed {second.target.seed}"
             name = f"{first.path.replace('/', '_')}_to_seed{second.target.seed}"
             pairs.append(Pair(name, first.target, (one, other), labels))

@@ -77,7 +77,7 @@ def _is_finished(record: dict[str, Any] | None) -> bool:
 
 
 def _thumb(store: Store, planned: PlannedTarget) -> np.ndarray:
-    return thumb(drawn_one(read_npy(store.target_files(planned)[1], "a picture")))
+    return thumb(drawn_one(read_npy(store.target_files(planned.path)[1], "a picture")))
 
 
 def _title(layer: str, targets: Sequence[PlannedTarget], records: dict[str, dict[str, Any]]) -> str:

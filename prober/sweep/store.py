@@ -98,7 +98,7 @@ class Store:
             file.write(_lines(records).encode())
 
     def _write_image(self, planned: PlannedTarget, image: Tensor) -> None:
-        picture, array = self.target_files(planned)
+        picture, array = self.target_files(planned.path)
         write_whole(array, npy(image.numpy()))
         write_whole(picture, png(enlarge(drawn_one(image))))
         if (through := slices_gif(image)) is not None:
@@ -139,7 +139,7 @@ class Store:
         found = []
         for index in self.finished():
             files = [self.chunk_file(index)]
-            files += [file for each in self.chunks[index] for file in self.target_files(each)]
+            files += [file for each in self.chunks[index] for file in self.target_files(each.path)]
             wrong = [file for file in files if is_broken(file)]
             for file in wrong:
                 state = "damaged" if file.exists() else "missing"
@@ -160,9 +160,9 @@ class Store:
         write_whole(self.records_file, _lines(records))
         return records
 
-    def target_files(self, planned: PlannedTarget) -> tuple[Path, Path]:
-        """Returns the paths of a target's picture and raw array."""
-        stem = self.folder / planned.path
+    def target_files(self, path: str) -> tuple[Path, Path]:
+        """Returns the paths of the picture and the raw array of a target, see `PlannedTarget`."""
+        stem = self.folder / path
         return stem.with_name(stem.name + ".png"), stem.with_name(stem.name + ".npy")
 
     @property

@@ -84,7 +84,7 @@ def load_weights(cnn: nn.Module, checkpoint: str, key: str | None = None) -> lis
     if best.problems:
         held = f" It holds more than weights, too ({listed(strangers, 4)}), which is not run; "
         raise InputError(
-            f"Checkpoint '{path}' does not fit {type(cnn).__name__}{best.said('its')}: "
+            f"Checkpoint '{path}' does not fit {type(cnn).__name__}{best.where}: "
             f"{'; '.join(best.problems)}. "
             "Give the checkpoint of this CNN, or the CNN of this checkpoint."
             + f"{held}a state dict alone is saved with {SAVE}."
@@ -197,9 +197,10 @@ class _Fit:
         ]
         self.score = not self.problems, len(self.weights) - len(unexpected)
 
-    def said(self, whose: str) -> str:
-        """Says which part of the checkpoint this is, in brackets, if not the whole."""
-        place = [f"{whose} '{self.place}'"] if self.place else []
+    @property
+    def where(self) -> str:
+        """Which part of the checkpoint this is, in brackets, if not the whole."""
+        place = [f"its '{self.place}'"] if self.place else []
         prefix = [f"names that start with '{self.prefix}'"] if self.prefix else []
         return f" ({', '.join(place + prefix)})" if place or prefix else ""
 
