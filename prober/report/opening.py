@@ -22,8 +22,8 @@ from prober.subject.reference import TRAINED_ON
 SURE = 0.9
 """The confidence from which on a unit may be recommended."""
 
-LEAST_COLOR = 0.5
-"""The share of color below which a unit is no example of color."""
+EXAMPLE_OF_COLOR = 0.5
+"""The share of color from which on a unit is an example of color."""
 
 NAMED_COLORS = 12
 """Classes whose colors are named."""
@@ -72,7 +72,7 @@ def unit_to_show(probed: Probed) -> str:
     if not sure:
         return ""
     best, shares = max(sure, key=lambda pair: (_shows_its_color(*pair), pair[1].color))
-    if shares.color < min(LEAST_COLOR, max(own.shape for _, own in sure)):
+    if shares.color < min(EXAMPLE_OF_COLOR, max(own.shape for _, own in sure)):
         best, shares = max(sure, key=lambda pair: pair[1].shape)
     picture, wants = probed.picture(best, best.facets[0]), plain(unit_words(best))
     hue = best.facets[0].hue
@@ -86,7 +86,7 @@ def unit_to_show(probed: Probed) -> str:
 
 def _shows_its_color(finding: Finding, shares: Shares) -> bool:
     hue = finding.facets[0].hue
-    return shares.color >= LEAST_COLOR and hue is not None and is_extreme(hue)
+    return shares.color >= EXAMPLE_OF_COLOR and hue is not None and is_extreme(hue)
 
 
 def what_figures_rest_on(probed: Probed, against: Probed | None) -> list[str]:
