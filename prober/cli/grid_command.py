@@ -13,12 +13,7 @@ from typing_extensions import override
 
 from prober.ascent.hardware import threads_for
 from prober.ascent.method import Method
-from prober.cli.command import (
-    RUNS,
-    Command,
-    add_snapshot_arguments,
-    say_notes,
-)
+from prober.cli.command import RUNS, Command, add_snapshot_arguments, say_notes
 from prober.cli.parser import ProberParser
 from prober.cli.trainer import TRAINER_DEFAULTS, check_trainer, rehearse
 from prober.subject import Subject

@@ -12,13 +12,7 @@ import torch
 from torch import Tensor
 
 from prober.findings.cut_cnn import CutCNN
-from prober.findings.maxima import (
-    FLAT_LAST_STEP,
-    KNOWN_FIRST_STEP,
-    FourMaxima,
-    breadth_for,
-    nested,
-)
+from prober.findings.maxima import FLAT_LAST_STEP, KNOWN_FIRST_STEP, FourMaxima, breadth_for, nested
 from prober.findings.sign_ascent import LAST_STEP, climb
 
 FACET_VALLEY = 0.9

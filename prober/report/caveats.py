@@ -4,14 +4,7 @@ from collections.abc import Sequence
 
 from prober.findings.finding import Finding, Kind
 from prober.report.markdown import plain
-from prober.report.probed import (
-    NAMED_LAYERS,
-    NAMED_UNITS,
-    Probed,
-    clearest,
-    counts_as,
-    flagged,
-)
+from prober.report.probed import NAMED_LAYERS, NAMED_UNITS, Probed, clearest, counts_as, flagged
 from prober.report.words import counted, joined, says_number
 
 

@@ -11,11 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from torch.multiprocessing import (
-    ProcessExitedException,
-    ProcessRaisedException,
-    start_processes,
-)
+from torch.multiprocessing import ProcessExitedException, ProcessRaisedException, start_processes
 
 from prober.common.console import forgive_code_pages
 from prober.common.errors import InputError

@@ -24,12 +24,7 @@ from prober.ascent.tensorboard import (
     tensorboard,
     tensorboard_command,
 )
-from prober.cli.command import (
-    RUNS,
-    Command,
-    add_snapshot_arguments,
-    say_notes,
-)
+from prober.cli.command import RUNS, Command, add_snapshot_arguments, say_notes
 from prober.cli.parser import ProberParser
 from prober.cli.trainer import check_trainer, rehearse
 from prober.common.errors import InputError

@@ -5,13 +5,7 @@ colors; `MODEL_CARD.md` says how. `docs/make_reference_cnns.py` made them.
 """
 
 from prober.subject.reference.cnn import ReferenceCNN
-from prober.subject.reference.coloring import (
-    HUES,
-    conflicting_hues,
-    draw_hues,
-    matching_hues,
-    tint,
-)
+from prober.subject.reference.coloring import HUES, conflicting_hues, draw_hues, matching_hues, tint
 from prober.subject.reference.digits import load_digits
 
 TRAINED_ON = {
