@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from prober.common.errors import InputError, check_kinds, listed
+from prober.common.errors import InputError, check_kinds
 from prober.common.inputs import Shape
 from prober.common.patches import Conversion, ConvertsItself, hooks_of
 from prober.subject.batchnorm_folding import Folding
@@ -36,10 +36,6 @@ from prober.subject.unprobed import no_layer
 
 BIASED = "prober/subject/reference/biased.pt"
 """The reference CNN's checkpoint where no CNN is named."""
-
-
-MOST_TOLD = 6
-"""A note names so many weights at the most."""
 
 
 class _Reached(BaseException):
@@ -198,15 +194,10 @@ class Subject(ConvertsItself):
             of_classes = read_class_names(classes)
             self.take_classes(len(of_classes))
             self.name_classes(of_classes)
-        buffers = self.cnn.named_buffers()
-        numbers = [(name, value) for name, value in buffers if value.is_floating_point()]
-        if wrong := [name for name, value in numbers if value.float().isnan().any()]:
-            self.notes.append(
-                f"Weights of {self.name} are NaN, and no picture can be made through them: "
-                f"{listed(wrong, MOST_TOLD)}. Give weights from before their training failed."
-            )
         as_seen = self.value_range == (0.0, 1.0) and not self._normalizes
-        self.notes += notes_on(self.name, self.listing, as_seen, self.own_precision, self._chances)
+        self.notes += notes_on(
+            self.name, self.cnn, self.listing, as_seen, self.own_precision, self._chances
+        )
 
     def _listed(self) -> tuple[Listing, StateBetweenCalls]:
         """Lists the layers, and what calls change, after finding out how the CNN is called.
