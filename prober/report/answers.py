@@ -22,7 +22,7 @@ CLEAR_CONFIDENCE = 0.8
 """The least confidence of a clear example."""
 
 
-def color_answer(probed: Probed, against: Probed | None) -> str:
+def color_answer(probed: Probed) -> str:
     """Answers which layers focus on color, by what color makes up of what excites their units."""
     channels = probed.record.subject.input_shape[0]
     if channels == 1:
@@ -52,9 +52,9 @@ def color_answer(probed: Probed, against: Probed | None) -> str:
         verdict = verdict.capitalize()
     if open_ones:
         verdict += f"; of {joined(open_ones, NAMED_LAYERS)} it is not known"
-    sentences = [verdict, _in_pictures(shares, against)]
+    sentences = [verdict, _in_pictures(probed)]
     if explained:
-        sentences.append(_on_real_images(explained, against))
+        sentences.append(_on_real_images(probed))
     return ". ".join(sentences) + "."
 
 
@@ -65,8 +65,9 @@ def _layers(names: Sequence[str], number: int, most: int) -> str:
     return joined(names, most)
 
 
-def _in_pictures(shares: dict[str, float], against: Probed | None) -> str:
+def _in_pictures(probed: Probed) -> str:
     """Says in which layer color makes up most of what excites the units, and how much."""
+    shares, against = _color_shares(probed), probed.against
     most = max(shares, key=shares.__getitem__)
     high = percent(shares[most])
     if high != percent(min(shares.values())):
@@ -79,11 +80,12 @@ def _in_pictures(shares: dict[str, float], against: Probed | None) -> str:
     return said
 
 
-def _on_real_images(explained: dict[str, float], against: Probed | None) -> str:
+def _on_real_images(probed: Probed) -> str:
     """Says in which layers the hue explains most of the answers to real images, and how much.
 
     What is said of both CNNs is of the same layers.
     """
+    explained, against = probed.hue_shares, probed.against
     mostly = {name: share for name, share in explained.items() if share >= MOSTLY}
     if mostly:
         which = _layers(list(map(plain, mostly)), len(explained), NAMED_REAL)
@@ -113,7 +115,7 @@ def _color_shares(probed: Probed) -> dict[str, float]:
     return {name: own["color"] for name, own in probed.shares.items()}
 
 
-def shortcut_answer(probed: Probed, against: Probed | None) -> str:
+def shortcut_answer(probed: Probed) -> str:
     """Answers whether there is a shortcut by color, from what the CNN does with real images."""
     behavior = probed.record.behavior
     if probed.record.subject.input_shape[0] == 1:
@@ -151,9 +153,9 @@ def shortcut_answer(probed: Probed, against: Probed | None) -> str:
             "color's class"
         )
     sentences = [f"{verdict} {probed.color_noun}, the only one looked for", changed]
-    other = against.record.behavior if against else None
-    if against and other and (goes := _goes(other)):
-        sentences.append(f"The accuracy of {plain(against.name)} {goes}")
+    for other in probed.cnns[1:]:
+        if other.record.behavior and (goes := _goes(other.record.behavior)):
+            sentences.append(f"The accuracy of {plain(other.name)} {goes}")
     return ". ".join(sentences) + "."
 
 
@@ -227,7 +229,7 @@ def _beyond_chance(behavior: Behavior) -> float:
     return beyond if abs(beyond) > within else 0.0
 
 
-def polysemantic_answer(probed: Probed, against: Probed | None) -> str:
+def polysemantic_answer(probed: Probed) -> str:
     """Answers whether there are clear examples of polysemantic units."""
     if not probed.searched:
         return _why_none(probed)
@@ -258,7 +260,7 @@ def polysemantic_answer(probed: Probed, against: Probed | None) -> str:
             f"things, {confidence}",
             f"{which} is {probed.link(best)}: {plain(unit_words(best))}",
         ]
-    if against and against.searched:
+    if (against := probed.against) and against.searched:
         number = f"{len(against.polysemantic)} of {counted(len(against.searched), 'unit')}"
         sentences.append(f"In {plain(against.name)} {number} want several")
     return ". ".join(sentences) + "."

@@ -44,7 +44,7 @@ def unusable(probed: Probed) -> list[str]:
     return [f"{counted(len(skipped), 'file')} skipped as unusable: {which}."]
 
 
-def unsettled(probed: Probed, against: Probed | None) -> list[str]:
+def unsettled(probed: Probed) -> list[str]:
     """Says what the pictures leave open."""
     said = list(map(plain, without_pictures(probed)))
     for layer, findings in probed.layers.items():
@@ -62,7 +62,7 @@ def unsettled(probed: Probed, against: Probed | None) -> list[str]:
     if probed.record.data is None:
         said.append("No real images were given, so no picture could be checked with them.")
     said += unusable(probed)
-    if against is None:
+    if probed.against is None:
         said.append(
             "No second subject was probed, so nothing here says what training made of the CNN and "
             "what any CNN would show."
@@ -76,11 +76,11 @@ def _with_reason(probed: Probed, findings: Sequence[Finding]) -> str:
     return f"{probed.links(findings)}." + (f" The first: {plain(why)}" if why else "")
 
 
-def how_made(probed: Probed, against: Probed | None) -> list[str]:
+def how_made(probed: Probed) -> list[str]:
     """Says what was probed, with what, and how long it took."""
     record, settings = probed.record, probed.record.settings
     lines = []
-    for cnn in filter(None, (probed, against)):
+    for cnn in probed.cnns:
         subject = cnn.record.subject
         layers = joined([f"{plain(name)} ({len(units)})" for name, units in cnn.layers.items()])
         weights = f"SHA-256 of its weights {subject.sha256[:12]}…"

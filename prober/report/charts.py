@@ -54,7 +54,7 @@ class Row:
     columns: Sequence[Mapping[str, Parts]]
 
 
-def write_charts(folder: Path, probed: Probed, against: Probed | None) -> None:
+def write_charts(folder: Path, probed: Probed) -> None:
     """Writes the charts into a report's folder: `charts/layers.svg` and `charts/classes.svg`.
 
     Both hold a column for each CNN. That of the classes has two bars for each: what the logit
@@ -63,17 +63,17 @@ def write_charts(folder: Path, probed: Probed, against: Probed | None) -> None:
     Raises:
         OSError: The folder cannot be written.
     """
-    cnns = [cnn for cnn in (probed, against) if cnn]
-    names = [cnn.name for cnn in cnns]
+    names = [cnn.name for cnn in probed.cnns]
     layers = [
-        Row(name, "", [{"": cnn.shares.get(name, {})} for cnn in cnns]) for name in probed.layers
+        Row(name, "", [{"": cnn.shares.get(name, {})} for cnn in probed.cnns])
+        for name in probed.layers
     ]
     write_whole(
         folder / LAYERS_CHART,
         _chart("What excites the units, in synthesized images", names, layers),
     )
     (folder / CLASSES_CHART).unlink(missing_ok=True)
-    if classes := list(filter(None, (_class_row(unit, cnns) for unit in probed.classes))):
+    if classes := list(filter(None, (_class_row(unit, probed.cnns) for unit in probed.classes))):
         title = "Wants: in synthesized images. Goes by: on real ones"
         write_whole(folder / CLASSES_CHART, _chart(title, names, classes))
 

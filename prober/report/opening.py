@@ -29,10 +29,10 @@ NAMED_COLORS = 12
 """Classes whose colors are named."""
 
 
-def layers_chart(probed: Probed, against: Probed | None) -> str:
+def layers_chart(probed: Probed) -> str:
     """Shows the chart of the layers in Markdown; `""` if nothing excites any unit."""
     said = []
-    for cnn in filter(None, (probed, against)):
+    for cnn in probed.cnns:
         for layer, shares in cnn.shares.items():
             parts = ", ".join(f"{part} {percent(share)}" for part, share in shares.items())
             said.append(f"{cnn.name} {layer}: {parts}")
@@ -89,10 +89,10 @@ def _shows_its_color(finding: Finding, shares: Shares) -> bool:
     return shares.color >= EXAMPLE_OF_COLOR and hue is not None and is_extreme(hue)
 
 
-def what_figures_rest_on(probed: Probed, against: Probed | None) -> list[str]:
+def what_figures_rest_on(probed: Probed) -> list[str]:
     """Says who the CNNs are, on how many images figures rest, and which class has which color."""
     lines = [who(probed)]
-    if against:
+    if against := probed.against:
         lines.append(f"{who(against)} It has the same layers and is there to compare with.")
     if data := probed.record.data:
         behavior = probed.record.behavior

@@ -58,12 +58,12 @@ def write_page(folder: Path) -> Path:
         InputError: The folder holds no report, or one that cannot be read.
         OSError: The folder cannot be written.
     """
-    probed, against = load_report(folder)
+    probed = load_report(folder)
     for layer, findings in probed.layers.items():
-        script = _script(layer, findings, against)
+        script = _script(layer, findings, probed.against)
         write_whole(folder / "page" / f"{safe_name(layer)}.js", script)
     page = folder / "index.html"
-    write_whole(page, _index(probed, against))
+    write_whole(page, _index(probed))
     return page
 
 
@@ -101,15 +101,15 @@ def _hue(hue: float | None) -> str | None:
     return None if hue is None else hue_words(hue)
 
 
-def _index(probed: Probed, against: Probed | None) -> str:
+def _index(probed: Probed) -> str:
     """Returns `index.html`."""
-    rows = [_row(layer, probed, against) for layer in probed.layers]
+    rows = [_row(layer, probed) for layer in probed.layers]
     behavior = probed.record.behavior
     data = {
         "subject": probed.record.subject.name,
         "changed": changed_words(behavior) if behavior else None,
         "class_colors": probed.record.data is not None and probed.record.data.colors is not None,
-        "against": against.record.subject.name if against else None,
+        "against": probed.against.record.subject.name if probed.against else None,
         "input": probed.record.subject.input_shape,
         "facets": probed.has_facets,
         "shares": COUNTED_AS,
@@ -118,7 +118,6 @@ def _index(probed: Probed, against: Probed | None) -> str:
     return filled(
         "index.html.j2",
         probed=probed,
-        against=against,
         rows=rows,
         total=_counts(probed.findings),
         why=None if probed.has_facets else why_plain(probed),
@@ -138,10 +137,10 @@ def _template(name: str) -> str:
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def _row(layer: str, probed: Probed, against: Probed | None) -> dict[str, Any]:
+def _row(layer: str, probed: Probed) -> dict[str, Any]:
     """Returns what the overview needs of a layer."""
     findings = probed.layers[layer]
-    others = against.layers.get(layer, []) if against else []
+    others = probed.against.layers.get(layer, []) if probed.against else []
     return {
         "name": layer,
         "file": f"{safe_name(layer)}.js",

@@ -25,10 +25,10 @@ def why_plain(probed: Probed) -> str:
     )
 
 
-def plain_answers(probed: Probed, against: Probed | None) -> list[str]:
+def plain_answers(probed: Probed) -> list[str]:
     """Says of each CNN who it is, how many units move, and how well it names real inputs."""
     said = []
-    for cnn in filter(None, (probed, against)):
+    for cnn in probed.cnns:
         moved = f"{len(cnn.live)} of {counted(len(cnn.findings), 'unit')} answer to something"
         behavior = cnn.record.behavior
         named = ""
@@ -43,9 +43,9 @@ def plain_answers(probed: Probed, against: Probed | None) -> list[str]:
     return said
 
 
-def plain_layer_table(probed: Probed, against: Probed | None) -> str:
+def plain_layer_table(probed: Probed) -> str:
     """Shows for each layer how many units are dead, and those whose score goes farthest."""
-    rows = [[name, *_cells(cnn, findings)] for name, cnn, findings in layer_rows(probed, against)]
+    rows = [[name, *_cells(cnn, findings)] for name, cnn, findings in layer_rows(probed)]
     return table(["layer", "units", "dead", "score goes farthest in", *[""] * (EXAMPLES - 1)], rows)
 
 
@@ -74,7 +74,7 @@ def score_words(finding: Finding) -> str:
     return f"{score.neutral:.3g} to {score.best:.3g}"
 
 
-def plain_class_table(probed: Probed, against: Probed | None) -> str:
+def plain_class_table(probed: Probed) -> str:
     """Shows the picture of each class, or unit of the output, and how far its score goes.
 
     Returns:
@@ -83,18 +83,18 @@ def plain_class_table(probed: Probed, against: Probed | None) -> str:
     rows = []
     for finding in probed.classes[:CLASSES]:
         row = [class_link(probed, finding)]
-        for cnn in filter(None, (probed, against)):
+        for cnn in probed.cnns:
             own = cnn.same_unit(finding)
             row += [cnn.styled_picture(own), score_words(own)] if own else [EMPTY, EMPTY]
         rows.append(row)
     columns = ["picture", "score, neutral to best"]
     header = [probed.output_noun, *columns]
-    if against:
+    if against := probed.against:
         header += [f"{plain(against.name)}: {column}" for column in columns]
     return table(header, rows)
 
 
-def plain_doubts(probed: Probed, against: Probed | None) -> list[str]:
+def plain_doubts(probed: Probed) -> list[str]:
     """Says what the pictures leave open."""
     said = [
         *map(plain, without_pictures(probed)),
@@ -112,7 +112,7 @@ def plain_doubts(probed: Probed, against: Probed | None) -> list[str]:
             "as it has logits."
         )
     said += unusable(probed)
-    if against is None:
+    if probed.against is None:
         said.append(
             "No second subject was probed, so nothing here says what training made of the CNN."
         )

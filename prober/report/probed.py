@@ -45,12 +45,14 @@ class Probed:
         findings: Of its units.
         prefix: Where in the report's folder its files lie: nowhere else, or in `against/`.
         name: What it is called beside the other.
+        against: The second CNN, that it is set beside; None without one.
     """
 
     record: ReportRecord
     findings: tuple[Finding, ...]
     prefix: str
     name: str
+    against: "Probed | None" = None
 
     @classmethod
     def load(cls, folder: Path, prefix: str = "") -> "Probed":
@@ -61,6 +63,11 @@ class Probed:
         """
         record = load_record(folder / prefix)
         return cls(record, load_findings(folder / prefix), prefix, record.subject.name)
+
+    @property
+    def cnns(self) -> "list[Probed]":
+        """It, and the CNN that it is set beside, if there is one."""
+        return [self, self.against] if self.against else [self]
 
     @property
     def has_facets(self) -> bool:
@@ -220,7 +227,7 @@ class Probed:
         return f'[<img src="{source}" alt="{said}" width="{PICTURE_WIDTH}">]({_address(finding)})'
 
 
-def load_report(folder: Path) -> tuple[Probed, Probed | None]:
+def load_report(folder: Path) -> Probed:
     """Reads what a report has of its CNN, and of the second one if there is one.
 
     Raises:
@@ -228,10 +235,10 @@ def load_report(folder: Path) -> tuple[Probed, Probed | None]:
     """
     probed = Probed.load(folder)
     if not (folder / "against" / RECORD_FILE).exists():
-        return probed, None
+        return probed
     against = Probed.load(folder, "against/")
     names = short_names(probed.name, against.name)
-    return replace(probed, name=names[0]), replace(against, name=names[1])
+    return replace(probed, name=names[0], against=replace(against, name=names[1]))
 
 
 def short_names(one: str, other: str) -> tuple[str, str]:

@@ -24,14 +24,13 @@ def write_summary(folder: Path) -> Path:
         InputError: The folder holds no report, or one that cannot be read.
         OSError: The summary cannot be written.
     """
-    probed, against = load_report(folder)
+    probed = load_report(folder)
     if probed.has_facets:
-        write_charts(folder, probed, against)
+        write_charts(folder, probed)
     template = "SUMMARY.md.j2" if probed.has_facets else "PLAIN_SUMMARY.md.j2"
     text = filled(
         template,
         probed=probed,
-        against=against,
         plain=plain,
         answers=answers,
         caveats=caveats,

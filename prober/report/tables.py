@@ -71,27 +71,25 @@ LOGIT_COLUMNS = {
 """What real images of a class were shown, and how it is said."""
 
 
-def layer_table(probed: Probed, against: Probed | None) -> str:
+def layer_table(probed: Probed) -> str:
     """Counts the units of each layer by what they want, beside those of the second subject.
 
     A column of zeros is left out.
     """
-    rows = [[name, *_counts(findings)] for name, _, findings in layer_rows(probed, against)]
+    rows = [[name, *_counts(findings)] for name, _, findings in layer_rows(probed)]
     header = ["layer", "units", *COUNTED_AS, "polysemantic", "⚠"]
     kept = [i for i in range(len(header)) if any(row[i] != "0" for row in rows)]
     return table([header[i] for i in kept], [[row[i] for i in kept] for row in rows])
 
 
-def layer_rows(
-    probed: Probed, against: Probed | None
-) -> Iterator[tuple[str, Probed, list[Finding]]]:
+def layer_rows(probed: Probed) -> Iterator[tuple[str, Probed, list[Finding]]]:
     """Yields what each layer is called in a table, whose it is, and its findings.
 
     Each is followed by that of the second subject.
     """
     for layer, findings in probed.layers.items():
         yield f"**{plain(layer)}**", probed, findings
-        if against and (others := against.layers.get(layer)):
+        if (against := probed.against) and (others := against.layers.get(layer)):
             yield plain(f"{layer}, {against.name}"), against, others
 
 
@@ -103,19 +101,18 @@ def _counts(findings: Sequence[Finding]) -> list[str]:
     return [str(units), *(f"{n} ({percent(n / units)})" if n else "0" for n in numbers)]
 
 
-def hue_table(probed: Probed, against: Probed | None) -> str:
+def hue_table(probed: Probed) -> str:
     """Says for each layer what the hue explains of its units' answers to real images.
 
     Returns:
         `""` if that is known of none.
     """
-    cnns = [cnn for cnn in (probed, against) if cnn]
     rows = [
-        [f"**{plain(layer)}**", *(_percent(cnn.hue_shares.get(layer)) for cnn in cnns)]
+        [f"**{plain(layer)}**", *(_percent(cnn.hue_shares.get(layer)) for cnn in probed.cnns)]
         for layer in probed.layers
-        if any(layer in cnn.hue_shares for cnn in cnns)
+        if any(layer in cnn.hue_shares for cnn in probed.cnns)
     ]
-    header = ["layer", *(f"{plain(cnn.name)}: due to the hue" for cnn in cnns)]
+    header = ["layer", *(f"{plain(cnn.name)}: due to the hue" for cnn in probed.cnns)]
     return table(header, rows)
 
 
@@ -155,13 +152,12 @@ def share_words(shares: Shares | None) -> str:
     return f"{percent(getattr(shares, shares.largest))} {shares.largest}"
 
 
-def behavior_table(probed: Probed, against: Probed | None) -> str:
+def behavior_table(probed: Probed) -> str:
     """Sets how two subjects name real images side by side; `""` if that was not examined.
 
     A column that is known of neither is left out.
     """
-    cnns = filter(None, (probed, against))
-    known = [(cnn.name, cnn.record.behavior) for cnn in cnns if cnn.record.behavior]
+    known = [(cnn.name, cnn.record.behavior) for cnn in probed.cnns if cnn.record.behavior]
     columns = [
         column
         for column in BEHAVIOR_COLUMNS
@@ -184,7 +180,7 @@ def with_interval(behavior: Behavior, name: str) -> str:
     return said
 
 
-def class_table(probed: Probed, against: Probed | None) -> str:
+def class_table(probed: Probed) -> str:
     """Shows for each class, or unit of the output, what it wants, and how far it goes by color."""
     known = list(filter(None, map(class_of, probed.classes)))
     own = ["its color"] if any(class_color(each.color, each.hue) for each in known) else []
@@ -193,7 +189,7 @@ def class_table(probed: Probed, against: Probed | None) -> str:
         columns += ["color wanted", "color used"]
     if any(each.hue is not None for each in known):
         columns.append("hue that excites it most")
-    rows = []
+    rows, against = [], probed.against
     for finding in probed.classes[:CLASSES]:
         cells = _class_cells(probed, finding)
         row = [class_link(probed, finding)]
@@ -262,13 +258,13 @@ def _farther(goes_by: float, wanted: float) -> float:
     return round(round(goes_by, 2) - round(wanted, 2), 2)
 
 
-def class_sentence(probed: Probed, against: Probed | None) -> str:
+def class_sentence(probed: Probed) -> str:
     """Says where classes go by color more than their pictures show; `""` without real images.
 
     Nor where classes have grays of their own: the pictures tell brightness from color.
     """
     said = []
-    for cnn in filter(None, (probed, against) if probed.color_noun == "color" else ()):
+    for cnn in probed.cnns if probed.color_noun == "color" else ():
         pairs = [
             (_farther(used, wanted), label)
             for wanted, used, label in filter(None, map(color_of_class, cnn.classes))
@@ -282,17 +278,17 @@ def class_sentence(probed: Probed, against: Probed | None) -> str:
     return f"Classes that go more by color than their picture shows: {'; '.join(said)}."
 
 
-def class_logit_table(probed: Probed, against: Probed | None) -> str:
+def class_logit_table(probed: Probed) -> str:
     """Shows what each class's logit does when real images change; `""` if there are none."""
-    other = against if against and any(map(_logit, against.classes)) else None
+    others = [cnn for cnn in probed.cnns[1:] if any(map(_logit, cnn.classes))]
     rows = [
         [class_link(probed, finding), *_figures(finding)]
-        + (_figures(other.same_unit(finding)) if other else [])
+        + [figure for other in others for figure in _figures(other.same_unit(finding))]
         for finding in probed.classes[:CLASSES]
         if _logit(finding)
     ]
     header = ["class", *LOGIT_COLUMNS.values()]
-    if other:
+    for other in others:
         as_they_are, *changed = LOGIT_COLUMNS.values()
         header += [f"{plain(other.name)}: {as_they_are}", *changed]
     return table(header, rows)
@@ -319,10 +315,10 @@ def logit_images(probed: Probed) -> str:
     return f"The mean logit of each class on real images: as they are, {how}, {others}."
 
 
-def logit_sentence(probed: Probed, against: Probed | None) -> str:
+def logit_sentence(probed: Probed) -> str:
     """Says for how many classes the color counts more than the shape; `""` without real images."""
     said = []
-    for cnn in filter(None, (probed, against)):
+    for cnn in probed.cnns:
         lower = [
             logit.color_changed < logit.shape_changed
             for logit in filter(None, map(_logit, cnn.classes))

@@ -26,7 +26,7 @@ def drawn(folder, one, other=None):
     write(folder, one, record(one))
     if other:
         write(folder / "against", other, record(other, name="CNN <b>"))
-    write_charts(folder, *load_report(folder))
+    write_charts(folder, load_report(folder))
     root = ElementTree.fromstring((folder / "charts/layers.svg").read_text(encoding="utf-8"))
     widths = {
         part: [

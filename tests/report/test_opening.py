@@ -71,9 +71,9 @@ def test_the_reference_cnns_are_told_by_what_they_learned_from(sha256):
     one = probed(unit(0, 0.2, 0.5), behavior=SHORTCUT)
     subject = replace(one.record.subject, sha256=sha256)
     shipped = replace(one, record=replace(one.record, subject=subject))
-    lines = what_figures_rest_on(shipped, None)
+    lines = what_figures_rest_on(shipped)
     assert lines[0] == f"*a* is CNN (a); it was trained on {TRAINED_ON[sha256]}."
-    alone = what_figures_rest_on(replace(shipped, name="CNN (a)"), None)
+    alone = what_figures_rest_on(replace(shipped, name="CNN (a)"))
     assert alone[0] == f"*CNN (a)* was trained on {TRAINED_ON[sha256]}."
     assert lines[1] == (
         "Figures on real images rest on 1,000 images: some digits. 95% intervals of the accuracies "
@@ -82,20 +82,21 @@ def test_the_reference_cnns_are_told_by_what_they_learned_from(sha256):
     variance = Variance(0.5, 0.1, 0.1, 0.3)
     data = RealEvidence(None, (), (), (), variance, None, Examples("", (4, 6), ()))
     hued = probed(finding("conv", 0, facet("color", 0.0), data=data), behavior=SHORTCUT)
-    assert what_figures_rest_on(hued, None)[1].endswith(
+    assert what_figures_rest_on(hued)[1].endswith(
         "*Shortcut learning*. What the hue explains rests on at most 80 of them."
     )
-    without = what_figures_rest_on(probed(unit(0, 0.2, 0.5)), None)
+    without = what_figures_rest_on(probed(unit(0, 0.2, 0.5)))
     assert without[1] == "Figures on real images rest on 1,000 images: some digits."
     data = replace(shipped.record.data, name="1,000 digits, each in its hue")
     numbered = replace(shipped, record=replace(shipped.record, data=data))
-    assert what_figures_rest_on(numbered, None)[1].startswith(
+    assert what_figures_rest_on(numbered)[1].startswith(
         "Figures on real images rest on 1,000 digits, each in its hue."
     )
 
 
 def test_another_cnn_is_told_by_its_weights():
-    lines = what_figures_rest_on(probed(unit(0, 0.2, 0.5), data=False), probed(unit(0, 0.1, 0.9)))
+    one, other = probed(unit(0, 0.2, 0.5), data=False), probed(unit(0, 0.1, 0.9))
+    lines = what_figures_rest_on(replace(one, against=other))
     assert lines == [
         "*a* is CNN (a); it has the weights of net.pt.",
         "*a* is CNN (a); it has the weights of net.pt. It has the same layers and is there to "
