@@ -123,14 +123,11 @@ def pair_of_records(paths: Sequence[str], subject: Subject) -> Pair:
             "that were found alone."
         )
     regularizers, method = made[0]
-    one, other = files
+    one, other = (file.with_name("final.npy") for file in files)
     return Pair(
         name=safe_name(first.name),
         target=Target(first, Blend("", ""), regularizers, 0),
-        arrays=(
-            one.with_name("final.npy").as_posix(),
-            other.with_name("final.npy").as_posix(),
-        ),
+        arrays=(one.as_posix(), other.as_posix()),
         labels=(one.parent.name, other.parent.name),
         method=method,
     )
