@@ -23,7 +23,6 @@ def reading_configs() -> AbstractContextManager[None]:
     return jsonargparse_with(current_path, check_import, buildable, check_yaml, with_style)
 
 
-@functools.cache
 def current_path(path: str) -> str:
     """Returns where a class of this project is today, if it has moved since a config was written.
 

@@ -21,7 +21,6 @@ KEY = "key"
 """In a field's metadata what it is called in files, where that is not its name."""
 
 
-@cache
 def keys(kind: type) -> dict[str, str]:
     """Returns for each field of a dataclass, in order, what it is called in files."""
     return {each.name: each.metadata.get(KEY, each.name) for each in fields(kind)}
