@@ -9,17 +9,12 @@ from contextlib import contextmanager
 from typing import Any
 
 
-def hear_interrupts() -> None:
-    """Lets Ctrl-C raise a KeyboardInterrupt in this process, whatever its parent did with it."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 @contextmanager
 def interrupts(handler: Any) -> Iterator[None]:
     """While it is active, a handler of signals hears Ctrl-C.
 
-    With `SIG_IGN` this process, and those that it starts meanwhile, are deaf to it.
+    With `SIG_IGN` this process, and those that it starts meanwhile, are deaf to it; with
+    `default_int_handler` it raises a KeyboardInterrupt, whatever their parent did with it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's

@@ -6,6 +6,7 @@ It knows what to make and where, and nothing of what it is for.
 import copy
 import json
 import math
+import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from prober.ascent.method import Method
 from prober.ascent.module import ActivationMaximization
 from prober.ascent.progress import ProgressBar
 from prober.common.errors import InputError
-from prober.common.interrupts import hear_interrupts
+from prober.common.interrupts import interrupts
 from prober.subject import Subject
 from prober.sweep.allocator import settle_memory
 from prober.sweep.chunks import cut, needed_layers, objectives_of_kinds, sizes_for
@@ -249,6 +250,7 @@ def read_saved(folder: Path) -> dict[str, Any]:
     return saved
 
 
+@interrupts(signal.default_int_handler)
 def make_chunks(
     subject: Subject,
     store: Store,
@@ -269,7 +271,6 @@ def make_chunks(
         first: Whether this is the process that shows the bar.
         stop: Tells whether Ctrl-C came before this process could hear it.
     """
-    hear_interrupts()
     settle_memory()
     subject = copy.deepcopy(subject)  # whose precision and memory layout may change
     total = sum(map(len, store.chunks))
