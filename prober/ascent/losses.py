@@ -8,6 +8,7 @@ from torch import Tensor
 
 from prober.ascent.regularizers import Penalties
 from prober.ascent.scorer import Scorer
+from prober.ascent.strangeness import Hold
 from prober.ascent.targets import Target
 from prober.ascent.transforms import Draw, Transforms
 from prober.subject import Subject
@@ -52,17 +53,26 @@ class Losses:
         subject: The frozen CNN under study.
         targets: N targets, resolved.
         transforms: What the pictures are transformed by before the subject sees them, or None.
+        holds: For each target what holds its picture to the training, as `hold_of` gives it.
 
     Attributes:
         compares: Whether pictures are compared with each other; then, and only then, they mix.
         of_change: Whether a penalty needs to know where the pictures started.
+        holds_any: Whether anything holds any of them.
     """
 
     def __init__(
-        self, subject: Subject, targets: Sequence[Target], transforms: Transforms | None
+        self,
+        subject: Subject,
+        targets: Sequence[Target],
+        transforms: Transforms | None,
+        holds: Sequence[Hold],
     ) -> None:
         self._subject, self._targets, self._transforms = subject, targets, transforms
-        self._scores = Scorer(subject, [target.objective for target in targets])
+        self._holds = holds
+        self.holds_any = any(hold.normalizations for hold in holds)
+        objectives = [target.objective for target in targets]
+        self._scores = Scorer(subject, objectives, [hold.normalizations for hold in holds])
         self._penalties = Penalties([target.regularizers or () for target in targets])
         self.compares = self._scores.compares
         self.of_change = self._penalties.of_change
@@ -70,7 +80,8 @@ class Losses:
 
     def of(self, numbers: Sequence[int]) -> "Losses":
         """Returns those of some of the targets."""
-        return Losses(self._subject, [self._targets[i] for i in numbers], self._transforms)
+        targets, holds = [self._targets[i] for i in numbers], [self._holds[i] for i in numbers]
+        return Losses(self._subject, targets, self._transforms, holds)
 
     def __call__(
         self,
@@ -89,27 +100,41 @@ class Losses:
             exact: Whether each goes through the subject alone.
             seen: A view of `pictures` that the scores alone are of; None for these themselves.
         """
-        scores = self.scores(pictures if seen is None else seen, draw, exact)
+        scores, strange = self._scored(pictures if seen is None else seen, draw, exact)
         penalties, weighted = self._penalties(pictures, starts)
-        return Measures(scores, weighted - scores, penalties)
+        loss = weighted - scores
+        if self.holds_any:
+            weights = loss.new_tensor([hold.weight for hold in self._holds])
+            pull = weights * scores.detach().abs() * strange
+            # It weighs as much as the score does now, so that only its gradient means something.
+            loss = loss + (pull - pull.detach())
+        return Measures(scores, loss, penalties)
 
     def scores(self, pictures: Tensor, draw: Draw | None, exact: bool) -> Tensor:
         """Evaluates the scores alone, `[N]`; takes what evaluating the losses does."""
-        if exact and not self.compares:
-            return self._scores_alone(pictures, draw)
-        return self._scores(self._transformed(pictures, draw))
+        return self._scored(pictures, draw, exact)[0]
 
-    def _scores_alone(self, pictures: Tensor, draw: Draw | None) -> Tensor:
+    def _scored(self, pictures: Tensor, draw: Draw | None, exact: bool) -> tuple[Tensor, Tensor]:
+        if exact and not self.compares:
+            return self._scored_alone(pictures, draw)
+        return self._scores.with_strangeness(self._transformed(pictures, draw))
+
+    def _scored_alone(self, pictures: Tensor, draw: Draw | None) -> tuple[Tensor, Tensor]:
         # The kernels of a batch round otherwise than those of one image (matrix products, the
         # ends of vectorized loops, memory alignment), so in float64, the exact precision, each
         # image goes through the subject alone and in memory of its own: bit for bit as in `fit`.
         if not self._alone:
-            self._alone = [Scorer(self._subject, [target.objective]) for target in self._targets]
-        scores = []
+            self._alone = [
+                Scorer(self._subject, [target.objective], [hold.normalizations])
+                for target, hold in zip(self._targets, self._holds, strict=True)
+            ]
+        found = []
         for i, picture in enumerate(pictures.split(1)):
             seen = self._transformed(picture, None if draw is None else draw[i : i + 1])
-            scores.append(self._alone[i](seen))
-        return torch.cat(scores) if len(scores) > 1 else scores[0]
+            found.append(self._alone[i].with_strangeness(seen))
+        if len(found) == 1:
+            return found[0]
+        return torch.cat([scores for scores, _ in found]), torch.cat([own for _, own in found])
 
     def _transformed(self, pictures: Tensor, draw: Draw | None) -> Tensor:
         if self._transforms is None or draw is None:

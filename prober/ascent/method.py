@@ -14,6 +14,7 @@ from prober.ascent.starts import (
     LowFrequencyNoise,
     PinkNoise,
 )
+from prober.ascent.strangeness import hold_of
 from prober.ascent.styles import PLAIN_RATE, STYLES, Style, look, transforms_of
 from prober.ascent.targets import Target
 from prober.ascent.transforms import Transform
@@ -21,6 +22,7 @@ from prober.common.errors import (
     InputError,
     check_kind,
     check_kinds,
+    check_not_negative,
     is_number,
     settle_whole_numbers,
     suggestion,
@@ -51,6 +53,10 @@ class Method:
         averaging: Steps that the picture is the mean of, 1 for none: what differs from step to
             step, speckle, goes (Polyak and Juditsky, "Acceleration of stochastic approximation by
             averaging", 1992). Where none is given, the style's.
+        batchnorm_statistics: How strongly the means and variances that batch normalizations see of
+            a picture are held near those of the training (Yin et al., "Dreaming to distill", 2020),
+            in parts of the score, 0 for not at all; of units without a map, such as logits. Where
+            none is given, the style's.
         style: One word for all of it: `legible`, such that people and other CNNs can read the
             pictures, or `plain`, pixels from noise with weak penalties, which shows what excites
             the most. What is given beside it comes first.
@@ -67,6 +73,7 @@ class Method:
     transforms: Sequence[Transform] | None = None
     settle: float | None = None
     averaging: int | None = None
+    batchnorm_statistics: float | None = None
     style: Style = "legible"
     held: Sequence[Held] | None = None
 
@@ -90,6 +97,8 @@ class Method:
                 raise InputError(
                     f"averaging is {self.averaging}; choose a number of steps, 1 for no mean."
                 )
+        if self.batchnorm_statistics is not None:
+            check_not_negative(self, "batchnorm_statistics")
         if self.parameterization is not None:
             check_kind("parameterization", self.parameterization, Parameterization, "Fourier()")
         if self.transforms is not None:
@@ -124,7 +133,7 @@ class Method:
         names = {each.name for each in fields(cls)}
         own = {key: as_setting(value) for key, value in record.items() if key in names}
         # Records from before there were others do not say.
-        before: dict[str, Any] = {"style": "plain", "averaging": 1}
+        before: dict[str, Any] = {"style": "plain", "averaging": 1, "batchnorm_statistics": 0.0}
         basis = record.get("parameterization", Pixels().record())
         transforms = record.get("transforms", ())
         return cls(
@@ -150,7 +159,16 @@ class Method:
         suits = type(parameterization) is type(style.parameterization)
         lr = self.lr or (style.lr if suits else PLAIN_RATE)
         averaging = self.averaging or (style.averaging if suits else 1)
-        return replace(self, parameterization=parameterization, lr=lr, averaging=averaging)
+        statistics = self.batchnorm_statistics
+        if statistics is None:
+            statistics = style.batchnorm_statistics if suits else 0.0
+        return replace(
+            self,
+            parameterization=parameterization,
+            lr=lr,
+            averaging=averaging,
+            batchnorm_statistics=statistics,
+        )
 
     def of_target(self, target: Target, subject: Subject) -> tuple[Self, Target]:
         """Settles everything for one target: the method that it is optimized by, and the target.
@@ -171,6 +189,8 @@ class Method:
         penalties = style.regularizers if target.regularizers is None else target.regularizers
         if method.transforms is None:
             method = replace(method, transforms=transforms_of(self.style, objective, subject))
+        hold = hold_of(subject, objective, method.batchnorm_statistics or 0.0)
+        method = replace(method, batchnorm_statistics=hold.weight)
         return method, Target(objective, target.initial_image or start, penalties, target.seed)
 
 

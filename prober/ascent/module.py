@@ -18,6 +18,7 @@ from prober.ascent.regularizers import Regularizer
 from prober.ascent.settling import Settling
 from prober.ascent.silent import Silent
 from prober.ascent.starts import InitialImage
+from prober.ascent.strangeness import hold_of
 from prober.ascent.targets import Target
 from prober.ascent.transforms import Transforms
 from prober.common.errors import InputError
@@ -104,7 +105,12 @@ class ActivationMaximization(LightningModule):
         seeds = [target.seed for target in self.targets]
         moved = [own.transforms or () for own in self.methods]
         self._transform = Transforms(moved, seeds, shape) if any(moved) else None
-        self._losses = self._losses_of_going = Losses(subject, self.targets, self._transform)
+        holds = [
+            hold_of(subject, target.objective, own.batchnorm_statistics or 0.0)
+            for own, target in zip(self.methods, self.targets, strict=True)
+        ]
+        self._losses = Losses(subject, self.targets, self._transform, holds)
+        self._losses_of_going = self._losses
         # One by one: Fourier transforms of a batch round otherwise.
         pictures = [_start(target).make(shape, target.seed)[None] for target in self.targets]
         encoded = [self.basis.encode(picture) for picture in pictures]
@@ -220,7 +226,11 @@ class ActivationMaximization(LightningModule):
                 # A silent target's own score is 0 in its image's gradient, so nothing counts twice.
                 total = total - leaky.sum()
             if self.matters is not None and seen is not pictures:
-                seen.register_hook(partial(self.matters.look, going=self.going))
+                if losses.holds_any:  # that of the loss is not the scores' alone
+                    (gradient,) = torch.autograd.grad(score.sum(), seen, retain_graph=True)
+                    self.matters.look(gradient, self.going)
+                else:
+                    seen.register_hook(partial(self.matters.look, going=self.going))
         return total
 
     @torch.no_grad()

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from prober.ascent.batched_objectives import BatchedObjectives
 from prober.ascent.objectives import ChannelMean, Neuron, Objective, Weighted, WeightedSum
+from prober.ascent.strangeness import strangeness
 from prober.subject import Subject
 from prober.subject.channel_means import ChannelMeans, channel_means
 from prober.subject.crops import Crop, crop_of
@@ -26,9 +27,10 @@ class _Means:
     numbers: Tensor
     means: ChannelMeans
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """Computes the scores `[M]` of its M images out of all N."""
-        return self.means(_some(images, self.numbers))
+    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Computes the scores `[M]` of its M images out of all N; none of them is strange."""
+        scores = self.means(_some(images, self.numbers))
+        return scores, torch.zeros_like(scores)
 
 
 @dataclass
@@ -40,19 +42,21 @@ class _Part:
         pieces: What of which images goes through the CNN: parts of one size, each with the numbers
             of the images that it is cut out of; None for the whole.
         scores: Their scores, from what the CNN gives for that.
+        normalizations: The batch normalizations that they are to be held to, if any.
     """
 
     subject: Subject
     pieces: list[tuple[Crop | None, Tensor]]
     scores: BatchedObjectives
+    normalizations: tuple[str, ...] = ()
 
     @property
     def numbers(self) -> Tensor:
         """The images' numbers."""
         return torch.cat([numbers for _, numbers in self.pieces])
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """Computes the scores `[M]` of its M images out of all N."""
+    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Computes the scores `[M]` of its M images out of all N, and their strangeness `[M]`."""
         layers, channels = self.scores.layers, self.scores.channels
         fields = [
             _some(images if crop is None else crop.of(images), numbers)
@@ -61,9 +65,14 @@ class _Part:
         field = torch.cat(fields) if len(fields) > 1 else fields[0]
         crop = self.pieces[0][0]
         if crop is None:
-            return self.scores(self.subject(field, layers, channels))
-        [layer] = layers
-        return self.scores({layer: crop.outputs(self.subject, field, layer, channels)})
+            outputs = self.subject(field, layers.union(self.normalizations), channels)
+        else:
+            [layer] = layers
+            outputs = {layer: crop.outputs(self.subject, field, layer, channels)}
+        scores = self.scores(outputs)
+        if not self.normalizations:
+            return scores, torch.zeros_like(scores)
+        return scores, strangeness(self.subject, outputs, self.normalizations)
 
 
 def _some(images: Tensor, numbers: Tensor) -> Tensor:
@@ -82,6 +91,8 @@ class Scorer:
     Args:
         subject: The frozen CNN under study.
         objectives: One for each image, resolved.
+        normalizations: For each image the batch normalizations that tell how strange it is; None
+            if nobody asks.
 
     Attributes:
         compares: Whether images are compared with each other.
@@ -90,26 +101,45 @@ class Scorer:
         InputError: An image is to be compared with others, but there is no other.
     """
 
-    def __init__(self, subject: Subject, objectives: Sequence[Objective]) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        objectives: Sequence[Objective],
+        normalizations: Sequence[tuple[str, ...]] | None = None,
+    ) -> None:
         self._subject = subject
         self._objectives = objectives
+        self._normalizations = normalizations or [()] * len(objectives)
         self.compares = BatchedObjectives(objectives).compares
         # A subject may change its precision, and with it what can be cropped.
         self._divided: dict[torch.dtype, tuple[list[_Means | _Part], Tensor | None]] = {}
 
     def __call__(self, images: Tensor) -> Tensor:
         """Computes the scores `[N]` of images `[N, C, H, W]`; on their graph."""
+        return self.with_strangeness(images)[0]
+
+    def with_strangeness(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Computes the scores `[N]` of images `[N, C, H, W]`, and how strange these are.
+
+        Returns:
+            Both on the graph of the images; the second, `[N]`, as `strangeness` defines it, 0 of
+            images without batch normalizations.
+        """
         if images.dtype not in self._divided:
             with torch.inference_mode(False):  # the next images may have a graph, if not these
                 parts = self._parts()
                 numbers = torch.cat([part.numbers for part in parts])
-                in_order = bool((numbers.diff() > 0).all())
-                order = None if in_order else numbers.argsort()
+                ascending = bool((numbers.diff() > 0).all())
+                order = None if ascending else numbers.argsort()
             self._divided[images.dtype] = parts, order
         parts, order = self._divided[images.dtype]
-        scores = [part(images) for part in parts]
-        together = torch.cat(scores) if len(scores) > 1 else scores[0]
-        return together if order is None else together[order.to(images.device)]
+        found = [part(images) for part in parts]
+
+        def in_order(values: list[Tensor]) -> Tensor:
+            together = torch.cat(values) if len(values) > 1 else values[0]
+            return together if order is None else together[order.to(images.device)]
+
+        return in_order([scores for scores, _ in found]), in_order([own for _, own in found])
 
     def _parts(self) -> list[_Means | _Part]:
         """Puts images together of which equally large parts go through equally much of the CNN."""
@@ -127,12 +157,16 @@ class Scorer:
         alike: dict[tuple, dict[Crop | None, list[int]]] = {}
         for i in sorted(rest):
             crop = crop_for(self._subject, self._objectives[i])
-            key = (self._objectives[i].layer, crop.size, crop.neuron, crop.padded) if crop else ()
+            key: tuple = self._normalizations[i]
+            if crop:
+                key = (self._objectives[i].layer, crop.size, crop.neuron, crop.padded)
             alike.setdefault(key, {}).setdefault(crop, []).append(i)
-        for pieces in alike.values():
+        for key, pieces in alike.items():
             objectives = [self._in_crop(i, crop) for crop, own in pieces.items() for i in own]
             numbers = [(crop, torch.tensor(own)) for crop, own in pieces.items()]
-            parts.append(_Part(self._subject, numbers, BatchedObjectives(objectives)))
+            normalizations = key if None in pieces else ()
+            scores = BatchedObjectives(objectives)
+            parts.append(_Part(self._subject, numbers, scores, normalizations))
         return parts
 
     def _in_crop(self, image: int, crop: Crop | None) -> Objective:

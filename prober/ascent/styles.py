@@ -43,6 +43,11 @@ FINE_AVERAGING = 48
 asked are surer of it by 0.03 and 0.07 in the mean, and to the eye it has less speckle. Coarse ones
 are named no better."""
 
+COARSE_STATISTICS = 1.0
+"""How strongly a coarse picture is held to what the batch normalizations saw in training. Of four
+CNNs of digits others name the classes in 97 % of the pictures made with it, in 90 % of those made
+without. Of fine pictures, of EfficientNet-Lite0, they name no more, and some worse."""
+
 LEAST_SLOPE = 0.1
 """Of the sigmoid where the gradient leads back, see `Fourier`. Of eight channels of the shipped
 CNNs the median reaches 97 % of the plain score with it, 85 % without; 0.02 to 0.2 do alike."""
@@ -92,6 +97,7 @@ class Look:
         regularizers: The penalties.
         lr: Adam's learning rate.
         averaging: Steps that the picture is the mean of.
+        batchnorm_statistics: How strongly those of the training are held.
     """
 
     parameterization: Parameterization
@@ -99,6 +105,7 @@ class Look:
     regularizers: tuple[Regularizer, ...]
     lr: float
     averaging: int = 1
+    batchnorm_statistics: float = 0.0
 
 
 def look(style: str, shape: Shape) -> Look:
@@ -127,6 +134,7 @@ def look(style: str, shape: Shape) -> Look:
         regularizers=(),
         lr=next(rate for least, rate in RATES.items() if side >= least) * MEASURED_SIDE / side,
         averaging=FINE_AVERAGING if side >= FINE else 1,
+        batchnorm_statistics=0.0 if side >= FINE else COARSE_STATISTICS,
     )
 
 

@@ -38,6 +38,7 @@ def resolved(config: Namespace) -> Namespace:
     if plain or model.parameterization is None:
         said["model.lr"] = style.lr
         said["model.averaging"] = style.averaging
+        said["model.batchnorm_statistics"] = style.batchnorm_statistics
     config = config.clone()
     for key, value in said.items():
         if key in config and config[key] is None:

@@ -242,7 +242,7 @@ def as_made(engine: Engine, made: FinishedSweep) -> Engine:
         method = replace(method, transforms=None)  # the style's, which go with the unit
     # What the style stands for is left to it: pictures are made in the other one, too.
     style = Method(style=method.style).of_target(Target.from_record(records[0]), engine.subject)[0]
-    names = ("lr", "parameterization", "transforms", "averaging")
+    names = ("lr", "parameterization", "transforms", "averaging", "batchnorm_statistics")
     same: dict[str, Any] = {
         name: None for name in names if getattr(method, name) == getattr(style, name)
     }

@@ -102,9 +102,10 @@ class Folding(nn.Module):
         """Folds for the time of a forward pass: the normalizations pass on what they get.
 
         Args:
-            but: Modules that are probed, and so stay as they are.
+            but: Modules that are probed. A convolution among them stays as it is; what a
+                normalization gives is the same.
         """
-        pairs = [pair for pair in self.pairs if not any(name in but for name in pair.names)]
+        pairs = [pair for pair in self.pairs if pair.names[0] not in but]
         with ExitStack() as stack:
             for pair in pairs:
                 weight, bias = getattr(self, pair.weight), getattr(self, pair.bias)

@@ -57,7 +57,8 @@ BASES = [Pixels(), Fourier(1.5), MagnitudeConstrained("digits")]
 TRANSFORMS = [Blur(2.0), Jitter(3), Noise(0.25), Padding(4), Rotation(15.0), Scale(0.5, 1.5)]
 
 
-METHODS = [Method(0.25, basis, tuple(TRANSFORMS), averaging=4, style="plain") for basis in BASES]
+OTHERS = {"averaging": 4, "batchnorm_statistics": 0.5, "style": "plain"}
+METHODS = [Method(0.25, basis, tuple(TRANSFORMS), **OTHERS) for basis in BASES]
 
 
 def kinds(base):
@@ -86,7 +87,7 @@ def test_everything_is_made_again_from_its_record():
 
 def test_records_from_before_there_were_parameterizations():
     assert Method.from_record({"optimizer": {"lr": 0.5}}) == Method(
-        0.5, Pixels(), (), averaging=1, style="plain"
+        0.5, Pixels(), (), averaging=1, batchnorm_statistics=0.0, style="plain"
     )
 
 

@@ -176,7 +176,7 @@ def test_record_says_what_the_style_stood_for_and_makes_the_method_again():
 
 def test_record_from_before_there_were_styles_is_of_what_it_was():
     method = Method.from_record({"optimizer": {"lr": 0.1}})
-    assert method == Method(0.1, Pixels(), (), averaging=1, style="plain")
+    assert method == Method(0.1, Pixels(), (), averaging=1, batchnorm_statistics=0.0, style="plain")
 
 
 @pytest.mark.parametrize("precision", ["64-true", "32-true"])

@@ -261,6 +261,7 @@ def test_record_of_a_run(conv2_ch3):
         "transforms": [],
         "settle": None,
         "averaging": 1,
+        "batchnorm_statistics": 0.0,
         "style": "plain",
         "held": [],
         "optimizer": {"name": "Adam", "lr": 0.05},

@@ -79,8 +79,9 @@ def test_it_does_run_folded():
     folded(images, ["logits"])
     copy.deepcopy(folded).double()(images.double(), ["logits"])
     folded(images, ["bn1"])
-    # Not in float64 (a pass finds out whether the CNN takes that), not if it is probed itself.
-    assert seen == [True, False, False, False]
+    folded(images, ["conv1", "bn1"])
+    # Not in float64 (a pass finds out whether the CNN takes that), nor with a probed convolution.
+    assert seen == [True, False, False, True, False]
 
 
 class SwitchesNorms(Net):
