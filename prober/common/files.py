@@ -5,6 +5,7 @@ import os
 import re
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -88,10 +89,7 @@ def find_file(name: str, what: str) -> Path:
 
 def expanded(path: str | Path) -> Path:
     """Returns a path with the home directory in place of `~`, where it is known."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)
+    return Path(os.path.expanduser(path))
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -134,14 +132,12 @@ def claim_version(parent: Path) -> Path:
         OSError: The folder cannot be written.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    for number in count():
-        folder = parent / f"version_{number}"
-        try:
+    numbers = count()
+    while True:
+        folder = parent / f"version_{next(numbers)}"
+        with suppress(FileExistsError):
             folder.mkdir()
-        except FileExistsError:
-            continue
-        return folder
-    raise AssertionError("numbers do not end")
+            return folder
 
 
 def npy(array: np.ndarray) -> bytes:
