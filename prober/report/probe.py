@@ -34,19 +34,11 @@ from prober.report.record import DataRecord, ReportRecord, SettingsRecord, Subje
 from prober.sweep.engine import Engine, read_saved
 from prober.sweep.planned import PlannedTarget
 from prober.sweep.resume import Config
-from prober.sweep.sweep import FAILED, Made, check_resumed, make_pictures
+from prober.sweep.sweep import Made, check_resumed, make_pictures
 
 
 class NotDone(Exception):
-    """Some pictures of a report are missing.
-
-    Attributes:
-        code: The exit code that says why.
-    """
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
+    """Some pictures of a report are missing, though nothing has interrupted it."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +76,8 @@ class Probe:
             best optima.
 
         Raises:
-            NotDone: It was interrupted, or some pictures are missing.
+            KeyboardInterrupt: It was interrupted.
+            NotDone: Some pictures are missing.
             Stopped: The disk is full, say, or a process has died.
             InputError: Something asked for cannot be done.
         """
@@ -226,8 +219,10 @@ class Probe:
 
 
 def _check_done(made: Made) -> None:
-    if made.ended or made.missing:
-        raise NotDone(made.ended or FAILED)
+    if made.interrupted:
+        raise KeyboardInterrupt
+    if made.missing:
+        raise NotDone
 
 
 def _copy_sheets(pictures: Path, folder: Path) -> tuple[str, ...]:

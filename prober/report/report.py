@@ -26,7 +26,7 @@ from prober.subject.reference import ReferenceCNN
 from prober.sweep.engine import Engine, Stopped
 from prober.sweep.planned import PlannedTarget
 from prober.sweep.resume import check_unchanged
-from prober.sweep.sweep import DONE, INTERRUPTED, Sweep
+from prober.sweep.sweep import DONE, FAILED, INTERRUPTED, Sweep
 
 MOST_SKIPPED = 3
 """Files that are named at the most of those that cannot be used."""
@@ -89,8 +89,8 @@ class Report:
             ended = DONE
         except KeyboardInterrupt:
             pass
-        except NotDone as not_done:
-            ended = not_done.code
+        except NotDone:
+            ended = FAILED
         except Stopped as stopped:
             raise InputError(f"{stopped} with the same command and --resume {folder}") from stopped
         finally:  # also if the disk is full

@@ -77,7 +77,7 @@ class Sweep:
         try:
             made = make_pictures(job, folder, self.config)
             if job.processes.first:
-                if made.ended == DONE:
+                if not made.interrupted:
                     self._interpolate(job, made.store, targets)
                 made.show(targets)
         except Stopped as stopped:
@@ -85,7 +85,7 @@ class Sweep:
         if made.missing:
             print(f"Go on with the same command and --resume {folder}")
         job.processes.close()
-        return made.ended or (FAILED if made.missing else DONE)
+        return INTERRUPTED if made.interrupted else FAILED if made.missing else DONE
 
     def check(self) -> list[PlannedTarget]:
         """Plans the targets, and finds out before any work what would go wrong in it.
@@ -178,7 +178,7 @@ class Made:
         missing: How many are missing.
         made_now: How many were made now.
         seconds: How long that took.
-        ended: `DONE`, or `INTERRUPTED` by Ctrl-C.
+        interrupted: Whether Ctrl-C ended it.
     """
 
     store: Store
@@ -186,7 +186,7 @@ class Made:
     missing: int
     made_now: int
     seconds: float
-    ended: int
+    interrupted: bool
 
     def show(self, targets: Sequence[PlannedTarget]) -> None:
         """Writes contact sheets and what TensorBoard shows, and says what came of it.
@@ -281,5 +281,5 @@ def make_pictures(job: Job, folder: Path, config: Config) -> Made:
         missing=total - len(records) if job.processes.first else 0,
         made_now=len(records) - before,
         seconds=seconds,
-        ended=INTERRUPTED if outcome.interrupted else DONE,
+        interrupted=outcome.interrupted,
     )
