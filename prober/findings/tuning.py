@@ -110,19 +110,16 @@ class Battery:
         self.chosen = choice(self.shape)
         parts: dict[Site, list[Tensor]] = {site: [] for site in windows}
         self._sizes: list[int] = []
-        family, hue, angle, frequency = [], [], [], []
+        known: list[tuple[Tensor, ...]] = []
         for number, make in self._blocks():
             block = make()
             self._sizes.append(len(block))
             for site, answered in responses(subject, block.images, windows, cores).items():
                 parts[site].append(answered.strongest)
-            family.append(torch.full((len(block),), number))
-            hue.append(block.hue)
-            angle.append(block.angle)
-            frequency.append(block.frequency)
+            family = torch.full((len(block),), number)
+            known.append((family, block.hue, block.angle, block.frequency))
         self.responses = {site: torch.cat(part) for site, part in parts.items()}
-        self.family, self.hue = torch.cat(family), torch.cat(hue)
-        self.angle, self.frequency = torch.cat(angle), torch.cat(frequency)
+        self.family, self.hue, self.angle, self.frequency = map(torch.cat, zip(*known, strict=True))
 
     def _blocks(self) -> list[tuple[int, Block]]:
         families = enumerate(FAMILIES.values())
