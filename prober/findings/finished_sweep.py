@@ -29,8 +29,8 @@ from prober.sweep.planned import PlannedTarget
 from prober.sweep.resume import no_folder_of
 from prober.sweep.store import Store, is_broken
 
-CHUNKS_HELD = 2
-"""Arrays of chunks that are held in memory."""
+ARRAYS_HELD = 4
+"""Arrays of chunks that are held in memory: evolutions and opacities of two."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,7 @@ class FinishedSweep:
             key = shown.record["layer"], shown.record["channel"]
             self._by_channel.setdefault(key, []).append(shown)
         # The pictures of a unit are in few chunks, which others have theirs in, too.
-        self._evolutions = lru_cache(CHUNKS_HELD)(self._store.read)
-        self._opacities = lru_cache(CHUNKS_HELD)(self._store.read)
+        self._read = lru_cache(ARRAYS_HELD)(self._store.read)
 
     def units(self) -> list[Unit]:
         """Returns the units that were looked at, in the order of the forward pass.
@@ -230,12 +229,12 @@ class FinishedSweep:
 
     def evolution(self, visualization: SweepPicture) -> tuple[np.ndarray, np.ndarray]:
         """Reads the snapshots `[S, H, W, 3]`, uint8, and their steps `[S]`."""
-        evolution, steps = self._evolutions(visualization.chunk, "evolution", "steps")
+        evolution, steps = self._read(visualization.chunk, "evolution", "steps")
         return evolution[visualization.row], steps
 
     def opacity(self, visualization: SweepPicture) -> np.ndarray | None:
         """Reads how much each pixel matters, uint8 `[H, W]`; None where that is not known."""
-        found = self._opacities(visualization.chunk, "opacity")
+        found = self._read(visualization.chunk, "opacity")
         return found[0][visualization.row] if found and found[0].size else None
 
     def _array(self, visualization: SweepPicture) -> Path:
