@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from prober.common.errors import InputError
@@ -131,11 +130,6 @@ def _check_kind(cnn: nn.Module) -> None:
                 "dict, or a torch.export archive."
             )
         held = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
-        if any(map(is_lazy, held)):
-            raise InputError(
-                f"{whole} cannot be probed. {where} is lazy and has no weights yet. Build the CNN "
-                "with all its sizes, or run it once on an image before."
-            )
         quantized = ".quantized" in type(module).__module__ and type(module).__name__ not in _FLOAT
         if quantized or any(tensor.is_quantized for tensor in held):
             raise InputError(

@@ -25,6 +25,7 @@ from prober.subject.few_channels import gradients_in_blocks, takes_few_channels
 from prober.subject.frozen_copy import copied, freeze, in_precision
 from prober.subject.held_chances import HeldChances
 from prober.subject.input_shape import settled_input_shape, some_input
+from prober.subject.late_layers import finish, gains_layers, is_unfinished
 from prober.subject.layers import LOGITS, Layer, Listing, list_layers, seen_at
 from prober.subject.logits import Logits
 from prober.subject.notes import notes_on
@@ -135,10 +136,17 @@ class Subject(ConvertsItself):
         precisions = {tensor.dtype for tensor in cnn.parameters() if tensor.is_floating_point()}
 
         # A copy that nothing trains and no hook of others changes.
+        if is_unfinished(cnn):
+            finish(cnn, input_shape)
         self.cnn, hooked = copied(cnn)
         self.notes: list[str] = []
         if checkpoint is not None and exported is None:
-            self.notes += load_weights(self.cnn, checkpoint, checkpoint_key)
+            try:
+                self.notes += load_weights(self.cnn, checkpoint, checkpoint_key)
+            except InputError:
+                if not gains_layers(self.cnn, input_shape):
+                    raise
+                self.notes += load_weights(self.cnn, checkpoint, checkpoint_key)
         self.weights = freeze(self.cnn)
         self.train(False)
         self.checkpoint = checkpoint

@@ -33,11 +33,6 @@ class NoInput(nn.Module):
             r"of TwoInputs takes more than one input, and mask is not given.*model.subject.given",
         ),
         (NoInput, r"of NoInput does not take one tensor of images.*Wrap the CNN in a module"),
-        (lambda: nn.LazyConv2d(4, 3), r"LazyConv2d cannot be probed\. It is lazy"),
-        (
-            lambda: nn.Sequential(nn.ReLU(), nn.LazyConv2d(4, 3)),
-            r"module '1' is lazy and has no weights yet",
-        ),
         (lambda: nn.Conv2d(3, 4, 3, device="meta"), r"on the device 'meta'"),
         (lambda: torch.jit.trace(nn.Conv2d(3, 4, 3), IMAGES), r"TorchScript"),
         (
