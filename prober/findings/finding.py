@@ -464,6 +464,9 @@ class RealEvidence:
 class PathLikeness:
     """Cosines between what a layer's channels contribute to the score, -1 to 1.
 
+    To first order; where the picture would take another path by that, what the score loses without
+    each of the channels, those of mid gray in their place.
+
     Attributes:
         layer: A layer before the unit's, or several of one channel each.
         picture: In the picture and in the top real images.
@@ -484,13 +487,14 @@ class Trust:
     Attributes:
         picture: The score of the best picture.
         best_real: The score of the best real image.
-        times: How far the picture goes, in gains of the best real image; `null` if that has none.
+        times: How far the picture goes, in gains of the best real image; `null` if that has none,
+            for no real image excites the unit more than mid gray does.
         paths: For each layer before, see below.
 
     A picture is not trusted if it takes another path: in a layer where the top real images have a
     common one, their cosine among each other being 0.5 or more, its own is less than half of that.
-    Nor is it if a real image excites the unit more. Where these have a common path in no layer,
-    `trusted` is `null`.
+    Nor is it if a real image excites the unit more, or none does so more than mid gray. Where these
+    have a common path in no layer, `trusted` is `null`.
     """
 
     picture: float
@@ -573,10 +577,12 @@ class Finding:
         orientation: Degrees, of its first facet that has one.
         confidence: 0 to 1: how often claims of kind and number of facets with such figures were
             right, on planted units and on trained ones; 0.5 if it is unclear, for then nothing is
-            claimed; `null` where facets were not looked for.
+            claimed; `null` where facets were not looked for. It is about pictures: whether real
+            images excite the unit likewise is what `trusted` says.
         why: Sentences: why it is unclear, dead, or not trusted, and what else real images say.
         trusted: Whether its picture excites it by the path of real images, where layers lie before
-            its own, and no real image does so more; `null` without real images.
+            its own, and no real image does so more, but some more than mid gray; `null` without
+            real images.
         facets: The one with the best score first, see below.
         runner_up: How far the score goes in the best picture that plainly differs from all facets
             and is too weak for one, as a share of the gain; `null` if there is none.

@@ -5,8 +5,14 @@ After Geirhos et al., "Don't trust your eyes: on the (un)reliability of feature 
 says nothing of what the unit does. They compare the activations of the layers before. Here each
 channel's activation counts by what it contributes to the unit's score, so that channels which the
 unit does not listen to, and whether a picture is a flat patch or a digit, have no part in it.
+
+To first order that costs one pass, but holds only near the image: behind a normalization by the
+image's own figures (of groups, layers, instances) what a channel adds changes them, and where the
+score flattens the gradient says little. So a picture is not said to take another path before its
+channels were taken away, one by one.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,9 +40,14 @@ OTHER_PATH_LIKENESS = 0.5
 """A picture takes another path if its likeness to the top real examples is below this share of
 their likeness to each other."""
 
-
 RANDOM_IMAGES = 32
 """Random real images whose paths are compared with those of the pictures."""
+
+TAKEN_AWAY = 32
+"""Channels of a layer that are taken away at the most: to first order the strongest."""
+
+TAKEN_FROM_RANDOM = 8
+"""Random images from which they are taken, too: a pass for each image and each channel."""
 
 
 def layers_before(subject: Subject, layer: str) -> list[str]:
@@ -117,6 +128,56 @@ def paths(
     return found
 
 
+def losses(
+    subject: Subject, objective: Objective, images: Tensor, channels: Sequence[tuple[str, int]]
+) -> Tensor:
+    """Computes by how much scores fall without one channel of an earlier layer.
+
+    The CNN goes on with that channel's map of mid gray in place of its own.
+
+    Args:
+        subject: The CNN under study.
+        objective: What scores the images.
+        images: `[N, C, H, W]`.
+        channels: The layers before it, each with the number of a channel.
+
+    Returns:
+        `[N, len(channels)]`.
+    """
+    modules = {name: subject.cnn.get_submodule(name) for name, _ in channels}
+    calls: Counter[str] = Counter()
+    neutral: dict[str, tuple[int, Tensor]] = {}  # of the last call, as paths go by
+
+    def keep(name: str, _inputs: tuple[Any, ...], output: Tensor) -> None:
+        calls[name] += 1
+        neutral[name] = calls[name], output.clone()
+
+    @torch.no_grad()
+    def scores(of: Tensor) -> Tensor:
+        whole = BatchedObjectives([objective] * len(of))
+        return whole(subject(of.to(subject.mean), whole.layers, whole.channels)).cpu().double()
+
+    def without(layer: str, channel: int) -> Tensor:
+        calls.clear()
+        of = subject.layers[layer].layout.arranged
+
+        def take_away(name: str, _inputs: tuple[Any, ...], output: Tensor) -> Tensor | None:
+            calls[name] += 1
+            if calls[name] != neutral[name][0]:
+                return None
+            output = output.clone()
+            of(output)[:, channel] = of(neutral[name][1])[:, channel]
+            return output
+
+        with watched({layer: modules[layer]}, take_away):
+            return scores(images)
+
+    with watched(modules, keep):
+        scores(torch.full((1, *subject.input_shape), 0.5))
+    whole = scores(images)
+    return torch.stack([whole - without(*each) for each in channels], 1)
+
+
 def likeness(picture: Tensor, top: Tensor, random: Tensor) -> tuple[float, float, float]:
     """Compares paths: cosines between contributions.
 
@@ -157,20 +218,40 @@ def compare_paths(survey: Survey, unit: Unit, found: Found, real: RealResponses)
     random = torch.randperm(len(response), generator=generator)[:RANDOM_IMAGES].tolist()
     batch = torch.cat([pictures, real.images_of_pool([*top, *random])])
     objective = survey.objective(unit)
-    layers = layers_before(survey.subject, unit.layer)
-    contributions = paths(survey.subject, [objective] * len(batch), batch, layers)
+    subject, layers = survey.subject, layers_before(survey.subject, unit.layer)
+    contributions = paths(subject, [objective] * len(batch), batch, layers)
     numbers = [len(pictures), len(top), len(random)]
+    compared = {}
+    for name, path in contributions.items():
+        compared[name] = likeness(*path.split(numbers))
+        if takes_another(*compared[name][:2]):
+            # To first order alone: so it is looked at what is lost without them.
+            of_each = _channels(subject, name, layers)
+            most = F.normalize(path[: sum(numbers[:2])], dim=1).abs().mean(0)
+            chosen = most.topk(min(TAKEN_AWAY, len(most))).indices.tolist()
+            few = [*numbers[:2], min(TAKEN_FROM_RANDOM, numbers[2])]
+            lost = losses(subject, objective, batch[: sum(few)], [of_each[i] for i in chosen])
+            compared[name] = likeness(*lost.split(few))
     score, best_real = found.score, response.max().item()
     real_gain = best_real - score.neutral
     return Trust(
         picture=score.best,
         best_real=best_real,
         times=(score.best - score.neutral) / real_gain if real_gain > 0 else None,
-        paths=tuple(
-            PathLikeness(layer, *likeness(*path.split(numbers)))
-            for layer, path in contributions.items()
-        ),
+        paths=tuple(PathLikeness(layer, *alike) for layer, alike in compared.items()),
     )
+
+
+def _channels(subject: Subject, name: str, layers: Sequence[str]) -> list[tuple[str, int]]:
+    """The channels, each with its layer, that a name of `paths` stands for."""
+    if name in layers:
+        return [(name, channel) for channel in range(subject.layers[name].shape[0])]
+    return [(layer, 0) for layer in layers if subject.layers[layer].shape[0] == 1]
+
+
+def takes_another(picture: float, real: float) -> bool:
+    """Whether a picture takes another path than the top real images, by its and their likeness."""
+    return real >= OTHER_PATH_LIKENESS and picture < OTHER_PATH_LIKENESS * real
 
 
 def judge(compared: Trust) -> tuple[bool | None, list[str]]:
@@ -183,14 +264,19 @@ def judge(compared: Trust) -> tuple[bool | None, list[str]]:
     others = [
         (path.picture / path.real, path.layer)
         for path in compared.paths
-        if path.real >= OTHER_PATH_LIKENESS and path.picture < OTHER_PATH_LIKENESS * path.real
+        if takes_another(path.picture, path.real)
     ]
     if others:
         why.append(
-            f"Its picture excites it through other channels than real images do: in "
-            f"{min(others)[1]} it does not excite what the top real images excite."
+            "Its picture excites it through other channels than real images do: of "
+            f"{min(others)[1]} it needs others than the top real images need."
         )
-    if compared.times is not None and compared.times < 1:
+    if compared.times is None:
+        why.append(
+            "No real image excites it more than mid gray does: what is said of its gain is said of "
+            "images that are unlike all of these."
+        )
+    elif compared.times < 1:
         why.append(
             f"A real image excites it more: the picture reaches {compared.times:.0%} of that."
         )

@@ -7,7 +7,7 @@ from torch import nn
 
 from prober.ascent.objectives import ChannelMean
 from prober.findings.finding import PathLikeness, Trust
-from prober.findings.trust import judge, layers_before, likeness, paths
+from prober.findings.trust import judge, layers_before, likeness, losses, paths
 from prober.subject import Subject
 from tests import plain
 
@@ -93,6 +93,11 @@ def test_a_picture_that_a_real_image_beats_is_not_trusted():
     assert trusted is False and len(why) == 1
 
 
+def test_a_picture_that_is_compared_with_nothing_above_mid_gray_is_not_trusted():
+    trusted, why = judge(compared(0.9, 0.9, times=None))
+    assert trusted is False and "mid gray" in why[0]
+
+
 class ChannelsLast(nn.Module):
     def __init__(self):
         super().__init__()
@@ -112,3 +117,42 @@ def test_paths_go_by_channels_where_they_come_last():
     embedded, base = cnn.embed(images.movedim(1, 3)), cnn.embed(torch.full((1, 6, 6, 3), 0.5))
     slope = cnn.head.weight[1] * (1 - embedded.tanh() ** 2) / 36
     torch.testing.assert_close(found, ((embedded - base) * slope).sum((1, 2)).double())
+
+
+def test_what_is_lost_without_a_channel_goes_by_channels_where_they_come_last():
+    cnn = ChannelsLast()
+    subject = Subject(cnn, input_shape=(3, 6, 6))
+    images = torch.rand(2, 3, 6, 6)
+    found = losses(subject, ChannelMean("head", 1), images, [("embed", 4), ("embed", 0)])
+    embedded, base = cnn.embed(images.movedim(1, 3)), cnn.embed(torch.full((1, 6, 6, 3), 0.5))
+    way = cnn.head.weight[1] * (embedded.tanh() - base.tanh()).mean((1, 2))
+    torch.testing.assert_close(found, way[:, [4, 0]].double(), atol=1e-6, rtol=1e-4)
+
+
+class Normalized(nn.Module):
+    """Goes by its first channel alone, which a normalization sets against all others."""
+
+    def __init__(self):
+        super().__init__()
+        self.front = nn.Conv2d(3, 4, 1, bias=False)
+        self.norm = nn.GroupNorm(1, 4)
+        self.head = nn.Linear(4, 2)
+        with torch.no_grad():
+            self.front.weight.copy_(torch.eye(4, 3)[..., None, None])
+            self.head.weight.copy_(torch.tensor([[5.0, 1, 0, 0], [0, 0, 1, 0]]))
+
+    def forward(self, x):
+        return self.head(self.norm(self.front(x)).mean((2, 3)))
+
+
+def test_what_is_lost_without_a_channel_holds_where_a_normalization_hides_it():
+    subject = Subject(Normalized().eval(), input_shape=(3, 4, 4))
+    image = torch.full((1, 3, 4, 4), 0.5)
+    image[:, 0, :2] = 1.0
+    neutral = torch.full((1, 3, 4, 4), 0.5)
+    objective = ChannelMean("head", 0)
+    found = losses(subject, objective, image, [("front", i) for i in range(4)])[0]
+    with torch.no_grad():
+        way = (subject.cnn(image) - subject.cnn(neutral))[0, 0].item()
+    # Only its first channel differs from that of mid gray.
+    assert found.tolist() == pytest.approx([way, 0, 0, 0], abs=1e-5)

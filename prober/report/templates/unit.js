@@ -34,7 +34,7 @@ function trustWords(unit) {
     return `${tick}no real image excites it more than its picture`;
   }
   return unit.trusted ? `${tick}its picture excites it through the same channels as real images`
-    : element("span", { class: "warning" }, `${WARNING} not trusted: the reason is below`);
+    : element("span", { class: "warning" }, `${WARNING} not trusted to say what real images do: the reason is below`);
 }
 
 function heading(unit) {

@@ -68,7 +68,8 @@ function confidence(unit) {
   if (!present(unit.confidence)) return null;
   const meter = element("span", { class: "meter", "aria-hidden": "true" },
     element("i", { style: `width:${100 * unit.confidence}%` }));
-  return element("span", {}, "confidence ", meter, ` ${percent(unit.confidence)}`);
+  const about = unit.trusted === false ? " in what its picture shows" : "";
+  return element("span", {}, `confidence${about} `, meter, ` ${percent(unit.confidence)}`);
 }
 
 /** What is said beside a picture whose penalties fell by more than its score rose. */

@@ -18,16 +18,16 @@ function trust(unit) {
     element("tbody", {}, found.paths.map((path) => element("tr", {},
       element("th", { scope: "row" }, path.layer),
       Object.keys(names).map((name) => element("td", {}, number(path[name])))))));
-  const times = found.times !== null
-    && ` From neutral gray, the picture goes ${number(found.times)} times as far.`;
+  const times = found.times === null ? " None of these excites it more than neutral gray does."
+    : ` From neutral gray, the picture goes ${number(found.times)} times as far.`;
   return part(title,
     paragraph(`The best picture scores ${number(found.picture)}, the best real image `
-      + `${number(found.best_real)}.`, times || ""),
+      + `${number(found.best_real)}.`, times),
     found.paths.length > 0 && [
       paragraph("Does it go through the earlier layers as those real images do that excite the "
         + "unit most? Its likeness to them (1: the same) should be near that of another such "
         + "image, not near that of random ones."),
       scrolling("Likeness in the earlier layers", table)],
     unit.trusted === false
-      && element("p", { class: "warning" }, `${WARNING} So it is not trusted.`));
+      && element("p", { class: "warning" }, `${WARNING} So it is not trusted to say what real images do.`));
 }
