@@ -64,6 +64,21 @@ def test_the_maxima_of_a_linear_layer_are_the_closed_form(make):
         assert found.shares[:, [0, 3]].abs().max() < 1e-4  # what has no color wants none
 
 
+def test_behind_group_normalizations_the_best_gray_image_is_found():
+    """A group of n values that are normalized has none above the square root of n - 1."""
+
+    def part(channels, stride):
+        return nn.Conv2d(channels, 8, 3, stride, 1, bias=False), nn.GroupNorm(4, 8), nn.ReLU()
+
+    torch.manual_seed(0)
+    cnn = nn.Sequential(*part(3, 1), *part(8, 1), *part(8, 1), *part(8, 2)[:2])
+    for weight in cnn.parameters():
+        if weight.dim() > 1:  # what is above 0 counts twice, as trained filters have a mean
+            weight.data *= 1 + (weight.data > 0).float()
+    found = maxima_of(cnn, "10", range(4)).scores
+    assert found[:, :2].min() > 0.97 * (2 * 6 * 6 - 1) ** 0.5
+
+
 HUE = np.zeros((3, 5, 5))
 HUE[0], HUE[1:] = 1 / 25, -0.5 / 25
 """A detector of red: 1 at its best, 0 for grays."""
