@@ -97,6 +97,14 @@ class Behavior:
     order: tuple[str, ...] | None = None
 
     @property
+    def explained_errors(self) -> float | None:
+        """Of a shortcut, the share of the errors in other colors that name that color's class."""
+        if self.shortcut not in (Shortcut.COLOR, Shortcut.PARTLY):
+            return None
+        assert self.accuracy_color_changed is not None and self.names_color is not None
+        return self.names_color / (1 - self.accuracy_color_changed)
+
+    @property
     def needs_color(self) -> bool:
         """Whether it knows the classes, and loses 20 points with other colors and without any."""
         changed, gray = self.accuracy_color_changed, self.accuracy_without_color

@@ -146,12 +146,8 @@ def shortcut_answer(probed: Probed) -> str:
         Shortcut.NONE: "None found in",
     }[behavior.shortcut]
     changed = _changed(behavior)
-    if behavior.shortcut != Shortcut.NONE:
-        errors = 1 - (behavior.accuracy_color_changed or 0)
-        changed += (
-            f", and {percent((behavior.names_color or 0) / errors)} of the errors name that "
-            "color's class"
-        )
+    if (explained := behavior.explained_errors) is not None:
+        changed += f", and {percent(explained)} of the errors name that color's class"
     sentences = [f"{verdict} {probed.color_noun}, the only one looked for", changed]
     for other in probed.cnns[1:]:
         if other.record.behavior and (goes := _goes(other.record.behavior)):
@@ -167,8 +163,7 @@ def _changed(behavior: Behavior) -> str:
     said = f"{words[0].upper()}{words[1:]}, accuracy on real images {goes}"
     gray = behavior.accuracy_without_color
     lost = behavior.accuracy - (behavior.accuracy_color_changed or 0)
-    explained = behavior.shortcut in (Shortcut.COLOR, Shortcut.PARTLY)
-    if gray is not None and round(lost, 4) > NOISE_LOSS and not explained:
+    if gray is not None and round(lost, 4) > NOISE_LOSS and behavior.explained_errors is None:
         said += f"; without color it is {percent(gray)}"
     return said
 

@@ -23,7 +23,14 @@ from prober.report.probed import (
     mean_shares,
     picture_of,
 )
-from prober.report.words import changed_words, facet_words, hue_words, percent, unit_sentence
+from prober.report.words import (
+    changed_words,
+    facet_words,
+    hue_words,
+    percent,
+    says_number,
+    unit_sentence,
+)
 
 SCRIPTS = (
     "elements.js",
@@ -126,6 +133,7 @@ def _index(probed: Probed) -> str:
         flags=FLAGS,
         percent=percent,
         changed_words=changed_words,
+        says_number=says_number,
         data=_json(data),
         style=Markup(_template("page.css")),
         script=Markup("\n".join(map(_template, SCRIPTS))),
