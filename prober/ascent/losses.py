@@ -8,7 +8,7 @@ from torch import Tensor
 
 from prober.ascent.regularizers import Penalties
 from prober.ascent.scorer import Scorer
-from prober.ascent.strangeness import Hold
+from prober.ascent.strangeness import normalizations_before
 from prober.ascent.targets import Target
 from prober.ascent.transforms import Draw, Transforms
 from prober.subject import Subject
@@ -20,7 +20,8 @@ class Measures:
 
     Attributes:
         score: `[N]`, what is maximized.
-        loss: `[N]`, -score plus the weighted penalties.
+        loss: `[N]`, -score plus the weighted penalties; its gradient is also that of the pull to
+            the statistics of the training, which its value leaves out.
         penalties: `[N]` for each regularizer's name, unweighted.
     """
 
@@ -53,12 +54,13 @@ class Losses:
         subject: The frozen CNN under study.
         targets: N targets, resolved.
         transforms: What the pictures are transformed by before the subject sees them, or None.
-        holds: For each target what holds its picture to the training, as `hold_of` gives it.
+        statistics: For each target how strongly its picture is held to the batch normalization
+            statistics of the training, as `Method` says it.
 
     Attributes:
         compares: Whether pictures are compared with each other; then, and only then, they mix.
         of_change: Whether a penalty needs to know where the pictures started.
-        holds_any: Whether anything holds any of them.
+        pulls: Whether any is so held.
     """
 
     def __init__(
@@ -66,13 +68,20 @@ class Losses:
         subject: Subject,
         targets: Sequence[Target],
         transforms: Transforms | None,
-        holds: Sequence[Hold],
+        statistics: Sequence[float],
     ) -> None:
         self._subject, self._targets, self._transforms = subject, targets, transforms
-        self._holds = holds
-        self.holds_any = any(hold.normalizations for hold in holds)
+        self._statistics = statistics
+        self.pulls = any(statistics)
         objectives = [target.objective for target in targets]
-        self._scores = Scorer(subject, objectives, [hold.normalizations for hold in holds])
+        before: dict[frozenset[str], tuple[str, ...]] = {frozenset(): ()}
+        self._normalizations: list[tuple[str, ...]] = []
+        for objective, weight in zip(objectives, statistics, strict=True):
+            layers = objective.layers if weight else frozenset[str]()
+            if layers not in before:
+                before[layers] = normalizations_before(subject, layers)
+            self._normalizations.append(before[layers])
+        self._scores = Scorer(subject, objectives, self._normalizations)
         self._penalties = Penalties([target.regularizers or () for target in targets])
         self.compares = self._scores.compares
         self.of_change = self._penalties.of_change
@@ -80,8 +89,9 @@ class Losses:
 
     def of(self, numbers: Sequence[int]) -> "Losses":
         """Returns those of some of the targets."""
-        targets, holds = [self._targets[i] for i in numbers], [self._holds[i] for i in numbers]
-        return Losses(self._subject, targets, self._transforms, holds)
+        targets = [self._targets[i] for i in numbers]
+        statistics = [self._statistics[i] for i in numbers]
+        return Losses(self._subject, targets, self._transforms, statistics)
 
     def __call__(
         self,
@@ -90,6 +100,7 @@ class Losses:
         draw: Draw | None,
         exact: bool,
         seen: Tensor | None = None,
+        begun: Tensor | None = None,
     ) -> Measures:
         """Evaluates pictures.
 
@@ -99,14 +110,16 @@ class Losses:
             draw: How they are transformed, which the penalties do not see; None for not at all.
             exact: Whether each goes through the subject alone.
             seen: A view of `pictures` that the scores alone are of; None for these themselves.
+            begun: `[N]`, the scores at the start. None there, where nothing has been gained that
+                the pull to the statistics of the training could be a part of.
         """
         scores, strange = self._scored(pictures if seen is None else seen, draw, exact)
         penalties, weighted = self._penalties(pictures, starts)
         loss = weighted - scores
-        if self.holds_any:
-            weights = loss.new_tensor([hold.weight for hold in self._holds])
-            pull = weights * scores.detach().abs() * strange
-            # It weighs as much as the score does now, so that only its gradient means something.
+        if self.pulls and begun is not None:
+            gains = (scores.detach() - begun).clamp_min(0)
+            pull = loss.new_tensor(self._statistics) * gains * strange
+            # It weighs as much as has been gained by now, so only its gradient means something.
             loss = loss + (pull - pull.detach())
         return Measures(scores, loss, penalties)
 
@@ -125,8 +138,8 @@ class Losses:
         # image goes through the subject alone and in memory of its own: bit for bit as in `fit`.
         if not self._alone:
             self._alone = [
-                Scorer(self._subject, [target.objective], [hold.normalizations])
-                for target, hold in zip(self._targets, self._holds, strict=True)
+                Scorer(self._subject, [target.objective], [own])
+                for target, own in zip(self._targets, self._normalizations, strict=True)
             ]
         found = []
         for i, picture in enumerate(pictures.split(1)):

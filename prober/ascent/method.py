@@ -14,7 +14,7 @@ from prober.ascent.starts import (
     LowFrequencyNoise,
     PinkNoise,
 )
-from prober.ascent.strangeness import hold_of
+from prober.ascent.strangeness import normalizations_before
 from prober.ascent.styles import PLAIN_RATE, STYLES, Style, look, transforms_of
 from prober.ascent.targets import Target
 from prober.ascent.transforms import Transform
@@ -55,7 +55,7 @@ class Method:
             averaging", 1992). Where none is given, the style's.
         batchnorm_statistics: How strongly the means and variances that batch normalizations see of
             a picture are held near those of the training (Yin et al., "Dreaming to distill", 2020),
-            in parts of the score, 0 for not at all; of units without a map, such as logits. Where
+            in parts of the gain, 0 for not at all; of units without a map, such as logits. Where
             none is given, the style's.
         style: One word for all of it: `legible`, such that people and other CNNs can read the
             pictures, or `plain`, pixels from noise with weak penalties, which shows what excites
@@ -189,8 +189,8 @@ class Method:
         penalties = style.regularizers if target.regularizers is None else target.regularizers
         if method.transforms is None:
             method = replace(method, transforms=transforms_of(self.style, objective, subject))
-        hold = hold_of(subject, objective, method.batchnorm_statistics or 0.0)
-        method = replace(method, batchnorm_statistics=hold.weight)
+        if method.batchnorm_statistics and not normalizations_before(subject, objective.layers):
+            method = replace(method, batchnorm_statistics=0.0)
         return method, Target(objective, target.initial_image or start, penalties, target.seed)
 
 

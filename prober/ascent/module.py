@@ -18,7 +18,6 @@ from prober.ascent.regularizers import Regularizer
 from prober.ascent.settling import Settling
 from prober.ascent.silent import Silent
 from prober.ascent.starts import InitialImage
-from prober.ascent.strangeness import hold_of
 from prober.ascent.targets import Target
 from prober.ascent.transforms import Transforms
 from prober.common.errors import InputError
@@ -105,11 +104,8 @@ class ActivationMaximization(LightningModule):
         seeds = [target.seed for target in self.targets]
         moved = [own.transforms or () for own in self.methods]
         self._transform = Transforms(moved, seeds, shape) if any(moved) else None
-        holds = [
-            hold_of(subject, target.objective, own.batchnorm_statistics or 0.0)
-            for own, target in zip(self.methods, self.targets, strict=True)
-        ]
-        self._losses = Losses(subject, self.targets, self._transform, holds)
+        statistics = [own.batchnorm_statistics or 0.0 for own in self.methods]
+        self._losses = Losses(subject, self.targets, self._transform, statistics)
         self._losses_of_going = self._losses
         # One by one: Fourier transforms of a batch round otherwise.
         pictures = [_start(target).make(shape, target.seed)[None] for target in self.targets]
@@ -188,19 +184,21 @@ class ActivationMaximization(LightningModule):
             self.start = self.evaluate()
         draw = self._transform.draw() if self._transform else None
         starts = self.starts
+        begun = None if self.start is None else self.start.score
         if self._ended is not None:
+            begun = None if begun is None else begun[self.going.to(self.device)]
             draw = None if draw is None else draw[self.going]
             starts = None if starts is None else starts[self.going]
         pictures = seen = self._decoded(self.image)
         if self.matters is not None and self.global_step % EVERY == 0:
             seen = pictures.view_as(pictures)  # has the gradient of the scores alone
         losses = self._losses_of_going
-        measures = losses(pictures, starts, draw, self._exact, seen)
+        measures = losses(pictures, starts, draw, self._exact, seen, begun)
         if not (self._one_by_one or measures.score.isfinite().all()):
             # In a batch the gradient of one target's NaN may reach the others (0 times NaN, where
             # they share a convolution), so from here on each goes through the subject alone.
             self._one_by_one = True
-            measures = losses(pictures, starts, draw, self._exact, seen)
+            measures = losses(pictures, starts, draw, self._exact, seen, begun)
         score, loss, latest = measures.score, measures.loss, measures.detached()
         if self._ended is not None and self.measures is not None:  # the others keep theirs
             latest = self.measures.updated(latest, self.going.to(self.device))
@@ -226,7 +224,7 @@ class ActivationMaximization(LightningModule):
                 # A silent target's own score is 0 in its image's gradient, so nothing counts twice.
                 total = total - leaky.sum()
             if self.matters is not None and seen is not pictures:
-                if losses.holds_any:  # that of the loss is not the scores' alone
+                if losses.pulls:  # that of the loss is not the scores' alone
                     (gradient,) = torch.autograd.grad(score.sum(), seen, retain_graph=True)
                     self.matters.look(gradient, self.going)
                 else:

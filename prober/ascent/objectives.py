@@ -53,6 +53,11 @@ class Objective(ABC):
     def terms(self) -> "tuple[Weighted, ...]":
         """The simple objectives of which this one is the weighted sum."""
 
+    @property
+    def layers(self) -> frozenset[str]:
+        """The layers whose outputs it needs."""
+        return frozenset(term.objective.layer for term in self.terms)
+
     @abstractmethod
     def resolved(self, subject: Subject) -> Self:
         """Returns the objective with everything settled that depends on the subject.

@@ -28,7 +28,7 @@ class _Means:
     means: ChannelMeans
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Computes the scores `[M]` of its M images out of all N; none of them is strange."""
+        """Computes the scores `[M]` of its M images out of all N; nobody asks how strange."""
         scores = self.means(_some(images, self.numbers))
         return scores, torch.zeros_like(scores)
 
@@ -161,10 +161,10 @@ class Scorer:
             if crop:
                 key = (self._objectives[i].layer, crop.size, crop.neuron, crop.padded)
             alike.setdefault(key, {}).setdefault(crop, []).append(i)
-        for key, pieces in alike.items():
+        for pieces in alike.values():
             objectives = [self._in_crop(i, crop) for crop, own in pieces.items() for i in own]
             numbers = [(crop, torch.tensor(own)) for crop, own in pieces.items()]
-            normalizations = key if None in pieces else ()
+            normalizations = self._normalizations[next(iter(pieces.values()))[0]]
             scores = BatchedObjectives(objectives)
             parts.append(_Part(self._subject, numbers, scores, normalizations))
         return parts

@@ -1,69 +1,64 @@
 """How far what passes a CNN's batch normalizations is from what passed them in training.
 
-A batch normalization keeps the mean and the variance that its channels had in training: all that a
-CNN says of the images it was trained on. Yin et al., "Dreaming to distill: data-free knowledge
+A batch normalization keeps the mean and the variance that its channels had in training, which tell
+something of the images that the CNN knows. Yin et al., "Dreaming to distill: data-free knowledge
 transfer via DeepInversion" (CVPR 2020), hold a batch of images near them; here it is each picture.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from prober.ascent.objectives import Objective
+from prober.common.patches import hooks_of
 from prober.subject import Subject
 
 LEAST_VARIANCE = 0.1
 """Of that in training. A picture that leaves a channel as it is everywhere is no farther off than
 one of so small a variance: the maps of a small CNN's last layers have few numbers."""
 
-LEAST_FACTOR = 1e-3
-"""A channel that is multiplied by less, of the largest factor in its layer, is switched off."""
+LEAST_DEVIATION = 1e-3
+"""A channel that left the normalization with less in training, of the largest standard deviation in
+its layer, is switched off."""
 
 
-class Hold(NamedTuple):
-    """What holds a picture to the training.
+def normalizations_before(subject: Subject, layers: Collection[str]) -> tuple[str, ...]:
+    """Returns the batch normalizations of images that are called before a unit without a map.
 
-    Attributes:
-        weight: How strongly, in parts of the score.
-        normalizations: The names of the batch normalizations that it is held by.
-    """
-
-    weight: float = 0.0
-    normalizations: tuple[str, ...] = ()
-
-
-def hold_of(subject: Subject, objective: Objective, weight: float) -> Hold:
-    """Returns what holds the picture of a unit without a map, such as a logit, to the training.
-
-    Of a unit that has a map the batch normalizations see more than it does, or are its own.
+    That is, before a logit, or any other unit of which there is one for the whole image. Of a unit
+    that has a map they see more than it does, or are its own. Left out are those that have never
+    been trained, or do more than to normalize.
 
     Args:
         subject: The CNN under study.
-        objective: What is maximized, resolved.
-        weight: How strongly its picture shall be held.
+        layers: The layers that the unit is of, several of a sum.
 
     Returns:
-        All batch normalizations before the unit; of weight 0 if there are none.
+        Their names as layers; none if there are none, or the unit has a map.
     """
-    names = _normalizations_before(subject, objective) if weight else ()
-    return Hold(weight, names) if names else Hold()
-
-
-def _normalizations_before(subject: Subject, objective: Objective) -> tuple[str, ...]:
-    layers = {term.objective.layer for term in objective.terms}
-    if any(len(subject.check_layer(layer)) > 1 for layer in layers):
-        return ()
     probed = subject.layers
+    if any(math.prod(probed[layer].shape[1:]) > 1 for layer in layers):
+        return ()
     names = list(probed)
-    return tuple(
-        name
+    places = {  # the last call of a module goes by two names
+        probed[name].place: name
         for name in names[: max(map(names.index, layers))]
-        if isinstance(module := subject.cnn.get_submodule(probed[name].module), nn.BatchNorm2d)
-        and module.running_mean is not None
-    )
+        if _keeps_statistics(subject.cnn.get_submodule(probed[name].module))
+    }
+    return tuple(places.values())
+
+
+def _keeps_statistics(module: nn.Module) -> bool:
+    """Tells whether a module is a batch normalization that has been trained, and nothing else."""
+    if type(module) is not nn.BatchNorm2d or module.training or any(hooks_of(module)):
+        return False
+    mean, variance = module.running_mean, module.running_var
+    if mean is None or variance is None:
+        return False
+    return bool((mean != 0).any() or (variance != 1).any())
 
 
 def strangeness(
@@ -87,10 +82,10 @@ def strangeness(
     modules = [subject.cnn.get_submodule(subject.layers[name].module) for name in normalizations]
     means, squares = zip(*[_moments(outputs[name]) for name in normalizations], strict=True)
     # All layers' channels at once: most maps are so small that calls take longer than they do.
-    bias, factor, share = map(torch.cat, zip(*map(_of_training, modules), strict=True))
+    trained, deviation, share = map(torch.cat, zip(*map(_of_training, modules), strict=True))
     mean, square = torch.cat(means, 1), torch.cat(squares, 1)
-    variance = (square - mean.square()).clamp_min(0) / factor.square()
-    far = ((mean - bias) / factor).square()
+    variance = (square - mean.square()).clamp_min(0) / deviation.square()
+    far = ((mean - trained) / deviation).square()
     spread = ((variance + LEAST_VARIANCE) / (1 + LEAST_VARIANCE)).log().square() / 4
     return ((far + spread) * (share / len(modules))).sum(1)
 
@@ -103,11 +98,13 @@ def _of_training(module: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
         switched off is 0, and their deviation 1.
     """
     assert isinstance(module, nn.BatchNorm2d) and module.running_var is not None
-    ones = torch.ones_like(module.running_var)
-    factor = ones if module.weight is None else module.weight.abs()
-    on = factor > LEAST_FACTOR * factor.max()
-    bias = 0 * ones if module.bias is None else module.bias
-    return bias, factor.where(on, ones), on / on.sum().clamp_min(1)
+    variance = module.running_var
+    deviation = (variance / (variance + module.eps)).sqrt()
+    if module.weight is not None:
+        deviation = deviation * module.weight.abs()
+    on = deviation > LEAST_DEVIATION * deviation.max()
+    mean = torch.zeros_like(variance) if module.bias is None else module.bias
+    return mean, deviation.where(on, 1.0), on / on.sum().clamp_min(1)
 
 
 def _moments(maps: Tensor) -> tuple[Tensor, Tensor]:

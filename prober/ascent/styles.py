@@ -154,8 +154,7 @@ def transforms_of(style: str, objective: Objective, subject: Subject) -> tuple[T
     sides = subject.input_shape[1:]
     if style == "plain" or not sides:
         return ()
-    layers = dict.fromkeys(term.objective.layer for term in objective.terms)
-    fields = [receptive_field(subject, layer) or sides for layer in layers]
+    fields = [receptive_field(subject, layer) or sides for layer in objective.layers]
     seen = min(min(field[-2:]) for field in fields)
     if seen < LEAST_MOVED:
         return ()

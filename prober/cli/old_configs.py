@@ -1,4 +1,4 @@
-"""Configs that earlier versions have written, before pictures had a style."""
+"""Configs that earlier versions have written, before pictures had a style or what it stands for."""
 
 from dataclasses import asdict
 from typing import Any
@@ -14,7 +14,8 @@ def with_style(config: Any) -> Any:
     """Returns a config with the settings that it was run with, where it is from before styles.
 
     What this project writes names every setting, so that one that names all but a style is old.
-    Images were plain then, but that those of 64 pixels and more were spectra and moved.
+    Images were plain then, but that those of 64 pixels and more were spectra and moved. Legible
+    ones of one that names all but `batchnorm_statistics` were not held to any.
 
     Args:
         config: What was read of any YAML.
@@ -28,6 +29,10 @@ def with_style(config: Any) -> Any:
     ):
         return config
     model, grid = config.get("model"), config.get("grid")
+    if isinstance(model, dict) and {"averaging", "settle", "held"} <= set(model):
+        if model.get("style") == "legible":
+            model = {"batchnorm_statistics": 0.0} | model
+        return config | {"model": model}
     if not isinstance(model, dict) or "style" in model or "lr" not in model:
         return config
     model = dict[str, Any](model, style="plain")

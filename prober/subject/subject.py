@@ -25,7 +25,7 @@ from prober.subject.few_channels import gradients_in_blocks, takes_few_channels
 from prober.subject.frozen_copy import copied, freeze, in_precision
 from prober.subject.held_chances import HeldChances
 from prober.subject.input_shape import settled_input_shape, some_input
-from prober.subject.late_layers import finish, gains_layers, is_unfinished
+from prober.subject.late_layers import finish, gain_layers
 from prober.subject.layers import LOGITS, Layer, Listing, list_layers, seen_at
 from prober.subject.logits import Logits
 from prober.subject.notes import notes_on
@@ -47,7 +47,8 @@ class _Reached(BaseException):
 class Subject(ConvertsItself):
     """A frozen CNN that lists its layers and gives their outputs.
 
-    The CNN given may be on any device, in any precision and mode; it is copied and stays as it is.
+    The CNN given may be on any device, in any precision and mode; it is copied and stays as it is,
+    but that lazy weights are made.
     The copy is on the CPU, in float32; every parameter becomes a buffer, so it has none that could
     be trained, and it stays in eval mode whatever a parent module does. Hooks that were put on the
     CNN are not run. Images go in as they are seen, in [0, 1]; if the CNN was trained on others,
@@ -136,15 +137,14 @@ class Subject(ConvertsItself):
         precisions = {tensor.dtype for tensor in cnn.parameters() if tensor.is_floating_point()}
 
         # A copy that nothing trains and no hook of others changes.
-        if is_unfinished(cnn):
-            finish(cnn, input_shape)
+        finish(cnn, input_shape)
         self.cnn, hooked = copied(cnn)
         self.notes: list[str] = []
         if checkpoint is not None and exported is None:
             try:
                 self.notes += load_weights(self.cnn, checkpoint, checkpoint_key)
             except InputError:
-                if not gains_layers(self.cnn, input_shape):
+                if not gain_layers(self.cnn, input_shape):
                     raise
                 self.notes += load_weights(self.cnn, checkpoint, checkpoint_key)
         self.weights = freeze(self.cnn)
@@ -491,7 +491,8 @@ class Subject(ConvertsItself):
     def _not_reached(self, layer: str) -> InputError:
         return InputError(
             f"The forward pass of {self.name} reached layer '{layer}' when its layers were "
-            "listed, but not now: it depends on the image. Choose another layer."
+            "listed, but not now: it depends on the image. Choose another layer; or, if you have "
+            "not chosen it, set batchnorm_statistics to 0, that no picture is held to it."
         )
 
     def _run(self, images: Tensor) -> Any:

@@ -95,7 +95,7 @@ def objectives_of_kinds(targets: Sequence[PlannedTarget]) -> dict[str, list[Obje
 
 def needed_layers(objectives: Iterable[Objective]) -> set[str]:
     """Returns the layers whose outputs some objectives need."""
-    return {term.objective.layer for each in objectives for term in each.terms}
+    return {layer for each in objectives for layer in each.layers}
 
 
 def sizes_for(

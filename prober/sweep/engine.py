@@ -19,6 +19,7 @@ from prober.ascent.hardware import accelerator_for, free_cores, note_of
 from prober.ascent.method import Method
 from prober.ascent.module import ActivationMaximization
 from prober.ascent.progress import ProgressBar
+from prober.ascent.strangeness import normalizations_before
 from prober.common.errors import InputError
 from prober.common.interrupts import interrupts
 from prober.subject import Subject
@@ -196,10 +197,13 @@ class Engine:
         if "64" in str(self.trainer["precision"]):
             subject = copy.deepcopy(subject).double()
         snapshots = self.trainer["max_steps"] // self.every + 2
-        needs = {
-            kind: bytes_of_image(subject, needed_layers(objectives), snapshots)
-            for kind, objectives in objectives_of_kinds(targets).items()
-        }
+        held = self.method.resolved(subject.input_shape).batchnorm_statistics
+        needs = {}
+        for kind, objectives in objectives_of_kinds(targets).items():
+            layers = needed_layers(objectives)
+            if held:
+                layers.update(normalizations_before(subject, layers))
+            needs[kind] = bytes_of_image(subject, layers, snapshots)
         weights = sum(buffer.nbytes for buffer in subject.buffers())
         shared = self.accelerator == "cpu"
         processes = devices if shared else 1

@@ -234,7 +234,7 @@ class Grid:
                 if channel not in logits:
                     yield "mean", f"ch{channel:03d}", ChannelMean(LOGITS, channel)
         for written in self.targets:
-            for layer in {term.objective.layer for term in written.terms}:
+            for layer in written.layers:
                 subject.check_layer(layer)
             yield type(written).__name__.lower(), "", written
 

@@ -148,3 +148,25 @@ def test_report_runs_and_is_resumed_with_its_config(prober, tmp_path, file):
         file.write_text(yaml.safe_dump(old), encoding="utf-8")
     ended = prober("report", "--config", file, *less, "--resume", report)
     assert (ended.code, ended.err) == (0, "")
+
+
+def test_what_was_written_before_pictures_were_held_to_statistics_is_made_without(prober, tmp_path):
+    given = {
+        "cnn": {"class_path": "tests.ascent.test_strangeness.Twice"},
+        "input_shape": [3, 8, 8],
+    }
+    sweep = ["sweep", "--grid.layers", "logits", "--trainer.max_steps", "5"]
+    sweep += ["--model.subject", json.dumps(given), "--trainer.default_root_dir", tmp_path / "new"]
+    assert prober(*sweep).code == 0
+    (folder,) = tmp_path.rglob("version_0")
+    records = (folder / "records.jsonl").read_text(encoding="utf-8")
+    assert records.count('"batchnorm_statistics": 1.0') == 4
+    config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    del config["model"]["batchnorm_statistics"]
+    (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    refused(prober(*sweep, "--resume", folder), "model.batchnorm_statistics was 0.0 and is None")
+    again = tmp_path / "again"
+    ended = prober("sweep", "--config", folder / "config.yaml", "--trainer.default_root_dir", again)
+    assert ended.code == 0
+    (records,) = again.rglob("records.jsonl")
+    assert records.read_text(encoding="utf-8").count('"batchnorm_statistics": 0.0') == 4

@@ -59,3 +59,22 @@ def test_a_checkpoint_of_another_cnn_is_told_as_ever(tmp_path):
     for shape in (SHAPE, None):
         with pytest.raises(InputError, match=r"does not fit Late: .*missing: conv\.weight"):
             Subject(Late(), str(tmp_path / "other.pt"), input_shape=shape)
+
+
+class Unused(nn.Module):
+    """Has a lazy part that no pass in eval mode comes to."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.aside = lazy(), nn.LazyLinear(3)
+        self.first[1].eval()
+
+    def forward(self, x):
+        return self.aside(self.first(x)) if self.training else self.first(x)
+
+
+def test_a_lazy_part_that_is_not_used_is_named_and_modes_stay():
+    cnn = Unused()
+    with pytest.raises(InputError, match=r"Its module 'aside' is lazy .* after a pass in eval"):
+        Subject(cnn, input_shape=SHAPE)
+    assert cnn.training and cnn.first[0].training and not cnn.first[1].training
