@@ -74,13 +74,11 @@ class Losses:
         self._statistics = statistics
         self.pulls = any(statistics)
         objectives = [target.objective for target in targets]
-        before: dict[frozenset[str], tuple[str, ...]] = {frozenset(): ()}
-        self._normalizations: list[tuple[str, ...]] = []
-        for objective, weight in zip(objectives, statistics, strict=True):
-            layers = objective.layers if weight else frozenset[str]()
-            if layers not in before:
-                before[layers] = normalizations_before(subject, layers)
-            self._normalizations.append(before[layers])
+        pulled = [
+            each.layers if w else None for each, w in zip(objectives, statistics, strict=True)
+        ]
+        before = {each: normalizations_before(subject, each) for each in set(pulled) if each}
+        self._normalizations = [before[each] if each else () for each in pulled]
         self._scores = Scorer(subject, objectives, self._normalizations)
         self._penalties = Penalties([target.regularizers or () for target in targets])
         self.compares = self._scores.compares
