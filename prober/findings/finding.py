@@ -26,7 +26,9 @@ class Kind(StrEnum):
         SHAPE: A share of 0.6 or more of its gain is due to shape.
         COLOR_AND_SHAPE: Neither share is so large, and brightness is not the largest.
         BRIGHTNESS: Neither share is so large, and brightness, light or dark, is the largest.
-        UNCLEAR: The search did not settle or its figures contradict each other; of units alone.
+        UNCLEAR: The search did not settle, or its figures contradict each other or rest on a spike:
+            on one flat image, as one that is slightly darker or lighter would give another kind; of
+            units alone.
     """
 
     COLOR = "color"

@@ -52,6 +52,9 @@ FELL_SHORT = 0.03
 """By what share of the gain Adam must go further than the gradient's sign; else that has found what
 there is, to within what changes no word."""
 
+BESIDE = 1 / 64
+"""How much darker and lighter flat images are by whose scores a spike is told from a hill."""
+
 SETTLED = 0.05
 """By how much a share may differ between two halves of the search. Measured on 353 units of four
 CNNs: at most 0.04."""
@@ -124,12 +127,15 @@ class FourMaxima:
             gray where the neuron does not look, but flat ones have one color all over.
         halves: `[2, U, 4]`, what two halves of the search found that share no noise. Flat images
             are searched once.
+        beside: `[U, 4]`, the scores, but of flat images the lowest of their own and of those a
+            little darker and lighter; not below mid gray's.
     """
 
     neutral: Tensor
     scores: Tensor
     images: tuple[Tensor, ...]
     halves: Tensor
+    beside: Tensor
 
     @property
     def shares(self) -> Tensor:
@@ -164,6 +170,7 @@ class FourMaxima:
         return replace(
             self,
             scores=self.scores.where(~better, score.to(self.scores)),
+            beside=self.beside.where(~better, score.to(self.beside)),
             images=tuple(
                 image if is_better else own
                 for own, is_better in zip(self.images, better.tolist(), strict=True)
@@ -177,6 +184,7 @@ class FourMaxima:
             self.scores[number],
             tuple(images[number] for images in self.images),
             self.halves[:, number],
+            self.beside[number],
         )
 
 
@@ -269,8 +277,18 @@ def breadth_for(cnn: CutCNN, channel: int) -> Breadth:
 
 def _rescored(whole: CutCNN, channels: Sequence[int], found: FourMaxima) -> FourMaxima:
     """Takes the scores from whole images that went through the whole CNN."""
-    scores = [whole.scores(images, channels).diagonal() for images in found.images]
-    return replace(found, neutral=_mid_gray(whole, channels), scores=nested(torch.stack(scores, 1)))
+
+    def of(images: Tensor) -> Tensor:
+        return whole.scores(images, channels).diagonal()
+
+    neutral = _mid_gray(whole, channels)
+    scores = nested(torch.stack([of(images) for images in found.images], 1))
+    beside = scores.clone()
+    for column in (2, 3):
+        for step in (-BESIDE, BESIDE):
+            near = torch.maximum(of((found.images[column] + step).clamp(0, 1)), neutral)
+            beside[:, column] = torch.minimum(beside[:, column], near)
+    return replace(found, neutral=neutral, scores=scores, beside=nested(beside))
 
 
 def _mid_gray(cnn: CutCNN, channels: Sequence[int]) -> Tensor:
@@ -299,9 +317,11 @@ def _search(cnn: CutCNN, channels: Sequence[int], breadth: Breadth, known: Tenso
     most = _within(cnn, channels, most, most[0] - neutral, breadth)
     best = (_better(most, gray), gray, flat, flat_gray)
     halves = [half_most, half_gray, *(score.expand(2, -1) for score in (flat[0], flat_gray[0]))]
+    scores = torch.stack([score for score, _ in best], 1)
     return FourMaxima(
         neutral=neutral,
-        scores=torch.stack([score for score, _ in best], 1),
+        scores=scores,
+        beside=scores,
         images=tuple(cnn.embedded(fields) for _, fields in best),
         halves=nested(torch.stack(halves, -1)),
     )

@@ -8,8 +8,9 @@ import numpy as np
 from prober.common.colors import on_circle
 from prober.findings.dead_units import why_dead
 from prober.findings.facets import Group
-from prober.findings.finding import Kind
-from prober.findings.maxima import FourMaxima
+from prober.findings.finding import Kind, Shares
+from prober.findings.kinds import kind_of, shares_of
+from prober.findings.maxima import SETTLED, FourMaxima
 from prober.findings.tuning import Curves, phase
 
 EITHER = -0.5
@@ -84,6 +85,13 @@ def conclude(groups: Sequence[Group], maxima: FourMaxima) -> Verdict:
         why.append("No start led to an image that excites it more than mid gray does.")
     elif not maxima.settled:
         why.append("Its search did not settle: two halves of it find other shares.")
+    elif _rests_on_a_spike(maxima):
+        highest = int((maxima.scores - maxima.beside).argmax())
+        why.append(
+            f"Its figures rest on a spike: the best flat {'color' if highest == 2 else 'gray'} "
+            f"brings it to {maxima.scores[highest]:.3g}, one that is slightly darker or lighter to "
+            f"{maxima.beside[highest]:.3g}."
+        )
     elif len(groups) == 1 and maxima.shares[3] <= EITHER:
         why.append(
             "Its figures contradict each other: color alone or shape alone would do, which is two "
@@ -97,6 +105,17 @@ def conclude(groups: Sequence[Group], maxima: FourMaxima) -> Verdict:
         hue=next((group.hue for group in groups if group.hue is not None), None),
         orientation=next((g.orientation for g in groups if g.orientation is not None), None),
     )
+
+
+def _rests_on_a_spike(maxima: FourMaxima) -> bool:
+    """Tells whether a unit would plainly have another kind if its flat images were a little off.
+
+    A normalization by the image's own figures has a spike where an image is black, or nearly:
+    there nothing varies that it could divide by.
+    """
+    own, beside = (shares_of(maxima.neutral, s) for s in (maxima.scores, maxima.beside))
+    kinds = [kind_of(Shares(*shares.tolist()))[0] for shares in (own, beside)]
+    return kinds[0] != kinds[1] and bool((own - beside)[:3].abs().max() > SETTLED)
 
 
 def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:

@@ -248,7 +248,7 @@ def unit_sentence(finding: Finding) -> str:
     if finding.polysemantic is None:
         return f"Its score goes {goes}"
     if Kind.UNCLEAR in finding.kinds:
-        return "Unclear: the figures contradict each other, or the search did not settle."
+        return "Unclear: the figures do not bear out a claim, or the search did not settle."
     facets = [facet_words(finding, facet) for facet in finding.facets]
     if len(facets) == 1:
         return f"Wants {facets[0]}."

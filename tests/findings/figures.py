@@ -68,8 +68,11 @@ def optima_of(*optima, neutral=0.0):
     )
 
 
-def maxima_of(shares=(1.0, 0.0, 0.0), interaction=0.0, neutral=0.0, gain=1.0, moved=0.0):
-    """The maxima of a unit with these shares, of which half of the search moves some color."""
+def maxima_of(shares=(1.0, 0.0, 0.0), interaction=0.0, neutral=0.0, gain=1.0, moved=0.0, spike=0.0):
+    """The maxima of a unit with these shares, of which half of the search moves some color.
+
+    By the spike, a share of the gain, its flat images excite it more than those beside them.
+    """
 
     def scores(color, shape, light):
         gray, flat = shape + light - interaction / 2, color + light - interaction / 2
@@ -78,7 +81,9 @@ def maxima_of(shares=(1.0, 0.0, 0.0), interaction=0.0, neutral=0.0, gain=1.0, mo
     color, shape, light = shares
     halves = [scores(color, shape, light), scores(color - moved, shape + moved, light)]
     image = torch.zeros(3, 2, 2)
-    return FourMaxima(torch.tensor(neutral).double(), halves[0], (image,) * 4, torch.stack(halves))
+    beside = halves[0] - gain * spike * torch.tensor([0.0, 0.0, 1.0, 1.0])
+    n, images = torch.tensor(neutral).double(), (image,) * 4
+    return FourMaxima(n, halves[0], images, torch.stack(halves), beside)
 
 
 def data_of(labels, hues=(0, 120, 240), classes=("a", "b", "c")):

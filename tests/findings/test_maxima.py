@@ -64,6 +64,17 @@ def test_the_maxima_of_a_linear_layer_are_the_closed_form(make):
         assert found.shares[:, [0, 3]].abs().max() < 1e-4  # what has no color wants none
 
 
+@pytest.mark.parametrize(("steep", "beside"), [(2.0, 1 - 2 / 64), (200.0, 0.0)])
+def test_beside_black_a_spike_falls_and_a_hill_does_not(steep, beside):
+    """A unit that wants black: of its answer, max(0, 1 - steep * mean), slightly lighter."""
+    cnn = nn.Sequential(nn.Conv2d(3, 1, 3, padding=1), nn.ReLU())
+    cnn[0].weight.data.fill_(-steep / 27)
+    cnn[0].bias.data.fill_(1.0)
+    found = maxima_of(cnn, "1")
+    assert found.scores[0].tolist() == pytest.approx([1.0] * 4, abs=1e-4)
+    assert found.beside[0].tolist() == pytest.approx([1.0, 1.0, beside, beside], abs=1e-4)
+
+
 def test_behind_group_normalizations_the_best_gray_image_is_found():
     """A group of n values that are normalized has none above the square root of n - 1."""
 

@@ -167,3 +167,16 @@ def test_the_phase_of_a_curve_is_that_of_its_first_harmonic():
     (only,) = settled([group("color", 0.0)], curves_of(flat=flat))
     spectrum = np.fft.rfft(flat.numpy())[1]
     assert only.hue == pytest.approx(math.degrees(-np.angle(spectrum)) % 360, abs=0.006)
+
+
+def test_of_a_unit_that_rests_on_a_spike_nothing_is_claimed():
+    dark = {"shares": (0.0, 0.2, 0.8)}
+    assert conclude([group("brightness")], maxima_of(**dark, spike=0.02)).why == ()
+    found = conclude([group("brightness")], maxima_of(**dark, spike=0.7))
+    assert list(found.kinds) == ["unclear"] and found.confidence == 0.5
+    assert "spike" in found.why[0]
+
+
+def test_a_spike_that_changes_no_word_is_not_held_against_a_unit():
+    found = conclude([group("shape")], maxima_of(shares=(0.0, 0.8, 0.2), spike=0.15))
+    assert list(found.kinds) == ["shape"] and found.why == ()
