@@ -128,7 +128,7 @@ def paths(
     return found
 
 
-def losses(
+def lost_without(
     subject: Subject, objective: Objective, images: Tensor, channels: Sequence[tuple[str, int]]
 ) -> Tensor:
     """Computes by how much scores fall without one channel of an earlier layer.
@@ -230,7 +230,7 @@ def compare_paths(survey: Survey, unit: Unit, found: Found, real: RealResponses)
             most = F.normalize(path[: sum(numbers[:2])], dim=1).abs().mean(0)
             chosen = most.topk(min(TAKEN_AWAY, len(most))).indices.tolist()
             few = [*numbers[:2], min(TAKEN_FROM_RANDOM, numbers[2])]
-            lost = losses(subject, objective, batch[: sum(few)], [of_each[i] for i in chosen])
+            lost = lost_without(subject, objective, batch[: sum(few)], [of_each[i] for i in chosen])
             compared[name] = likeness(*lost.split(few))
     score, best_real = found.score, response.max().item()
     real_gain = best_real - score.neutral

@@ -86,7 +86,8 @@ def conclude(groups: Sequence[Group], maxima: FourMaxima) -> Verdict:
     elif not maxima.settled:
         why.append("Its search did not settle: two halves of it find other shares.")
     elif _rests_on_a_spike(maxima):
-        highest = int((maxima.scores - maxima.beside).argmax())
+        fall = maxima.scores - maxima.beside
+        highest = 3 if fall[3] >= fall[2] else 2  # the best flat color may be a gray
         why.append(
             f"Its figures rest on a spike: the best flat {'color' if highest == 2 else 'gray'} "
             f"brings it to {maxima.scores[highest]:.3g}, one that is slightly darker or lighter to "

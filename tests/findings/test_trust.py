@@ -7,7 +7,7 @@ from torch import nn
 
 from prober.ascent.objectives import ChannelMean
 from prober.findings.finding import PathLikeness, Trust
-from prober.findings.trust import judge, layers_before, likeness, losses, paths
+from prober.findings.trust import judge, layers_before, likeness, lost_without, paths
 from prober.subject import Subject
 from tests import plain
 
@@ -123,7 +123,7 @@ def test_what_is_lost_without_a_channel_goes_by_channels_where_they_come_last():
     cnn = ChannelsLast()
     subject = Subject(cnn, input_shape=(3, 6, 6))
     images = torch.rand(2, 3, 6, 6)
-    found = losses(subject, ChannelMean("head", 1), images, [("embed", 4), ("embed", 0)])
+    found = lost_without(subject, ChannelMean("head", 1), images, [("embed", 4), ("embed", 0)])
     embedded, base = cnn.embed(images.movedim(1, 3)), cnn.embed(torch.full((1, 6, 6, 3), 0.5))
     way = cnn.head.weight[1] * (embedded.tanh() - base.tanh()).mean((1, 2))
     torch.testing.assert_close(found, way[:, [4, 0]].double(), atol=1e-6, rtol=1e-4)
@@ -151,7 +151,7 @@ def test_what_is_lost_without_a_channel_holds_where_a_normalization_hides_it():
     image[:, 0, :2] = 1.0
     neutral = torch.full((1, 3, 4, 4), 0.5)
     objective = ChannelMean("head", 0)
-    found = losses(subject, objective, image, [("front", i) for i in range(4)])[0]
+    found = lost_without(subject, objective, image, [("front", i) for i in range(4)])[0]
     with torch.no_grad():
         way = (subject.cnn(image) - subject.cnn(neutral))[0, 0].item()
     # Only its first channel differs from that of mid gray.

@@ -174,7 +174,7 @@ def test_of_a_unit_that_rests_on_a_spike_nothing_is_claimed():
     assert conclude([group("brightness")], maxima_of(**dark, spike=0.02)).why == ()
     found = conclude([group("brightness")], maxima_of(**dark, spike=0.7))
     assert list(found.kinds) == ["unclear"] and found.confidence == 0.5
-    assert "spike" in found.why[0]
+    assert "spike: the best flat gray brings" in found.why[0]
 
 
 def test_a_spike_that_changes_no_word_is_not_held_against_a_unit():
