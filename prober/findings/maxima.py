@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from prober.findings.adam_ascent import climb_within
+from prober.findings.box_ascent import climb, climb_by_adam
 from prober.findings.cut_cnn import CutCNN
 from prober.findings.kinds import shares_of
 from prober.findings.on_cores import on_cores
-from prober.findings.sign_ascent import climb
 from prober.findings.survey import Survey
 from prober.findings.units import Unit
 from prober.findings.windows import Window
@@ -312,7 +311,7 @@ def _search(cnn: CutCNN, channels: Sequence[int], breadth: Breadth, known: Tenso
     flat = _better(_flat(cnn, channels, colors, breadth.colors, breadth), flat_gray)
     gray, half_gray = _wide(cnn, channels, 1, [flat_gray], breadth, known.mean(1, keepdim=True))
     most, half_most = _wide(cnn, channels, colors, [gray, flat], breadth, known)
-    back = _climb_on(cnn, channels, most[1].mean(1, keepdim=True), breadth.steps)
+    back = _from_known(cnn, channels, most[1].mean(1, keepdim=True), breadth.steps)
     gray = _within(cnn, channels, _better(gray, back), most[0] - neutral, breadth)
     most = _within(cnn, channels, most, most[0] - neutral, breadth)
     best = (_better(most, gray), gray, flat, flat_gray)
@@ -327,7 +326,7 @@ def _search(cnn: CutCNN, channels: Sequence[int], breadth: Breadth, known: Tenso
     )
 
 
-def _climb_on(cnn: CutCNN, channels: Sequence[int], fields: Tensor, steps: int) -> Best:
+def _from_known(cnn: CutCNN, channels: Sequence[int], fields: Tensor, steps: int) -> Best:
     """Climbs from one field for each unit that is known to excite it."""
     first = torch.full((len(fields),), KNOWN_FIRST_STEP)
     return climb(cnn, fields, torch.tensor(channels), first, steps)
@@ -337,7 +336,7 @@ def _within(
     cnn: CutCNN, channels: Sequence[int], best: Best, gain: Tensor, breadth: Breadth
 ) -> Best:
     """Goes on by Adam, where signs fall short: one field for each unit, with the units' gain."""
-    score, fields = climb_within(cnn, best[1], torch.tensor(channels), breadth.within_steps)
+    score, fields = climb_by_adam(cnn, best[1], torch.tensor(channels), breadth.within_steps)
     return _better(best, (score.where(score > best[0] + FELL_SHORT * gain, -torch.inf), fields))
 
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from prober.findings.box_ascent import LAST_STEP, climb
 from prober.findings.cut_cnn import CutCNN
 from prober.findings.maxima import FLAT_LAST_STEP, KNOWN_FIRST_STEP, FourMaxima, breadth_for, nested
-from prober.findings.sign_ascent import LAST_STEP, climb
 
 FACET_VALLEY = 0.9
 """Two optima are of two facets only if the score falls below this share of the lower one's gain

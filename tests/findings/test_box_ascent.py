@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
+from prober.findings.box_ascent import climb
 from prober.findings.cut_cnn import CutCNN
-from prober.findings.sign_ascent import climb
 from prober.findings.windows import Window
 from prober.subject import Subject
 
