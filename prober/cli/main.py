@@ -11,6 +11,7 @@ from prober.cli.refused import Refused
 from prober.common.console import forgive_code_pages
 from prober.common.errors import InputError, on_one_line
 from prober.common.interrupts import no_interrupt_lost
+from prober.common.other_threads import their_failures_raised
 from prober.common.quiet import quiet_lightning
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def main() -> None:
     try:
         answer(sys.argv[1:])
         prober_cli = loaded()
-        with quiet_lightning(bool(sys.warnoptions)), no_interrupt_lost():
+        quiet = quiet_lightning(bool(sys.warnoptions))
+        with quiet, no_interrupt_lost(), their_failures_raised():
             cli = prober_cli()
             code = cli.command.run(cli)
     except KeyboardInterrupt:

@@ -282,12 +282,16 @@ def make_chunks(
     bar = ProgressBar(total, " targets", store.targets_done, shown=shown, every=50)
     try:
         with bar:
-            for index, chunk in enumerate(store.chunks):
+            # Those of the deepest layers come first: they take longest, and a process that is left
+            # with one at the end lets the others wait.
+            for index in reversed(range(len(store.chunks))):
                 if stop():
                     return Outcome(interrupted=True)
                 if store.claim(index):
                     try:
-                        store.write(index, optimize(subject, chunk, settings, device, bar))
+                        store.write(
+                            index, optimize(subject, store.chunks[index], settings, device, bar)
+                        )
                     finally:
                         store.release(index)
                 bar.refresh()

@@ -1,0 +1,32 @@
+"""What goes wrong in other threads: TensorBoard writes its events in one of its own."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def their_failures_raised() -> Iterator[None]:
+    """Raises, at its end, that another thread could not read or write, instead of printing it.
+
+    What ends the block itself comes first: a full disk fails both.
+
+    Raises:
+        OSError: That of the thread.
+    """
+    failures: list[OSError] = []
+    before = threading.excepthook
+
+    def keep(ended: threading.ExceptHookArgs) -> None:
+        if isinstance(ended.exc_value, OSError):
+            failures.append(ended.exc_value)
+        else:
+            before(ended)
+
+    threading.excepthook = keep
+    try:
+        yield
+    finally:
+        threading.excepthook = before
+    if failures:
+        raise failures[0]
