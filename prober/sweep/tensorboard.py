@@ -1,14 +1,9 @@
 """What TensorBoard shows of a sweep."""
 
-import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
-from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams, scalar
 
@@ -73,19 +68,7 @@ def _write_curves(writer: SummaryWriter, store: Store, layer: str, chunks: list[
 def _write_hparams(store: Store) -> None:
     for record in store.all_records()[:SESSIONS]:
         settings, metrics = hyperparameters(record)
-        summaries = hparams(settings, metrics)
-        summaries += (scalar("score", metrics["score"]),)
         folder = store.folder / "hparams" / record["stem"].replace("/", "_")
-        _write_events(folder, summaries, record["steps"])
-
-
-def _write_events(folder: Path, summaries: Sequence[Summary], step: int) -> None:
-    """Writes an event file at once; a `SummaryWriter` would start a thread for it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    now = time.time()
-    events = [Event(wall_time=now, file_version="brain.Event:2")]
-    events += [Event(wall_time=now, step=step, summary=summary) for summary in summaries]
-    with (folder / f"events.out.tfevents.{int(now)}").open("wb") as file:
-        writer = RecordWriter(file)
-        for event in events:
-            writer.write(event.SerializeToString())
+        with SummaryWriter(str(folder)) as writer:
+            for summary in (*hparams(settings, metrics), scalar("score", metrics["score"])):
+                writer.file_writer.add_summary(summary, record["steps"])
