@@ -45,30 +45,38 @@ class CannotStart(Exception):
     """No process can be started, or be handed what it needs."""
 
 
-class StartedHere:
-    """This process runs the command alone; it works itself, or starts others that do.
+class Processes:
+    """The processes of a sweep, however they are started.
 
-    Nothing is exchanged between them: they share the sweep's folder.
+    Several run the command alike, started by torchrun, SLURM or Lightning; or one runs it, and
+    works itself or starts others that do. Nothing is exchanged between those that work: they share
+    the sweep's folder.
 
     Args:
-        device: What computes.
-        number: How many processes work.
-        apart: Whether they are others than this one.
+        fabric: What knows of all that run the command.
+        number: How many work on this machine.
+        apart: Whether they are others than this one, which it starts.
+
+    Attributes:
+        device: What computes in this process.
+        first: Whether this process writes and says what concerns all.
     """
 
-    first = True
-
-    def __init__(self, device: torch.device, number: int, apart: bool) -> None:
-        self.device = device
+    def __init__(self, fabric: Fabric, number: int, apart: bool = False) -> None:
+        self.device = fabric.device
+        self.first = fabric.global_rank == 0
         self.number = number
+        self._fabric = fabric
         self._apart = apart
 
     def from_first(self, get: Callable[[], T]) -> T:
-        """Returns what `get` returns."""
-        return get()
+        """Returns what `get` returned in the first process."""
+        value = get() if self.first else None
+        shared: Any = self._fabric.broadcast(value)
+        return shared
 
     def run(self, work: Work) -> Outcome:
-        """Does the work, in this process where no other can be started."""
+        """Does the work, alone where no other can be started, and waits for all who do it."""
         if self._apart:
             for method in dict.fromkeys((start_method(), "spawn")):
                 try:
@@ -76,7 +84,9 @@ class StartedHere:
                 except CannotStart as error:
                     reason = error
             print(f"No other process can be started ({reason}), so this one makes all pictures.")
-        return work(self.device, True, lambda: False)
+        outcome = work(self.device, self.first, lambda: False)
+        self._fabric.barrier()
+        return outcome
 
     def _run_apart(self, work: Work, method: str) -> Outcome:
         """Does the work in processes of their own.
@@ -115,47 +125,10 @@ class StartedHere:
         return max(found, key=lambda each: (each.problem is not None, each.interrupted))
 
     def close(self) -> None:
-        """Does nothing: no other process runs any more."""
-
-
-class StartedTogether:
-    """Several processes run the command alike: torchrun, SLURM or Lightning started them.
-
-    Args:
-        fabric: What knows of them all.
-        nodes: Machines.
-    """
-
-    def __init__(self, fabric: Fabric, nodes: int) -> None:
-        fabric.launch()
-        self._fabric = fabric
-        self.device = fabric.device
-        self.first = fabric.global_rank == 0
-        self.number = max(1, fabric.world_size // nodes)
-
-    def from_first(self, get: Callable[[], T]) -> T:
-        """Returns what `get` returned in the first process."""
-        value = get() if self.first else None
-        shared: Any = self._fabric.broadcast(value)
-        return shared
-
-    def run(self, work: Work) -> Outcome:
-        """Does the work, and waits for the others."""
-        outcome = work(self.device, self.first, lambda: False)
-        self._fabric.barrier()
-        return outcome
-
-    def close(self) -> None:
         """Waits for the first process."""
         self._fabric.barrier()
-        torch.distributed.destroy_process_group()
-
-
-Processes = StartedHere | StartedTogether
-"""The processes of a sweep, however they are started.
-
-`device` computes in this process, `first` is whether it writes and says what concerns all, and
-`number` is how many there are on this machine."""
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
 
 
 def processes_for(accelerator: str, devices: Any, nodes: int, chunks: int) -> Processes:
@@ -182,14 +155,14 @@ def processes_for(accelerator: str, devices: Any, nodes: int, chunks: int) -> Pr
                 number = max(1, min(devices, chunks))  # more would have nothing to do
                 # Where processes are forked, this one must not have computed with several threads.
                 apart = number > 1 or (devices > 1 and start_method() == "fork")
-                return StartedHere(torch.device("cpu"), number, apart)
+                return Processes(Fabric(accelerator="cpu", devices=1), number, apart)
             if devices in (1, "1"):
-                device = Fabric(accelerator=accelerator, devices=1).device
-                return StartedHere(device, 1, apart=False)
+                return Processes(Fabric(accelerator=accelerator, devices=1), 1)
             if isinstance(devices, int):
                 devices = max(1, min(devices, chunks)) if devices > 1 else devices
         fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy="ddp")
-        return StartedTogether(fabric, nodes)
+        fabric.launch()
+        return Processes(fabric, max(1, fabric.world_size // nodes))
     except REFUSALS as error:
         raise InputError(
             f"trainer.devices is {devices}, trainer.num_nodes is {nodes} and trainer.accelerator "

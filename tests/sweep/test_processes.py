@@ -19,8 +19,6 @@ from prober.sweep.engine import make_chunks
 from prober.sweep.optimize import Settings
 from prober.sweep.processes import (
     Outcome,
-    StartedHere,
-    StartedTogether,
     processes_for,
     start_method,
 )
@@ -115,12 +113,12 @@ def method(request, monkeypatch):
 
 
 def test_each_of_several_processes_does_the_work(method):
-    assert StartedHere(CPU, 2, apart=True).run(says) == Outcome(problem="cpu False")
-    assert StartedHere(CPU, 2, apart=True).run(is_interrupted) == Outcome(interrupted=True)
+    assert processes_for("cpu", 2, 1, 2).run(says) == Outcome(problem="cpu False")
+    assert processes_for("cpu", 2, 1, 2).run(is_interrupted) == Outcome(interrupted=True)
 
 
 def test_a_process_that_fails_is_told(method):
-    outcome = StartedHere(CPU, 2, apart=True).run(fails)
+    outcome = processes_for("cpu", 2, 1, 2).run(fails)
     assert "a process of the sweep has died (ZeroDivisionError: nothing to" in outcome.problem
 
 
@@ -129,11 +127,11 @@ def test_where_forks_fail_processes_are_spawned(monkeypatch):
         raise OSError("this system cannot fork")
 
     monkeypatch.setattr(os, "fork", fork, raising=False)
-    assert StartedHere(CPU, 2, apart=True).run(says) == Outcome(problem="cpu False")
+    assert processes_for("cpu", 2, 1, 2).run(says) == Outcome(problem="cpu False")
 
 
 def test_one_alone_works_itself():
-    assert StartedHere(CPU, 1, apart=False).run(lambda *_: Outcome(True)) == Outcome(True)
+    assert processes_for("cpu", 1, 1, 2).run(lambda *_: Outcome(True)) == Outcome(True)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +139,6 @@ def test_one_alone_works_itself():
 )
 def test_no_more_processes_than_chunks(devices, chunks, expected):
     processes = processes_for("cpu", devices, 1, chunks)
-    assert not isinstance(processes, StartedTogether)
     assert (processes.number, processes.first, processes.device) == (expected, True, CPU)
 
 
