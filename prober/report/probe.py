@@ -34,7 +34,7 @@ from prober.report.record import DataRecord, ReportRecord, SettingsRecord, Subje
 from prober.sweep.engine import Engine, read_saved
 from prober.sweep.planned import PlannedTarget
 from prober.sweep.resume import Config
-from prober.sweep.sweep import Made, check_resumed, make_pictures
+from prober.sweep.sweep import Made, make_pictures
 
 
 class NotDone(Exception):
@@ -202,10 +202,8 @@ class Probe:
         if begun and self._number_in(folder) != len(targets):
             shutil.rmtree(folder)
             begun = False
-        if begun:
-            check_resumed(engine, folder, self.config)
-        job = engine.plan(targets, folder if begun else None)
-        return make_pictures(job, folder, self.config)
+        job = engine.plan(targets, self.config, folder if begun else None)
+        return make_pictures(job, folder)
 
     def _number_in(self, folder: Path) -> int | None:
         """Reads how many targets a folder of this report was begun with."""

@@ -29,7 +29,7 @@ from prober.sweep.memory import bytes_of_image, fit_to
 from prober.sweep.optimize import KeptSnapshots, Settings, optimize
 from prober.sweep.planned import PlannedTarget
 from prober.sweep.processes import Outcome, Processes, processes_for
-from prober.sweep.resume import no_folder_of
+from prober.sweep.resume import Config, check_unchanged, no_folder_of
 from prober.sweep.store import Store
 
 HANDLED = {
@@ -110,22 +110,29 @@ class Engine:
             together = alike if first.objective.compares else [first]
             ActivationMaximization(self.subject, together, self.method)
 
-    def plan(self, targets: Sequence[PlannedTarget], begun: Path | None = None) -> "Job":
+    def plan(
+        self, targets: Sequence[PlannedTarget], config: Config, begun: Path | None = None
+    ) -> "Job":
         """Cuts targets into chunks, and chooses the processes that share them.
 
         Args:
             targets: All targets, layer by layer, those of one channel next to each other.
+            config: Everything that is set.
             begun: The folder in which they were begun, None if they were not. They stay in the
                 chunks that they were in.
 
         Raises:
-            InputError: Something asked for cannot be done, or the folder is of other pictures.
+            InputError: Something asked for cannot be done, or the folder is of other pictures, or
+                of such as were begun with other settings or weights.
         """
         accelerator = self.accelerator
         devices = self.cores() if accelerator == "cpu" else self.trainer["devices"]
         reduced: list[str] = []
         if begun is not None:
             saved = read_saved(begun)
+            others = saved["sha256"] != self.subject.sha256
+            known = ["the subject has other weights"] if others else []
+            check_unchanged(begun, config, "sweep", known)
             sizes = saved["sizes"]
             if self.memory is not None:
                 devices = saved.get("devices", devices)
@@ -156,7 +163,7 @@ class Engine:
             notes.append(note)
         if reduced:
             notes.append(f"To keep to {self.memory:g} GiB of memory: {', '.join(reduced)}.")
-        return Job(self.subject, settings, chunks, processes, saved, notes)
+        return Job(self.subject, settings, chunks, processes, saved, config, notes)
 
     def cores(self) -> int:
         """Returns how many processes share the work on a CPU, or prepare it for an accelerator.
@@ -228,6 +235,7 @@ class Job:
         chunks: The targets that are optimized together.
         processes: Who makes them.
         saved: What is to be known when they are gone on with.
+        config: Everything that is set.
         notes: What was chosen that nobody asked for, as sentences.
     """
 
@@ -236,6 +244,7 @@ class Job:
     chunks: list[list[PlannedTarget]]
     processes: Processes
     saved: dict[str, Any]
+    config: Config
     notes: list[str]
 
 

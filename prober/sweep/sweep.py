@@ -16,11 +16,11 @@ from prober.ascent.hardware import free_cores
 from prober.ascent.tensorboard import tensorboard_command
 from prober.common.errors import InputError
 from prober.common.files import claim_version, safe_name, write_whole
-from prober.sweep.engine import Engine, Job, Stopped, make_chunks, read_saved
+from prober.sweep.engine import Engine, Job, Stopped, make_chunks
 from prober.sweep.grid import Grid
 from prober.sweep.interpolate import Interpolation, interpolate, pair_of_records, pairs_of_grid
 from prober.sweep.planned import PlannedTarget
-from prober.sweep.resume import Config, check_unchanged
+from prober.sweep.resume import Config
 from prober.sweep.sheets import write_sheets
 from prober.sweep.store import Store
 from prober.sweep.tensorboard import write_tensorboard
@@ -70,12 +70,10 @@ class Sweep:
         targets = self.check()
         self.say_left_out()
         begun = Path(self.resume) if self.resume else None
-        if begun is not None:
-            check_resumed(self.engine, begun, self.config)
-        job = self.engine.plan(targets, begun)
+        job = self.engine.plan(targets, self.config, begun)
         folder = job.processes.from_first(lambda: begun or self._new_folder(targets))
         try:
-            made = make_pictures(job, folder, self.config)
+            made = make_pictures(job, folder)
             if job.processes.first:
                 if not made.interrupted:
                     self._interpolate(job, made.store, targets)
@@ -220,28 +218,12 @@ class Made:
         print(f"HParams: tensorboard --logdir {folder / 'hparams'}")
 
 
-def check_resumed(engine: Engine, folder: Path, config: Config) -> None:
-    """Checks that pictures are gone on with as they were begun.
-
-    Args:
-        engine: What is to go on.
-        folder: Where they were begun.
-        config: Everything that is set now.
-
-    Raises:
-        InputError: They are no pictures, or they were begun with other settings or weights.
-    """
-    others = read_saved(folder)["sha256"] != engine.subject.sha256
-    check_unchanged(folder, config, "sweep", ["the subject has other weights"] if others else [])
-
-
-def make_pictures(job: Job, folder: Path, config: Config) -> Made:
+def make_pictures(job: Job, folder: Path) -> Made:
     """Makes the pictures that are missing in a folder, and says before how many there are.
 
     Args:
         job: The targets, ready to be made.
         folder: Where the pictures go.
-        config: Everything that was set.
 
     Raises:
         Stopped: The disk is full, say, or a process has died; what is finished is kept.
@@ -256,7 +238,7 @@ def make_pictures(job: Job, folder: Path, config: Config) -> Made:
                 print(f"Repairing: {found}.")
         else:
             write_whole(folder / "sweep.json", json.dumps(job.saved, indent=2) + "\n")
-            write_whole(folder / "config.yaml", config.text)  # last: where it is, it is begun
+            write_whole(folder / "config.yaml", job.config.text)  # last: where it is, it is begun
         store.clear_claims()
         for note in job.notes:
             print(note)
