@@ -14,8 +14,6 @@ ways of looking into a CNN while it runs. Most put hooks on by `passes.watched`:
 - `input_shape.guessed_input_shape`: passes of usual shapes, before there is a subject.
 - `passes.watched`: whatever else is to be seen, or put in the place of a module's output.
 - `state_between_calls.StateBetweenCalls`: what the modules hold, before and after a pass.
-- `passes.straight_checkpoints`: stands in for a function of PyTorch, and so learns whether the CNN
-  calls it.
 """
 
 from prober.subject.layers import LOGITS, Layer

@@ -75,7 +75,6 @@ class Listing:
         unprobed: For each module that cannot be probed, and each tensor in its output, why not, as
             the end of a sentence.
         unreached: The modules that are never called.
-        uses_checkpoints: Whether the CNN uses `torch.utils.checkpoint` with `use_reentrant=True`.
         batch: How many images the CNN takes at a time, None for any number.
         numbers: What it gives that is one whole number for each image, of a class it may be; None
             if it gives no such tensor, or several.
@@ -88,7 +87,6 @@ class Listing:
     measured: dict[str, Layer]
     unprobed: dict[str, str]
     unreached: list[str]
-    uses_checkpoints: bool
     batch: int | None
     numbers: Layer | None
     sources: dict[str, str]
@@ -160,7 +158,6 @@ class _Pass:
 
     given: list[tuple[str, int, Any]]
     calls: Counter[str]
-    uses_checkpoints: bool = False
     unbatched: str = ""  # a convolution that has taken its input for one image alone
 
     def shapes(self) -> dict[tuple[str, int, Path], torch.Size]:
@@ -243,9 +240,8 @@ def _watch(cnn: nn.Module, run: Callable[[Tensor], Any], images: Tensor) -> _Pas
 
     modules = dict(cnn.named_modules())
     parts = {name: module for name, module in modules.items() if name}
-    with torch.no_grad(), straight_checkpoints() as checkpoints, watched(parts, note):
+    with torch.no_grad(), straight_checkpoints(), watched(parts, note):
         note("", (images,), run(images))
-    seen.uses_checkpoints = checkpoints.used
     return seen
 
 
@@ -281,7 +277,6 @@ class _Lister:
             measured=self._layers,
             unprobed=self._unprobed,
             unreached=[name for name in self._modules if name and name not in self._seen.calls],
-            uses_checkpoints=self._seen.uses_checkpoints,
             batch=len(self._images) if self._doubled is None else None,
             numbers=self._numbers(),
             sources=self._sources(),

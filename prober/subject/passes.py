@@ -1,7 +1,7 @@
 """What is done to the modules of a CNN for the time of a forward pass."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import Any
 
 import torch
@@ -113,24 +113,14 @@ class SingleSteps(BaseTorchFunctionMode):
 class _Straight:
     """Stands in for the function with which `torch.utils.checkpoint` runs a part of a CNN."""
 
-    def __init__(self) -> None:
-        self.used = False
-
     def apply(self, function: Callable[..., Any], _preserve: bool, *args: Any) -> Any:
-        self.used = True
         return function(*args)
 
 
-@contextmanager
-def straight_checkpoints() -> Iterator[_Straight]:
+def straight_checkpoints() -> AbstractContextManager[None]:
     """While it is active, `torch.utils.checkpoint` with `use_reentrant=True` just runs the part.
 
     Otherwise it would run it without a graph, so that no gradient would lead from a layer within
     the part to the image. Outputs and gradients are the same.
-
-    Yields:
-        An object whose `used` tells whether the CNN has used such a checkpoint.
     """
-    straight = _Straight()
-    with replaced(checkpoint, "CheckpointFunction", straight):
-        yield straight
+    return replaced(checkpoint, "CheckpointFunction", _Straight())
