@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cache, partial
 from numbers import Integral
 from typing import Any
 
@@ -93,7 +93,7 @@ def guessed_input_shape(
         InputError: The CNN cannot be copied.
     """
     tried = copied(cnn)[0].eval()
-    sizes = partial(_sizes, tried, call)
+    sizes = cache(partial(_sizes, tried, call))
     others = _other_than_images(tried)
     for shape, reason in others:
         if sizes(shape) is not None:
@@ -117,10 +117,8 @@ def guessed_input_shape(
             side = LARGE_SIDE if SHRINKS * left <= LARGE_SIDE else SMALL_SIDE
             reason += f", any size fits, and in the smallest map {LARGE_SIDE} pixels become {left}"
             return _found((channels, side, side), reason)
-        if large is not None:
-            return _found((channels, LARGE_SIDE, LARGE_SIDE), f"{reason}, this usual size fits")
-        for side in (SMALL_SIDE, *OTHERS):
-            if (small if side == SMALL_SIDE else sizes((channels, side, side))) is not None:
+        for side in (LARGE_SIDE, SMALL_SIDE, *OTHERS):
+            if sizes((channels, side, side)) is not None:
                 return _found((channels, side, side), f"{reason}, this usual size fits")
     return _found(others[0][0] if others else (next(iter(reasons)), SMALL_SIDE, SMALL_SIDE))
 

@@ -52,10 +52,10 @@ def check_unchanged(folder: Path, config: Config, what: str, known: Sequence[str
     """
     try:
         text = (folder / "config.yaml").read_text(encoding="utf-8")
-        old = _flat(yaml.safe_load(config.today(text)))
+        old = flat(yaml.safe_load(config.today(text)))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise no_folder_of(what, folder) from error
-    new = _flat(yaml.safe_load(config.text))
+    new = flat(yaml.safe_load(config.text))
     changed = [
         f"{key} was {old.get(key)} and is {new.get(key)}"
         for key in sorted({*old, *new})
@@ -77,12 +77,12 @@ def no_folder_of(what: str, folder: Path, file: str = "config.yaml") -> InputErr
     )
 
 
-def _flat(settings: Any, prefix: str = "") -> dict[str, Any]:
-    """Flattens nested settings to dotted names."""
+def flat(settings: Any, prefix: str = "") -> dict[str, Any]:
+    """Flattens nested settings, as YAML has them, to dotted names: `trainer.max_steps`."""
     if not isinstance(settings, dict):
         return {prefix: settings}
     return {
         key: value
         for name, each in settings.items()
-        for key, value in _flat(each, f"{prefix}.{name}" if prefix else str(name)).items()
+        for key, value in flat(each, f"{prefix}.{name}" if prefix else str(name)).items()
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,14 +104,11 @@ class RunLogger(TensorBoardLogger):
 
     def __init__(self, runs: Path, name: str) -> None:
         super().__init__(runs, name=name, default_hp_metric=False)
-        self._claimed: int | None = None
 
-    @property
+    @cached_property
     @override
     def version(self) -> int:
-        if self._claimed is None:
-            self._claimed = int(claim_version(Path(self.root_dir)).name.removeprefix("version_"))
-        return self._claimed
+        return int(claim_version(Path(self.root_dir)).name.removeprefix("version_"))
 
     @override
     def save(self) -> None:
@@ -118,7 +116,7 @@ class RunLogger(TensorBoardLogger):
 
     def withdraw(self) -> None:
         """Removes the run's folder, and its parents if they hold nothing else."""
-        if self._claimed is None:
+        if "version" not in vars(self):  # no folder was made
             return
         folder = Path(self.log_dir)
         shutil.rmtree(folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from prober.findings.effort import OF_COSTLY_CNNS, effort, operations, precision
 from prober.report.report import Report
 from prober.report.words import joined
 from prober.subject import Subject
+from prober.sweep.resume import flat
 
 if TYPE_CHECKING:
     from prober.cli.prober_cli import ProberCLI
@@ -134,15 +134,22 @@ def choose(cli: ProberCLI, against: Subject | None) -> None:
     subject, grid, trainer = settings.model.subject, settings.grid, settings.trainer
     chosen, said = effort(subject), []
     begun = _begun(settings.resume)
+
+    def settle(group: str, name: str, choice: Any) -> Any:
+        """Takes what it was begun with, or else a choice; returns it."""
+        value = begun.get(f"{group}.{name}")
+        value = choice if value in (None, AS_NEEDED) else value
+        setattr(settings[group], name, value)
+        config[group][name] = value
+        return value
+
     if grid.seeds is None:
-        grid.seeds = config.grid.seeds = begun("grid", "seeds", chosen.seeds)
-        said.append(f"{grid.seeds} seeds (grid.seeds)")
+        said.append(f"{settle('grid', 'seeds', chosen.seeds)} seeds (grid.seeds)")
     if grid.positions is None:
-        grid.positions = config.grid.positions = begun("grid", "positions", chosen.positions)
-        said.append(f"{grid.positions} neuron of a channel (grid.positions)")
+        neurons = settle("grid", "positions", chosen.positions)
+        said.append(f"{neurons} neuron of a channel (grid.positions)")
     if trainer.max_steps == AS_NEEDED:
-        steps = begun("trainer", "max_steps", chosen.picture_steps)
-        trainer.max_steps = config.trainer.max_steps = steps
+        steps = settle("trainer", "max_steps", chosen.picture_steps)
         said.append(f"{steps} steps (trainer.max_steps)")
     if trainer.precision is None:
         own = "32-true"
@@ -150,9 +157,7 @@ def choose(cli: ProberCLI, against: Subject | None) -> None:
             computes = accelerator_for(trainer.accelerator, subject.input_shape, own)
             fit = {precision(each, computes) for each in (subject, against) if each is not None}
             own = own if len(fit) > 1 else fit.pop()
-        own = begun("trainer", "precision", own)
-        trainer.precision = config.trainer.precision = own
-        if own != "32-true":
+        if settle("trainer", "precision", own) != "32-true":
             said.append("gradients in bfloat16 (trainer.precision)")
     if chosen is OF_COSTLY_CNNS:
         of_its_own = said and not settings.sweep  # else its pictures are those of the sweep
@@ -163,16 +168,10 @@ def choose(cli: ProberCLI, against: Subject | None) -> None:
         )
 
 
-def _begun(resume: str | None) -> Callable[[str, str, Any], Any]:
-    """Returns what finds a setting of the report that is resumed, or else gives what is chosen."""
-    saved: Any = {}
+def _begun(resume: str | None) -> dict[str, Any]:
+    """Returns the settings of the report that is resumed, by dotted names; none of a new one."""
     if resume:
         with suppress(OSError, ValueError, yaml.YAMLError):  # which is told where it is checked
-            saved = yaml.safe_load((Path(resume) / "config.yaml").read_text(encoding="utf-8"))
-
-    def find(group: str, name: str, chosen: Any) -> Any:
-        own = saved.get(group) if isinstance(saved, dict) else None
-        found = own.get(name) if isinstance(own, dict) else None
-        return chosen if found in (None, AS_NEEDED) else found
-
-    return find
+            text = (Path(resume) / "config.yaml").read_text(encoding="utf-8")
+            return flat(yaml.safe_load(text))
+    return {}
