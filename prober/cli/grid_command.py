@@ -41,21 +41,7 @@ class GridCommand(Command):
         parser.add_class_arguments(Subject, "model.subject", fail_untyped=False)
         parser.add_class_arguments(Method, "model", instantiate=False, fail_untyped=False)
         parser.add_class_arguments(Grid, "grid", fail_untyped=False)
-        add = parser.add_argument
-        add("--chunk_size", type=int | None, help="Images in a chunk; a good number if not given.")
-        add(
-            "--channels_last",
-            type=bool,
-            default=True,
-            help="The subject's channels last in memory, which is mostly faster.",
-        )
-        add(
-            "--memory",
-            type=float | None,
-            help="GiB that all processes may take together; chunks shrink to it.",
-        )
-        add("--resume", type=str | None, help="The folder of a run to go on with.")
-        add("--yes", type=bool, default=False, help="Go on with a very large grid.")
+        parser.add_function_arguments(_work, as_group=False)
         add_snapshot_arguments(parser)
 
     @override
@@ -92,6 +78,24 @@ class GridCommand(Command):
             resume=settings.resume,
             yes=settings.yes,
         )
+
+
+def _work(
+    chunk_size: int | None = None,
+    channels_last: bool = True,
+    memory: float | None = None,
+    resume: str | None = None,
+    yes: bool = False,
+) -> None:
+    """How the work is done, as the parser takes it.
+
+    Args:
+        chunk_size: Images in a chunk; a good number if not given.
+        channels_last: The subject's channels last in memory, which is mostly faster.
+        memory: GiB that all processes may take together; chunks shrink to it.
+        resume: The folder of a run to go on with.
+        yes: Go on with a very large grid.
+    """
 
 
 def _quiet_trainer(arguments: dict[str, Any]) -> Trainer:
