@@ -156,11 +156,9 @@ def shortcut_answer(probed: Probed) -> str:
 
 
 def _changed(behavior: Behavior) -> str:
-    """Says how a CNN names real images when their color is changed."""
-    words, goes = changed_words(behavior), _goes(behavior)
-    if not goes:
-        return ""
-    said = f"{words[0].upper()}{words[1:]}, accuracy on real images {goes}"
+    """Says how a CNN names real images when their color is changed, which it could be."""
+    words = changed_words(behavior)
+    said = f"{words[0].upper()}{words[1:]}, accuracy on real images {_goes(behavior)}"
     gray = behavior.accuracy_without_color
     lost = behavior.accuracy - (behavior.accuracy_color_changed or 0)
     if gray is not None and round(lost, 4) > NOISE_LOSS and behavior.explained_errors is None:

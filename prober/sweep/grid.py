@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import cycle, product
 from typing import Any, TypeVar
 
 from torch.quasirandom import SobolEngine
@@ -210,8 +210,8 @@ class Grid:
         ]
         if self.in_turn and variants:
             # Under one name: a sheet has one column for each seed, whatever its variant.
-            turns = [variants[i % len(variants)] for i in range(len(seeds))]
-            return [("", *turn[1:], seed) for turn, seed in zip(turns, seeds, strict=True)]
+            turns = zip(cycle(variants), seeds, strict=False)
+            return [("", image, of_set, number) for (_, image, of_set), number in turns]
         return [(*variant, seed) for variant in variants for seed in seeds]
 
     def _objectives(self, subject: Subject) -> Iterator[tuple[str, str, Objective]]:

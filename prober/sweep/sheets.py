@@ -66,10 +66,9 @@ def write_sheets(store: Store, targets: Sequence[PlannedTarget]) -> list[Path]:
 
 def _side(store: Store, rows: list[list[PlannedTarget]], records: dict[str, dict[str, Any]]) -> int:
     """The side of a cell: that of the first picture that there is."""
-    for each in (each for row in rows for each in row):
-        if _is_finished(records.get(each.path)):
-            return max(_thumb(store, each).shape[:2])
-    return SMALLEST
+    made = (each for row in rows for each in row if _is_finished(records.get(each.path)))
+    first = next(made, None)
+    return SMALLEST if first is None else max(_thumb(store, first).shape[:2])
 
 
 def _is_finished(record: dict[str, Any] | None) -> bool:
