@@ -26,7 +26,7 @@ from prober.subject.reference import ReferenceCNN
 from prober.sweep.engine import Engine, Stopped
 from prober.sweep.planned import PlannedTarget
 from prober.sweep.resume import check_unchanged
-from prober.sweep.sweep import DONE, FAILED, INTERRUPTED, Sweep
+from prober.sweep.sweep import DONE, FAILED, Sweep
 
 MOST_SKIPPED = 3
 """Files that are named at the most of those that cannot be used."""
@@ -55,9 +55,10 @@ class Report:
         """Makes the report, or what is missing of it.
 
         Returns:
-            The exit code: 0, 130 after Ctrl-C, 2 if something is missing.
+            The exit code: 0, 2 if something is missing.
 
         Raises:
+            KeyboardInterrupt: Ctrl-C was pressed, and what is finished is kept.
             InputError: Something asked for cannot be done.
             OSError: The folder cannot be written.
         """
@@ -83,20 +84,18 @@ class Report:
             layers = [each.layer for each in targets] + [unit.layer for unit in cut]
             self._check_against(subject, self.against, layers)
         folder = self._folder()
-        ended = INTERRUPTED
+        complete = False
         try:
             self._make(folder, targets, cut, images, both_styles)
-            ended = DONE
-        except KeyboardInterrupt:
-            pass
+            complete = True
         except NotDone:
-            ended = FAILED
+            pass
         except Stopped as stopped:
             raise InputError(f"{stopped} with the same command and --resume {folder}") from stopped
-        finally:  # also if the disk is full
-            if ended != DONE:
+        finally:  # also after Ctrl-C, or if the disk is full
+            if not complete:
                 print(f"The report is not complete. Go on with: --resume {folder}")
-        return ended
+        return DONE if complete else FAILED
 
     def _planned(self, subject: Subject) -> tuple[list[PlannedTarget], list[Unit]]:
         """Returns the targets of the pictures to be made, and the units that can have none.
