@@ -108,15 +108,15 @@ def crop_of(subject: Subject, layer: str, neuron: Neuron, channels: Sequence[int
     key = layer, neuron, subject.mean.dtype, tuple(channels) if exact else ()
     found = _FOUND.setdefault(subject, {})
     if key not in found:
-        check = _same_bits if exact else _same_but_for_rounding
         with exact_float32():
-            found[key] = check(subject, layer, neuron, channels)
+            if exact:
+                found[key] = _same_bits(subject, layer, neuron, channels)
+            else:
+                found[key] = _same_but_for_rounding(subject, layer, neuron)
     return found[key]
 
 
-def _same_but_for_rounding(
-    subject: Subject, layer: str, neuron: Neuron, channels: Sequence[int]
-) -> Crop | None:
+def _same_but_for_rounding(subject: Subject, layer: str, neuron: Neuron) -> Crop | None:
     """Returns the first crop that gives all channels what the whole image gives, but for rounding.
 
     Of all, since they say more than a few, of which noise may excite none.
