@@ -20,6 +20,9 @@ SHORTCUT_LOSS = 0.2
 REORDERED_GAIN = 0.25
 """Accuracy that is gained with the classes in another order where it is likely the logits'."""
 
+COUNTERPART = 0.5
+"""So large a part of a class's images are named as its counterpart."""
+
 NOISE_LOSS = 0.05
 """Accuracy lost with the color that may be noise."""
 
@@ -62,8 +65,8 @@ class Behavior:
         accuracy: The share that it names right, of the images as they are.
         accuracy_color_changed: With another color; `null` if they cannot be shown so.
         accuracy_without_color: In gray of the same brightness; `null` likewise.
-        names_color: How often it names the class of the color instead; `null` likewise, or if no
-            color goes with a class.
+        names_color: How often it names the class of the color instead, or one of those that share
+            it; `null` likewise, or if no color goes with a class.
         chance: What guessing among the classes of the images gives.
         shortcut: `color`, `partly`, `none` or `cannot say`, see below.
         color_change: How the color was changed: `another class's color`, `another image's color`
@@ -74,6 +77,10 @@ class Behavior:
         order: Where the classes of the images are likely to be in another order than the logits,
             since in it at least half, and 25 points more, would be named right, their names in
             that order; else `null`.
+        shared: Whether classes share the colors that go with them, so that each stands for several.
+        crossed: Whether in another such color all classes are named as counterparts of theirs, no
+            two as the same: color is then a part of what the classes are, as of red squares and
+            blue squares, red rings and blue rings.
 
     `shortcut` is `color` if the accuracy is at least a quarter of the way from chance to always
     right, falls by 20 points or more with another class's color, and the answers then follow that:
@@ -82,7 +89,8 @@ class Behavior:
     high and falls by no more than 5 points, however the color was changed; but not with the hue
     turned if an area's color tells anything of the class, since it may do so by being there. Where
     it tells nothing, it is `none` also if the accuracy falls with the hue turned and not in gray:
-    the CNN needs no color then, though others, which no image has, may be strange to it.
+    the CNN needs no color then, though others, which no image has, may be strange to it. Where the
+    colors are `crossed` it is `cannot say`.
     """
 
     accuracy: float
@@ -95,6 +103,8 @@ class Behavior:
     images: dict[str, int]
     intervals: dict[str, tuple[float, ...]]
     order: tuple[str, ...] | None = None
+    shared: bool = False
+    crossed: bool = False
 
     @property
     def explained_errors(self) -> float | None:
@@ -124,7 +134,7 @@ def behavior(responses: RealResponses) -> Behavior | None:
     known = (labels >= 0)[None]
     named = plain.strongest.argmax(1)
     figures = {"accuracy": _Figure.of((named == labels)[None], known, labels)}
-    change, followed = None, 0.0
+    change, followed, shared, crossed = None, 0.0, 1.0, False
     if responses.gray is not None:
         gray = responses.gray.argmax(1) == labels
         figures["accuracy_without_color"] = _Figure.of(gray[None], known, labels)
@@ -134,13 +144,15 @@ def behavior(responses: RealResponses) -> Behavior | None:
         change = ColorChange.TURN
         if real.dealer:
             change, asked = ColorChange.IMAGE, asked & real.dealer.dealable
-        if real.colored_classes:
+        if real.color_groups:
             change = ColorChange.CLASS
-            of_color = torch.tensor(real.colored_classes)[:, None]
-            asked = asked & (of_color != labels)
-            names = _Figure.of(answer == of_color, asked, labels)
+            asked = asked & ~real.has_color(labels)
+            of_color = real.has_color(torch.arange(classes))  # [times, classes]
+            names = _Figure.of(of_color.gather(1, answer), asked, labels)
             figures["names_color"] = names
-            followed = names.share - _Figure.of(named == of_color, asked, labels).share
+            followed = names.share - _Figure.of(of_color[:, named], asked, labels).share
+            shared = int(of_color.sum()) / len(of_color)
+            crossed = _crossed(answer, asked, labels, of_color)
         figures["accuracy_color_changed"] = _Figure.of(answer == labels, asked, labels)
     shares = {name: figure.share for name, figure in figures.items()}
     chance = 1 / len(labels[known[0]].unique())
@@ -150,10 +162,14 @@ def behavior(responses: RealResponses) -> Behavior | None:
         accuracy_without_color=shares.get("accuracy_without_color"),
         names_color=shares.get("names_color"),
         chance=chance,
-        shortcut=_shortcut(shares, followed, chance, classes, change, real.color_tells),
+        shortcut=Shortcut.UNKNOWN
+        if crossed
+        else _shortcut(shares, followed, chance, shared / (classes - 1), change, real.color_tells),
         color_change=change,
         images={name: figure.images for name, figure in figures.items()},
         intervals={name: wilson(each.share, each.counted) for name, each in figures.items()},
+        shared=shared > 1,
+        crossed=crossed,
         order=_likelier_order(named, known, labels, real.classes, shares["accuracy"]),
     )
 
@@ -161,6 +177,32 @@ def behavior(responses: RealResponses) -> Behavior | None:
 def _knows(accuracy: float, chance: float) -> bool:
     """Whether an accuracy shows that a CNN knows the classes."""
     return accuracy >= chance + KNOWLEDGE * (1 - chance)
+
+
+def _crossed(answer: Tensor, asked: Tensor, labels: Tensor, of_color: Tensor) -> bool:
+    """Tells whether classes that share colors are named as counterparts, see `Behavior`.
+
+    Args:
+        answer: `[times, N]`, the classes that N images were named as, once in each color.
+        asked: `[times, N]`, which were.
+        labels: `[N]`, their classes.
+        of_color: `[times, classes]`, which classes share each color.
+    """
+    if not (of_color.sum(1) > 1).all():
+        return False
+    for named, some, has_it in zip(answer, asked, of_color, strict=True):
+        counts = torch.zeros(of_color.shape[1], of_color.shape[1])
+        counts.index_put_((labels[some], named[some]), torch.ones(()), accumulate=True)
+        most, counterpart = counts.max(1)
+        there = counts.sum(1) > 0
+        alike = (most >= COUNTERPART * counts.sum(1)) & has_it[counterpart]
+        if not alike[there].all():
+            return False
+        for group in of_color:
+            own = counterpart[there & group]
+            if len(own.unique()) < len(own):
+                return False
+    return True
 
 
 def _likelier_order(
@@ -208,11 +250,14 @@ def _shortcut(
     shares: dict[str, float],
     followed: float,
     chance: float,
-    classes: int,
+    guessed: float,
     change: ColorChange | None,
     color_tells: bool,
 ) -> Shortcut:
-    """Judges by the shares of answers, and how many more name the color's class than before."""
+    """Judges by the shares of answers, and how many more name the color's class than before.
+
+    What guessing among the other classes would name so is `guessed`.
+    """
     if "accuracy_color_changed" not in shares:
         return Shortcut.UNKNOWN
     # To 4 digits, lest rounding tip what is at a limit.
@@ -227,7 +272,6 @@ def _shortcut(
         kept = shares.get("accuracy_without_color", -1.0) >= shares["accuracy"] - NOISE_LOSS
         strange = change == ColorChange.TURN and not color_tells
         return Shortcut.NONE if kept and strange else Shortcut.UNKNOWN
-    guessed = 1 / (classes - 1)
     needed = (guessed + KNOWLEDGE * (1 - guessed)) * lost
     # With two classes every lost answer names the other one, save that the images are not all the
     # same if the color of some cannot be changed.

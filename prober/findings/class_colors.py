@@ -1,5 +1,6 @@
 """Class colors: which colors of images go with their class, and images in another class's color."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,6 +27,14 @@ SURE_CLASS = 0.25
 """Of these so many have to be of the class, from chance to always, at the lower end of the 95 %
 interval: of ten classes seven, of two all ten."""
 
+SHARED_COLOR = 0.6
+"""Two classes share a color if among the images of the likest colors so many are of the other as of
+their own class, as a share, each class weighing the same."""
+
+LEFT_BY_SHARING = 0.5
+"""Of what colors leave unnamed of the classes they leave no more than this of groups that share
+them. Data in which two or five classes have each color have 0, others had 0.52 and more."""
+
 CARRIES_CLASS = 0.2
 """A role in the palette carries the class if its color names this share of all images, likewise;
 that of a texture needs as many as the color of a class."""
@@ -36,6 +45,12 @@ TELLS_CLASS = 0.06
 SAME_COLOR = 0.03
 """Noise on colors, its standard deviation in each channel: what differs by less is the same."""
 
+PLAIN_COLOR = 0.4
+"""The distance in RGB to their median within which the colors of most images of a class lie, at
+least `PLAIN_PART` of them, if that is the class's color; else they have several."""
+
+PLAIN_PART = 2 / 3
+
 MOST_NEIGHBORS = 50
 """Images whose classes name the class of a color, at the most."""
 
@@ -45,6 +60,9 @@ it is texture, light and dark by what it is: there only hue and saturation may t
 
 DARKEST = 0.05
 """Brightness from which on down hue and saturation count the less."""
+
+ASKED_AT_ONCE = 500
+"""Images whose colors are compared with those of all others at once."""
 
 FREE_COLORS = 3
 """Colors up to which a palette is plain, so that its colors can be dealt without classes, too."""
@@ -61,36 +79,54 @@ class Dealer:
         palettes: The colors of the N images.
         roles: `[R]`, the roles whose colors are dealt: those that carry the class, or vary if none
             does.
-        classes: The classes that have a color of their own, two or more; or none.
-        donors: For each of `classes` the images whose color is typical of it; if there are none,
-            one entry, all images.
+        groups: The classes that have a color of their own, each alone, or where classes share their
+            colors, those together that share one; two entries or more, or none.
+        donors: For each of `groups` the images whose color is typical of it; if there are none, one
+            entry, all images.
         dealable: `[N]`, which images have all of the roles.
     """
 
     palettes: Palettes
     roles: Tensor
-    classes: list[int]
+    groups: list[tuple[int, ...]]
     donors: list[Tensor]
     dealable: Tensor
 
     def drawn(self, number: int) -> Tensor:
         """Draws whose colors the images get, `[N]`: of entry `number` of `donors`, always the same.
 
-        Images that have the color of the class keep their own. Without classes, each `number` draws
-        anew.
+        Images that have the color of the group keep their own. Without groups, each `number` draws
+        anew, and always another color than the image's own, if there is one.
         """
         generator = torch.Generator().manual_seed(number)
-        donors = self.donors[number if self.classes else 0]
-        drawn = donors[torch.randint(len(donors), self.dealable.shape, generator=generator)]
-        if self.classes:
+        donors = self.donors[number if self.groups else 0]
+        if self.groups:
+            drawn = donors[torch.randint(len(donors), self.dealable.shape, generator=generator)]
             drawn[donors] = donors
+            return drawn
+        colors = self.palettes.by_role()[0][:, self.roles].flatten(1)
+        drawn = torch.arange(len(colors))
+        for block in drawn.split(ASKED_AT_ONCE):
+            other = (torch.cdist(colors[block], colors[donors]) > NEAR).double()
+            some = other.any(1)
+            found = torch.multinomial(other[some], 1, generator=generator)[:, 0]
+            drawn[block[some]] = donors[found]
         return drawn
 
     def color(self, number: int) -> Tensor:
-        """Returns the median color `[3]` of a class, of the role where that is most colorful."""
-        colors, _ = self.palettes.by_role()
-        own = colors[self.donors[number]][:, self.roles].median(0).values
-        return own[(own.amax(1) - own.amin(1)).argmax()]
+        """Returns the median color `[3]` of a group, of the role where that is most colorful.
+
+        It is NaN where the group's images have several colors.
+        """
+        colors = self.palettes.by_role()[0][self.donors[number]][:, self.roles]
+        medians = colors.median(0).values
+        role = (medians.amax(1) - medians.amin(1)).argmax()
+        near = (colors[:, role] - medians[role]).norm(dim=1) <= PLAIN_COLOR
+        return (
+            medians[role]
+            if near.float().mean() >= PLAIN_PART
+            else medians.new_full((3,), torch.nan)
+        )
 
 
 def dealer_of(palettes: Palettes, labels: Tensor) -> Dealer | None:
@@ -110,15 +146,19 @@ def dealer_of(palettes: Palettes, labels: Tensor) -> Dealer | None:
     present, labels = _present(labels)
     classes = len(present)
     if classes >= 2:
-        carrying = _carrying(palettes, labels, classes)
-        if carrying:
-            roles = torch.tensor(carrying)
-            dealable = there[:, roles].all(1) & (labels >= 0)
-            own = _typical(colors[:, roles], dealable, labels, classes)
-            if len(own) >= 2:
-                return Dealer(
-                    palettes, roles, [present[k] for k in own], list(own.values()), dealable
-                )
+        found, of_group = _with_own_colors(palettes, labels, classes), torch.arange(classes)
+        shared = _sharing(palettes, labels, classes)
+        if shared is not None and not _are_alone(list(found.own), shared):
+            grouped = shared[labels].where(labels >= 0, -1)
+            together = _with_own_colors(palettes, grouped, int(shared.max()) + 1)
+            if len(together.own) >= 2:
+                found, of_group = together, shared
+        if len(found.own) >= 2:
+            groups = [
+                tuple(present[k] for k in (of_group == group).nonzero()[:, 0].tolist())
+                for group in found.own
+            ]
+            return Dealer(palettes, found.roles, groups, list(found.own.values()), found.dealable)
     chroma = colors - colors.mean(2, keepdim=True)
     free = [
         role
@@ -131,6 +171,65 @@ def dealer_of(palettes: Palettes, labels: Tensor) -> Dealer | None:
     roles = torch.tensor(free)
     dealable = there[:, roles].all(1)
     return Dealer(palettes, roles, [], [dealable.nonzero()[:, 0]], dealable)
+
+
+@dataclass(frozen=True)
+class _Colored:
+    """The classes that have a color of their own.
+
+    Attributes:
+        roles: `[R]`, the roles in the palette that carry it.
+        dealable: `[N]`, which images have all of these, and a class.
+        own: For each such class the numbers of the images whose color is typical of it.
+    """
+
+    roles: Tensor
+    dealable: Tensor
+    own: dict[int, Tensor]
+
+
+def _with_own_colors(palettes: Palettes, labels: Tensor, classes: int) -> _Colored:
+    """Finds the classes that have a color of their own."""
+    colors, there = palettes.by_role()
+    roles = torch.tensor(_carrying(palettes, labels, classes), dtype=torch.long)
+    dealable = there[:, roles].all(1) & (labels >= 0)
+    own = _typical(colors[:, roles], dealable, labels, classes) if len(roles) else {}
+    return _Colored(roles, dealable, own)
+
+
+def _sharing(palettes: Palettes, labels: Tensor, classes: int) -> Tensor | None:
+    """Puts classes together that share a color, by the role whose color then names most.
+
+    Returns:
+        The number of the group of each class, `[classes]`; None where the colors of a group do not
+        name it far better than those of a class name that.
+    """
+    colors, there = palettes.by_role()
+    best, rate = None, CARRIES_CLASS
+    for role in range(there.shape[1]):
+        known = there[:, role] & (labels >= 0)
+        alone = _Named.by(colors[:, [role]], known, labels, classes)
+        share = alone.alike / alone.alike.diagonal().clamp_min(1e-9)[:, None]
+        share = torch.minimum(share, share.T)
+        together = ((share >= SHARED_COLOR) | torch.eye(classes, dtype=torch.bool)).float()
+        for _ in range(classes.bit_length()):  # what is shared with one of a group, with all
+            together = (together @ together).clamp_max(1)
+        groups = together.argmax(1).unique(return_inverse=True)[1]
+        number = int(groups.max()) + 1
+        if 2 <= number < classes:
+            grouped = groups[labels].where(labels >= 0, -1)
+            named = _Named.by(colors[:, [role]], known, grouped, number).rate
+            if named >= max(rate, 1 - (1 - alone.rate) * LEFT_BY_SHARING):
+                best, rate = groups, named
+    return best
+
+
+def _are_alone(classes: Sequence[int], groups: Tensor) -> bool:
+    """Whether classes with a color of their own, two or more, share it with none.
+
+    Then what the others share, gray say, is no news.
+    """
+    return len(classes) >= 2 and bool((groups.bincount()[groups[classes]] == 1).all())
 
 
 def color_tells(palettes: Palettes, labels: Tensor) -> bool:
@@ -185,11 +284,14 @@ class _Named:
             an image has no such color, or there are no others.
         surely: `[N]`, the same where hardly an image of another class has about the color; else -1.
         rate: How often `likeliest` is right, each class weighing the same: 0 by chance, 1 always.
+        alike: `[classes, classes]`, of the images of the likest colors to those of a class, a row,
+            the share that each class has, each class weighing the same.
     """
 
     likeliest: Tensor
     surely: Tensor
     rate: float
+    alike: Tensor
 
     @classmethod
     def by(cls, colors: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> "_Named":
@@ -197,7 +299,7 @@ class _Named:
         likeliest, surely = torch.full_like(labels, -1), torch.full_like(labels, -1)
         own, counts = labels[dealable], labels[dealable].bincount(minlength=classes)
         if len(own) < 2:
-            return cls(likeliest, surely, 0.0)
+            return cls(likeliest, surely, 0.0, torch.eye(classes))
         generator = torch.Generator().manual_seed(0)
         points = colors[dealable].flatten(1)
         points = points + SAME_COLOR * torch.randn(points.shape, generator=generator)
@@ -206,28 +308,36 @@ class _Named:
         neighbors = min(max(1, usual // 2), MOST_NEIGHBORS, len(own) - 1)
         asked = min(max(neighbors, SURE_NEIGHBORS), len(own) - 1)
         nearest = own[away.topk(asked, largest=False).indices]  # the nearest first
-        named, _ = _most(nearest[:, :neighbors], counts)
+        votes = _votes(nearest[:, :neighbors], counts)
+        named = votes.argmax(1)
         likeliest[dealable] = named
+        alike = torch.zeros(classes, classes).index_add_(0, own, votes / votes.sum(1, keepdim=True))
         if len(own) > SURE_NEIGHBORS:
-            few, share = _most(nearest[:, :SURE_NEIGHBORS], counts)
+            few, share = _surest(nearest[:, :SURE_NEIGHBORS], counts)
             needed = 1 / classes + SURE_CLASS * (1 - 1 / classes)
             sure = [wilson(each, SURE_NEIGHBORS)[0] >= needed for each in share.tolist()]
             surely[dealable] = few.where(torch.tensor(sure), -1)
         right = (named == own).float()
         rates = [right[own == k].mean().item() for k in own.unique()]
-        return cls(likeliest, surely, (sum(rates) / classes - 1 / classes) / (1 - 1 / classes))
+        rate = (sum(rates) / classes - 1 / classes) / (1 - 1 / classes)
+        return cls(likeliest, surely, rate, alike / counts.clamp_min(1)[:, None])
 
 
-def _most(near: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+def _votes(near: Tensor, counts: Tensor) -> Tensor:
+    """How many of the neighbors `[N, n]` each class has, in parts of its images, `[N, classes]`."""
+    counted = torch.nn.functional.one_hot(near, len(counts)).sum(1)
+    return counted / counts.clamp_min(1)
+
+
+def _surest(near: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
     """The class that most of the neighbors `[N, n]` of images have, `[N]`, and their share, `[N]`.
 
     Each class weighs the same; the share is no more than it is with each image weighing the same,
     lest the few images of a rare class be many.
     """
-    counted = torch.nn.functional.one_hot(near, len(counts)).sum(1)
-    votes = counted / counts.clamp_min(1)
+    votes = _votes(near, counts)
     most, likeliest = votes.max(1)
-    plain = counted.gather(1, likeliest[:, None])[:, 0] / near.shape[1]
+    plain = (near == likeliest[:, None]).float().mean(1)
     return likeliest, torch.minimum(most / votes.sum(1), plain)
 
 

@@ -169,10 +169,10 @@ class Facet:
 
     `hue` is the hue of the tint that raises the score most near the optimum; of a unit whose only
     facet is a color, the phase of the first harmonic of its answers to flat patches around the
-    circle, or, if there it answers with less than half of its best, the hue of that best one. It is
-    `null` if the pixels do not agree on one (their agreement is below 0.3; for two hues to be two
-    facets it must be 0.7). `orientation` is that of the bar which the unit's gradient by brightness
-    near the optimum agrees with best; `null` if no bar does clearly better than another.
+    circle, or, if there it answers with less than nine tenths of its best, the hue of that best
+    one. It is `null` if the pixels do not agree on one (their agreement is below 0.3; for two hues
+    to be two facets it must be 0.7). `orientation` is that of the bar which the unit's gradient by
+    brightness near the optimum agrees with best; `null` if no bar does clearly better than another.
     """
 
     kind: Kind
@@ -357,8 +357,8 @@ class ClassLogit:
         shape_changed: Of other classes' images in its color.
         both_changed: Of other classes' images in other classes' colors.
 
-    Where classes have no colors of their own, the color is changed to another image's, or the hue
-    is turned, and other classes' images are taken as they are.
+    Where classes have no colors of their own, the colors are those of images of the class, or of
+    others.
     """
 
     own: float | None
@@ -446,7 +446,7 @@ class RealEvidence:
         rows: The classes of the table.
         columns: Degrees: the hues of its columns, those of the classes' colors where classes have
             colors of their own; `null` for a gray one.
-        colors: Red, green, blue in [0, 1]: the colors of its columns.
+        colors: Red, green, blue in [0, 1]: the colors of its columns; `null` of several.
         variance: What explains the variance of its answers, see below; `null` if most images have
             no color, or its answers are all the same.
         label: What is known of the class, if the unit is a class's logit, see below.
@@ -456,7 +456,7 @@ class RealEvidence:
     table: tuple[tuple[float | None, ...], ...] | None
     rows: tuple[str, ...]
     columns: tuple[float | None, ...]
-    colors: tuple[tuple[float, ...], ...]
+    colors: tuple[tuple[float, ...] | None, ...]
     variance: Variance | None
     label: ClassEvidence | None = field(metadata={KEY: "class"})
     examples: Examples

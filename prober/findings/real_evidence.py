@@ -53,8 +53,8 @@ def real_evidence(
     table = by_class_and_color(responses, unit.site, unit.channel)
     rows = [name for name, _ in _rows(real.classes, real.labels)]
     if responses.in_every_color:
-        hues = real.class_hues[real.colored_classes]
-        colors = real.class_colors[real.colored_classes]
+        firsts = [group[0] for group in real.color_groups]
+        hues, colors = real.class_hues[firsts], real.class_colors[firsts]
     else:
         hues, colors = SIX_HUES, hue_to_rgb(SIX_HUES)
     there = table is not None
@@ -62,7 +62,7 @@ def real_evidence(
         table=table,
         rows=tuple(rows) if there else (),
         columns=tuple(map(finite, hues.tolist())) if there else (),
-        colors=tuple(map(tuple, colors.tolist())) if there else (),
+        colors=tuple(map(_or_none, colors.tolist())) if there else (),
         variance=variance_of(responses, unit.site, unit.channel),
         label=class_evidence(responses, unit.channel, curves) if unit.layer == LOGITS else None,
         examples=_examples(responses, unit, score, folder),
@@ -176,7 +176,7 @@ def class_evidence(
     return ClassEvidence(
         label=real.classes[channel],
         hue=finite(real.class_hues[channel].item()),
-        color=None if color.isnan().any() else tuple(color.tolist()),
+        color=_or_none(color.tolist()),
         flat_hue=curves.chosen.hues[curves.flat.argmax()].item()
         if curves and len(curves.flat)
         else None,
@@ -191,34 +191,39 @@ def class_answers(
     """Returns a class's logit when the color or the shape of its images change.
 
     Where the class has a color, that is changed for another class's, and another class's shape is
-    shown in it. Where no class has one, colors change as in `RealResponses.changed`, and another
-    class's shapes are its images as they are.
+    shown in it. Where no class has one, colors are those of other images, of the class or of
+    others. Where colors cannot be dealt, nothing is known of another shape in the class's color.
 
     Returns:
         For each field of `ClassLogit`, in their order, the answers to so many images, in the mean
         over the colors that each is shown in.
     """
-    if responses.changed is None:
+    real, dealer = responses.real, responses.real.dealer
+    if responses.changed is None or dealer is None:
         return None
-    real = responses.real
     plain = responses.plain[LOGIT_SITE].strongest[:, channel]
     changed = responses.changed[:, :, channel]  # [times, N]
     own, other = real.labels == channel, (real.labels != channel) & (real.labels >= 0)
-    dealer = real.dealer
-    if dealer is None or not dealer.classes:
-        return plain[own], changed[:, own].mean(0), plain[other], changed[:, other].mean(0)
-    other_color = torch.tensor([label != channel for label in dealer.classes])
-    own_changed, other = own & dealer.dealable, other & dealer.dealable
-    shape_changed = _per_image(changed[~other_color][:, other])
-    both_changed = _per_image(changed[other_color][:, other])
-    if not shape_changed.numel():  # it has no color of its own
-        both_changed = shape_changed
-    return plain[own], _per_image(changed[other_color][:, own_changed]), shape_changed, both_changed
+    if dealer.groups:
+        has_color = real.has_color(torch.tensor(channel))[:, None].expand(changed.shape)
+    else:
+        drawn = torch.stack([dealer.drawn(i) for i in range(len(changed))])
+        has_color = real.labels[drawn] == channel
+    asked = dealer.dealable.expand(changed.shape)
+    shape_changed = _per_image(changed, asked & has_color & other)
+    return (
+        plain[own],
+        _per_image(changed, asked & ~has_color & own),
+        shape_changed,
+        # Of a class that has no color of its own nothing can be said.
+        _per_image(changed, asked & ~has_color & other) if len(shape_changed) else shape_changed,
+    )
 
 
-def _per_image(answers: Tensor) -> Tensor:
-    """Averages over the times `[times, N]` that each image was shown; none if none was."""
-    return answers.mean(0) if len(answers) else answers.new_zeros(0)
+def _per_image(answers: Tensor, asked: Tensor) -> Tensor:
+    """Averages answers `[times, N]` over the times that each image was asked, if it was."""
+    times = asked.sum(0)
+    return ((answers * asked).sum(0) / times)[times > 0]
 
 
 def _is_certain(answers: tuple[Tensor, ...]) -> bool:
@@ -248,6 +253,11 @@ def used_shares(logit: ClassLogit) -> UsedShares | None:
     return UsedShares(
         color=by_color / (by_color + by_shape), shape=by_shape / (by_color + by_shape)
     )
+
+
+def _or_none(color: Sequence[float]) -> tuple[float, ...] | None:
+    """A color as findings have it: None for NaN, where there is none or there are several."""
+    return None if finite(color[0]) is None else tuple(color)
 
 
 def _mean(part: Tensor) -> float | None:

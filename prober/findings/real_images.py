@@ -52,17 +52,17 @@ class RealImages(LabelledImages):
             self.dealer, self.color_tells = dealer_of(*found), color_tells(*found)
 
     @property
-    def colored_classes(self) -> list[int]:
-        """The classes that have a color of their own, two or more, or none."""
-        return self.dealer.classes if self.dealer else []
+    def color_groups(self) -> list[tuple[int, ...]]:
+        """The classes that have a color, those together that share one; two groups, or none."""
+        return self.dealer.groups if self.dealer else []
 
     @property
     def class_colors(self) -> Tensor:
-        """The color of each class, RGB, `[classes, 3]`, NaN where it has none of its own."""
+        """The color of each class, RGB, `[classes, 3]`, NaN where it has none, or several."""
         colors = torch.full((len(self.classes), 3), math.nan)
         if self.dealer:
-            for column, label in enumerate(self.dealer.classes):
-                colors[label] = self.dealer.color(column)
+            for column, group in enumerate(self.dealer.groups):
+                colors[list(group)] = self.dealer.color(column)
         return colors
 
     @property
@@ -73,10 +73,10 @@ class RealImages(LabelledImages):
         return rgb_to_hue(colors).where(chroma > NEAR, math.nan)
 
     def dealt(self, column: int, numbers: Tensor | slice = slice(None)) -> Tensor:
-        """Shows images in the color of a class, with their own shapes.
+        """Shows images in the color of a group of classes, with their own shapes.
 
         Args:
-            column: Which of `colored_classes`; without any, which time the colors of the images
+            column: Which of `color_groups`; without any, which time the colors of the images
                 are dealt among them.
             numbers: `[M]`, or a slice, which images; those whose color cannot be changed stay.
 
@@ -91,10 +91,14 @@ class RealImages(LabelledImages):
         )
 
     def in_other_colors(self, column: int) -> Tensor:
-        """Returns the numbers `[M]` of the images that do not have a class's color already."""
+        """Returns the numbers `[M]` of the images that do not have a group's color already."""
         assert self.dealer is not None, "there are no colors to deal"
         numbers = torch.arange(len(self.images))
         return numbers[~torch.isin(numbers, self.dealer.donors[column])]
+
+    def has_color(self, labels: Tensor) -> Tensor:
+        """Tells for labels `[...]` which groups' colors they have, `[color_groups, ...]`."""
+        return torch.stack([torch.isin(labels, torch.tensor(each)) for each in self.color_groups])
 
     def turned_by(self, degrees: float, numbers: slice = slice(None)) -> Tensor:
         """Shows images `[M, 3, H, W]` with their hues turned, at equal brightness."""

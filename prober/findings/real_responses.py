@@ -44,8 +44,8 @@ class RealResponses:
     Attributes:
         real: The images.
         plain: For each site to the images as they are.
-        dealt: For each site `[columns, N, channels]`, in the color of each of the classes that have
-            one; empty if none do.
+        dealt: For each site `[columns, N, channels]`, in the color of each of the groups of classes
+            that have one; empty if none do.
         turned: For each site `[6, 3, M, channels]`, to some images in all of `SIX_HUES` and
             `BRIGHTNESSES`; empty where images have no color.
         turned_labels: `[M]`, the classes of those.
@@ -88,8 +88,9 @@ class RealResponses:
         real = self.real
         if not self.in_every_color:
             return real.labels, real.image_hues
-        hues = real.class_hues[real.colored_classes].repeat_interleave(len(real.images))
-        return real.labels.repeat(len(real.colored_classes)), hues
+        firsts = [group[0] for group in real.color_groups]
+        hues = real.class_hues[firsts].repeat_interleave(len(real.images))
+        return real.labels.repeat(len(firsts)), hues
 
     def top(self, response: Tensor) -> list[int]:
         """Returns the images of the pool with the largest responses `[P]`, no shape twice."""
@@ -111,7 +112,7 @@ def respond_to_real(
     if flat_logits:
         windows = {**windows, LOGIT_SITE: window_of(subject, *LOGIT_SITE)}
     plain = responses(subject, real.images, windows, cores)
-    columns = list(range(len(real.colored_classes)))
+    columns = list(range(len(real.color_groups)))
     # Processes share the colors, or, where these are too few for all, the images of each.
     among, within = (cores, 1) if len(columns) >= cores else (1, cores)
     dealt = together(
@@ -129,7 +130,7 @@ def respond_to_real(
             return responses_in_blocks(subject, make, number, site, cores)[LOGIT_SITE].strongest
 
         gray = logits(real.in_gray)
-        if real.colored_classes:
+        if real.color_groups:
             changed = dealt[LOGIT_SITE].strongest
         elif real.dealer:
             changed = torch.stack([logits(partial(real.dealt, i)) for i in range(DEALT)])

@@ -16,8 +16,9 @@ from prober.findings.tuning import Curves, phase
 EITHER = -0.5
 """An interaction from which on down color and shape are two things, either of which will do."""
 
-HILL_HEIGHT = 0.5
-"""The phase of a tuning curve is its hue if it answers there with this share of its highest."""
+HILL_HEIGHT = 0.9
+"""The phase of a tuning curve is its hue if it answers there with this share of its highest: with
+less it lies on a slope, or between hills, and a hue beside it excites the unit plainly more."""
 
 DEAD_CONFIDENCE = 0.98
 """How sure it is that a unit is dead which nothing moves. Set by hand: of 89 such claims on 28
@@ -125,8 +126,8 @@ def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:
     There the preferred hue is by definition the phase of the first harmonic of the response to
     flat patches; what was found near the picture is an estimate of it, and the only one where
     there are several facets or where a flat patch alone does not excite the unit. Of a curve with
-    several hills, a class's logit say, the phase may lie in a valley between them: then the hue is
-    that of the highest.
+    several hills, or a crooked one, a class's logit say, the phase may lie beside what excites
+    most: then the hue is that of the highest answer.
 
     Returns:
         The facets, those of any other unit as they were.

@@ -147,7 +147,8 @@ def shortcut_answer(probed: Probed) -> str:
     }[behavior.shortcut]
     changed = _changed(behavior)
     if (explained := behavior.explained_errors) is not None:
-        changed += f", and {percent(explained)} of the errors name that color's class"
+        of_color = "a class of that color" if behavior.shared else "that color's class"
+        changed += f", and {percent(explained)} of the errors name {of_color}"
     sentences = [f"{verdict} {probed.color_noun}, the only one looked for", changed]
     for other in probed.cnns[1:]:
         if other.record.behavior and (goes := _goes(other.record.behavior)):
@@ -207,7 +208,9 @@ def _why_unknown(behavior: Behavior) -> str:
     if abs(behavior.accuracy - behavior.accuracy_color_changed) <= NOISE_LOSS:
         return f"{right}; color tells their class in part, and that could not be changed."
     why = "The errors do not name that color's class"
-    if behavior.names_color is None:
+    if behavior.crossed:
+        why = "Then each class is named as one of that color: color may be a part of what they are"
+    elif behavior.names_color is None:
         why = "No color was found that belongs to a class"
     return f"{_changed(behavior)}. {why}."
 

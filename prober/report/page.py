@@ -111,10 +111,8 @@ def _hue(hue: float | None) -> str | None:
 def _index(probed: Probed) -> str:
     """Returns `index.html`."""
     rows = [_row(layer, probed) for layer in probed.layers]
-    behavior = probed.record.behavior
     data = {
         "subject": probed.record.subject.name,
-        "changed": changed_words(behavior) if behavior else None,
         "class_colors": probed.record.data is not None and probed.record.data.colors is not None,
         "against": probed.against.record.subject.name if probed.against else None,
         "input": probed.record.subject.input_shape,

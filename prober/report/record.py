@@ -86,7 +86,7 @@ class DataRecord:
     def of(cls, real: RealImages) -> "DataRecord":
         """Describes real images."""
         hues = colors = None
-        if real.colored_classes:
+        if real.color_groups:
             hues = tuple(map(finite, real.class_hues.tolist()))
             colors = tuple(
                 None if finite(color[0]) is None else tuple(color)

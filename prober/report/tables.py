@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from prober.findings.behavior import Behavior, ColorChange
+from prober.findings.behavior import Behavior
 from prober.findings.finding import WANTED, ClassLogit, Finding, Kind, Shares
 from prober.report.markdown import plain, table
 from prober.report.probed import (
@@ -18,7 +18,6 @@ from prober.report.probed import (
     link,
 )
 from prober.report.words import (
-    changed_words,
     class_color,
     counted,
     hue_name,
@@ -305,14 +304,11 @@ def _figures(finding: Finding | None) -> list[str]:
     return [EMPTY if value is None else f"{value:z.1f}" for value in values]
 
 
-def logit_images(probed: Probed) -> str:
-    """Says which real images the mean logits of classes are of."""
-    behavior, how = probed.record.behavior, "in the color of another class"
-    others = "with the shape of another class in its own color, and with both"
-    if behavior and behavior.color_change != ColorChange.CLASS:
-        how = changed_words(behavior)
-        others = f"on those of other classes as they are, and on these {how}"
-    return f"The mean logit of each class on real images: as they are, {how}, {others}."
+LOGIT_IMAGES = (
+    "The mean logit of each class on real images: as they are, in the color of another class, with "
+    "the shape of another class in its own color, and with both."
+)
+"""Which real images the mean logits of classes are of."""
 
 
 def logit_sentence(probed: Probed) -> str:

@@ -103,7 +103,7 @@ def responses_of(data, dealt, plain=None, gray=None):
     return RealResponses(
         real=data,
         plain={LOGIT_SITE: plain},
-        dealt={LOGIT_SITE: colors} if data.colored_classes else {},
+        dealt={LOGIT_SITE: colors} if data.color_groups else {},
         turned={},
         turned_labels=data.labels,
         changed=dealt,

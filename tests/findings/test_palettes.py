@@ -29,7 +29,7 @@ def painted(name, label, number=400):
 )
 def test_an_image_in_a_class_s_color_is_what_the_family_would_have_made(name, bias):
     data = real(name, bias)
-    assert data.colored_classes == list(range(len(data.classes)))
+    assert data.color_groups == [(i,) for i in range(len(data.classes))]
     for column in range(0, len(data.classes), 3):
         dealt, donors = data.dealt(column), data.dealer.donors[column]
         assert torch.equal(dealt[donors], data.images[donors])
@@ -61,15 +61,15 @@ def test_white_strokes_stay_white_on_a_colored_ground():
 
 def test_a_class_whose_color_cannot_be_told_from_strokes_does_not_switch_the_question_off():
     data = real("gray, dark, pale patch", 1.0)
-    assert set(data.colored_classes) >= set(range(3, 10))
+    assert set(data.color_groups) >= {(i,) for i in range(3, 10)}
     can = data.dealer.dealable
-    away = (data.dealt(0) - painted("gray, dark, pale patch", data.colored_classes[0])).abs()
+    away = (data.dealt(0) - painted("gray, dark, pale patch", data.color_groups[0][0])).abs()
     assert can.float().mean() >= 0.65 and away[can].mean() < 0.01
 
 
 def test_colors_that_go_with_no_class_are_dealt_among_all_images():
     data = real("ground", 0.0)
-    assert data.colored_classes == []
+    assert data.color_groups == []
     grounds = data.images[:, :, 0, 0]
     assert torch.allclose(data.dealt(0)[:, :, 0, 0], grounds[data.dealer.drawn(0)], atol=0.02)
     assert not torch.equal(data.dealer.drawn(0), data.dealer.drawn(1))
@@ -89,11 +89,11 @@ def test_light_and_dark_of_a_texture_are_no_color_of_its_class():
     tints = 0.6 + 0.4 * torch.rand(400, 3, 1, 1, generator=chance)
     found = palettes_of(torch.cat([fine, coarse]) * tints)
     dealer = dealer_of(found, torch.arange(2).repeat_interleave(200))
-    assert dealer is None or dealer.classes == []
+    assert dealer is None or dealer.groups == []
     assert not color_tells(found, torch.arange(2).repeat_interleave(200))
     gray = torch.arange(2).view(2, 1, 1, 1).repeat_interleave(200, 0) * 0.5 + 0.2
     even = palettes_of((gray * tints).expand(-1, -1, 28, 28))
-    assert dealer_of(even, torch.arange(2).repeat_interleave(200)).classes == [0, 1]
+    assert dealer_of(even, torch.arange(2).repeat_interleave(200)).groups == [(0,), (1,)]
 
 
 def test_a_color_that_only_some_of_a_class_have_tells_something_of_it():
@@ -103,7 +103,7 @@ def test_a_color_that_only_some_of_a_class_have_tells_something_of_it():
     assert not RealImages("plain", images, labels, ["a", "b"]).color_tells
     images[labels == 1, :, 1:5, 1:5] = torch.tensor([1.0, 0.2, 0.2])[:, None, None]
     data = RealImages("a patch in one class", images, labels, ["a", "b"])
-    assert data.color_tells and data.colored_classes == []
+    assert data.color_tells and data.color_groups == []
 
 
 def test_images_of_one_color_each_have_a_palette_of_one():
@@ -116,4 +116,4 @@ def test_images_of_one_color_each_have_a_palette_of_one():
 def test_two_images_give_no_class_away():
     found = palettes_of(torch.rand(2, 3, 5, 7))
     dealer = dealer_of(found, torch.tensor([0, 1]))
-    assert dealer is None or dealer.classes == []
+    assert dealer is None or dealer.groups == []

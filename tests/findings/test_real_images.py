@@ -65,7 +65,7 @@ def test_a_folder_without_subfolders_has_no_classes(tmp_path):
     save_image(tmp_path / "one.png", flat([255, 0, 0]))
     data = read_real_images(str(tmp_path), SHAPE, False)
     assert (data.classes, data.labels.tolist()) == ([], [-1])
-    assert data.colored_classes == []
+    assert data.color_groups == []
 
 
 def test_a_cnn_of_one_channel_gets_the_luminance(tmp_path):
@@ -150,7 +150,7 @@ def test_the_shipped_digits_have_the_hue_of_their_class():
         color = np.array(colorsys.hsv_to_rgb(labels[i] / 10, 1, 1))[:, None, None]
         assert data.images[i].numpy() == pytest.approx(color * digits[i] / scale, abs=1e-5)
     assert data.class_hues.tolist() == pytest.approx([36.0 * i for i in range(10)], abs=0.1)
-    assert data.colored_classes == list(range(10))
+    assert data.color_groups == [(i,) for i in range(10)]
 
 
 def test_the_hue_of_an_image_is_that_of_its_colored_part():
@@ -174,7 +174,7 @@ def test_a_few_images_in_other_hues_do_not_hide_the_hue_of_a_class():
     assert data.class_hues.tolist() == pytest.approx([10, 200], abs=1)
     labels = [0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1]
     mixed = data_of(colors * 2, labels * 2, ["a", "b"])
-    assert mixed.class_hues.isnan().all() and mixed.colored_classes == []
+    assert mixed.class_hues.isnan().all() and mixed.color_groups == []
 
 
 def test_the_hue_of_a_class_is_that_of_its_mean_color():
@@ -188,7 +188,7 @@ def test_a_class_of_many_hues_has_none_of_its_own():
     colors = [red] * 12 + [yellow] * 12 + [dark] * 12 + [red, yellow, dark] * 4
     labels = [0] * 12 + [1] * 12 + [2] * 12 + [3] * 12
     data = data_of(colors, labels, ["red", "yellow", "dark", "all"])
-    assert data.colored_classes == [0, 1, 2]
+    assert data.color_groups == [(0,), (1,), (2,)]
     assert data.class_hues[:3].tolist() == pytest.approx([0, 60, 120], abs=0.1)
     assert math.isnan(data.class_hues[3])
 
@@ -196,13 +196,13 @@ def test_a_class_of_many_hues_has_none_of_its_own():
 @pytest.mark.parametrize("hues", [(10, 12), (359, 1)])
 def test_classes_of_one_hue_are_not_told_apart_by_it(hues):
     colors = [colorsys.hsv_to_rgb(h / 360, 1, 1) for h in hues] * 20
-    assert data_of(colors, [0, 1] * 20, ["a", "b"]).colored_classes == []
+    assert data_of(colors, [0, 1] * 20, ["a", "b"]).color_groups == []
 
 
 @pytest.mark.parametrize("gray", [(0.5, 0.5, 0.5), (0.2, 0.2, 0.2), (0.95, 0.95, 0.95)])
 def test_a_class_known_by_a_gray_has_a_color_and_no_hue(gray):
     data = data_of([gray, (1, 0, 0), (0, 0.6, 1)] * 8, [0, 1, 2] * 8, ["gray", "red", "blue"])
-    assert data.colored_classes == [0, 1, 2]
+    assert data.color_groups == [(0,), (1,), (2,)]
     assert data.class_colors[0].tolist() == pytest.approx(gray, abs=0.01)
     assert data.class_hues.isnan().tolist() == [True, False, False]
 
@@ -210,7 +210,7 @@ def test_a_class_known_by_a_gray_has_a_color_and_no_hue(gray):
 def test_the_colors_of_a_few_of_a_thousand_classes_are_known():
     names = [str(k) for k in range(1000)]
     data = data_of([(1, 0, 0), (0, 0.6, 1), (0.5, 0.5, 0.5)] * 8, [3, 700, -1] * 8, names)
-    assert data.colored_classes == [3, 700] and data.color_tells
+    assert data.color_groups == [(3,), (700,)] and data.color_tells
     assert data.class_hues.isnan().sum() == 998
     assert data.class_hues[[3, 700]].tolist() == pytest.approx([0, 204], abs=0.1)
     assert data.dealt(1)[0, :, 0, 0].tolist() == pytest.approx([0, 0.6, 1], abs=0.01)

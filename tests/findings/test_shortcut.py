@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from prober.findings.behavior import Shortcut
+from prober.findings.behavior import Shortcut, behavior
+from prober.findings.real_evidence import class_evidence
 from prober.findings.real_images import RealImages
+from prober.findings.real_responses import respond_to_real
 from prober.subject import LOGITS
 from prober.subject.reference import load_digits
 from tests.benchmarks.shortcut import is_right, judged, truth
@@ -83,7 +85,7 @@ def test_a_color_that_a_part_of_a_few_classes_has_alone_is_found():
 
 def test_a_color_that_a_part_of_all_classes_has_belongs_to_none():
     images, _, labels = partly_colored(of_class=False)
-    assert RealImages("some", images, labels, list("0123456789")).colored_classes == []
+    assert RealImages("some", images, labels, list("0123456789")).color_groups == []
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -92,4 +94,84 @@ def test_the_few_images_of_a_rare_class_have_no_color_by_chance(seed):
     labels = torch.tensor([0] * 1000 + [1] * 20 + [2] * 20)
     images = torch.full((1040, 3, 8, 8), 0.2)
     images[:, :, 2:6, 2:6] = torch.rand(1040, 3, 1, 1, generator=chance)
-    assert RealImages("rare", images, labels, list("abc")).colored_classes == []
+    assert RealImages("rare", images, labels, list("abc")).color_groups == []
+
+
+def tinted(digits, colors):
+    return digits[:, None] * torch.tensor(colors)[:, :, None, None]
+
+
+@pytest.mark.parametrize("groups", [[(0, 2, 4, 6, 8), (1, 3, 5, 7, 9)], [(0, 1), (2, 3), (4, 5)]])
+def test_a_color_that_several_classes_share_is_a_shortcut(groups):
+    digits, labels = (each[:1000] for each in load_digits())
+    classes = sum(map(len, groups))
+    digits, labels = digits[labels < classes], labels[labels < classes]
+    hues = [(0.9, 0.1, 0.1), (0.1, 0.2, 0.9), (0.1, 0.8, 0.1)]
+    group_of = {label: i for i, group in enumerate(groups) for label in group}
+    images = tinted(digits, [hues[group_of[label]] for label in labels.tolist()])
+    subject = train(images, labels, classes)
+    real = RealImages("shared", images, labels, list(map(str, range(classes))))
+    assert real.color_groups == groups
+    responses = respond_to_real(subject, real, {})
+    found = behavior(responses)
+    assert found.shared and not found.crossed and found.shortcut == Shortcut.COLOR
+    named, used = [], []
+    for label, own in group_of.items():
+        others = [i for i in range(len(groups)) if i != own]
+        of_class, rest = digits[labels == label], digits[labels != label]
+
+        def logit(shapes, hue):
+            return subject(tinted(shapes, [hues[hue]]), [LOGITS])[LOGITS]
+
+        changed = [logit(of_class, i) for i in others]
+        named += [
+            torch.isin(answer.argmax(1), torch.tensor(groups[i])).float().mean()
+            for i, answer in zip(others, changed, strict=True)
+        ]
+        v_own, v_color = logit(of_class, own)[:, label].mean(), torch.cat(changed)[:, label].mean()
+        v_shape = logit(rest, own)[:, label].mean()
+        v_both = torch.cat([logit(rest, i) for i in others])[:, label].mean()
+        by_color = max(0.0, float(v_own - v_color + v_shape - v_both))
+        by_shape = max(0.0, float(v_own - v_shape + v_color - v_both))
+        used.append(by_color / (by_color + by_shape))
+    assert found.names_color == pytest.approx(float(sum(named) / len(named)), abs=0.03)
+    shares = [class_evidence(responses, label, None).used.color for label in group_of]
+    assert shares == pytest.approx(used, abs=0.05)
+
+
+def test_of_colors_that_are_a_part_of_what_classes_are_nothing_is_said():
+    """Classes are digits 0 to 2 in red, green or blue; the CNN knows all nine."""
+    digits, labels = (each[:1000] for each in load_digits())
+    digits, labels = digits[labels < 3], labels[labels < 3]
+    hue = torch.arange(len(labels)) % 3
+    images, classes = tinted(digits, torch.eye(3)[hue].tolist()), 3 * labels + hue
+    subject = train(images, classes, 9)
+    real = RealImages("crossed", images, classes, list("abcdefghi"))
+    assert real.color_groups == [(0, 3, 6), (1, 4, 7), (2, 5, 8)]
+    found = behavior(respond_to_real(subject, real, {}))
+    assert found.accuracy > 0.9 and found.names_color > 0.9
+    assert found.crossed and found.shortcut == Shortcut.UNKNOWN
+    blind = train(images.mean(1, True).expand_as(images), labels, 9)
+    blind = behavior(respond_to_real(blind, real, {}))
+    assert not blind.crossed
+
+
+def test_colors_are_dealt_that_differ_where_they_go_with_no_class():
+    digits, labels = (each[:400] for each in load_digits())
+    color = torch.randint(3, (400,), generator=torch.Generator().manual_seed(0))
+    images = tinted(digits, torch.eye(3)[color].tolist())
+    real = RealImages("free", images, labels, list("0123456789"))
+    assert real.color_groups == []
+    for time in range(2):
+        drawn = color[real.dealer.drawn(time)]
+        assert (drawn != color)[real.dealer.dealable].all()
+        assert real.dealer.drawn(time).unique().numel() > 200
+
+
+def test_a_class_of_two_colors_has_no_single_one():
+    digits, labels = (each[:1000] for each in load_digits())
+    digits, labels = digits[labels < 2], labels[labels < 2]
+    second = torch.arange(len(labels)) % 2
+    colors = torch.eye(3)[labels].where(second[:, None] == 0, 1 - torch.eye(3)[labels])
+    real = RealImages("two", tinted(digits, colors.tolist()), labels, ["a", "b"])
+    assert real.color_groups == [(0,), (1,)] and real.class_colors.isnan().all()

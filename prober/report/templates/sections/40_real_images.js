@@ -48,12 +48,15 @@ function heatMap({ table, rows, columns, colors }, hues) {
   const nearZero = (value) => value !== null && Math.abs(value) < (high - low) / 1000;
   const said = (value) => number(nearZero(value) ? 0 : value);
   const paint = (color) => `background:rgb(${color.map((part) => Math.round(255 * part)).join(" ")})`;
+  const named = (hue, i) => {
+    if (present(hue)) return `${short(hue)}°`;
+    return colors[i] ? "gray" : "several";
+  };
   const head = columns.map((hue, i) => element("th", { scope: "col" },
-    element("i", { class: "swatch", style: paint(colors[i]) }),
-    present(hue) ? `${short(hue)}°` : "gray"));
+    colors[i] && element("i", { class: "swatch", style: paint(colors[i]) }), named(hue, i)));
   const body = table.map((scores, i) => element("tr", {}, element("th", { scope: "row" }, rows[i]),
     scores.map((value, j) => element("td", { style: `--level:${level(value)}`,
-      title: `class ${rows[i]}, ${hues[j] ?? "gray"}: ${said(value)}` }, said(value)))));
+      title: `class ${rows[i]}, ${hues[j] ?? named(null, j)}: ${said(value)}` }, said(value)))));
   const heat = element("table", { class: "heat" },
     element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "class"), head)),
     element("tbody", {}, body));
@@ -62,11 +65,8 @@ function heatMap({ table, rows, columns, colors }, hues) {
 
 /** Whether a class goes by its color or its shape: its logit when either is changed. */
 function classChoice({ label, logit, used }, hue, wanted) {
-  const cases = report.class_colors
-    ? { own: "its own images", color_changed: "its shape in another class's color",
-      shape_changed: "another class's shape in its color", both_changed: "both of another class" }
-    : { own: "its own images", color_changed: `its own, ${report.changed}`,
-      shape_changed: "other classes' images", both_changed: `these, ${report.changed}` };
+  const cases = { own: "its own images", color_changed: "its shape in another class's color",
+    shape_changed: "another class's shape in its color", both_changed: "both of another class" };
   const values = Object.keys(cases).map((name) => logit[name]);
   const low = Math.min(0, ...values);
   const span = Math.max(0, ...values) - low || 1;
