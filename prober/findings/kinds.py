@@ -12,6 +12,10 @@ NAMING_SHARE = 0.6
 """A share of the gain from which on it names the kind alone."""
 
 
+LITTLE = 0.1
+"""A share of less is not named beside a larger one: neither in words nor by a hue."""
+
+
 def shares_of(neutral: Tensor, scores: Tensor) -> Tensor:
     """Computes what a gain is due to, from the four maxima.
 

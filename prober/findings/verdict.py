@@ -121,25 +121,42 @@ def _rests_on_a_spike(maxima: FourMaxima) -> bool:
 
 
 def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:
-    """Takes the hue of a unit whose only facet is a color from its whole tuning curve.
+    """Takes the hues of colors from the unit's tuning curve, its answers to flat patches.
 
-    There the preferred hue is by definition the phase of the first harmonic of the response to
-    flat patches; what was found near the picture is an estimate of it, and the only one where
-    there are several facets or where a flat patch alone does not excite the unit. Of a curve with
-    several hills, or a crooked one, a class's logit say, the phase may lie beside what excites
-    most: then the hue is that of the highest answer.
+    What was found near the picture is an estimate. Of a unit whose only facet is a color the hue is
+    the phase of the first harmonic of the whole curve. Of a curve with several hills, or a crooked
+    one, a class's logit say, the phase may lie beside what excites most: then it is that of the
+    highest answer. Of several facets each that is a color has the hue that lies uphill from its
+    own.
 
     Returns:
-        The facets, those of any other unit as they were.
+        The facets; those without a hue and those that are no color as they were.
     """
-    is_color = [group.kind for group in groups] == [Kind.COLOR]
-    if not is_color or groups[0].hue is None or not len(curves.flat):
+    number = len(curves.flat)
+    if not number:
         return list(groups)
-    hue, number = on_circle(phase(curves.flat, 360), 360), len(curves.flat)
-    height = curves.flat - curves.neutral
-    if height[round(hue / 360 * number) % number] < HILL_HEIGHT * height.max():
-        hue = height.argmax().item() / number * 360
-    return [replace(groups[0], hue=hue)]
+    found = []
+    for group in groups:
+        hue = group.hue
+        if group.kind == Kind.COLOR and hue is not None:
+            if len(groups) > 1:
+                hue = _uphill(curves.flat.tolist(), hue)
+            else:
+                hue = on_circle(phase(curves.flat, 360), 360)
+                height = curves.flat - curves.neutral
+                if height[round(hue / 360 * number) % number] < HILL_HEIGHT * height.max():
+                    hue = height.argmax().item() / number * 360
+        found.append(replace(group, hue=hue))
+    return found
+
+
+def _uphill(curve: Sequence[float], hue: float) -> float:
+    """Goes uphill on a closed curve from a hue to the next peak; a hue that is there stays."""
+    number = len(curve)
+    start = place = round(hue / 360 * number) % number
+    while (highest := max(place, place - 1, place + 1, key=lambda i: curve[i % number])) != place:
+        place = highest % number
+    return hue if place == start else place / number * 360
 
 
 def confidence(groups: Sequence[Group]) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from prober.common.colors import distance
 from prober.findings.behavior import Behavior, ColorChange
 from prober.findings.finding import ClassEvidence, Facet, Finding, Kind
+from prober.findings.kinds import LITTLE
 
 HUE_NAMES = (
     "red",
@@ -36,9 +37,6 @@ PLAINLY = {
     Kind.UNCLEAR: "unclear",
 }
 """What is said of a facet that has neither a hue nor an orientation."""
-
-LITTLE = 0.1
-"""A share of less is not named beside a larger one."""
 
 SAME_HUE_DEGREES = 18.0
 """Degrees up to which two hues count as the same: half the step between ten hues on the circle."""

@@ -144,7 +144,16 @@ SETTLED = {
     ),
     "two near hills": ([group("color", 100.0)], hill(100, 40) + hill(160, 40), [130.0]),
     "not of a color with a shape": ([group("color+shape", 100.0)], COSINE, [100.0]),
-    "not of several": ([group("color", 100.0), group("color", 20.0)], COSINE, [100.0, 20.0]),
+    "uphill of several": (
+        [group("color", 100.0), group("color", 280.0), group("shape", None, 30.0)],
+        hill(125, 40) + 0.8 * hill(250, 40),
+        [125.0, 250.0, None],
+    ),
+    "none of several where all is flat": (
+        [group("color", 100.0), group("color", 22.0)],
+        torch.ones(72),
+        [100.0, 22.0],
+    ),
     "none where the pixels agree on none": ([group("color")], COSINE, [None]),
     "none of a shape": ([group("shape", None, 30.0)], COSINE, [None]),
     "no three channels": ([group("color", 100.0)], torch.zeros(0), [100.0]),
