@@ -12,6 +12,8 @@ MOSTLY, PARTLY = 0.5, 0.2
 """Color makes up so much of what excites the units of a layer, in the mean, if they go by it mostly
 or in part."""
 
+RGB = ("red", "green", "blue")
+
 NAMED_REAL = 3
 """Layers that are named of those which go mostly by the hue on real images."""
 
@@ -29,6 +31,9 @@ def color_answer(probed: Probed) -> str:
         return "None can: the input has one channel, so there is no color in it."
     if channels != 3:
         return f"Not examined: the input has {channels} channels, not red, green and blue."
+    if mix := probed.record.subject.mix:
+        parts = joined([f"{part:.2f} {name}" for part, name in zip(mix, RGB, strict=True)])
+        return f"None can: the CNN sees its input as one gray, {parts}."
     shares = _color_shares(probed)
     if not shares:
         return _why_none(probed)
@@ -137,8 +142,9 @@ def shortcut_answer(probed: Probed) -> str:
             "real images. Those were not examined."
         )
     if behavior.shortcut == Shortcut.UNKNOWN:
+        blind = probed.record.subject.mix is not None
         needs = "It needs color, but whether as a shortcut cannot be said"
-        said = needs if behavior.needs_color else "Cannot be said"
+        said = needs if behavior.needs_color and not blind else "Cannot be said"
         return f"{said}. {_why_unknown(behavior)}"
     verdict = {
         Shortcut.COLOR: "Yes, in",

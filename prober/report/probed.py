@@ -87,8 +87,11 @@ class Probed:
         """What goes with the class of real images: `color` or `brightness`.
 
         It is their brightness where the classes' colors are grays, and where that is all that the
-        CNN goes by: it names them as well in gray, and the hue explains none of its answers.
+        CNN goes by: it sees only one mix of red, green and blue; or it names them as well in gray,
+        and the hue explains none of its answers.
         """
+        if self.record.subject.mix is not None:
+            return "brightness"
         hues = self.record.data.hues if self.record.data else None
         behavior = self.record.behavior
         gray = behavior.accuracy_without_color if behavior else None

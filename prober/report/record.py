@@ -9,6 +9,7 @@ from pathlib import Path
 from prober.common.files import write_whole
 from prober.common.typed_json import finite, read_json, to_plain
 from prober.findings.behavior import Behavior
+from prober.findings.color_blind import mix_seen
 from prober.findings.finding import Finding
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.real_images import RealImages
@@ -32,6 +33,8 @@ class SubjectRecord:
         classes: The names of the classes, in the order of the logits; `null` where they are not
             known.
         flat_layers: Those of the layers that have no maps: a channel is a single number, a unit.
+        mix: What red, green and blue are of the one mix that it sees, 1 in all; `null` if it sees
+            more than one.
     """
 
     name: str
@@ -42,6 +45,7 @@ class SubjectRecord:
     notes: tuple[str, ...] = ()
     classes: tuple[str, ...] | None = None
     flat_layers: tuple[str, ...] = ()
+    mix: tuple[float, ...] | None = None
 
     @classmethod
     def of(cls, subject: Subject, findings: Sequence[Finding]) -> "SubjectRecord":
@@ -58,6 +62,7 @@ class SubjectRecord:
             flat_layers=tuple(
                 layer for layer in layers if len(subject.listing.measured[layer].shape) == 1
             ),
+            mix=mix_seen(subject),
         )
 
 

@@ -109,14 +109,16 @@ def finding(layer, channel, *facets, **given):
     return Finding(**(fields | given))
 
 
-def record(findings, name="CNN (a)", behavior=None, shape=(3, 28, 28), skipped=(), data=True):
+def record(
+    findings, name="CNN (a)", behavior=None, shape=(3, 28, 28), skipped=(), data=True, mix=None
+):
     """The record of a report with these findings."""
     layers = dict(Counter(each.layer for each in findings))
     given = DataRecord("some digits", 1000, ("0",), None, None, tuple(map(tuple, skipped)))
     flat = tuple(layer for layer in layers if layer == "logits")
     subject = SubjectRecord(name, "net.pt", "0123456789abcdef" * 4, tuple(shape), layers)
     return ReportRecord(
-        subject=replace(subject, flat_layers=flat),
+        subject=replace(subject, flat_layers=flat, mix=mix),
         against=None,
         data=given if data else None,
         behavior=behavior,

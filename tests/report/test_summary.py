@@ -434,6 +434,23 @@ TURNED = replace(
             "class.",
         ),
         (
+            replace(SHORTCUT, shared=True),
+            "Yes, in color, the only one looked for. Given another class's color, accuracy on real "
+            "images falls from 99% to 20%, and 83% of the errors name a class of that color.",
+        ),
+        (
+            replace(
+                SHORTCUT,
+                accuracy_without_color=0.12,
+                shared=True,
+                crossed=True,
+                shortcut=Shortcut.UNKNOWN,
+            ),
+            "It needs color, but whether as a shortcut cannot be said. Given another class's "
+            "color, accuracy on real images falls from 99% to 20%; without color it is 12%. Then "
+            "each class is named as one of that color: color may be a part of what they are.",
+        ),
+        (
             HONEST,
             "None found in color, the only one looked for. Given another class's color, accuracy "
             "on real images falls from 99% to 98%.",
@@ -998,3 +1015,15 @@ def test_a_large_subject_has_a_short_summary(tmp_path):
     assert len(text.splitlines()) < 200
     assert len(text) < 40_000
     assert "The page has 280 more" in text
+
+
+def test_of_a_cnn_that_sees_one_mix_of_the_channels_no_color_is_said(tmp_path):
+    mix = (0.299, 0.587, 0.114)
+    color, shortcut, _ = answers(summary(tmp_path, logits([None] * 10), behavior=SHORTCUT, mix=mix))
+    assert color == (
+        "None can: the CNN sees its input as one gray, 0.30 red, 0.59 green and 0.11 blue."
+    )
+    assert shortcut.startswith("Yes, in brightness, the only one looked for.")
+    needing = replace(SHORTCUT, shortcut=Shortcut.UNKNOWN, accuracy_without_color=0.2)
+    text = summary(tmp_path, logits([None] * 10), behavior=needing, mix=mix)
+    assert answers(text)[1].startswith("Cannot be said.")
