@@ -167,12 +167,12 @@ class Facet:
     gain somewhere on the straight line between them. Within one linear detector, or a minimum of
     such, it cannot fall there.
 
-    `hue` is the hue of the tint that raises the score most near the optimum; of a color among
-    several facets that which lies uphill from it on the curve of the unit's answers to flat patches
-    around the circle; of a unit whose only facet is a color, the phase of that curve's first
-    harmonic, or, if there it answers with less than nine tenths of its best, the hue of that best
-    one. It is `null` if color makes up less than a tenth of the gain, or the pixels do not agree on
-    a hue (their agreement is below 0.3; for two hues to be two facets it must be 0.7).
+    `hue` is the hue of the tint that raises the score most near the optimum; of a unit whose only
+    facet is a color, the phase of the first harmonic of its answers to flat patches around the
+    circle. If there it answers with less than nine tenths of its best, it is the hue of that best
+    answer; of a color among several facets, of the next peak uphill. It is `null` if color makes up
+    less than a tenth of the gain, or the pixels do not agree on a hue (their agreement is below
+    0.3; for two hues to be two facets it must be 0.7).
     `orientation` is that of the bar which the unit's gradient by brightness near the optimum agrees
     with best; `null` if no bar does clearly better than another.
     """

@@ -126,37 +126,35 @@ def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:
     What was found near the picture is an estimate. Of a unit whose only facet is a color the hue is
     the phase of the first harmonic of the whole curve. Of a curve with several hills, or a crooked
     one, a class's logit say, the phase may lie beside what excites most: then it is that of the
-    highest answer. Of several facets each that is a color has the hue that lies uphill from its
-    own.
+    highest answer. Of several facets each that is a color keeps its own, or likewise has that of
+    the next peak uphill.
 
     Returns:
         The facets; those without a hue and those that are no color as they were.
     """
-    number = len(curves.flat)
+    number, height = len(curves.flat), (curves.flat - curves.neutral).tolist()
     if not number:
         return list(groups)
     found = []
     for group in groups:
         hue = group.hue
         if group.kind == Kind.COLOR and hue is not None:
-            if len(groups) > 1:
-                hue = _uphill(curves.flat.tolist(), hue)
-            else:
-                hue = on_circle(phase(curves.flat, 360), 360)
-                height = curves.flat - curves.neutral
-                if height[round(hue / 360 * number) % number] < HILL_HEIGHT * height.max():
-                    hue = height.argmax().item() / number * 360
+            hue = on_circle(phase(curves.flat, 360), 360) if len(groups) == 1 else hue
+            place = round(hue / 360 * number) % number
+            peak = height.index(max(height)) if len(groups) == 1 else _uphill(height, place)
+            if height[place] < HILL_HEIGHT * height[peak]:
+                hue = peak / number * 360
         found.append(replace(group, hue=hue))
     return found
 
 
-def _uphill(curve: Sequence[float], hue: float) -> float:
-    """Goes uphill on a closed curve from a hue to the next peak; a hue that is there stays."""
-    number = len(curve)
-    start = place = round(hue / 360 * number) % number
-    while (highest := max(place, place - 1, place + 1, key=lambda i: curve[i % number])) != place:
-        place = highest % number
-    return hue if place == start else place / number * 360
+def _uphill(curve: Sequence[float], place: int) -> int:
+    """Goes uphill on a closed curve from a place to the next peak."""
+    while (
+        higher := max(place, place - 1, place + 1, key=lambda i: curve[i % len(curve)])
+    ) != place:
+        place = higher % len(curve)
+    return place
 
 
 def confidence(groups: Sequence[Group]) -> float:

@@ -120,7 +120,13 @@ class Probed:
 
     @cached_property
     def hue_shares(self) -> dict[str, float]:
-        """What the hue explains of the answers of each layer's units to real images, likewise."""
+        """What the hue explains of the answers of each layer's units to real images, likewise.
+
+        Of a CNN that sees only one mix of the channels it explains nothing: hues are as light as
+        others by the sum of these, and not by that mix.
+        """
+        if self.record.subject.mix is not None:
+            return {}
         shares: dict[str, list[float]] = {}
         for finding in self.live:
             if (data := finding.evidence.data) and data.variance:

@@ -145,7 +145,7 @@ SETTLED = {
     "two near hills": ([group("color", 100.0)], hill(100, 40) + hill(160, 40), [130.0]),
     "not of a color with a shape": ([group("color+shape", 100.0)], COSINE, [100.0]),
     "uphill of several": (
-        [group("color", 100.0), group("color", 280.0), group("shape", None, 30.0)],
+        [group("color", 85.0), group("color", 280.0), group("shape", None, 30.0)],
         hill(125, 40) + 0.8 * hill(250, 40),
         [125.0, 250.0, None],
     ),
