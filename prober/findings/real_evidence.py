@@ -233,6 +233,8 @@ def _is_certain(answers: tuple[Tensor, ...]) -> bool:
     no shares.
     """
     own, *_, both = answers
+    if min(len(own), len(both)) < 2:
+        return False
     error = (own.var() / len(own) + both.var() / len(both)).sqrt()
     return bool(own.mean() - both.mean() > CERTAIN * error)
 
