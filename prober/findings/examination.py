@@ -89,7 +89,7 @@ def _finding(survey: Survey, unit: Unit, found: Found | None, folder: PictureFol
     if found is None:
         verdict = of_the_dead(survey.known.real is not None)
     else:
-        verdict = conclude(found.groups, found.maxima)
+        verdict = conclude(found.groups, found.maxima, survey.curves(unit))
         doubts = real_doubts(verdict.kinds, evidence.data)
         facets = [
             draw_facet(number, found, survey.window(unit), folder)

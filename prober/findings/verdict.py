@@ -7,11 +7,11 @@ import numpy as np
 
 from prober.common.colors import on_circle
 from prober.findings.dead_units import why_dead
-from prober.findings.facets import Group
+from prober.findings.facets import FACET_GAIN, Group
 from prober.findings.finding import Kind, Shares
 from prober.findings.kinds import kind_of, shares_of
 from prober.findings.maxima import SETTLED, FourMaxima
-from prober.findings.tuning import Curves, phase
+from prober.findings.tuning import Curves, peaks, phase
 
 EITHER = -0.5
 """An interaction from which on down color and shape are two things, either of which will do."""
@@ -74,12 +74,13 @@ def of_the_dead(saw_real_images: bool) -> Verdict:
     return Verdict((), DEAD_CONFIDENCE, (why,), dead=True)
 
 
-def conclude(groups: Sequence[Group], maxima: FourMaxima) -> Verdict:
+def conclude(groups: Sequence[Group], maxima: FourMaxima, curves: Curves) -> Verdict:
     """Draws the conclusions about a unit that is not dead.
 
     Args:
         groups: Its facets, settled, the best first.
         maxima: Its maxima.
+        curves: Its answers to flat patches.
     """
     why = []
     if not groups:
@@ -99,14 +100,35 @@ def conclude(groups: Sequence[Group], maxima: FourMaxima) -> Verdict:
             "Its figures contradict each other: color alone or shape alone would do, which is two "
             "things, but its pictures show one."
         )
+    others = _other_colors(groups, maxima, curves)
     return Verdict(
         kinds=(Kind.UNCLEAR,) if why else tuple(sorted({group.kind for group in groups})),
-        confidence=UNCLEAR_CONFIDENCE if why else confidence(groups),
-        why=tuple(why),
+        confidence=UNCLEAR_CONFIDENCE if why or others else confidence(groups),
+        why=tuple(why or others),
         polysemantic=len(groups) > 1,
         hue=next((group.hue for group in groups if group.hue is not None), None),
         orientation=next((g.orientation for g in groups if g.orientation is not None), None),
     )
+
+
+def _other_colors(groups: Sequence[Group], maxima: FourMaxima, curves: Curves) -> list[str]:
+    """Says of which other hues flat patches excite a unit that is said to want one color.
+
+    A picture may show a mix of them, pixel by pixel, which leads from one to the other without a
+    valley, so that the search finds a single facet.
+    """
+    if [group.kind for group in groups] != [Kind.COLOR]:
+        return []
+    gain = (maxima.scores[0] - maxima.neutral).item()
+    shares = (curves.flat - curves.neutral) / gain
+    found = [i for i in peaks(curves.flat, curves.neutral, FACET_GAIN) if shares[i] >= FACET_GAIN]
+    if len(found) < 2:
+        return []
+    said = [f"{i / len(shares) * 360:.0f}° bring {shares[i]:.0%}" for i in found]
+    return [
+        f"It may want several colors, of which its picture shows a mix: flat patches of hue "
+        f"{' and of hue '.join(said)} of its gain, those between less."
+    ]
 
 
 def _rests_on_a_spike(maxima: FourMaxima) -> bool:
