@@ -78,9 +78,9 @@ class Behavior:
             since in it at least half, and 25 points more, would be named right, their names in
             that order; else `null`.
         shared: Whether classes share the colors that go with them, so that each stands for several.
-        crossed: Whether in another such color all classes are named as counterparts of theirs, no
-            two as the same: color is then a part of what the classes are, as of red squares and
-            blue squares, red rings and blue rings.
+        crossed: Whether all that share colors are named as counterparts of theirs in another such
+            color, no two as the same: color is then a part of what the classes are, as of red
+            squares and blue squares, red rings and blue rings.
 
     `shortcut` is `color` if the accuracy is at least a quarter of the way from chance to always
     right, falls by 20 points or more with another class's color, and the answers then follow that:
@@ -188,9 +188,12 @@ def _crossed(answer: Tensor, asked: Tensor, labels: Tensor, of_color: Tensor) ->
         labels: `[N]`, their classes.
         of_color: `[times, classes]`, which classes share each color.
     """
-    if not (of_color.sum(1) > 1).all():
+    several = of_color.sum(1) > 1
+    if several.sum() < 2:
         return False
-    for named, some, has_it in zip(answer, asked, of_color, strict=True):
+    among, known = of_color[several], of_color[several].any(0)
+    asked = asked[several] & known[labels.clamp_min(0)]
+    for named, some, has_it in zip(answer[several], asked, among, strict=True):
         counts = torch.zeros(of_color.shape[1], of_color.shape[1])
         counts.index_put_((labels[some], named[some]), torch.ones(()), accumulate=True)
         most, counterpart = counts.max(1)
@@ -198,7 +201,7 @@ def _crossed(answer: Tensor, asked: Tensor, labels: Tensor, of_color: Tensor) ->
         alike = (most >= COUNTERPART * counts.sum(1)) & has_it[counterpart]
         if not alike[there].all():
             return False
-        for group in of_color:
+        for group in among:
             own = counterpart[there & group]
             if len(own.unique()) < len(own):
                 return False

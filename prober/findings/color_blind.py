@@ -11,6 +11,10 @@ MOST_BESIDE = 1e-3
 """Beside the mix the gradients have so much of any other, as a share, that rounding explains it."""
 
 
+ONE_CHANNEL = 0.95
+"""A mix that is so far one channel is no gray: it tells colors by that channel."""
+
+
 def mix_seen(subject: Subject) -> tuple[float, float, float] | None:
     """Returns the one mix of red, green and blue that a CNN sees, if it sees only one.
 
@@ -18,8 +22,8 @@ def mix_seen(subject: Subject) -> tuple[float, float, float] | None:
     direction in RGB. No color that is as light in that mix is another to it.
 
     Returns:
-        What red, green and blue are of the mix, 1 in all; None if it sees more, or has other
-        channels, or no gradient leads back.
+        What red, green and blue are of the mix, 1 in all; None if it sees more, or one channel
+        alone, or has other channels, or no gradient leads back.
     """
     if subject.input_shape[0] != 3 or not subject.layers:
         return None
@@ -37,7 +41,9 @@ def mix_seen(subject: Subject) -> tuple[float, float, float] | None:
         return None
     _, sizes, directions = torch.linalg.svd(by_pixel, full_matrices=False)
     mix = directions[0] / directions[0].sum()
-    if sizes[1] > MOST_BESIDE * sizes[0] or not (mix >= 0).all():
+    if sizes[1] > MOST_BESIDE * sizes[0] or not (mix >= -MOST_BESIDE).all():
         return None
-    red, green, blue = mix.tolist()
+    if mix.max() > ONE_CHANNEL:
+        return None
+    red, green, blue = mix.clamp_min(0).tolist()
     return red, green, blue

@@ -25,7 +25,8 @@ DEAD_CONFIDENCE = 0.98
 planted CNNs 88 were right, though made without pictures, which move the other; none was missed."""
 
 UNCLEAR_CONFIDENCE = 0.5
-"""That of an unclear unit, of which nothing is claimed: a guess, not counted."""
+"""That of an unclear unit, of which nothing is claimed, and of one that may want other colors, too:
+a guess, not counted."""
 
 KIND_CONFIDENCE = ((0.0, 0.5), (0.03, 0.9), (0.1, 0.95), (0.3, 0.97))
 """How sure the word for a facet is, by how far its shares lie from another word; straight in
@@ -117,7 +118,7 @@ def _other_colors(groups: Sequence[Group], maxima: FourMaxima, curves: Curves) -
     A picture may show a mix of them, pixel by pixel, which leads from one to the other without a
     valley, so that the search finds a single facet.
     """
-    if [group.kind for group in groups] != [Kind.COLOR]:
+    if [group.kind for group in groups] != [Kind.COLOR] or not len(curves.flat):
         return []
     gain = (maxima.scores[0] - maxima.neutral).item()
     shares = (curves.flat - curves.neutral) / gain

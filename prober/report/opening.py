@@ -108,7 +108,8 @@ def what_figures_rest_on(probed: Probed) -> list[str]:
     if data and data.colors and data.hues:
         named = zip(data.classes, map(class_color, data.colors, data.hues), strict=True)
         colors = [f"{plain(label)} {color}" for label, color in named if color]
-        lines.append(f"Colors of the classes: {joined(colors, NAMED_COLORS)}.")
+        if colors:
+            lines.append(f"Colors of the classes: {joined(colors, NAMED_COLORS)}.")
     return lines
 
 

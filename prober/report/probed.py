@@ -92,7 +92,10 @@ class Probed:
         """
         if self.record.subject.mix is not None:
             return "brightness"
-        hues = self.record.data.hues if self.record.data else None
+        data = self.record.data
+        hues = set(data.hues or ()) if data else set()
+        if data and data.colors is not None:  # a class of several colors has none
+            hues = {hue for color, hue in zip(data.colors, data.hues or (), strict=True) if color}
         behavior = self.record.behavior
         gray = behavior.accuracy_without_color if behavior else None
         blind = (
@@ -102,7 +105,7 @@ class Probed:
             and behavior.accuracy - gray <= NOISE_LOSS
             and max(self.hue_shares.values(), default=1.0) <= NO_HUE
         )
-        return "brightness" if blind or (hues is not None and set(hues) == {None}) else "color"
+        return "brightness" if blind or hues == {None} else "color"
 
     @cached_property
     def layers(self) -> dict[str, list[Finding]]:

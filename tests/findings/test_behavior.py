@@ -158,3 +158,17 @@ def test_a_cnn_that_is_wrong_in_colors_that_occur_may_take_a_shortcut_though_rig
     found = behavior(responses_of(data, answer, gray, gray))
     assert found.color_change == ColorChange.IMAGE and not data.color_tells
     assert found.shortcut == "cannot say"
+
+
+def test_colors_may_be_a_part_of_some_classes_beside_one_that_is_alone_in_its_own():
+    """Red and blue squares, red and blue rings, and green triangles, which are always named so."""
+    labels = [0, 1, 2, 3, 4] * 12
+    data = data_of(labels, (0, 0, 240, 240, 120), list("abcde"))
+    assert data.color_groups == [(0, 1), (2, 3), (4,)]
+    red, blue, green = (0, 1, 0, 1, 4), (2, 3, 2, 3, 4), (0, 1, 2, 3, 4)
+    answers = logits([[each[c] for c in labels] for each in (red, blue, green)], 5)
+    plain = torch.tensor(logits([labels], 5)[0]).float()
+    found = behavior(responses_of(data, answers, plain))
+    assert found.crossed and found.shortcut == "cannot say"
+    to_one = logits([[min(each[c], each[0]) for c in labels] for each in (red, blue, green)], 5)
+    assert not behavior(responses_of(data, to_one, plain)).crossed

@@ -23,7 +23,7 @@ class MadeGray(nn.Module):
         return self.out(maps.mean((2, 3)))
 
 
-@pytest.mark.parametrize("mix", [(0.299, 0.587, 0.114), (1 / 3, 1 / 3, 1 / 3), (0.0, 1.0, 0.0)])
+@pytest.mark.parametrize("mix", [(0.299, 0.587, 0.114), (1 / 3, 1 / 3, 1 / 3), (0.5, 0.5, 0.0)])
 def test_the_one_mix_that_a_cnn_sees_is_found(mix):
     seen = mix_seen(Subject(MadeGray(mix), input_shape=(3, 12, 12)))
     assert seen == pytest.approx(mix, abs=1e-5)
@@ -41,6 +41,7 @@ def test_what_a_normalization_divides_by_is_a_part_of_the_mix():
         Subject(),
         Subject(MadeGray((0.3, 0.6, 0.1), past=0.02), input_shape=(3, 12, 12)),
         Subject(MadeGray((1.0, -1.0, 0.0)), input_shape=(3, 12, 12)),  # that is a color
+        Subject(MadeGray((1.0, 0.0, 0.0)), input_shape=(3, 12, 12)),  # red from blue it tells
         Subject(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU()), input_shape=(1, 12, 12)),
     ],
 )

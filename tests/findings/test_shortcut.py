@@ -175,3 +175,14 @@ def test_a_class_of_two_colors_has_no_single_one():
     colors = torch.eye(3)[labels].where(second[:, None] == 0, 1 - torch.eye(3)[labels])
     real = RealImages("two", tinted(digits, colors.tolist()), labels, ["a", "b"])
     assert real.color_groups == [(0,), (1,)] and real.class_colors.isnan().all()
+
+
+@pytest.mark.parametrize(("classes", "each"), [(20, 1), (10, 2), (10, 5), (10, 20)])
+@pytest.mark.parametrize("seed", range(3))
+def test_random_colors_are_shared_by_no_classes(classes, each, seed):
+    labels = torch.arange(classes).repeat_interleave(each)
+    colors = torch.rand(len(labels), 3, generator=torch.Generator().manual_seed(seed))
+    images = torch.full((len(labels), 3, 8, 8), 0.2)
+    images[:, :, 2:6, 2:6] = colors[:, :, None, None]
+    real = RealImages("random", images, labels, list(map(str, range(classes))))
+    assert real.color_groups == []

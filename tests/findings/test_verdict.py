@@ -205,3 +205,5 @@ def test_of_a_color_beside_another_that_excites_as_much_nothing_is_sure():
         assert conclude([group("color", 0.0)], maxima_of(), curves_of(flat=flat.double())).why == ()
     several = [group("color", 0.0), group("color", 180.0)]
     assert conclude(several, maxima_of(), curves_of(flat=two.double())).why == ()
+    four_channels = curves_of(flat=torch.zeros(0))
+    assert conclude([group("color", 0.0)], maxima_of(), four_channels).why == ()
