@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -67,6 +68,9 @@ it is texture, light and dark by what it is: there only hue and saturation may t
 DARKEST = 0.05
 """Brightness from which on down hue and saturation count the less."""
 
+DEALT = 3
+"""How often colors that go with no class are dealt anew."""
+
 ASKED_AT_ONCE = 500
 """Images whose colors are compared with those of all others at once."""
 
@@ -98,18 +102,23 @@ class Dealer:
     donors: list[Tensor]
     dealable: Tensor
 
-    def drawn(self, number: int) -> Tensor:
-        """Draws whose colors the images get, `[N]`: of entry `number` of `donors`, always the same.
-
-        Images that have the color of the group keep their own. Without groups, each `number` draws
-        anew, and always another color than the image's own, if there is one.
-        """
-        generator = torch.Generator().manual_seed(number)
-        donors = self.donors[number if self.groups else 0]
+    @cached_property
+    def drawn(self) -> list[Tensor]:
+        """Whose colors the images get, `[N]` each: for each group, or else `DEALT` times."""
         if self.groups:
-            drawn = donors[torch.randint(len(donors), self.dealable.shape, generator=generator)]
-            drawn[donors] = donors
-            return drawn
+            return [self._drawn_of(group) for group in range(len(self.groups))]
+        return [self._drawn_anew(time) for time in range(DEALT)]
+
+    def _drawn_of(self, group: int) -> Tensor:
+        """Draws from those that have a group's color, which keep their own."""
+        generator, donors = torch.Generator().manual_seed(group), self.donors[group]
+        drawn = donors[torch.randint(len(donors), self.dealable.shape, generator=generator)]
+        drawn[donors] = donors
+        return drawn
+
+    def _drawn_anew(self, time: int) -> Tensor:
+        """Draws from all whose color is another than the image's own, if there are any."""
+        generator, [donors] = torch.Generator().manual_seed(time), self.donors
         colors = self.palettes.by_role()[0][:, self.roles].flatten(1)
         drawn = torch.arange(len(colors))
         for block in drawn.split(ASKED_AT_ONCE):

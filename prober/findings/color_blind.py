@@ -10,7 +10,6 @@ LOOKED_AT = 4
 MOST_BESIDE = 1e-3
 """Beside the mix the gradients have so much of any other, as a share, that rounding explains it."""
 
-
 ONE_CHANNEL = 0.95
 """A mix that is so far one channel is no gray: it tells colors by that channel."""
 

@@ -15,7 +15,7 @@ from prober.findings.maxima import FourMaxima
 from prober.findings.nearby_maxima import BLENDS, FACET_VALLEY
 from prober.findings.optima import Optima, Preferences, known_distance
 from prober.findings.responses import scores
-from prober.findings.tuning import Curves, peaks
+from prober.findings.tuning import Curves, high_peaks
 from prober.subject import Subject
 
 FACET_GAIN = 0.5
@@ -259,11 +259,7 @@ def both_are_peaks(curves: Curves, angles: Sequence[float], best: float) -> bool
         return False
     for curve in _of_angles(curves):
         step = 180 / len(curve)
-        found = [
-            i * step
-            for i in peaks(curve, curves.neutral, BAR_PEAK)
-            if curve[i] - curves.neutral >= BAR_PEAK * (best - curves.neutral)
-        ]
+        found = [i * step for i in high_peaks(curve, curves.neutral, best, BAR_PEAK)]
         if not found:
             continue
         nearest = [_nearest(found, angle) for angle in angles]

@@ -11,7 +11,6 @@ IMAGE_SETS = ("all", "gray", "flat", "flat_gray")
 NAMING_SHARE = 0.6
 """A share of the gain from which on it names the kind alone."""
 
-
 LITTLE = 0.1
 """A share of less is not named beside a larger one: neither in words nor by a hue."""
 

@@ -53,8 +53,7 @@ def real_evidence(
     table = by_class_and_color(responses, unit.site, unit.channel)
     rows = [name for name, _ in _rows(real.classes, real.labels)]
     if responses.in_every_color:
-        firsts = [group[0] for group in real.color_groups]
-        hues, colors = real.class_hues[firsts], real.class_colors[firsts]
+        hues, colors = real.group_hues, real.group_colors
     else:
         hues, colors = SIX_HUES, hue_to_rgb(SIX_HUES)
     there = table is not None
@@ -207,8 +206,7 @@ def class_answers(
     if dealer.groups:
         has_color = real.has_color(torch.tensor(channel))[:, None].expand(changed.shape)
     else:
-        drawn = torch.stack([dealer.drawn(i) for i in range(len(changed))])
-        has_color = real.labels[drawn] == channel
+        has_color = real.labels[torch.stack(dealer.drawn)] == channel
     asked = dealer.dealable.expand(changed.shape)
     shape_changed = _per_image(changed, asked & has_color & other)
     return (

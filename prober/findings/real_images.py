@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -56,21 +57,35 @@ class RealImages(LabelledImages):
         """The classes that have a color, those together that share one; two groups, or none."""
         return self.dealer.groups if self.dealer else []
 
+    @cached_property
+    def group_colors(self) -> Tensor:
+        """The color of each of `color_groups`, RGB, `[groups, 3]`, NaN where it has several."""
+        if self.dealer is None or not self.dealer.groups:
+            return torch.zeros(0, 3)
+        return torch.stack([self.dealer.color(i) for i in range(len(self.dealer.groups))])
+
+    @property
+    def group_hues(self) -> Tensor:
+        """The hue of each of `color_groups` in degrees, `[groups]`, NaN where it has none."""
+        chroma = self.group_colors.amax(1) - self.group_colors.amin(1)
+        return rgb_to_hue(self.group_colors).where(chroma > NEAR, math.nan)
+
     @property
     def class_colors(self) -> Tensor:
         """The color of each class, RGB, `[classes, 3]`, NaN where it has none, or several."""
-        colors = torch.full((len(self.classes), 3), math.nan)
-        if self.dealer:
-            for column, group in enumerate(self.dealer.groups):
-                colors[list(group)] = self.dealer.color(column)
-        return colors
+        return self._of_classes(self.group_colors)
 
     @property
     def class_hues(self) -> Tensor:
         """The hue of each class in degrees, `[classes]`, NaN where its color has none."""
-        colors = self.class_colors
-        chroma = colors.amax(1) - colors.amin(1)
-        return rgb_to_hue(colors).where(chroma > NEAR, math.nan)
+        return self._of_classes(self.group_hues)
+
+    def _of_classes(self, of_groups: Tensor) -> Tensor:
+        """Gives each class what its group has, `[classes, ...]`, NaN where it is of none."""
+        found = torch.full((len(self.classes), *of_groups.shape[1:]), math.nan)
+        for group, own in zip(self.color_groups, of_groups, strict=True):
+            found[list(group)] = own
+        return found
 
     def dealt(self, column: int, numbers: Tensor | slice = slice(None)) -> Tensor:
         """Shows images in the color of a group of classes, with their own shapes.
@@ -87,7 +102,7 @@ class RealImages(LabelledImages):
         assert dealer is not None, "there are no colors to deal"
         chosen = torch.arange(len(self.images))[numbers]
         return dealer.palettes.recolored(
-            self.images[chosen], chosen, dealer.roles, dealer.drawn(column)[chosen]
+            self.images[chosen], chosen, dealer.roles, dealer.drawn[column][chosen]
         )
 
     def in_other_colors(self, column: int) -> Tensor:

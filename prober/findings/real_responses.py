@@ -30,9 +30,6 @@ BRIGHTNESSES = (1.0, 0.75, 0.5)
 SHOWN_IN_HUES = 80
 """Images that are shown in all hues and brightnesses, at the most."""
 
-DEALT = 3
-"""How often colors that go with no class are dealt anew."""
-
 
 @dataclass(frozen=True)
 class RealResponses:
@@ -88,9 +85,8 @@ class RealResponses:
         real = self.real
         if not self.in_every_color:
             return real.labels, real.image_hues
-        firsts = [group[0] for group in real.color_groups]
-        hues = real.class_hues[firsts].repeat_interleave(len(real.images))
-        return real.labels.repeat(len(firsts)), hues
+        hues = real.group_hues.repeat_interleave(len(real.images))
+        return real.labels.repeat(len(real.color_groups)), hues
 
     def top(self, response: Tensor) -> list[int]:
         """Returns the images of the pool with the largest responses `[P]`, no shape twice."""
@@ -133,7 +129,8 @@ def respond_to_real(
         if real.color_groups:
             changed = dealt[LOGIT_SITE].strongest
         elif real.dealer:
-            changed = torch.stack([logits(partial(real.dealt, i)) for i in range(DEALT)])
+            times = range(len(real.dealer.drawn))
+            changed = torch.stack([logits(partial(real.dealt, i)) for i in times])
         elif real.colored:
             changed = torch.stack([logits(partial(real.turned_by, turn)) for turn in TURNS])
     return RealResponses(real, plain, dealt, turned, real.labels[sample], changed, gray)

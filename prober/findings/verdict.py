@@ -11,7 +11,7 @@ from prober.findings.facets import FACET_GAIN, Group
 from prober.findings.finding import Kind, Shares
 from prober.findings.kinds import kind_of, shares_of
 from prober.findings.maxima import SETTLED, FourMaxima
-from prober.findings.tuning import Curves, peaks, phase
+from prober.findings.tuning import Curves, high_peaks, phase
 
 EITHER = -0.5
 """An interaction from which on down color and shape are two things, either of which will do."""
@@ -120,11 +120,11 @@ def _other_colors(groups: Sequence[Group], maxima: FourMaxima, curves: Curves) -
     """
     if [group.kind for group in groups] != [Kind.COLOR] or not len(curves.flat):
         return []
-    gain = (maxima.scores[0] - maxima.neutral).item()
-    shares = (curves.flat - curves.neutral) / gain
-    found = [i for i in peaks(curves.flat, curves.neutral, FACET_GAIN) if shares[i] >= FACET_GAIN]
+    best = maxima.scores[0].item()
+    found = high_peaks(curves.flat, curves.neutral, best, FACET_GAIN)
     if len(found) < 2:
         return []
+    shares = (curves.flat - curves.neutral) / (best - curves.neutral)
     said = [f"{i / len(shares) * 360:.0f}° bring {shares[i]:.0%}" for i in found]
     return [
         f"It may want several colors, of which its picture shows a mix: flat patches of hue "

@@ -71,8 +71,8 @@ def test_colors_that_go_with_no_class_are_dealt_among_all_images():
     data = real("ground", 0.0)
     assert data.color_groups == []
     grounds = data.images[:, :, 0, 0]
-    assert torch.allclose(data.dealt(0)[:, :, 0, 0], grounds[data.dealer.drawn(0)], atol=0.02)
-    assert not torch.equal(data.dealer.drawn(0), data.dealer.drawn(1))
+    assert torch.allclose(data.dealt(0)[:, :, 0, 0], grounds[data.dealer.drawn[0]], atol=0.02)
+    assert not torch.equal(data.dealer.drawn[0], data.dealer.drawn[1])
 
 
 def test_photographs_have_no_color_to_deal():

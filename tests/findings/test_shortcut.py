@@ -163,9 +163,9 @@ def test_colors_are_dealt_that_differ_where_they_go_with_no_class():
     real = RealImages("free", images, labels, list("0123456789"))
     assert real.color_groups == []
     for time in range(2):
-        drawn = color[real.dealer.drawn(time)]
+        drawn = color[real.dealer.drawn[time]]
         assert (drawn != color)[real.dealer.dealable].all()
-        assert real.dealer.drawn(time).unique().numel() > 200
+        assert real.dealer.drawn[time].unique().numel() > 200
 
 
 def test_a_class_of_two_colors_has_no_single_one():
