@@ -8,7 +8,7 @@ from prober.ascent.method import is_large
 from prober.findings.batches import batches
 from prober.findings.evidence import gather
 from prober.findings.facet_pictures import draw_facet
-from prober.findings.finding import Finding, Shares
+from prober.findings.finding import Finding
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.found_facets import FacetBest, Found, find_facets
 from prober.findings.maxima import FourMaxima
@@ -101,7 +101,7 @@ def _finding(survey: Survey, unit: Unit, found: Found | None, folder: PictureFol
         channel=unit.channel,
         position=unit.position,
         kinds=verdict.kinds,
-        shares=Shares(*found.maxima.shares.tolist()) if found else None,
+        shares=found.maxima.known_shares if found else None,
         dead=verdict.dead,
         polysemantic=verdict.polysemantic,
         hue=verdict.hue,

@@ -573,7 +573,7 @@ class Finding:
         position: `[h, w]` for a single neuron, of a volume `[d, h, w]`, `null` for a channel.
         kinds: The sorted kinds of its facets; `[]` if it is dead or its facets were not looked for;
             `["unclear"]` if the evidence is thin.
-        shares: What its gain is due to; `null` if it has no kinds.
+        shares: What its gain is due to; `null` if it has none, or no kinds.
         dead: Whether nothing that was tried makes a difference to it.
         polysemantic: Whether it has two facets or more; `null` where facets were not looked for,
             for the input has neither color nor shape, or no gradient leads back from the unit.

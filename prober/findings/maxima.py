@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from prober.findings.box_ascent import climb, climb_by_adam
 from prober.findings.cut_cnn import CutCNN
+from prober.findings.finding import Shares
 from prober.findings.kinds import shares_of
 from prober.findings.on_cores import on_cores
 from prober.findings.survey import Survey
@@ -140,6 +141,12 @@ class FourMaxima:
     def shares(self) -> Tensor:
         """`[U, 4]`, see `kinds.shares_of`."""
         return shares_of(self.neutral, self.scores)
+
+    @property
+    def known_shares(self) -> Shares | None:
+        """Those of one unit; None where nothing excites it more than mid gray does."""
+        shares = self.shares
+        return Shares(*shares.tolist()) if shares.isfinite().all() else None
 
     @property
     def settled(self) -> Tensor:

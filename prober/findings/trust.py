@@ -58,13 +58,13 @@ def layers_before(subject: Subject, layer: str) -> list[str]:
     """
     names = list(subject.layers)
     modules = dict(subject.cnn.named_modules())
+    # What comes after the module that gives the logits, a softmax say, is not before them.
+    given = subject.listing.gives_logits if layer == LOGITS else None
     before = [
         name
-        for name in names[: names.index(layer)]
+        for name in names[: names.index(given if given in names else layer)]
         # A container's output is that of its last part.
-        if name in modules
-        and not list(modules[name].children())
-        and not (layer == LOGITS and name == subject.listing.gives_logits)
+        if name in modules and not list(modules[name].children())
     ]
     several = [name for name in before if subject.layers[name].shape[0] > 1]
     compared = [several[i] for i in evenly(len(several), COMPARED_LAYERS)]

@@ -156,6 +156,20 @@ class Flat(nn.Module):
         return self.two(self.one(images.flatten(1)).relu())
 
 
+class Falling(nn.Sequential):
+    """Two classes with a softmax behind them; strokes alone move these, the first one down."""
+
+    def __init__(self):
+        conv, head = nn.Conv2d(3, 1, 5), nn.Linear(1, 2)
+        with torch.no_grad():
+            conv.weight[:] = -0.25
+            conv.weight[..., 2] = 1
+            conv.bias[:] = 0
+            head.weight[:] = torch.tensor([[-1.0], [1.0]])
+        pooled = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        super().__init__(conv, nn.ReLU(), pooled, head, nn.Softmax(1))
+
+
 class Fooled(nn.Module):
     """The circuit of Geirhos et al. (2023).
 
@@ -1095,6 +1109,23 @@ def test_a_cnn_of_linear_layers_is_explained_by_the_defaults(prober, tmp_path):
     assert (found[0]["layer"], found[0]["channel"]) == ("one", 0)
     assert found[0]["evidence"]["neuron"] is None
     assert found[0]["evidence"]["field"] == {"top": 0, "left": 0, "height": 8, "width": 8}
+
+
+def test_a_logit_that_nothing_raises_before_a_softmax_is_unclear(prober, tmp_path):
+    """Mid gray is the best that there is, so the gain is 0, and nothing has a share in it."""
+    pictures_of_digits(tmp_path / "pictures")
+    of = target("Falling", (3, 12, 12), "0") | {"data": "pictures"}
+    of["grid"] |= {"layers": [], "classes": [0, 1]}
+    ended = prober("report", "--config", write(tmp_path, of=of))
+    assert ended.code == 0, ended.err
+    falling, rising = findings_of(folder_of(tmp_path, "Falling"))
+    assert falling["kinds"] == ["unclear"] and falling["shares"] is None and not falling["facets"]
+    score = falling["evidence"]["score"]
+    assert score["best"] == score["neutral"]
+    assert "more than mid gray" in falling["why"][0]
+    assert rising["shares"]["shape"] > 0.4
+    [path] = rising["evidence"]["trust"]["paths"]
+    assert path["layer"] == "0, 1, 2.0 and 1 more"  # of one channel each; neither 3 nor 4
 
 
 def test_a_picture_that_takes_another_path_than_real_images_is_flagged(prober, tmp_path):

@@ -7,7 +7,7 @@ const WITHOUT = { all: "the best of all", gray: "the best without color",
 
 function maxima(unit) {
   const found = unit.evidence.maxima;
-  if (!found) return null;
+  if (!found || !unit.shares) return null;
   const { color, shape, brightness } = unit.shares;
   return part("What is left when something is taken away",
     paragraph(`Of the gain, ${percent(color)} is due to color, ${percent(shape)} to shape and `
