@@ -1,12 +1,13 @@
 """The Trainer as people may ask for it: its defaults, and what cannot be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import signature
 from typing import Any
 
 import torch
 from jsonargparse import Namespace
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import nn
 from typing_extensions import override
@@ -46,6 +47,25 @@ def check_trainer(arguments: Namespace) -> None:
         )
     if precision in ("16", "16-mixed") and not torch.cuda.is_available():
         raise InputError(f"trainer.precision {precision} needs a GPU: choose bf16-mixed.")
+
+
+def check_callbacks(callbacks: Sequence[Callback]) -> None:
+    """Refuses callbacks that watch what no run logs, which they would say after the last step.
+
+    Args:
+        callbacks: Those that were given.
+
+    Raises:
+        InputError: One of them watches something.
+    """
+    for each in callbacks:
+        if isinstance(each, EarlyStopping | ModelCheckpoint) and each.monitor is not None:
+            kind = type(each).__name__
+            raise InputError(
+                f"trainer.callbacks: {kind} monitors '{each.monitor}', and a run logs nothing that "
+                "a callback could monitor. To end where the score no longer rises, give "
+                "model.settle."
+            )
 
 
 class OneStep(LightningModule):

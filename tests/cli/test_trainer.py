@@ -56,7 +56,7 @@ def test_what_is_said_names_the_argument(prober, tmp_path, command, name, value,
 
 
 def test_a_part_that_fails_in_the_first_step_leaves_nothing(prober, tmp_path):
-    """What the Trainer is given to use is not rehearsed: it might write something."""
+    """Callbacks are not rehearsed: they might write something."""
     (tmp_path / "breaks.py").write_text(
         "from lightning.pytorch import Callback\n\n\n"
         "class Breaks(Callback):\n"
@@ -67,3 +67,28 @@ def test_a_part_that_fails_in_the_first_step_leaves_nothing(prober, tmp_path):
     ended = prober(*FIT, *QUICK, "--trainer.callbacks", "breaks.Breaks")
     refused(ended, "first step failed", "KeyError", "no such thing")
     assert not (tmp_path / "lightning_logs").exists()
+
+
+@pytest.mark.parametrize(
+    ("callback", "words"),
+    [
+        (["ModelCheckpoint"], ["enable_checkpointing=False", "ModelCheckpoint"]),
+        (["EarlyStopping", "--trainer.callbacks.monitor=score"], ["EarlyStopping", "settle"]),
+        (
+            ["ModelCheckpoint", "--trainer.callbacks.monitor=score"],
+            ["ModelCheckpoint", "monitors 'score'"],
+        ),
+    ],
+)
+def test_a_callback_that_cannot_be_is_refused_before_anything_is_written(
+    prober, tmp_path, callback, words
+):
+    refused(prober(*FIT, *QUICK, "--trainer.callbacks", *callback), *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bar_that_is_given_is_shown_in_place_of_the_own_one(prober):
+    ended = prober(*FIT, "--trainer.max_steps", 1, "--trainer.callbacks", "TQDMProgressBar")
+    assert ended.code == 0, ended.err
+    assert "Epoch 0" in ended.out + ended.err  # what Lightning's bar counts
+    assert "conv2_ch3:" not in ended.out.partition("conv2_ch3: score")[0]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from jsonargparse import Namespace
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar as LightningBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from typing_extensions import override
 
@@ -27,7 +28,7 @@ from prober.ascent.tensorboard import (
 )
 from prober.cli.command import RUNS, Command, add_snapshot_arguments, say_notes
 from prober.cli.parser import ProberParser
-from prober.cli.trainer import check_trainer, rehearse
+from prober.cli.trainer import check_callbacks, check_trainer, rehearse
 from prober.common.errors import InputError
 from prober.common.files import claim_version, safe_name, write_whole
 
@@ -148,12 +149,15 @@ def trainer_of_run(cli: ProberCLI) -> tuple[Trainer, RunRecord]:
     """Makes the Trainer of a run, with its folder named after the target, and its callbacks.
 
     Raises:
-        InputError: A Trainer of these arguments makes no step.
+        InputError: A Trainer of these arguments makes no step, or refuses the callbacks among them.
     """
     settings = cli.config_init
     shape, asked = settings.model.subject.input_shape, settings.trainer
     accelerator = accelerator_for(asked.accelerator, shape, asked.precision)
     arguments = vars(asked) | {"accelerator": accelerator}
+    given = arguments["callbacks"] or []
+    given = given if isinstance(given, list) else [given]
+    check_callbacks(given)
     rehearse(lambda changed: Trainer(**changed | QUIET), arguments)
     if note := note_of(asked.accelerator, accelerator):
         print(note)
@@ -164,21 +168,24 @@ def trainer_of_run(cli: ProberCLI) -> tuple[Trainer, RunRecord]:
         TensorBoardScalars(),
         TensorBoardImages(every),
     ]
-    if arguments["enable_progress_bar"]:
+    other_bar = any(isinstance(each, LightningBar) for each in given)
+    if arguments["enable_progress_bar"] and not other_bar:
         callbacks.append(ProgressBar(file=sys.stdout))
     callbacks.append(RunConfig(cli.text))
-    given = arguments["callbacks"] or []
-    given = given if isinstance(given, list) else [given]
     kwargs: dict[str, Any] = {
         "callbacks": [*given, *callbacks],
-        "enable_progress_bar": False,  # Lightning's own
+        # By itself Lightning would show one of its own.
+        "enable_progress_bar": other_bar and arguments["enable_progress_bar"],
     }
     if arguments["logger"] in (None, True):
         runs = Path(arguments["default_root_dir"] or ".") / RUNS
         kwargs["logger"] = RunLogger(runs, safe_name(settings.model.targets[0].name))
     if arguments["profiler"] is None:
         kwargs["profiler"] = NoProfiler()
-    return Trainer(**arguments | kwargs), run_record
+    try:
+        return Trainer(**arguments | kwargs), run_record
+    except Exception as error:  # callbacks, which are not rehearsed, raise whatever they do
+        raise InputError(f"The Trainer cannot be used: {error}") from error
 
 
 def _say_result(trainer: Trainer, name: str, record: dict[str, Any] | None) -> None:
