@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from prober.cli.overview import answer
 from prober.cli.refused import Refused
-from prober.common.console import forgive_code_pages
+from prober.common.console import settle_console
 from prober.common.errors import InputError, on_one_line
 from prober.common.interrupts import no_interrupt_lost
 from prober.common.other_threads import their_failures_raised
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Runs the command line; bad input ends with one message and exit code 2, Ctrl-C with 130."""
-    forgive_code_pages()
+    settle_console()
     sys.path.insert(0, os.getcwd())  # a person's own CNN in a file of the working directory
     try:
         answer(sys.argv[1:])
@@ -29,6 +29,7 @@ def main() -> None:
         with quiet, no_interrupt_lost(), their_failures_raised():
             cli = prober_cli()
             code = cli.command.run(cli)
+            sys.stdout.flush()  # here it can still be said that it fails
     except KeyboardInterrupt:
         sys.exit(130)
     except InputError as error:

@@ -13,7 +13,7 @@ from lightning.fabric import Fabric
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException, start_processes
 
-from prober.common.console import forgive_code_pages
+from prober.common.console import settle_console
 from prober.common.errors import InputError
 from prober.common.interrupts import interrupts, no_interrupt_lost
 from prober.common.quiet import quiet_lightning
@@ -183,7 +183,7 @@ def start_method() -> str:
 
 def _start(index: int, given: bytes | tuple[Work, torch.device], outcomes: Any, stop: Any) -> None:
     """What a process does that was started here."""
-    forgive_code_pages()
+    settle_console()
     with quiet_lightning(bool(sys.warnoptions)), no_interrupt_lost():
         work, device = pickle.loads(given) if isinstance(given, bytes) else given
         outcomes.put(work(device, index == 0, stop.is_set))

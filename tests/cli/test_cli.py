@@ -1,7 +1,10 @@
 """What a person does with `fit`, in this process; `test_processes.py` starts real ones."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ import yaml
 from prober.ascent.starts import GivenImage, GrayNoise, LowFrequencyNoise, PinkNoise
 from tests import plain
 from tests.cnns import NEVER, SHUT
-from tests.command_line import CONFIGS, CONV2_CH3, lines
+from tests.command_line import CONFIGS, CONV2_CH3, ROOT, lines
 
 L2 = {"name": "l2", "weight": 1e-4}
 TOTAL_VARIATION = {"name": "total_variation", "weight": 1e-3}
@@ -618,3 +621,28 @@ def test_a_report_of_a_sweep_leaves_out_its_other_objectives(prober, tmp_path):
     ended = prober("report", "--sweep", swept)
     assert ended.code == 2 and "has no picture of a unit" in ended.err
     assert "have objectives of more than one channel" in ended.err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="its shell has other pipes")
+@pytest.mark.parametrize("end", ["| head -c 1", "2>&-"])
+def test_a_sweep_is_finished_though_nobody_reads_what_it_says(tmp_path, end):
+    options = "--grid.layers conv1 --grid.channels 0-1 --chunk_size 1 --trainer.devices 2"
+    command = f"'{sys.executable}' '{ROOT / 'main.py'}' sweep {options} --trainer.max_steps 1 {end}"
+    ended = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert "Error" not in ended.stderr
+    assert (tmp_path / "lightning_logs/sweep_conv1/version_0/sheets/conv1.png").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="its shell closes no streams")
+def test_the_exit_code_says_it_where_no_message_can(tmp_path):
+    command = f"'{sys.executable}' '{ROOT / 'main.py'}' fit --nope 2>&-"
+    assert subprocess.run(["sh", "-c", command], cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full disk")
+def test_a_full_disk_for_what_is_printed_is_said_once(tmp_path):
+    command = f"'{sys.executable}' '{ROOT / 'main.py'}' layers > /dev/full"
+    ended = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (2, "Error: No space left on device\n")
