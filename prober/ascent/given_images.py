@@ -172,7 +172,8 @@ def read_picture(file: Path, shape: Shape, resize: bool = True) -> Tensor:
 
     Raises:
         OSError: The file cannot be read or is no picture.
-        ValueError: The picture has another size, or the subject takes neither 1 nor 3 channels.
+        ValueError: The picture has another size, or pixels of another range than it should, or the
+            subject takes neither 1 nor 3 channels.
     """
     with Image.open(file) as opened:
         opened.load()
@@ -185,9 +186,12 @@ def read_picture(file: Path, shape: Shape, resize: bool = True) -> Tensor:
         if shape[0] not in (1, 3):
             raise ValueError(f"the subject takes {shape[0]} channels, an image file has 1 or 3")
         if picture.mode.startswith(("I", "F")):  # 16 bits or floats, which convert() cuts off
-            most = 2**16 - 1 if picture.mode.startswith("I") else 1
-            pixels = np.asarray(picture, np.float32) / most
-            picture = Image.fromarray((pixels.clip(0, 1) * 255).round().astype(np.uint8))
+            floats = picture.mode.startswith("F")
+            pixels = np.asarray(picture, np.float32) / (1 if floats else 2**16 - 1)
+            if not (pixels.min() >= 0 and pixels.max() <= 1):  # NaN, too
+                fits = "floats within [0, 1]" if floats else "whole numbers of 0 to 65535"
+                raise ValueError(f"its pixels must be {fits}")
+            picture = Image.fromarray((pixels * 255).round().astype(np.uint8))
         if picture.has_transparency_data:
             picture = picture.convert("RGBA")
             picture = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture)

@@ -1,5 +1,6 @@
 """Images that the user gives: where they are read from, and what is told if they cannot be."""
 
+import re
 import sys
 
 import numpy as np
@@ -84,6 +85,21 @@ def test_a_picture_of_16_bits_keeps_its_shades(tmp_path):
     Image.fromarray(gray).save(tmp_path / "deep.png")
     image = read_picture(tmp_path / "deep.png", (1, 6, 5))
     np.testing.assert_allclose(image[0].numpy(), gray / 65535, atol=0.51 / 255)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "said"),
+    [
+        (np.full((6, 5), 200, np.float32), "within [0, 1]"),
+        (np.full((6, 5), np.nan, np.float32), "within [0, 1]"),
+        (np.full((6, 5), -0.1, np.float32), "within [0, 1]"),
+        (np.full((6, 5), 70_000, np.int32), "0 to 65535"),
+    ],
+)
+def test_pixels_of_another_range_are_left_out_with_the_reason(tmp_path, pixels, said):
+    Image.fromarray(pixels).save(tmp_path / "other.tif")
+    with pytest.raises(ValueError, match=re.escape(said)):
+        read_picture(tmp_path / "other.tif", (1, 6, 5))
 
 
 def test_what_is_transparent_is_black(tmp_path):
