@@ -31,13 +31,16 @@ VALLEY = 0.05
 """Optima join if no blend, optimized again, stays further than this below the lower optimum's
 score, as a share of it."""
 
+MOST_BLENDS = 100
+"""Blends at the most: they are optimized together, and beside each other in one picture."""
+
 
 @dataclass
 class Interpolation:
     """Blends between two finished visualizations, each optimized again for the same unit.
 
     Args:
-        blends: How many, the two themselves among them, at least 3.
+        blends: How many, the two themselves among them, 3 to 100.
         records: Two finished runs of `fit` (their folders or their `record.json`); where none are
             given, the first two seeds of everything in the grid.
     """
@@ -47,8 +50,8 @@ class Interpolation:
 
     def __post_init__(self) -> None:
         """Checks the settings."""
-        if self.blends < 3:
-            raise InputError(f"interpolate.blends is {self.blends}; choose 3 or more.")
+        if not 3 <= self.blends <= MOST_BLENDS:
+            raise InputError(f"interpolate.blends is {self.blends}; choose 3 to {MOST_BLENDS}.")
         if self.records is not None and len(self.records) != 2:
             raise InputError(f"interpolate.records names {len(self.records)} runs; give two.")
 

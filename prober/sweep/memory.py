@@ -22,6 +22,9 @@ ALONE_BYTES = 32 * 2**20
 USUAL_BYTES = 400 * 2**20
 """What the program takes before it makes a picture: measured 320 MB, and some more with a CNN."""
 
+MOST_GIGABYTES = 2**20
+"""GiB that count at the most: no machine has more, and what is far more is no number of bytes."""
+
 SAFETY = 1.25
 """What a chunk is taken to need more than is counted: allocators and kernels keep some for them.
 
@@ -52,7 +55,7 @@ def fit_to(
     Raises:
         InputError: Not even one image fits.
     """
-    room = int(gigabytes * 2**30) - (resident_bytes() if shared else 0)
+    room = int(min(gigabytes, MOST_GIGABYTES) * 2**30) - (resident_bytes() if shared else 0)
     most = max(needs.values(), default=0)
     for fitting in range(processes, 0, -1):
         beside = APART_BYTES[start_method()] if fitting > 1 else ALONE_BYTES

@@ -83,6 +83,7 @@ def test_config_of_a_sweep_of_other_objectives_gives_the_same_bits(others, probe
         (["--grid.layers", "conv1", "--resume", "nowhere"], "not the folder of a sweep"),
         (["--grid.lairs", "conv1"], "no option 'grid.lairs'. Did you mean 'layers'"),
         (["--grid.layers", "conv1", "--interpolate.blends", "9"], "needs two seeds"),
+        (["--grid.layers", "conv1", "--interpolate.blends", str(10**21)], "choose 3 to 100"),
         (["--interpolate.records", "[a,b]"], "not the record of a finished run"),
         (["--interpolate.records", "[a]"], "give two"),
         (
