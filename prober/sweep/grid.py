@@ -114,7 +114,8 @@ class Grid:
                 path = f"{folder}/{safe_name(f'{variant}_seed{number}')}"
                 target = Target(objective, image, penalties, number)
                 planned.append(PlannedTarget(target, path, variant))
-        paths = Counter(each.path for each in planned)
+        # Many file systems take names for the same that differ in upper and lower case alone.
+        paths = Counter(each.path.casefold() for each in planned)
         if not planned and self.layers in (ALL, [ALL]) and not self._layers(subject):
             raise InputError(
                 f"The grid is empty: layers: {ALL} stands for the convolutional and linear layers, "
@@ -128,8 +129,16 @@ class Grid:
             )
         if len(paths) < len(planned):
             twice = max(paths, key=paths.__getitem__)
+            names = dict.fromkeys(each.path for each in planned if each.path.casefold() == twice)
+            called = " and ".join(f"'{name}'" for name in names)
+            if len(names) > 1:
+                raise InputError(
+                    f"The grid has targets that would be called {called}, which many file systems "
+                    "take for the same name: probe their layers one after another, or rename one "
+                    "of grid.targets."
+                )
             raise InputError(
-                f"The grid has two targets that would both be called '{twice}': it names a layer, "
+                f"The grid has two targets that would both be called {called}: it names a layer, "
                 "channel, objective, position or seed twice, or has grid.targets of the same name."
             )
         return planned
