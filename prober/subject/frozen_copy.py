@@ -1,6 +1,8 @@
 """The subject's own copy of a CNN: on the CPU, in float32, frozen, and without anyone's hooks."""
 
 import copy
+from collections.abc import Collection, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -84,6 +86,7 @@ def copied(cnn: nn.Module) -> tuple[nn.Module, list[str]]:
 def freeze(cnn: nn.Module) -> frozenset[str]:
     """Turns every parameter of a CNN into a buffer of the same name, in place.
 
+    A forward pass that asks a module for its parameters, for their device say, is given these.
     Tensors that a module holds as a plain attribute become buffers that no state dict lists, so
     that they follow the others to another precision or device.
 
@@ -104,7 +107,28 @@ def freeze(cnn: nn.Module) -> frozenset[str]:
                 module.register_buffer(name, _float32(value), persistent=False)
         for name, buffer in list(module.named_buffers(recurse=False, remove_duplicate=False)):
             setattr(module, name, buffer.detach())
+    for prefix, module in cnn.named_modules():
+        start = f"{prefix}." if prefix else ""
+        own = frozenset(name.removeprefix(start) for name in weights if name.startswith(start))
+        # Of the instance alone: what holds the CNN finds nothing in it that could be trained.
+        vars(module)["named_parameters"] = partial(_named_weights, module, own)
     return frozenset(weights)
+
+
+def _named_weights(
+    module: nn.Module,
+    names: Collection[str],
+    prefix: str = "",
+    recurse: bool = True,
+    remove_duplicate: bool = True,
+) -> Iterator[tuple[str, Tensor]]:
+    """Does what `named_parameters` would, of a module whose parameters are buffers of these names.
+
+    `parameters` goes by it, too.
+    """
+    for name, buffer in module.named_buffers("", recurse, remove_duplicate):
+        if name in names:
+            yield f"{prefix}.{name}".removeprefix("."), buffer
 
 
 def _unwrapped(cnn: nn.Module) -> nn.Module:

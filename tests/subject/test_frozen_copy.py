@@ -194,3 +194,30 @@ def test_names_of_weights_are_those_of_the_parameters():
     assert subject_of(nn.Sequential(*cnn[:2])).weights == {
         name for name, _ in cnn[:2].named_parameters()
     }
+
+
+class AsksForItsParameters(nn.Module):
+    """Moves its input to its weights, and scales by what it finds under their names."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+
+    def forward(self, images):
+        images = images.to(next(self.parameters()))
+        own = dict(self.named_parameters())
+        return self.body(images) * own["body.0.weight"].abs().sum() * len(list(self.parameters()))
+
+
+def test_a_forward_pass_finds_its_parameters():
+    torch.manual_seed(0)
+    cnn, images = AsksForItsParameters().eval(), torch.rand(2, 3, 8, 8)
+    subject = subject_of(cnn)
+    assert torch.allclose(subject(images, ["logits"])["logits"], cnn(images), rtol=1e-4, atol=1e-3)
+    assert not list(subject.parameters())
+    double = copy.deepcopy(subject).double()
+    assert next(double.cnn.parameters()).dtype == torch.float64
+    assert next(subject.cnn.parameters()).dtype == torch.float32
+    assert [name for name, _ in subject.cnn.body.named_parameters("x", recurse=True)] == [
+        f"x.{name}" for name, _ in cnn.body.named_parameters()
+    ]
