@@ -160,6 +160,52 @@ def test_a_cnn_that_is_wrong_in_colors_that_occur_may_take_a_shortcut_though_rig
     assert found.shortcut == "cannot say"
 
 
+@pytest.mark.parametrize(
+    ("others", "gray", "said"),
+    [(2, 0, "none"), (4, 0, "cannot say"), (0, 1, "none"), (0, 2, "cannot say")],
+)
+def test_nobody_is_acquitted_whose_answers_go_with_a_color_that_was_not_found(others, gray, said):
+    """Of 30 images so many become others with the color, as many right as before, or wrong in gray.
+
+    The images of the last class are never named right, as one wrong class or the other.
+    """
+    flat = torch.eye(3)[torch.arange(30) // 3 % 3]  # each color as often in each class
+    images = flat[:, :, None, None].repeat(1, 1, 4, 4)
+    data = RealImages("flat", images, torch.tensor(LABELS), list("abc"))
+    plain = [0 if c == 2 else c for c in LABELS]
+    third = [i for i, c in enumerate(LABELS) if c == 2][:others]
+    changed = [1 if i in third else answer for i, answer in enumerate(plain)]
+    known = [i for i, c in enumerate(LABELS) if c < 2][:gray]
+    in_gray = [1 - c if i in known else c for i, c in enumerate(plain)]
+    found = behavior(
+        responses_of(
+            data,
+            logits([changed] * 3),
+            torch.tensor(logits([plain])[0]),
+            torch.tensor(logits([in_gray])[0]),
+        )
+    )
+    assert found.color_change == ColorChange.IMAGE
+    assert found.accuracy == found.accuracy_color_changed == pytest.approx(2 / 3)
+    assert found.answers_changed == pytest.approx(others / 30)
+    assert found.shortcut == said
+
+
+def test_colors_may_be_a_part_of_what_is_told_from_others_of_any_color():
+    """Red and blue squares, among circles in red, blue and green, which are always named so."""
+    labels = [0, 1, 2] * 10
+    own = [(0, 2, i // 3 % 3)[c] for i, c in enumerate(labels)]
+    images = torch.eye(3)[own][:, :, None, None].repeat(1, 1, 4, 4)
+    data = RealImages("squares", images, torch.tensor(labels), ["red", "blue", "circle"])
+    assert data.color_groups == [(0,), (1,)]
+    answer = [[2 if c == 2 else which for c in labels] for which in (0, 1)]
+    found = behavior(responses_of(data, logits(answer), torch.tensor(logits([labels])[0])))
+    assert found.crossed and found.shortcut == "cannot say"
+    led = [[which] * 30 for which in (0, 1)]  # circles, too, by their color
+    found = behavior(responses_of(data, logits(led), torch.tensor(logits([labels])[0])))
+    assert not found.crossed and found.shortcut == "color"
+
+
 def test_colors_may_be_a_part_of_some_classes_beside_one_that_is_alone_in_its_own():
     """Red and blue squares, red and blue rings, and green triangles, which are always named so."""
     labels = [0, 1, 2, 3, 4] * 12

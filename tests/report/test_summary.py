@@ -448,7 +448,8 @@ TURNED = replace(
             ),
             "It needs color, but whether as a shortcut cannot be said. Given another class's "
             "color, accuracy on real images falls from 99% to 20%; without color it is 12%. Then "
-            "each class is named as one of that color: color may be a part of what they are.",
+            "classes that have a color of their own are named as one of that color, and no others "
+            "are: color may be a part of what they are.",
         ),
         (
             HONEST,
@@ -502,7 +503,18 @@ TURNED = replace(
             "images falls from 90% to 50%; without color it is 88%.",
         ),
         (
+            replace(TURNED, accuracy_color_changed=0.88, answers_changed=0.6),
+            "Cannot be said. Of the real images 90% are named right, as many with other colors, "
+            "but 60% of the answers become others: it looks at color, and no color was found that "
+            "belongs to a class.",
+        ),
+        (
             replace(TURNED, accuracy_color_changed=0.88),
+            "Cannot be said. Of the real images 90% are named right, as many with other colors, "
+            "but 10% without color: it needs color, and what of it tells a class was not found.",
+        ),
+        (
+            replace(TURNED, accuracy_color_changed=0.88, accuracy_without_color=0.88),
             "Cannot be said. Of the real images 90% are named right; color tells their class in "
             "part, and that could not be changed.",
         ),
