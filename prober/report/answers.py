@@ -2,7 +2,14 @@
 
 from collections.abc import Sequence
 
-from prober.findings.behavior import KNOWLEDGE, NOISE_LOSS, OTHER_ANSWERS, Behavior, Shortcut
+from prober.findings.behavior import (
+    KNOWLEDGE,
+    LOST_IN_GRAY,
+    NOISE_LOSS,
+    OTHER_ANSWERS,
+    Behavior,
+    Shortcut,
+)
 from prober.report.markdown import plain
 from prober.report.probed import NAMED_LAYERS, Probed, flagged
 from prober.report.tables import with_interval
@@ -212,15 +219,15 @@ def _why_unknown(behavior: Behavior) -> str:
     if behavior.accuracy < behavior.chance + KNOWLEDGE * (1 - behavior.chance):
         return f"{right}, too few to tell what it goes by."
     if abs(behavior.accuracy - behavior.accuracy_color_changed) <= NOISE_LOSS:
-        others, gray = behavior.answers_changed, behavior.accuracy_without_color
-        if others is not None and others >= OTHER_ANSWERS:
+        changed, in_gray = behavior.answers_changed, behavior.accuracy_without_color
+        if changed is not None and changed >= OTHER_ANSWERS:
             return (
-                f"{right}, as many with other colors, but {percent(others)} of the answers become "
+                f"{right}, as many with other colors, but {percent(changed)} of the answers become "
                 "others: it looks at color, and no color was found that belongs to a class."
             )
-        if gray is not None and behavior.accuracy - gray > NOISE_LOSS:
+        if in_gray is not None and behavior.accuracy - in_gray > LOST_IN_GRAY:
             return (
-                f"{right}, as many with other colors, but {percent(gray)} without color: it needs "
+                f"{right}, as many with other colors, but {percent(in_gray)} without color: it needs "
                 "color, and what of it tells a class was not found."
             )
         return f"{right}; color tells their class in part, and that could not be changed."
