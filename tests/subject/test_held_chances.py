@@ -105,3 +105,22 @@ def test_a_second_draw_is_another():
 def test_dropout_that_is_off_draws_nothing():
     cnn = Net(lambda net, x: net.drop(net.conv(x)), conv=conv(), drop=lambda: nn.Dropout(0.5))
     assert not Subject(cnn, input_shape=(3, 8, 8)).notes
+
+
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return 2 * gradient
+
+
+def test_a_backward_pass_of_its_own_draws_nothing():
+    cnn = Net(
+        lambda net, x: net.fc(Doubled.apply(net.conv(x)).mean((2, 3))),
+        conv=conv(outputs=6),
+        fc=lambda: nn.Linear(6, 4),
+    )
+    assert not Subject(cnn, input_shape=(3, 8, 8)).notes
