@@ -55,10 +55,11 @@ class Recorded(ABC):
 
 
 def concrete(base: type) -> list[Any]:
-    """Returns the classes below `base` that can be made, by name."""
+    """Returns the classes below `base` that can be made, by name, and as they were defined."""
     children: list[type] = base.__subclasses__()
     below = [found for child in children for found in [child, *concrete(child)]]
-    return sorted({c for c in below if not inspect.isabstract(c)}, key=lambda c: c.__name__)
+    concrete_ones = dict.fromkeys(c for c in below if not inspect.isabstract(c))
+    return sorted(concrete_ones, key=lambda c: c.__name__)
 
 
 def import_classes(config: Path) -> None:
@@ -89,21 +90,26 @@ def _import_paths(node: Any) -> Iterator[str]:
 
 
 def class_named(base: type, name: str, kind: str) -> Any:
-    """Returns the class below `base` of a name.
+    """Returns the class below `base` of a name; of one that was defined again, the later.
 
     Raises:
-        InputError: There is none.
+        InputError: There is none, or there are several.
     """
-    found = {each.__name__: each for each in concrete(base)}
-    if issubclass(base, Recorded):
-        found |= {each.name: each for each in concrete(base)}
-    if name not in found:
+    recorded = issubclass(base, Recorded)
+    called = [c for c in concrete(base) if name == c.__name__ or (recorded and name == c.name)]
+    found = {f"{each.__module__}.{each.__qualname__}": each for each in called}
+    if len(found) > 1:
+        raise InputError(
+            f"'{name}' may be any of {', '.join(sorted(found))}. Rename your own, for records say "
+            "the name alone."
+        )
+    if not found:
         names = ", ".join(each.__name__ for each in concrete(base))
         raise InputError(
             f"A record names '{name}', which cannot be made again: there is no such {kind} here. "
             f"Import the file that defines it, or choose what was made with {names}."
         )
-    return found[name]
+    return found.popitem()[1]
 
 
 def made(cls: type, settings: Mapping[str, Any]) -> Any:

@@ -102,10 +102,10 @@ class Behavior:
     high and falls by no more than 5 points, however the color was changed, and fewer than a tenth
     of the answers become others; but not with the hue turned if an area's color tells anything of
     the class, since it may do so by being there, and, unless it was another class's color, not if
-    the accuracy falls by 10 points in gray: then it needs a color that was not found. Where color tells
-    nothing, it is `none` also if the accuracy falls with the hue turned and not in gray: the CNN
-    needs no color then, though others, which no image has, may be strange to it. Where the colors
-    are `crossed` it is `cannot say`.
+    the accuracy falls by 10 points in gray: then it needs a color that was not found. Where color
+    tells nothing, it is `none` also if the accuracy falls with the hue turned and not in gray: the
+    CNN needs no color then, though others, which no image has, may be strange to it. Where the
+    colors are `crossed` it is `cannot say`.
     """
 
     accuracy: float

@@ -227,8 +227,8 @@ def _why_unknown(behavior: Behavior) -> str:
             )
         if in_gray is not None and behavior.accuracy - in_gray > LOST_IN_GRAY:
             return (
-                f"{right}, as many with other colors, but {percent(in_gray)} without color: it needs "
-                "color, and what of it tells a class was not found."
+                f"{right}, as many with other colors, but {percent(in_gray)} without color: it "
+                "needs color, and what of it tells a class was not found."
             )
         return f"{right}; color tells their class in part, and that could not be changed."
     why = "The errors do not name that color's class"
@@ -267,8 +267,8 @@ def polysemantic_answer(probed: Probed) -> str:
             )
         else:
             sentences.append(
-                f"Each was tried from {probed.starts_tried}, which all led to one thing; more may "
-                "have been missed"
+                f"Each was tried from {probed.starts_tried}, which led to one color, brightness or "
+                "direction of strokes; shapes that differ otherwise, as two digits do, count as one"
             )
     else:
         clear = [f for f in found if not flagged(f) and (f.confidence or 0) >= CLEAR_CONFIDENCE]

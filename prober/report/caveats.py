@@ -57,7 +57,8 @@ def unsettled(probed: Probed) -> list[str]:
     if probed.searched:
         said.append(
             f"What a unit wants was looked for from {probed.starts_tried} each. A facet that none "
-            "of them leads to is missed, so a unit that shows one facet may have more."
+            "of them leads to is missed, so a unit that shows one facet may have more. Shapes that "
+            "differ in no direction, as two digits do, count as one facet."
         )
     if probed.record.data is None:
         said.append("No real images were given, so no picture could be checked with them.")

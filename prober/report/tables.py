@@ -187,7 +187,7 @@ def class_table(probed: Probed) -> str:
     if any(each.used for each in known):
         columns += ["color wanted", "color used"]
     if any(each.hue is not None for each in known):
-        columns.append("hue that excites it most")
+        columns.append("flat hue that excites it most")
     rows, against = [], probed.against
     for finding in probed.classes[:CLASSES]:
         cells = _class_cells(probed, finding)
@@ -248,7 +248,7 @@ def _class_cells(probed: Probed, finding: Finding) -> dict[str, str]:
             said = "its own" if own else f"{hue_name(known.flat_hue)}, not its own"
             if finding.shares and (wanted or 0) < LEAST_COLOR:
                 said = "none"
-            cells["hue that excites it most"] = said
+            cells["flat hue that excites it most"] = said
     return cells
 
 

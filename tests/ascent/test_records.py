@@ -1,3 +1,4 @@
+import gc
 import json
 import sys
 
@@ -14,7 +15,7 @@ from prober.ascent.layer_objectives import (
 from prober.ascent.method import Method
 from prober.ascent.objectives import ChannelMean, ClassConditional, Neuron, Objective, TopKMean
 from prober.ascent.parameterizations import Fourier, MagnitudeConstrained, Parameterization, Pixels
-from prober.ascent.records import concrete, import_classes
+from prober.ascent.records import class_named, concrete, import_classes
 from prober.ascent.regularizers import L2, Distance, Regularizer, TotalVariation
 from prober.ascent.starts import (
     Blend,
@@ -131,3 +132,19 @@ def test_the_classes_that_a_config_names_are_imported(tmp_path, monkeypatch):
         config.write_text(text, encoding="utf-8")
         import_classes(config)
     import_classes(tmp_path / "missing.yaml")
+
+
+def test_a_name_that_two_classes_have_is_refused_and_the_later_of_one_is_taken():
+    """Which of them a record means cannot be known: it says the name alone."""
+
+    def twin(module):
+        return type("Twin", (L2,), {"__module__": module})
+
+    twins = [twin("one"), twin("one")]  # as of a notebook's cell that ran twice
+    assert class_named(Regularizer, "Twin", "penalty") is twins[1]
+    twins.append(twin("other"))
+    with pytest.raises(InputError, match="'Twin' may be any of one.Twin, other.Twin"):
+        Regularizer.from_record({"name": "Twin", "weight": 0.5})
+    twins.clear()
+    gc.collect()  # lest other tests find them
+    assert not [each for each in concrete(Regularizer) if each.__name__ == "Twin"]
