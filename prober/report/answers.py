@@ -268,7 +268,7 @@ def polysemantic_answer(probed: Probed) -> str:
         else:
             sentences.append(
                 f"Each was tried from {probed.starts_tried}, which led to one color, brightness or "
-                "direction of strokes; shapes that differ otherwise, as two digits do, count as one"
+                "direction; two digits, say, count as one shape"
             )
     else:
         clear = [f for f in found if not flagged(f) and (f.confidence or 0) >= CLEAR_CONFIDENCE]

@@ -750,9 +750,8 @@ def test_polysemantic_units_in_doubt_are_no_clear_examples(tmp_path, doubt):
 def test_without_polysemantic_units_the_strongest_second_thing_is_told(tmp_path):
     text = summary(tmp_path, colors("conv", 2, 1))
     assert answers(text)[2] == (
-        "None found: no unit of 3 wants several things. Each was tried from 13 starts, which led to "
-        "one color, brightness or direction of strokes; shapes that differ otherwise, as two digits "
-        "do, count as one."
+        "None found: no unit of 3 wants several things. Each was tried from 13 starts, which led "
+        "to one color, brightness or direction; two digits, say, count as one shape."
     )
     assert "from 13 starts each" in text
     units = [replace(each, runner_up=0.2 + 0.1 * i) for i, each in enumerate(colors("conv", 2, 1))]
