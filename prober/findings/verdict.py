@@ -11,7 +11,7 @@ from prober.findings.facets import FACET_GAIN, Group
 from prober.findings.finding import Kind, Shares
 from prober.findings.kinds import kind_of, shares_of
 from prober.findings.maxima import SETTLED, FourMaxima
-from prober.findings.tuning import Curves, high_peaks, phase
+from prober.findings.tuning import Curves, peaks, phase
 
 EITHER = -0.5
 """An interaction from which on down color and shape are two things, either of which will do."""
@@ -116,19 +116,19 @@ def _other_colors(groups: Sequence[Group], maxima: FourMaxima, curves: Curves) -
     """Says of which other hues flat patches excite a unit that is said to want one color.
 
     A picture may show a mix of them, pixel by pixel, which leads from one to the other without a
-    valley, so that the search finds a single facet.
+    valley, so that the search finds a single facet. Of such a mix flat patches bring a part only,
+    so they are compared with the best of them.
     """
     if [group.kind for group in groups] != [Kind.COLOR] or not len(curves.flat):
         return []
-    best = maxima.scores[0].item()
-    found = high_peaks(curves.flat, curves.neutral, best, FACET_GAIN)
+    found = peaks(curves.flat, curves.neutral, FACET_GAIN)
     if len(found) < 2:
         return []
-    shares = (curves.flat - curves.neutral) / (best - curves.neutral)
+    shares = (curves.flat - curves.neutral) / (maxima.scores[0].item() - curves.neutral)
     said = [f"{i / len(shares) * 360:.0f}° bring {shares[i]:.0%}" for i in found]
     return [
-        f"It may want several colors, of which its picture shows a mix: flat patches of hue "
-        f"{' and of hue '.join(said)} of its gain, those between less."
+        f"It may want several colors: flat patches of hue {' and of hue '.join(said)} of its gain, "
+        "those between less."
     ]
 
 

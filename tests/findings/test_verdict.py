@@ -198,8 +198,13 @@ def test_of_a_color_beside_another_that_excites_as_much_nothing_is_sure():
     assert found.confidence == 0.5 and found.kinds == ("color",)
     (said,) = found.why
     assert said == (
-        "It may want several colors, of which its picture shows a mix: flat patches of hue 0° "
-        "bring 100% and of hue 180° bring 90% of its gain, those between less."
+        "It may want several colors: flat patches of hue 0° bring 100% and of hue 180° bring 90% "
+        "of its gain, those between less."
+    )
+    weak = curves_of(flat=0.4 * two.double())  # its picture, a mix of both, excites it more
+    assert (
+        "0° bring 40% and of hue 180° bring 36%"
+        in (conclude([group("color", 0.0)], maxima_of(), weak).why[0])
     )
     for flat in (hill(0, 30) + 0.4 * hill(180, 30), hill(0, 60) + hill(60, 60)):
         assert conclude([group("color", 0.0)], maxima_of(), curves_of(flat=flat.double())).why == ()
