@@ -208,7 +208,7 @@ def _of_array(file: Path, shape: Shape) -> LabelledImages:
     if list(images.shape[1:]) != list(shape) or not len(images):
         raise InputError(f"'{file}' is {list(images.shape)}; this subject takes {_many(shape)}.")
     if not (images.min() >= 0 and images.max() <= 1):
-        raise InputError(f"'{file}' has values outside [0, 1]; divide bytes by 255.")
+        raise InputError(f"'{file}' has values outside [0, 1], or NaN; divide bytes by 255.")
     images = images[_thinned(list(range(len(images))), shape)]
     labels = torch.full((len(images),), -1)
     return LabelledImages(f"{len(images):,} {_called(shape)} of {file.name}", images, labels, [])

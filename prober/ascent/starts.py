@@ -257,7 +257,7 @@ def _across(axes: list[Tensor]) -> list[Tensor]:
 def _read_array(path: str) -> Tensor:
     image = read_npy(path, "an image's array")
     if not (image.numel() and image.min() >= 0 and image.max() <= 1):
-        raise InputError(f"'{path}' has values outside [0, 1]; divide bytes by 255.")
+        raise InputError(f"'{path}' has values outside [0, 1], or NaN; divide bytes by 255.")
     return image
 
 

@@ -180,6 +180,9 @@ def read_npy(path: Path | str, what: str) -> Tensor:
         InputError: It is missing or damaged, or holds something else than numbers.
     """
     try:
-        return torch.from_numpy(read_array(path)).float()
+        array = read_array(path)
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"it holds {array.dtype}, not real numbers")
+        return torch.from_numpy(array.astype(np.float32))  # of any byte order
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"'{path}' is not {what} (.npy): {error}") from error

@@ -207,9 +207,9 @@ def test_what_cannot_be_used_is_told_with_the_option_that_names_it(tmp_path):
     np.save(tmp_path / "none.npy", np.zeros((0, *SHAPE)))
     told("none.npy", r"is \[0, 3, 6, 5\]")
     np.save(tmp_path / "bytes.npy", np.full((2, *SHAPE), 255.0))
-    told("bytes.npy", r"has values outside \[0, 1\]; divide bytes by 255")
+    told("bytes.npy", r"has values outside \[0, 1\], or NaN; divide bytes by 255")
     np.save(tmp_path / "nan.npy", np.full((2, *SHAPE), np.nan))
-    told("nan.npy", r"has values outside \[0, 1\]")
+    told("nan.npy", r"has values outside \[0, 1\], or NaN")
     with pytest.raises(InputError, match=r"my option: the shipped digits are \[3, 28, 28\]"):
         read_images("digits", SHAPE, "my option")
     with pytest.raises(InputError, match=r"Give an array \(\.npy\) of \[N, 2, 90\]\.$"):

@@ -187,6 +187,15 @@ def test_a_damaged_array_is_told(tmp_path, damaged):
         read_npy(tmp_path / "a.npy", "an array")
 
 
+def test_arrays_are_read_of_any_byte_order_and_of_real_numbers_alone(tmp_path):
+    for kind in (">f4", "<f8", ">i2", "u1", "?"):
+        np.save(tmp_path / "a.npy", np.array([0, 1], kind))
+        assert read_npy(tmp_path / "a.npy", "an array").tolist() == [0, 1]
+    np.save(tmp_path / "a.npy", np.array([1j]))
+    with pytest.raises(InputError, match="it holds complex128, not real numbers"):
+        read_npy(tmp_path / "a.npy", "an array")
+
+
 def test_threads_read_arrays_at_once(tmp_path):
     """Until Python 3.11.7 two threads cannot parse at once, and NumPy parses headers.
 
