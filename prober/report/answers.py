@@ -220,15 +220,16 @@ def _why_unknown(behavior: Behavior) -> str:
         return f"{right}, too few to tell what it goes by."
     if abs(behavior.accuracy - behavior.accuracy_color_changed) <= NOISE_LOSS:
         changed, in_gray = behavior.answers_changed, behavior.accuracy_without_color
+        as_many = f"{right}, about as many with other colors, but"
         if changed is not None and changed >= OTHER_ANSWERS:
             return (
-                f"{right}, as many with other colors, but {percent(changed)} of the answers become "
-                "others: it looks at color, and no color was found that belongs to a class."
+                f"{as_many} {percent(changed)} of the answers become others: it looks at color, "
+                "and no color was found that belongs to a class."
             )
         if in_gray is not None and behavior.accuracy - in_gray > LOST_IN_GRAY:
             return (
-                f"{right}, as many with other colors, but {percent(in_gray)} without color: it "
-                "needs color, and what of it tells a class was not found."
+                f"{as_many} {percent(in_gray)} without color: it needs color, and what of it tells "
+                "a class was not found."
             )
         return f"{right}; color tells their class in part, and that could not be changed."
     why = "The errors do not name that color's class"

@@ -504,14 +504,15 @@ TURNED = replace(
         ),
         (
             replace(TURNED, accuracy_color_changed=0.88, answers_changed=0.6),
-            "Cannot be said. Of the real images 90% are named right, as many with other colors, "
-            "but 60% of the answers become others: it looks at color, and no color was found that "
-            "belongs to a class.",
+            "Cannot be said. Of the real images 90% are named right, about as many with other "
+            "colors, but 60% of the answers become others: it looks at color, and no color was "
+            "found that belongs to a class.",
         ),
         (
             replace(TURNED, accuracy_color_changed=0.88),
-            "Cannot be said. Of the real images 90% are named right, as many with other colors, "
-            "but 10% without color: it needs color, and what of it tells a class was not found.",
+            "Cannot be said. Of the real images 90% are named right, about as many with other "
+            "colors, but 10% without color: it needs color, and what of it tells a class was not "
+            "found.",
         ),
         (
             replace(TURNED, accuracy_color_changed=0.88, accuracy_without_color=0.88),
