@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from colorsys import rgb_to_hsv
 from dataclasses import dataclass
 
 import torch
@@ -36,6 +37,10 @@ HUE_DIFFERENCE = 50.0
 SURE_HUE_AGREEMENT = 0.7
 """Only hues that the pixels agree on so far can be told from each other. Else each pixel has a hue
 of its own, as with random weights, and their mean could be any."""
+
+SURE_SATURATION = 0.55
+"""Or those of pictures whose mean color is so saturated: they are of that hue to the eye, though
+what the unit prefers near them goes several ways."""
 
 ORIENTATION_DIFFERENCE = 25.0
 """Degrees between the orientations of two optima that are not the same stroke."""
@@ -222,10 +227,8 @@ def difference(optima: Optima, curves: Curves, one: int, other: int) -> float:
         parts = [(own.color, own.shape, own.brightness) for own in shares]
         apart = max(abs(a - b) for a, b in zip(*parts, strict=True))
         found = max(found, _beyond(apart, SHARE_DIFFERENCE, 1))
-    if all("color" in kind for kind in kinds) and near.hue_agreement[pair].min() >= (
-        SURE_HUE_AGREEMENT
-    ):
-        apart = known_distance(near.hue[one].item(), near.hue[other].item(), 360)
+    if all("color" in kind for kind in kinds):
+        apart = known_distance(_sure_hue(optima, one), _sure_hue(optima, other), 360)
         found = max(found, _beyond(apart, HUE_DIFFERENCE, 180))
     if all("shape" in kind for kind in kinds):
         angles = near.orientation[pair].tolist()
@@ -242,6 +245,15 @@ def difference(optima: Optima, curves: Curves, one: int, other: int) -> float:
         light = without_color(optima.flat_color[pair][:, :, None, None])[:, 0]
         found = _beyond((light[0] - light[1]).abs().item(), BRIGHTNESS_DIFFERENCE, 1)
     return found
+
+
+def _sure_hue(optima: Optima, one: int) -> float:
+    """The hue of an optimum in degrees; NaN if it cannot be told from others."""
+    if optima.near.hue_agreement[one] >= SURE_HUE_AGREEMENT:
+        return optima.near.hue[one].item()
+    color = optima.color[one].tolist()
+    hue, saturation, _ = rgb_to_hsv(*color) if len(color) == 3 else (0.0, 0.0, 0.0)
+    return hue * 360 if saturation >= SURE_SATURATION else math.nan
 
 
 def both_are_peaks(curves: Curves, angles: Sequence[float], best: float) -> bool:

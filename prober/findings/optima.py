@@ -54,6 +54,7 @@ class Optima:
             the best one's facet, those of the best one.
         flat_color: `[N, C]`, the color of the flat image that reached most; likewise.
         near: What the unit prefers near them; likewise.
+        color: `[N, C]`, the mean color of what the unit sees of them; likewise.
     """
 
     images: Tensor
@@ -62,6 +63,7 @@ class Optima:
     reached: Tensor
     flat_color: Tensor
     near: Preferences
+    color: Tensor
 
     @property
     def gain(self) -> Tensor:
@@ -114,6 +116,7 @@ def measure_optima(
     own_maxima = [maxima[which[i]] for i in measured]
     reached, colors = maxima_nearby(cut, channel[apart], pictures[apart], own_maxima)
     near = preferences(subject, [objectives[i] for i in measured], pictures[apart], window)
+    mean = fields[apart].mean((2, 3))
     own = apart.cumsum(0) - 1  # where what is apart is found
     of = own.where(apart, own[best[which]])
     return [
@@ -124,6 +127,7 @@ def measure_optima(
             reached=reached[of[part]],
             flat_color=colors[of[part]],
             near=Preferences(*(preferred[of[part]] for preferred in near)),
+            color=mean[of[part]],
         )
         for u, part in enumerate(parts)
     ]

@@ -32,6 +32,7 @@ def optimum(
     orientation_contrast=1.0,
     orientation_agreement=1.0,
     color=0.5,
+    mean_color=(0.5, 0.5, 0.5),
 ):
     """One optimum: the shares of color, shape and brightness; its own color is that of its image.
 
@@ -45,6 +46,7 @@ def optimum(
         "orientation": angle,
         "orientation_contrast": orientation_contrast,
         "orientation_agreement": orientation_agreement,
+        "mean_color": mean_color,
         "flat_color": [color] * 3 if isinstance(color, float) else color,
     }
 
@@ -57,7 +59,7 @@ def optima_of(*optima, neutral=0.0):
     color, shape, light = columns.pop("shares").T
     score = columns.pop("score")
     reached = torch.stack([color + shape + light, shape + light, color + light, light], 1)
-    colors = columns.pop("flat_color").float()
+    colors, mean_color = columns.pop("flat_color").float(), columns.pop("mean_color")
     return Optima(
         images=colors[:, :, None, None].expand(-1, -1, 2, 2),
         score=score,
@@ -65,6 +67,7 @@ def optima_of(*optima, neutral=0.0):
         reached=neutral + (score - neutral)[:, None] * reached,
         flat_color=colors,
         near=Preferences(**columns),
+        color=mean_color.float(),
     )
 
 

@@ -54,6 +54,16 @@ DIFFERENCES = {
         optimum(COLOR, hue=190.0, hue_agreement=0.71),
         1 / 2,
     ),
+    "hues, one of which is that of a picture saturated enough": (
+        optimum(COLOR, hue=10.0),
+        optimum(COLOR, hue=20.0, hue_agreement=0.5, mean_color=(0.4, 0.9, 0.9)),
+        (170 - 50) / 130 / 2,
+    ),
+    "hues, one of which is that of a pale picture": (
+        optimum(COLOR, hue=10.0),
+        optimum(COLOR, hue=190.0, hue_agreement=0.5, mean_color=(0.5, 0.9, 0.9)),
+        0,
+    ),
     "hues, one of which is none": (optimum(COLOR, hue=10.0), optimum(COLOR), 0),
     "hues of what does not want one": (optimum(SHAPE, hue=10.0), optimum(SHAPE, hue=190.0), 0),
     "strokes": (optimum(SHAPE, angle=170.0), optimum(SHAPE, angle=30.0), 15 / 65 / 2),
