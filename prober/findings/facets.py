@@ -16,7 +16,7 @@ from prober.findings.maxima import FourMaxima
 from prober.findings.nearby_maxima import BLENDS, FACET_VALLEY
 from prober.findings.optima import Optima, Preferences, known_distance
 from prober.findings.responses import scores
-from prober.findings.tuning import Curves, high_peaks
+from prober.findings.tuning import Curves, peaks
 from prober.subject import Subject
 
 FACET_GAIN = 0.5
@@ -271,7 +271,11 @@ def both_are_peaks(curves: Curves, angles: Sequence[float], best: float) -> bool
         return False
     for curve in _of_angles(curves):
         step = 180 / len(curve)
-        found = [i * step for i in high_peaks(curve, curves.neutral, best, BAR_PEAK)]
+        needed = BAR_PEAK * (best - curves.neutral)
+        high = [
+            i for i in peaks(curve, curves.neutral, BAR_PEAK) if curve[i] - curves.neutral >= needed
+        ]
+        found = [i * step for i in high]
         if not found:
             continue
         nearest = [_nearest(found, angle) for angle in angles]

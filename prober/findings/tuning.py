@@ -216,12 +216,6 @@ def peaks(curve: Tensor, neutral: float, least: float) -> list[int]:
     return found
 
 
-def high_peaks(curve: Tensor, neutral: float, best: float, least: float) -> list[int]:
-    """Finds the peaks of a closed curve that have a share `least` of the gain up to `best`, too."""
-    needed = least * (best - neutral)
-    return [i for i in peaks(curve, neutral, least) if curve[i] - neutral >= needed]
-
-
 def _pass(curve: Tensor, start: int, end: int) -> float:
     """The lowest point on the better one of the two sides of a circle from one point to another."""
     n = len(curve)
