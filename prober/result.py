@@ -180,12 +180,12 @@ class Visualizations(list[Visualization]):
             return
         if path.suffix and not given.endswith("/") and not path.is_dir():
             raise InputError(f"'{given}' ends in '{path.suffix}'; choose .png, or a folder.")
-        names = [safe_name(f"{each.name}_seed{each.record['seed']}") for each in self]
+        names = [f"{each.name}_seed{each.record['seed']}" for each in self]
         for name in names:
             if names.count(name) > 1:
                 raise InputError(f"Two of them are named {name}: save them one by one.")
         for name, each in zip(names, self, strict=True):
-            each._save_folder(path / name)
+            each._save_folder(path / safe_name(name, names))
 
     def __repr__(self) -> str:
         """Says of each what came of it."""

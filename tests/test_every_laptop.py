@@ -151,6 +151,22 @@ def test_visualize(folders, lacking, tmp_path):
     assert np.array_equal(here.array, np.load(folders[1] / "picture.npy"))
 
 
+def test_layers_whose_names_differ_in_case_alone_overwrite_no_files(prober, tmp_path):
+    twins = TINY.replace("self.aux", "self.block").replace("self.größe", "self.Block")
+    (tmp_path / "tiny.py").write_text(twins, encoding="utf-8")
+    config = REPORT | {"grid": {"layers": ["block", "Block"], "channels": [1], "seeds": 2}}
+    (tmp_path / "report.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    ended = prober("report", "--config", "report.yaml", "--trainer.devices", 1)
+    assert ended.code == 0, ended.err
+    files = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")]
+    assert len({file.casefold() for file in files}) == len(files)
+    (report,) = tmp_path.glob("lightning_logs/*/version_0")
+    for name in ("block", "%42lock"):
+        assert (report / "page" / f"{name}.js").is_file()
+        assert list(report.rglob(f"sheets/{name}.png"))
+        assert list((report / "pictures" / name / "ch001").iterdir())
+
+
 @pytest.mark.parametrize(
     "options, said",
     [

@@ -130,6 +130,16 @@ def test_saving(tmp_path):
     assert not {"a.jpg", "twice", "all.npy"} & {file.name for file in tmp_path.iterdir()}
 
 
+def test_folders_of_layers_whose_names_differ_in_case_alone(tmp_path):
+    cnn = torch.nn.Sequential()
+    cnn.add_module("block", torch.nn.Conv2d(3, 2, 3))
+    cnn.add_module("Block", torch.nn.Conv2d(2, 2, 3))
+    shown = prober.visualize(cnn, ["block:0", "Block:0"], input_shape=(3, 8, 8), steps=1)
+    shown.save(tmp_path)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["%42lock_ch0_seed0", "block_ch0_seed0"]
+
+
 def test_numbers_of_numpy(tmp_path):
     expected = prober.visualize(
         reference(), ["conv2:3", "conv2:3@7,5"], seeds=[3], steps=3, style="plain"

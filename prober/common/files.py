@@ -28,6 +28,9 @@ PROJECT = Path(__file__).parents[2]
 NOT_IN_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]|%(?=[0-9A-Fa-f]{2})')
 """What no name of a file has on Windows, and what would read like a character written as a code."""
 
+IN_CAPITALS = re.compile(rf"{NOT_IN_NAMES.pattern}|[A-Z]|[^\x00-\x7f]")
+"""The same, and every letter that may be a capital."""
+
 DEVICES = {"con", "prn", "aux", "nul", "conin$", "conout$"} | {
     f"{device}{number}" for device in ("com", "lpt") for number in "0123456789¹²³"
 }
@@ -40,7 +43,7 @@ PAUSES = (0.01, 0.03, 0.1, 0.3, 1.0)
 """Seconds to wait, again and again, for a file that somebody else has open."""
 
 
-def safe_name(name: str) -> str:
+def safe_name(name: str, others: Iterable[str] = ()) -> str:
     """Returns a name that a file or a folder can have on every system.
 
     Names that all systems take stay as they are. In the others, as those of layers may be, the
@@ -48,10 +51,18 @@ def safe_name(name: str) -> str:
     the beginning stays, and a digest of it all takes the place of the rest. Different names stay
     different.
 
+    Args:
+        name: The name.
+        others: Names that lie beside it. If one differs from it in upper and lower case alone,
+            which many file systems do not tell apart, its capitals stand as codes, too.
+
     >>> safe_name("layer3.0.conv1"), safe_name("block:1"), safe_name("aux.conv")
     ('layer3.0.conv1', 'block%3A1', '%61ux.conv')
+    >>> safe_name("block", ["Block"]), safe_name("Block", ["block"])
+    ('block', '%42lock')
     """
-    name = NOT_IN_NAMES.sub(_code, name)
+    taken = any(each != name and each.casefold() == name.casefold() for each in others)
+    name = (IN_CAPITALS if taken else NOT_IN_NAMES).sub(_code, name)
     name = re.sub(r"[. ]+\Z", _code, name)
     if name.split(".")[0].rstrip(" ").lower() in DEVICES:
         name = re.sub(r"\A.", _code, name)

@@ -77,7 +77,7 @@ def examine(
 
 
 def _examined(survey: Survey, unit: Unit, found: Found | None, folder: Path) -> Examined:
-    finding = _finding(survey, unit, found, PictureFolder(folder, unit))
+    finding = _finding(survey, unit, found, PictureFolder(folder, unit.folder(survey.subject)))
     if found is None:
         return Examined(unit, finding, [], [])
     return Examined(unit, finding, points_of(survey, unit, found), found.bests_of_several)

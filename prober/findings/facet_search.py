@@ -119,7 +119,7 @@ def _targets(
     return [
         PlannedTarget(
             Target(objective, start, penalties, seed=0),
-            f"{unit.folder}/{i:02d}_{name}_seed0",
+            f"{unit.folder(subject)}/{i:02d}_{name}_seed0",
             f"{i:02d}_{name}",
         )
         for i, (name, start) in enumerate(named)

@@ -9,7 +9,6 @@ from prober.common.drawn_inputs import drawn_one
 from prober.common.files import write_whole
 from prober.common.inputs import InputKind, Shape, input_kind
 from prober.common.pictures import enlarged_png
-from prober.findings.units import Unit
 
 CELL_SIDE, PLOT_SIDE = 84, 168
 """Pixels that a cell of a sprite may have on a side, of a picture and of a plot."""
@@ -21,11 +20,11 @@ class PictureFolder:
 
     Attributes:
         report: The report's folder.
-        unit: The unit.
+        folder: That of the unit in the report's pictures.
     """
 
     report: Path
-    unit: Unit
+    folder: str
 
     @staticmethod
     def cell_side(shape: Shape) -> int:
@@ -35,7 +34,7 @@ class PictureFolder:
 
     def write(self, name: str, content: bytes) -> str:
         """Writes a picture; returns its path relative to the report's folder."""
-        file = Path("pictures") / self.unit.folder / name
+        file = Path("pictures") / self.folder / name
         write_whole(self.report / file, content)
         return file.as_posix()
 

@@ -89,7 +89,7 @@ def plain_findings(
 
     def found_of(unit: Unit) -> Finding:
         answers = torch.cat([each[unit] for each in answered])
-        pictures = PictureFolder(folder, unit)
+        pictures = PictureFolder(folder, unit.folder(subject))
         made = sweep.of(unit) if sweep is not None else []
         dead = looks_dead(answers, (to_simple[unit] - exact[unit]).abs().amax())
         dead = dead and all(shown.record["dead"] for shown in made)
@@ -142,7 +142,7 @@ def cut_findings(
             answers = torch.cat([answers, real.of_pool(unit.site).strongest[:, unit.channel]])
         dead = looks_dead(answers, known.rounding[unit.site][unit.channel])
         score = ScoreRange(curves.neutral, curves.neutral if dead else answers.max().item())
-        pictures = PictureFolder(folder, unit)
+        pictures = PictureFolder(folder, unit.folder(subject))
         shown = f"flat and striped images{', real images' if real else ''}"
         evidence = Evidence(
             score=score,

@@ -32,7 +32,7 @@ def plan_styled_facets(
     return [
         PlannedTarget(
             Target(survey.objective(each.unit).resolved(survey.subject), best.start, None, seed=0),
-            f"{each.unit.folder}/{_variant(number)}_seed0",
+            f"{each.unit.folder(survey.subject)}/{_variant(number)}_seed0",
             _variant(number),
         )
         for each in examined
@@ -69,7 +69,13 @@ def draw_styled_facets(
     several = {each.unit: each for each in examined if each.bests}
 
     def styled(unit: Unit) -> tuple[Facet, ...]:
-        return _styled(survey, several[unit], made, maxima[unit], PictureFolder(folder, unit))
+        return _styled(
+            survey,
+            several[unit],
+            made,
+            maxima[unit],
+            PictureFolder(folder, unit.folder(survey.subject)),
+        )
 
     drawn = dict(zip(several, on_cores(styled, list(several), cores), strict=True))
     return [

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from prober.common.files import safe_name
+from prober.subject import Subject
 
 Site = tuple[str, tuple[int, ...] | None]
 """A layer, and the position of its neuron that is looked at; None for the channels as a whole."""
@@ -28,10 +28,9 @@ class Unit:
         """Where in the CNN it is, whichever its channel."""
         return self.layer, self.position
 
-    @property
-    def folder(self) -> str:
-        """Where its pictures lie: `conv2/ch003`, `conv2/ch003_h07_w07`."""
+    def folder(self, subject: Subject) -> str:
+        """Where its pictures lie, it being of that CNN: `conv2/ch003`, `conv2/ch003_h07_w07`."""
         position = self.position or ()
         sides = "dhw"[3 - len(position) :]
         at = "".join(f"_{side}{place:02d}" for side, place in zip(sides, position, strict=True))
-        return f"{safe_name(self.layer)}/ch{self.channel:03d}{at}"
+        return f"{subject.folder_name(self.layer)}/ch{self.channel:03d}{at}"

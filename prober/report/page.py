@@ -68,10 +68,14 @@ def write_page(folder: Path) -> Path:
     probed = load_report(folder)
     for layer, findings in probed.layers.items():
         script = _script(layer, findings, probed.against)
-        write_whole(folder / "page" / f"{safe_name(layer)}.js", script)
+        write_whole(folder / "page" / _file(layer, probed), script)
     page = folder / "index.html"
     write_whole(page, _index(probed))
     return page
+
+
+def _file(layer: str, probed: Probed) -> str:
+    return f"{safe_name(layer, probed.layers)}.js"
 
 
 def _script(layer: str, findings: Sequence[Finding], against: Probed | None) -> str:
@@ -149,7 +153,7 @@ def _row(layer: str, probed: Probed) -> dict[str, Any]:
     others = probed.against.layers.get(layer, []) if probed.against else []
     return {
         "name": layer,
-        "file": f"{safe_name(layer)}.js",
+        "file": _file(layer, probed),
         "flat": layer in probed.record.subject.flat_layers,
         "counts": _counts(findings),
         "shares": counts(findings),

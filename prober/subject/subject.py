@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from prober.common.errors import InputError, check_kinds
+from prober.common.files import safe_name
 from prober.common.inputs import Shape
 from prober.common.patches import Conversion, ConvertsItself, hooks_of
 from prober.subject.batchnorm_folding import Folding
@@ -290,6 +291,10 @@ class Subject(ConvertsItself):
     def depth(self, layer: str) -> int:
         """Returns the place of a layer, of those that can be measured, in the forward pass."""
         return list(self.listing.measured).index(layer)
+
+    def folder_name(self, layer: str) -> str:
+        """Returns what the folder of a layer is called, unlike those of all others."""
+        return safe_name(layer, self.listing.measured)
 
     def check_layer(self, layer: str) -> tuple[int, ...]:
         """Returns the shape of a layer's output for one image.

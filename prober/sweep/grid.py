@@ -108,7 +108,7 @@ class Grid:
             if self.diversity:
                 diversity = self.diversity * Diversity(objective.layer)
                 objective = (objective + diversity).resolved(subject)
-            folder = f"{safe_name(objective.layer)}/{safe_name(folder or objective.name)}"
+            folder = f"{subject.folder_name(objective.layer)}/{safe_name(folder or objective.name)}"
             for of_run, image, penalties, number in runs:
                 variant = "_".join(filter(None, (label, of_run)))
                 path = f"{folder}/{safe_name(f'{variant}_seed{number}')}"
@@ -134,8 +134,7 @@ class Grid:
             if len(names) > 1:
                 raise InputError(
                     f"The grid has targets that would be called {called}, which many file systems "
-                    "take for the same name: probe their layers one after another, or rename one "
-                    "of grid.targets."
+                    "take for the same name: look at one of them after the other."
                 )
             raise InputError(
                 f"The grid has two targets that would both be called {called}: it names a layer, "

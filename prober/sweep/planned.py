@@ -26,6 +26,11 @@ class PlannedTarget:
         return self.target.objective.layer
 
     @property
+    def layer_folder(self) -> str:
+        """The name of the folder of its layer."""
+        return self.path.split("/")[0]
+
+    @property
     def folder(self) -> str:
         """The name of the target's folder in that of its layer: `ch003`, or the objective's."""
         return self.path.rsplit("/", 2)[-2]

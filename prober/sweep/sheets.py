@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from prober.common.drawing import GAP, SMALLEST, font, paste_framed, thumb, wrapped
 from prober.common.drawn_inputs import drawn_one
-from prober.common.files import read_npy, safe_name, write_whole
+from prober.common.files import read_npy, write_whole
 from prober.common.pictures import png
 from prober.subject import LOGITS
 from prober.sweep.planned import PlannedTarget
@@ -47,16 +47,17 @@ def write_sheets(store: Store, targets: Sequence[PlannedTarget]) -> list[Path]:
     """
     records = {record["stem"]: record for record in store.all_records()}
     files = []
-    for layer, of_layer in groupby(targets, key=lambda each: each.layer):
-        rows = _rows(list(of_layer))
+    for layer, group in groupby(targets, key=lambda each: each.layer):
+        of_layer = list(group)
+        rows = _rows(of_layer)
         side = _side(store, rows, records)
         beside = max(1, WIDTH // (max(map(len, rows)) * (side + GAP) + LABEL))
         below = min(ROWS, max(LEAST_ROWS, -(-len(rows) // beside)))
         parts = [rows[i : i + below] for i in range(0, len(rows), below)]
         pages = [parts[i : i + beside] for i in range(0, len(parts), beside)]
         for number, page in enumerate(pages, 1):
-            name = layer if len(pages) == 1 else f"{layer}_{number}"
-            file = store.folder / "sheets" / f"{safe_name(name)}.png"
+            name = of_layer[0].layer_folder + (f"_{number}" if len(pages) > 1 else "")
+            file = store.folder / "sheets" / f"{name}.png"
             # One page at a time is in memory, however many there are.
             blocks = [_block(store, part, records, side) for part in page]
             write_whole(file, png(_sheet(blocks, _title(layer, targets, records))))

@@ -133,6 +133,18 @@ def test_a_name_that_some_system_lacks_gets_codes(name, expected):
     assert safe_name(name) == expected
 
 
+@pytest.mark.parametrize("other", ["Block", "BLOCK", "block", "blockö", "straße"])
+def test_a_name_stays_that_nothing_beside_it_is_like(other):
+    assert safe_name("block", [other]) == "block"
+
+
+@given(st.lists(st.text("aAbBßsSöÖ:%4KK", min_size=1, max_size=4), unique=True))
+def test_names_that_differ_in_case_alone_are_told_apart_by_every_system(names):
+    safe = [safe_name(name, names) for name in names]
+    assert len({name.casefold() for name in safe}) == len(names)
+    assert [unquote(name) for name in safe] == names
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=10))
 def test_safe_names_are_safe_and_can_be_read_back(name):
     safe = safe_name(name)

@@ -255,12 +255,3 @@ def test_diversity_is_a_term_of_each_unit_in_its_own_layer(subject):
     ]
     assert [p.target.objective for p in planned] == [e for e in expected for _ in range(3)]
     assert all(p.target.objective.compares for p in planned)
-
-
-def test_names_that_differ_in_upper_and_lower_case_alone_are_refused():
-    cnn = nn.Sequential()
-    cnn.add_module("block", nn.Conv2d(3, 2, 3))
-    cnn.add_module("Block", nn.Conv2d(2, 2, 3))
-    subject = Subject(cnn, input_shape=(3, 8, 8))
-    with pytest.raises(InputError, match=r"'block/ch000/.*' and 'Block/ch000/"):
-        Grid(layers=["block", "Block"], channels=[0]).plan(subject, 0)
