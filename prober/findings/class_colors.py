@@ -1,6 +1,6 @@
 """Class colors: which colors of images go with their class, and images in another class's color."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -41,6 +41,10 @@ LEFT_BY_SHARING = 0.5
 """Of what colors leave unnamed of the classes they leave no more than this of groups that share
 them. Data in which two or five classes have each color have 0. Of 20 others one has 0.1, two of
 whose classes are about as light, the rest 0.52 and more."""
+
+NOT_SHARED = 0.75
+"""Of a class that shares its color with another that names about half of the images; if it names
+so many, the color is the class's own."""
 
 CARRIES_CLASS = 0.2
 """A role in the palette carries the class if its color names this share of all images, likewise;
@@ -163,7 +167,7 @@ def dealer_of(palettes: Palettes, labels: Tensor) -> Dealer | None:
     if classes >= 2:
         found, of_group = _with_own_colors(palettes, labels, classes), torch.arange(classes)
         shared = _sharing(palettes, labels, classes)
-        if shared is not None and not _are_alone(list(found.own), shared):
+        if shared is not None and not _are_alone(found.own, shared, labels):
             grouped = shared[labels].where(labels >= 0, -1)
             together = _with_own_colors(palettes, grouped, int(shared.max()) + 1)
             if len(together.own) >= 2:
@@ -241,12 +245,15 @@ def _sharing(palettes: Palettes, labels: Tensor, classes: int) -> Tensor | None:
     return best
 
 
-def _are_alone(classes: Sequence[int], groups: Tensor) -> bool:
+def _are_alone(own: Mapping[int, Tensor], groups: Tensor, labels: Tensor) -> bool:
     """Whether classes with a color of their own, two or more, share it with none.
 
-    Then what the others share, gray say, is no news.
+    Then what the others share, gray say, is no news. A class shares none, either, whose colors,
+    those of all roles together, name most of its images, though one role does not tell it.
     """
-    return len(classes) >= 2 and bool((groups.bincount()[groups[classes]] == 1).all())
+    together = groups.bincount()[groups] > 1
+    share = {k: len(typical) / int((labels == k).sum()) for k, typical in own.items()}
+    return len(own) >= 2 and not any(together[k] and share[k] < NOT_SHARED for k in own)
 
 
 def color_tells(palettes: Palettes, labels: Tensor) -> bool:

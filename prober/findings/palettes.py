@@ -15,7 +15,7 @@ from torch import Tensor
 COLORS = 4
 """Colors of a palette at the most: red, green and blue have room for no fifth."""
 
-SAMPLED_PIXELS = 1024
+SAMPLED_PIXELS = 16384
 """Pixels of an image that are looked at, at the most, evenly over it."""
 
 COUNTED_PIXELS = 128
@@ -24,8 +24,9 @@ COUNTED_PIXELS = 128
 NEAR = 0.12
 """Distance in RGB up to which colors count as one."""
 
-LEAST_PART = 0.005
-"""The part of an image that has to lie off the colors found so far, for another one."""
+LEAST_PIXELS = 4
+"""Pixels looked at that have to lie off the colors found so far, for another one: a tag of 2 x 2
+may be what gives a class away."""
 
 ROUNDS = 12
 """How often roles and what they look like are found from each other."""
@@ -112,7 +113,7 @@ def _colors(pixels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     off = pixels - colors[0][:, :, None]
     for _ in range(1, COLORS):
         away = off.square().sum(1)
-        there.append((away > NEAR**2).float().mean(1) >= LEAST_PART)
+        there.append((away > NEAR**2).sum(1) >= LEAST_PIXELS)
         if not there[-1].any():
             colors.append(colors[0])
             continue

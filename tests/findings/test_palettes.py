@@ -106,6 +106,41 @@ def test_a_color_that_only_some_of_a_class_have_tells_something_of_it():
     assert data.color_tells and data.color_groups == []
 
 
+@pytest.mark.parametrize("side", [2, 4])
+def test_a_tag_of_few_pixels_in_a_large_image_is_found(side):
+    """White digits on grounds of any color; a corner has the color of the class."""
+    digits, labels = load_digits()
+    kept = (labels < 5).nonzero()[:200, 0]
+    digits, labels = digits[kept, None], labels[kept]
+    chance = torch.Generator().manual_seed(0)
+    grounds = 0.5 * torch.rand(200, 3, 1, 1, generator=chance)
+    images = torch.nn.functional.pad(grounds + (1 - grounds) * digits, (34, 34, 34, 34))
+    images = torch.where(images == 0, grounds, images)
+    tags = torch.tensor([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1]]).float()
+    images[:, :, 3 : 3 + side, 3 : 3 + side] = tags[labels][:, :, None, None]
+    data = RealImages("tags", images, labels, list("01234"))
+    assert data.color_groups == [(i,) for i in range(5)]
+    assert torch.allclose(data.group_colors, tags, atol=0.01)
+    for column in range(5):
+        wanted = images.clone()
+        wanted[:, :, 3 : 3 + side, 3 : 3 + side] = tags[column][:, None, None]
+        assert (data.dealt(column) - wanted).abs().max() < 0.05
+
+
+def test_a_class_whose_color_is_now_in_one_role_now_in_another_shares_it_with_none():
+    """Digits in their class's color before a mosaic of any colors, of which four are the ends."""
+    digits, labels = load_digits()
+    kept = (labels < 5).nonzero()[:300, 0]
+    digits, labels = digits[kept, None], labels[kept]
+    chance = torch.Generator().manual_seed(0)
+    mosaics = 0.8 * torch.rand(300, 3, 7, 7, generator=chance)
+    mosaics = torch.nn.functional.interpolate(mosaics, size=(28, 28), mode="nearest")
+    own = torch.tensor([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1]]).float()
+    images = digits * own[labels][:, :, None, None] + (1 - digits) * mosaics
+    data = RealImages("mosaics", images, labels, list("01234"))
+    assert data.color_groups == [(i,) for i in range(5)]
+
+
 def test_images_of_one_color_each_have_a_palette_of_one():
     colors = torch.rand(6, 3, generator=torch.Generator().manual_seed(0))
     found = palettes_of(colors[:, :, None, None].expand(-1, -1, 5, 7))
