@@ -20,7 +20,8 @@ from prober.common.patches import jsonargparse_with
 
 def reading_configs() -> AbstractContextManager[None]:
     """Within it jsonargparse understands configs as people write them, and bounds their YAML."""
-    return jsonargparse_with(current_path, check_import, buildable, check_yaml, with_style)
+    once = functools.cache(why_not_imported)  # for every type that may be meant it is asked again
+    return jsonargparse_with(current_path, once, buildable, check_yaml, with_style)
 
 
 def current_path(path: str) -> str:
@@ -52,27 +53,27 @@ def _exists(package: str, name: str) -> bool:
         return False
 
 
-def check_import(path: str) -> None:
-    """Checks that the file that an import path leads to can be imported, if there is one.
+def why_not_imported(path: str) -> str | None:
+    """Says why the file that an import path leads to cannot be imported, if there is one.
 
     jsonargparse does not expect that a file may raise something else than an ImportError.
 
     Args:
         path: The import path.
 
-    Raises:
-        ImportError: The file has an error, which is named.
+    Returns:
+        What it raises; None if it can be imported, or is not there.
     """
     package = path.rpartition(".")[0]
     if not all(part.isidentifier() for part in package.split(".")):
-        return  # the path of a file, or none at all
+        return None  # the path of a file, or none at all
     try:
         import_module(package)
     except (Exception, SystemExit) as error:  # a person's own file, with whatever is wrong in it
         if isinstance(error, ModuleNotFoundError) and f"{package}.".startswith(f"{error.name}."):
-            return  # there is no such file, which the parser says, or it is a class within a class
-        said = f"cannot be imported: {type(error).__name__}: {error}"
-        raise ImportError(said) from error
+            return None  # which the parser says, or it is a class within a class
+        return f"cannot be imported: {type(error).__name__}: {error}"
+    return None
 
 
 def buildable(found: Any, path: str) -> Any:

@@ -3,8 +3,9 @@
 import gc
 import os
 import sys
+from argparse import ArgumentParser
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from prober.cli.overview import answer
 from prober.cli.refused import Refused
@@ -25,8 +26,11 @@ def main() -> None:
     try:
         answer(sys.argv[1:])
         prober_cli = loaded()
+        from prober.common.patches import replaced  # which loads PyTorch, too
+
         quiet = quiet_lightning(bool(sys.warnoptions))
-        with quiet, no_interrupt_lost(), their_failures_raised():
+        others = replaced(ArgumentParser, "error", _refuse_command_line)
+        with quiet, no_interrupt_lost(), their_failures_raised(), others:
             cli = prober_cli()
             code = cli.command.run(cli)
             sys.stdout.flush()  # here it can still be said that it fails
@@ -47,6 +51,14 @@ def main() -> None:
         sys.exit(code)
     sys.stderr.write(f"Error: {on_one_line(message)}\n")
     sys.exit(2)
+
+
+def _refuse_command_line(parser: ArgumentParser, message: str) -> NoReturn:
+    """Raises what can be told of a person's own file, in place of ending the program."""
+    raise RuntimeError(
+        f"it reads the command line, which is not its own ({message}): let it do that below "
+        "if __name__ == '__main__' alone"
+    )
 
 
 @cache

@@ -121,6 +121,16 @@ def _no_import_path(found: re.Match[str], parser: ArgumentParser) -> str:
     return f"{found['key']}: '{name}' is no import path. Write it with dots: {dotted}."
 
 
+def _lacks(found: re.Match[str], parser: ArgumentParser) -> str:
+    key, name, names = found["key"], found["name"], found["names"]
+    settings = names.replace(",", ": ...,")
+    option = f", or --{key}.{names.split(',')[0]} VALUE" if "." in key else ""
+    return (
+        f"{key}: '{name}' cannot be made without {names.replace(', ', ' and ')}: give "
+        f"{{class_path: {name}, init_args: {{{settings}: ...}}}}{option}."
+    )
+
+
 def _no_choice(found: re.Match[str], parser: ArgumentParser) -> str:
     literals = re.findall(r"Literal\[(.*?)\]", found["types"])
     names = [each for listed in literals for each in listed.replace("'", "").split(", ")]
@@ -183,17 +193,18 @@ MESSAGES: dict[str, str | Callable[[re.Match[str], ArgumentParser], str | None]]
     r"^Unexpected config:": "'{file}' holds no settings (keys with values).",
     r"Option '(?P<option>[\w.]+)' is not accepted": _no_option,
     r"Subcommand '(?P<command>\w+)' does not accept option '(?P<option>[\w.]+)'": _no_option,
-    r"unrecognized arguments: --(?P<option>[\w.]+)": _no_option,
+    r"^unrecognized arguments: --(?P<option>[\w.]+)": _no_option,
     r'Parser key "summands": .*import path string': (
         "summands: each is an objective with its weight: {{objective: {{class_path: ..., "
         "init_args: ...}}, weight: ...}}."
     ),
     KEY + NULL: _no_value,
-    KEY + r"import path string: (?P<name>.*?)(?: - | Given value|$)": _no_class,
-    KEY + r"Unexpected import path format: (?P<name>\S+)": _no_import_path,
+    KEY + r"import path string: ?(?P<name>.*?)(?: ?- | Given value|$)": _no_class,
+    KEY + r"Unexpected import path format: (?P<name>.+?)(?: - | Given value|$)": _no_import_path,
     CLASS + r"cannot be imported: (?P<why>.*?)(?: - Expected a <class| Given value|$)": (
         "{key}: cannot import '{name}': {why}."
     ),
+    CLASS + r"the following arguments are required: (?P<names>.*?)(?: - | Given value|$)": _lacks,
     CLASS: _no_class,
     CLASS + r".*object has no attribute 'keys'": (
         "{key}: the init_args of '{name}' are settings: keys with values."

@@ -4,6 +4,7 @@ A command loads PyTorch and Lightning, which takes seconds; nothing here does.
 """
 
 import ast
+import re
 import sys
 from collections.abc import Sequence
 
@@ -23,7 +24,7 @@ def answer(args: Sequence[str]) -> None:
         args: The arguments of the command line.
 
     Raises:
-        Refused: There is no command, or no such command.
+        Refused: There is no command, or no such command, or an option has no value but `--`.
         SystemExit: The help was asked for, and is printed.
     """
     if not args:
@@ -34,6 +35,9 @@ def answer(args: Sequence[str]) -> None:
         sys.exit(0)
     if not first.startswith("-") and first not in command_files():
         raise Refused(no_such_command(first))
+    for each in args:
+        if re.fullmatch(r"(--[^=]+=|-c=?)--", each):  # some versions of argparse drop the value
+            raise Refused(f"'{each}' has no value: -- is none.")
 
 
 def no_command() -> str:

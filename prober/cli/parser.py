@@ -71,8 +71,11 @@ class ProberParser(LightningArgumentParser):
         """Says what is wrong and what there is instead.
 
         Raises:
-            Refused: Always.
+            Refused: Always; but that a class lacks arguments is left to the parser that asked for
+                the class, which knows for what.
         """
+        if message.startswith("the following arguments are required: "):  # only classes have some
+            super().error(message, ex)
         raise Refused(explain(message, self, self._reading))
 
     def check_groups(self, config: Namespace) -> None:

@@ -130,7 +130,7 @@ def replaced(owner: object, name: str, value: object) -> Iterator[None]:
 @contextmanager
 def jsonargparse_with(
     current_path: Callable[[str], str],
-    check_import: Callable[[str], None],
+    why_not_imported: Callable[[str], str | None],
     found: Callable[[Any, str], Any],
     check_yaml: Callable[[str], None],
     read: Callable[[Any], Any],
@@ -144,7 +144,7 @@ def jsonargparse_with(
 
     Args:
         current_path: What a class path is called today.
-        check_import: Raises ImportError if a class path shall not be looked up.
+        why_not_imported: Says why a class path shall not be looked up, None if it may be.
         found: What is to be used in place of what a class path leads to.
         check_yaml: Raises `yaml.YAMLError` if a text shall not be read.
         read: Returns what is to be used in place of what was read of YAML.
@@ -160,10 +160,13 @@ def jsonargparse_with(
 
     def import_current(name: str, *args: Any, **kwargs: Any) -> Any:
         path = current_path(name)
-        check_import(path)
+        if why := why_not_imported(path):
+            raise ImportError(why)
         return found(import_object(path, *args, **kwargs), path)
 
     def resolve_current(cls: type | tuple[type], name: str) -> str:
+        if not isinstance(name, str | None):
+            raise ValueError(f"Unexpected import path format: {name}")
         return current_path(resolve_class_path_by_name(cls, name))
 
     def adapt_whole_lists(value: Any, *args: Any, **kwargs: Any) -> Any:
@@ -177,6 +180,8 @@ def jsonargparse_with(
             return read(yaml_load(stream))
         except (ValueError, RecursionError) as error:  # a number of 5,000 digits
             raise yaml.YAMLError(str(error)) from error
+        except TypeError as error:  # `{0}`, which is asked whether it is text with a colon
+            raise yaml.YAMLError("what should be the name of a setting is no text") from error
 
     set_loader("yaml", load_checked, (yaml.YAMLError,))
     try:

@@ -222,6 +222,20 @@ BAD_OPTIONS = {
         ["--model.subject.input_shape", "[3, 4, 4]"],
         ["[1, 3, 4, 4]", "input_shape"],
     ),
+    "class of no name": (
+        ["--model.parameterization", ""],
+        ["parameterization: there is no ''", "Choose Fourier, MagnitudeConstrained, Pixels"],
+    ),
+    "class by a list": (
+        ["--model.objective", "{class_path: [Neuron]}"],
+        ["model.objective: '['Neuron']' is no import path", "folder.file.Class"],
+    ),
+    "class without a setting": (
+        ["--model.objective", "ClassConditional"],
+        ["without objective and target_class", "or --model.objective.objective VALUE"],
+    ),
+    "number that is a set": (["--model.lr={0}"], ["model.lr: '{0}' is not of type float"]),
+    "value that argparse drops": (["--print_config=--"], ["'--print_config=--' has no value"]),
     "input of no size": (["--model.subject.input_shape", "[3, 0, 28]"], ["[3, 0, 28]"]),
     "input of two sides": (["--model.subject.input_shape", "[3, 28]"], ["input_shape", "3"]),
 }
