@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from io import BytesIO
 from itertools import count
@@ -117,23 +117,30 @@ def write_whole(path: Path, content: bytes | str) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         beside.write_bytes(content.encode() if isinstance(content, str) else content)
-        _replace(beside, path)
+        patiently(lambda: beside.replace(path))
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         beside.unlink(missing_ok=True)
 
 
-def _replace(beside: Path, path: Path) -> None:
-    """Puts a file in the place of another, which Windows refuses while somebody reads that."""
+def patiently(change: Callable[[], object]) -> None:
+    """Makes, replaces or removes a file, which Windows refuses while somebody else has it open.
+
+    Args:
+        change: What is tried again and again.
+
+    Raises:
+        PermissionError: It is refused still.
+    """
     for pause in PAUSES:
         try:
-            beside.replace(path)
+            change()
         except PermissionError:
             time.sleep(pause)
         else:
             return
-    beside.replace(path)
+    change()
 
 
 def claim_version(parent: Path) -> Path:

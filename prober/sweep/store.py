@@ -12,6 +12,7 @@ import os
 import zipfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import numpy as np
 from torch import Tensor
 
 from prober.common.drawn_inputs import drawn_one, slices_gif
-from prober.common.files import npy, read_arrays, write_whole
+from prober.common.files import npy, patiently, read_arrays, write_whole
 from prober.common.pictures import enlarge, png
 from prober.sweep.optimize import ChunkResult
 from prober.sweep.planned import PlannedTarget
@@ -47,7 +48,7 @@ class Store:
     def claim(self, index: int) -> bool:
         """Takes a chunk for this process; False if it is finished or another process has it."""
         try:
-            self._claim_file(index).touch(exist_ok=False)
+            patiently(lambda: self._claim_file(index).touch(exist_ok=False))
         except FileExistsError:
             return False
         if self.chunk_file(index).exists():
@@ -57,7 +58,7 @@ class Store:
 
     def release(self, index: int) -> None:
         """Gives a chunk out of hand, finished or not."""
-        self._claim_file(index).unlink(missing_ok=True)
+        patiently(lambda: self._claim_file(index).unlink(missing_ok=True))
 
     def in_hand(self) -> bool:
         """Tells whether any process has a chunk in hand."""
@@ -67,7 +68,7 @@ class Store:
         """Frees the chunks that processes had in hand which are no more."""
         (self.folder / "chunks").mkdir(parents=True, exist_ok=True)
         for claim in (self.folder / "chunks").glob("*.claim"):
-            claim.unlink(missing_ok=True)
+            patiently(partial(claim.unlink, missing_ok=True))
 
     def write(self, index: int, result: ChunkResult) -> None:
         """Writes a chunk's targets, then the chunk's own file, then its lines of the records.

@@ -1,6 +1,7 @@
 """The folder of a sweep: what lies in it, and what becomes of it if some is damaged."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -9,8 +10,37 @@ import torch
 from PIL import Image
 
 from prober.subject.reference import ReferenceCNN
+from prober.sweep.store import Store
 from tests.command_line import ROOT
 from tests.sweep.sweeps import arrays_of, records_of, same, write
+
+
+def test_a_claim_that_somebody_has_open_is_made_and_removed_when_he_is_done(tmp_path, monkeypatch):
+    store, refusals = Store(tmp_path, [[]]), []
+    store.clear_claims()
+
+    def sometimes(function):
+        def refused(path, *args, **kwargs):
+            if refusals:
+                raise refusals.pop()
+            return function(path, *args, **kwargs)
+
+        return refused
+
+    def with_refusals(change):
+        refusals[:] = [PermissionError(13, "Access is denied")] * 2
+        result = change()
+        assert not refusals
+        return result
+
+    monkeypatch.setattr(os, "open", sometimes(os.open))
+    monkeypatch.setattr(os, "unlink", sometimes(os.unlink))
+    assert with_refusals(lambda: store.claim(0))
+    with_refusals(lambda: store.release(0))
+    assert not store.in_hand()
+    assert store.claim(0) and not store.claim(0)
+    with_refusals(store.clear_claims)
+    assert not store.in_hand()
 
 
 def test_there_is_a_picture_and_an_array_for_every_target(swept):
