@@ -333,8 +333,7 @@ class Variance:
     """Shares of the variance of a unit's answers to real images, each in all hues and brightnesses.
 
     The hues are of equal brightness, the sum of the channels; the brightnesses are 1, 3/4 and 1/2
-    of the images' own. A channel's answer is its largest activation, of the neurons that see as
-    much as the one examined.
+    of the images' own. A channel's answer is its largest activation, wherever in the image.
 
     Attributes:
         hue: The share that the hue explains.

@@ -221,7 +221,7 @@ def _to_real(
     for unit, answers in _answers(subject, real.images, of_classes | dict(objectives)).items():
         channels = subject.listing.measured[unit.layer].shape[0]
         found.setdefault(unit.site, torch.zeros(len(answers), channels))[:, unit.channel] = answers
-    plain = {site: Responses(answers, answers) for site, answers in found.items()}
+    plain = {site: Responses(answers, answers, answers) for site, answers in found.items()}
     return RealResponses(
         real=real,
         plain=plain,

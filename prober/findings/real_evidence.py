@@ -30,6 +30,10 @@ from prober.subject import LOGITS
 HUE_RULES = 0.5
 """A share of the variance from which on the answers go by the hue."""
 
+FAR_FROM_REAL = 0.1
+"""Share of a picture's gain that the best real image brings where images come near. In reports
+on 30 trained CNNs it is 0.2 to 0.9 in the median of most layers; of six layers it is below this."""
+
 CERTAIN = 2.0
 """Standard errors that a difference of means must exceed, as chance does in 5 of 100 cases."""
 
@@ -110,7 +114,7 @@ def by_class_and_color(
     """
     real = responses.real
     if responses.in_every_color:
-        response, labels = responses.dealt[site].strongest[:, :, channel], real.labels
+        response, labels = responses.dealt[site].anywhere[:, :, channel], real.labels
     elif site in responses.turned:
         response = responses.turned[site][..., channel].mean(1)
         labels = responses.turned_labels
@@ -298,7 +302,11 @@ def real_doubts(kinds: Sequence[Kind], found: RealEvidence | None) -> list[str]:
             f"On real images its answers go by the hue, which explains {variance.hue:.0%} of "
             f"their variance, the class {variance.label:.0%}."
         )
-    best = found.examples.items[0].score
-    if best <= 0:
-        said.append(f"No real image brings its score above 0; the best reaches {best:.2g}.")
+    best = found.examples.items[0]
+    if best.score <= 0:
+        said.append(f"No real image brings its score above 0; the best reaches {best.score:.2g}.")
+    elif best.share is not None and best.share < FAR_FROM_REAL:
+        said.append(
+            f"No real image comes near: the best brings {best.share:.0%} of its picture's gain."
+        )
     return said

@@ -32,25 +32,31 @@ class RealImages(LabelledImages):
         dealer: Deals their colors anew, those that go with the class if any do; None if there are
             none that could be dealt.
         color_tells: Whether an area's color tells anything of the class, if only by being there.
-        colored: Whether most of them have any color, so that their hue can be turned.
+        in_color: `[N]`, which of them have any color, so that their hue can be turned.
     """
 
     image_hues: Tensor = field(init=False)
     dealer: Dealer | None = field(init=False)
     color_tells: bool = field(init=False)
-    colored: bool = field(init=False)
+    in_color: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
         """Measures the colors."""
         # In blocks, since the way to the hues takes some times the memory of the images.
         parts = self.images.split(64)
         self.image_hues = torch.cat([_hues_of_images(part) for part in parts])
-        self.dealer, self.color_tells, self.colored = None, False, False
+        self.dealer, self.color_tells = None, False
+        self.in_color = torch.zeros(len(self.images), dtype=torch.bool)
         if self.images.shape[1] == 3 and self.images.dim() == 4:
             chroma = [(part.amax(1) - part.amin(1)).amax((1, 2)) for part in parts]
-            self.colored = bool((torch.cat(chroma) > NEAR).float().mean() >= 0.5)
+            self.in_color = torch.cat(chroma) > NEAR
             found = palettes_of(self.images), self.labels
             self.dealer, self.color_tells = dealer_of(*found), color_tells(*found)
+
+    @property
+    def colored(self) -> bool:
+        """Whether most of them have any color."""
+        return len(self.images) > 0 and self.in_color.float().mean().item() >= 0.5
 
     @property
     def color_groups(self) -> list[tuple[int, ...]]:
@@ -105,6 +111,21 @@ class RealImages(LabelledImages):
             self.images[chosen], chosen, dealer.roles, dealer.drawn[column][chosen]
         )
 
+    @cached_property
+    def leading_hues(self) -> Tensor:
+        """The hue `[N]` of what goes with the class, in degrees, or if nothing does, of the image.
+
+        A tag in a corner hardly shows in the hue of the whole.
+        """
+        if not self.color_groups:
+            return self.image_hues
+        assert self.dealer is not None
+        colors = self.dealer.palettes.by_role()[0][:, self.dealer.roles]
+        chroma = colors.amax(2) - colors.amin(2)
+        hues = rgb_to_hue(colors).gather(1, chroma.argmax(1, keepdim=True))[:, 0]
+        has_hue = self.dealer.dealable & (chroma.amax(1) > NEAR)
+        return hues.where(has_hue, self.image_hues)
+
     def in_other_colors(self, column: int) -> Tensor:
         """Returns the numbers `[M]` of the images that do not have a group's color already."""
         assert self.dealer is not None, "there are no colors to deal"
@@ -120,8 +141,8 @@ class RealImages(LabelledImages):
         return turned_hues(self.images[numbers], degrees)
 
     def turned_to(self, hue: float, numbers: Tensor) -> Tensor:
-        """Shows images `[M, 3, H, W]` with their hues turned so that the mean one is given."""
-        own = self.image_hues[numbers].nan_to_num(0.0)
+        """Shows images `[M, 3, H, W]` with their hues turned so that the leading one is given."""
+        own = self.leading_hues[numbers].nan_to_num(0.0)
         return turned_hues(self.images[numbers], hue - own)
 
     def in_gray(self, numbers: slice = slice(None)) -> Tensor:
@@ -129,10 +150,15 @@ class RealImages(LabelledImages):
         images = self.images[numbers]
         return images.mean(1, keepdim=True).expand_as(images)
 
-    def evenly(self, most: int) -> Tensor:
-        """Returns the numbers `[M]` of images of all classes alike, about `most` at the most."""
-        known = [(self.labels == k).nonzero()[:, 0] for k in range(len(self.classes))]
-        known = [own for own in known if len(own)] or [torch.arange(len(self.images))]
+    def evenly(self, most: int, among: Tensor) -> Tensor:
+        """Returns the numbers `[M]` of images of all classes alike, about `most` at the most.
+
+        Args:
+            most: How many.
+            among: `[N]`, which images are asked for.
+        """
+        known = [((self.labels == k) & among).nonzero()[:, 0] for k in range(len(self.classes))]
+        known = [own for own in known if len(own)] or [among.nonzero()[:, 0]]
         each = max(1, most // len(known))
         return torch.cat([own[:each] for own in known])
 

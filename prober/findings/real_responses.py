@@ -43,8 +43,8 @@ class RealResponses:
         plain: For each site to the images as they are.
         dealt: For each site `[columns, N, channels]`, in the color of each of the groups of classes
             that have one; empty if none do.
-        turned: For each site `[6, 3, M, channels]`, to some images in all of `SIX_HUES` and
-            `BRIGHTNESSES`; empty where images have no color.
+        turned: For each site `[6, 3, M, channels]`, anywhere in some images that have a color, in
+            all of `SIX_HUES` and `BRIGHTNESSES`; empty where most images have none.
         turned_labels: `[M]`, the classes of those.
         changed: The logits `[times, N, classes]` of the images with another class's color; where
             no class has one, of another image; where none can be dealt, with the hue turned. None
@@ -115,7 +115,9 @@ def respond_to_real(
         torch.stack,
         on_cores(lambda i: _in_color(subject, real, i, plain, windows, within), columns, among),
     )
-    sample = real.evenly(SHOWN_IN_HUES // 2 if is_large(subject.input_shape) else SHOWN_IN_HUES)
+    sample = real.evenly(
+        SHOWN_IN_HUES // 2 if is_large(subject.input_shape) else SHOWN_IN_HUES, real.in_color
+    )
     # Gray images are the same in all hues: nothing would be known of what these explain.
     turned = _in_hues(subject, real, sample, windows, cores) if colored and real.colored else {}
     changed = gray = None
@@ -171,6 +173,6 @@ def _in_hues(
         for brightness in BRIGHTNESSES:
             parts.append(responses(subject, brightness * turned, windows, cores))
     return {
-        site: each.strongest.unflatten(0, (len(SIX_HUES), len(BRIGHTNESSES)))
+        site: each.anywhere.unflatten(0, (len(SIX_HUES), len(BRIGHTNESSES)))
         for site, each in together(torch.stack, parts).items()
     }

@@ -27,10 +27,13 @@ class Responses(NamedTuple):
             as much as the one that stands for it, so that it does not matter where in the image
             something is.
         at_neuron: `[N, channels]`, the activation of the neuron that stands for its channel.
+        anywhere: `[N, channels]`, the largest activation of all neurons of a channel, those at the
+            border among them: what real images show there counts, too.
     """
 
     strongest: Tensor
     at_neuron: Tensor
+    anywhere: Tensor
 
 
 def responses(
@@ -54,11 +57,13 @@ def responses(
         for (layer, position), window in windows.items():
             output = outputs[layer].cpu()
             if window.neuron is None:
-                found[layer, position] = Responses(output, output)
+                found[layer, position] = Responses(output, output, output)
                 continue
             h, w = window.neuron
             whole = output[:, :, slice(*window.rows), slice(*window.columns)]
-            found[layer, position] = Responses(whole.amax((2, 3)), output[:, :, h, w].clone())
+            found[layer, position] = Responses(
+                whole.amax((2, 3)), output[:, :, h, w].clone(), output.amax((2, 3))
+            )
         return found
 
     pieces = list(forward_batches(subject, deepest, len(images)))

@@ -102,7 +102,7 @@ def responses_of(data, dealt, plain=None, gray=None):
         rows = torch.arange(len(data.labels))
         plain = dealt[data.labels, rows] if len(dealt) == len(data.classes) else dealt[0]
     gray = dealt.mean(0) if gray is None else gray
-    plain, colors = Responses(plain, plain), Responses(dealt, dealt)
+    plain, colors = Responses(*[plain] * 3), Responses(*[dealt] * 3)
     return RealResponses(
         real=data,
         plain={LOGIT_SITE: plain},

@@ -169,3 +169,11 @@ def test_it_is_told_that_no_real_image_excites_a_unit():
     assert real_doubts([Kind.COLOR], found) == [
         "No real image brings its score above 0; the best reaches -0.2."
     ]
+
+
+@pytest.mark.parametrize(("share", "far"), [(0.02, True), (0.11, False)])
+def test_it_is_told_that_no_real_image_comes_near_the_picture(share, far):
+    examples = Examples("", (4, 6), (Example(2.0, share, None, None),))
+    found = RealEvidence(None, (), (), (), None, None, examples)
+    said = "No real image comes near: the best brings 2% of its picture's gain."
+    assert real_doubts([Kind.COLOR], found) == ([said] if far else [])

@@ -224,6 +224,18 @@ def test_images_are_turned_to_a_hue_at_equal_brightness():
     )
 
 
+def test_images_are_turned_by_the_hue_of_what_goes_with_the_class():
+    """A tag in a corner hardly shows in the hue of the whole, of which grounds have any."""
+    chance = torch.Generator().manual_seed(0)
+    images = (0.8 * torch.rand(60, 3, 1, 1, generator=chance)).repeat(1, 1, 28, 28)
+    tags = torch.eye(3)[torch.arange(60) % 3]
+    images[:, :, :3, :3] = tags[:, :, None, None]
+    data = RealImages("tags", images, torch.arange(60) % 3, ["a", "b", "c"])
+    assert data.leading_hues.tolist() == pytest.approx([0.0, 120.0, 240.0] * 20, abs=1)
+    corner = data.turned_to(240.0, torch.arange(6))[:, :, 0, 0]
+    assert corner.numpy() == pytest.approx(np.tile([0, 0, 1], (6, 1)), abs=0.02)
+
+
 def test_images_in_gray_have_the_mean_of_their_channels():
     images = torch.rand(2, *SHAPE, generator=torch.Generator().manual_seed(0))
     data = RealImages("two", images, torch.tensor([0, 1]), ["a", "b"])
@@ -233,8 +245,10 @@ def test_images_in_gray_have_the_mean_of_their_channels():
 
 def test_some_images_are_taken_of_all_classes_alike():
     data = data_of([(1, 0, 0)] * 9, [0, 0, 0, 0, 0, 0, 2, 2, 1], ["a", "b", "c"])
-    assert data.evenly(6).tolist() == [0, 1, 8, 6, 7]
-    assert data_of([(1, 0, 0)] * 9, [-1] * 9, []).evenly(4).tolist() == [0, 1, 2, 3]
+    every = torch.ones(9, dtype=torch.bool)
+    assert data.evenly(6, every).tolist() == [0, 1, 8, 6, 7]
+    assert data.evenly(6, torch.arange(9) % 2 == 1).tolist() == [1, 3, 5, 7]
+    assert data_of([(1, 0, 0)] * 9, [-1] * 9, []).evenly(4, every).tolist() == [0, 1, 2, 3]
 
 
 def test_large_images_are_thinned_out_to_what_fits_into_memory(tmp_path, monkeypatch):

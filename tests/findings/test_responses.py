@@ -36,6 +36,7 @@ def test_a_response_is_the_largest_of_the_neurons_that_count():
     strongest, own = conv.strongest.numpy(), conv.at_neuron.numpy()
     assert strongest == pytest.approx(conv2[:, :, 2:12, 2:12].max((2, 3)), rel=1e-4, abs=1e-5)
     assert own == pytest.approx(conv2[:, :, 7, 7], rel=1e-4, abs=1e-5)
+    assert conv.anywhere.numpy() == pytest.approx(conv2.max((2, 3)), rel=1e-4, abs=1e-5)
     flat = found["logits", None]
     for answered in (flat.strongest, flat.at_neuron):
         assert answered.numpy() == pytest.approx(logits, rel=1e-4, abs=1e-4)
