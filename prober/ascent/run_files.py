@@ -73,7 +73,11 @@ class RunRecord(Callback):
         """Writes the files of a run that ended early."""
         if pl_module.start is not None:
             pl_module.keep_valid()
-            self._write(trainer, pl_module, pl_module.evaluate())
+            try:
+                end = pl_module.evaluate()
+            except Exception:  # what has failed may fail again
+                end = pl_module.measures
+            self._write(trainer, pl_module, end)
 
     def _write(self, trainer: Trainer, module: ActivationMaximization, end: Measures) -> None:
         seconds = time.perf_counter() - self._began

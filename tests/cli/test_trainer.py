@@ -1,5 +1,6 @@
 """Every argument of the Trainer, with whatever value: it works, or one message says why not."""
 
+import json
 from inspect import signature
 
 import pytest
@@ -11,6 +12,24 @@ ARGUMENTS = list(signature(Trainer).parameters)
 FIT = ["fit", "--config", CONV2_CH3]
 SWEEP = ["sweep", "--grid.layers", "conv1", "--grid.channels", "0", "--trainer.devices", 1]
 QUICK = ["--trainer.max_steps", 1, "--trainer.enable_progress_bar", "false"]
+
+LATER = """
+from dataclasses import dataclass
+from itertools import count
+from prober.ascent.regularizers import Regularizer
+
+calls = count()
+
+
+@dataclass(frozen=True)
+class Later(Regularizer):
+    weight: float = 1.0
+
+    def penalties(self, images):
+        if next(calls) >= 5:
+            raise RuntimeError("no more")
+        return images.mean((1, 2, 3))
+"""
 
 
 @pytest.mark.parametrize(
@@ -65,8 +84,44 @@ def test_a_part_that_fails_in_the_first_step_leaves_nothing(prober, tmp_path):
         encoding="utf-8",
     )
     ended = prober(*FIT, *QUICK, "--trainer.callbacks", "breaks.Breaks")
-    refused(ended, "first step failed", "KeyError", "no such thing")
+    refused(ended, "first step", "the callback Breaks failed: KeyError: 'no such thing'")
     assert not (tmp_path / "lightning_logs").exists()
+
+
+@pytest.mark.parametrize(
+    ("hook", "steps", "status"),
+    [
+        ("on_train_batch_end", 2, "interrupted"),
+        ("on_train_end", 4, "finished"),
+        ("teardown", 4, "finished"),
+    ],
+)
+def test_a_callback_that_fails_later_leaves_what_an_interrupted_run_does(
+    prober, tmp_path, hook, steps, status
+):
+    (tmp_path / "late.py").write_text(
+        "from lightning.pytorch import Callback\n\n\n"
+        "class Late(Callback):\n"
+        f"    def {hook}(self, trainer, *_, **others):\n"
+        f"        if trainer.global_step == {steps}:\n"
+        "            raise OSError('no such thing')\n",
+        encoding="utf-8",
+    )
+    ended = prober(*FIT, *QUICK, "--trainer.max_steps", 4, "--trainer.callbacks", "late.Late")
+    (folder,) = tmp_path.glob("lightning_logs/*/version_0")
+    said = f"After step {steps} the callback Late failed: OSError: no such thing. "
+    refused(ended, said, f"is in '{folder.relative_to(tmp_path)}'")
+    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    assert (record["status"], record["steps"]) == (status, steps)
+    for name in ("config.yaml", "final.png", "final.npy", "evolution.gif"):
+        assert (folder / name).is_file()
+
+
+def test_a_regularizer_that_fails_later_is_told(prober, tmp_path):
+    (tmp_path / "later.py").write_text(LATER, encoding="utf-8")
+    options = ["--model.regularizers", "[{class_path: later.Later}]", "--trainer.max_steps", 9]
+    refused(prober(*FIT, *QUICK, *options), "After step 5 the run failed: RuntimeError: no more.")
+    assert len(list(tmp_path.glob("lightning_logs/*/version_0/record.json"))) == 1
 
 
 @pytest.mark.parametrize(

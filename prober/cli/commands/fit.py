@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,6 +18,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from typing_extensions import override
 
 from prober.ascent.hardware import accelerator_for, note_of, threads_for
+from prober.ascent.module import ActivationMaximization
 from prober.ascent.profiler import NoProfiler
 from prober.ascent.progress import ProgressBar
 from prober.ascent.run_files import RunRecord, SnapshotFiles, run_folder
@@ -81,14 +83,14 @@ class FitCommand(Command):
         except SystemExit:  # how the Trainer ends after Ctrl-C
             interrupted = True
         except Exception as error:
-            if module.start is not None:
-                raise
-            # What fails before or in the first step is what was asked for.
-            if isinstance(trainer.logger, RunLogger):
+            if module.start is None and isinstance(trainer.logger, RunLogger):
                 trainer.logger.withdraw()
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"The first step failed: {type(error).__name__}: {error}") from error
+            callback = _failed_callback(_listed(cli.config_init.trainer.callbacks), error)
+            if isinstance(error, OSError) and callback is None:  # a full disk, say
+                raise
+            raise InputError(_failure(trainer, module, callback, error)) from error
         _say_result(trainer, module.targets[0].name, run_record.record)
         return 130 if interrupted else 0
 
@@ -155,8 +157,7 @@ def trainer_of_run(cli: ProberCLI) -> tuple[Trainer, RunRecord]:
     shape, asked = settings.model.subject.input_shape, settings.trainer
     accelerator = accelerator_for(asked.accelerator, shape, asked.precision)
     arguments = vars(asked) | {"accelerator": accelerator}
-    given = arguments["callbacks"] or []
-    given = given if isinstance(given, list) else [given]
+    given = _listed(asked.callbacks)
     check_callbacks(given)
     rehearse(lambda changed: Trainer(**changed | QUIET), arguments)
     if note := note_of(asked.accelerator, accelerator):
@@ -186,6 +187,33 @@ def trainer_of_run(cli: ProberCLI) -> tuple[Trainer, RunRecord]:
         return Trainer(**arguments | kwargs), run_record
     except Exception as error:  # callbacks, which are not rehearsed, raise whatever they do
         raise InputError(f"The Trainer cannot be used: {error}") from error
+
+
+def _listed(callbacks: Callback | list[Callback] | None) -> list[Callback]:
+    """Returns the callbacks that were given, of which one may stand without a list."""
+    return [callbacks] if isinstance(callbacks, Callback) else callbacks or []
+
+
+def _failed_callback(given: list[Callback], error: Exception) -> Callback | None:
+    """Returns that of the callbacks which raised an error, None if none did."""
+    objects = [frame.f_locals.get("self") for frame, _ in walk_tb(error.__traceback__)]
+    return next((each for each in given if any(found is each for found in objects)), None)
+
+
+def _failure(
+    trainer: Trainer,
+    module: ActivationMaximization,
+    callback: Callback | None,
+    error: Exception,
+) -> str:
+    """Says what failed, when, and what there is of the run."""
+    failed = "the run" if callback is None else f"the callback {type(callback).__name__}"
+    said = f"{failed} failed: {type(error).__name__}: {error}"
+    if module.start is None:
+        return f"Before the first step was made {said}"
+    folder = run_folder(trainer)
+    kept = f" What there is of the run is in '{folder}'." if folder else ""
+    return f"After step {trainer.global_step} {said}.{kept}"
 
 
 def _say_result(trainer: Trainer, name: str, record: dict[str, Any] | None) -> None:
