@@ -1,89 +1,65 @@
 import gc
 import json
 import sys
+from dataclasses import fields
+from itertools import product
+from typing import get_type_hints
 
 import pytest
 
-from prober.ascent.layer_objectives import (
-    Caricature,
-    ClassDifference,
-    CosineDirection,
-    DeepDream,
-    Direction,
-    Diversity,
-)
+from prober.ascent.layer_objectives import ClassDifference
 from prober.ascent.method import Method
-from prober.ascent.objectives import ChannelMean, ClassConditional, Neuron, Objective, TopKMean
-from prober.ascent.parameterizations import Fourier, MagnitudeConstrained, Parameterization, Pixels
+from prober.ascent.objectives import Neuron, Objective, TopKMean, Weighted
+from prober.ascent.parameterizations import Parameterization, Pixels
 from prober.ascent.records import class_named, concrete, import_classes
-from prober.ascent.regularizers import L2, Distance, Regularizer, TotalVariation
-from prober.ascent.starts import (
-    Blend,
-    GaussianNoise,
-    GivenImage,
-    GrayNoise,
-    InitialImage,
-    LowFrequencyNoise,
-    PinkNoise,
-)
+from prober.ascent.regularizers import L2, Regularizer
+from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target, regularizers_of
-from prober.ascent.transforms import Blur, Jitter, Noise, Padding, Rotation, Scale, Transform
+from prober.ascent.transforms import Transform
 from prober.common.errors import InputError
 
-SUM = ChannelMean("conv2", 3) - 0.25 * Neuron("conv1", 0, 1, 2) + Diversity("conv1")
-OBJECTIVES = [
-    ChannelMean("conv2", 3),
-    Neuron("conv2", 3, 7, 0),
-    TopKMean("conv2", 3, 5),
-    ClassConditional(Neuron("conv3", 1, 0, 2), 7, 0.25),
-    ClassConditional(TopKMean("conv3", 1, 4), 0),
-    -TopKMean("conv3", 1, 4),
-    SUM,
-    DeepDream("conv2"),
-    Direction("conv2", "v.npy"),
-    Direction("conv2", ClassDifference(7, "1", "digits")),
-    CosineDirection("conv2", "v.npy"),
-    Caricature("conv2", "seven.png"),
-]
-STARTS = [
-    GaussianNoise(0.25, 0.5),
-    GrayNoise(0.25, 0.125),
-    LowFrequencyNoise(3.0, 0.25, 0.5),
-    PinkNoise(0.25, 0.75),
-    GivenImage("seven.png"),
-    Blend("a.npy", "b.npy", 0.25),
-]
-PENALTIES = [L2(0.5), TotalVariation(0.25), Distance(3.0)]
-BASES = [Pixels(), Fourier(1.5), MagnitudeConstrained("digits")]
-TRANSFORMS = [Blur(2.0), Jitter(3), Noise(0.25), Padding(4), Rotation(15.0), Scale(0.5, 1.5)]
+UNIT, NEURON = TopKMean("conv3", 1, 4), Neuron("conv1", 0, 1, 2)
 
 
-OTHERS = {"averaging": 4, "batchnorm_statistics": 0.5, "style": "plain"}
-METHODS = [Method(0.25, basis, tuple(TRANSFORMS), **OTHERS) for basis in BASES]
+def settings_of_type(kind, place):
+    """Settings of a type, other ones at other places among those of a class."""
+    return {
+        float: [0.25 + place / 8],
+        int: [3 + place],
+        int | None: [2 + place, None],
+        str: [f"seven_{place}.npy"],
+        str | ClassDifference: ["v.npy", ClassDifference(7, "1", "digits")],
+        Objective: [UNIT, NEURON],
+        tuple[Weighted, ...]: [(Weighted(UNIT), Weighted(NEURON, -0.25), Weighted(-UNIT, 2.0))],
+    }[kind]
 
 
-def kinds(base):
-    """The project's own classes of a kind that can be made."""
-    return {c for c in concrete(base) if c.__module__.startswith("prober.ascent.")}
+def examples(base):
+    """Objects of the project's own classes of a kind that can be made, with settings of all types.
+
+    A new class is among them; if it has a setting of another type, that goes above.
+    """
+    found = []
+    for kind in concrete(base):
+        if kind.__module__.startswith("prober.ascent."):
+            types = get_type_hints(kind)
+            names = [each.name for each in fields(kind) if each.init]
+            settings = [settings_of_type(types[name], i) for i, name in enumerate(names)]
+            found += [kind(**dict(zip(names, own, strict=True))) for own in product(*settings)]
+    return found
 
 
 def test_everything_is_made_again_from_its_record():
-    made = [
-        STARTS,
-        PENALTIES,
-        BASES,
-        TRANSFORMS,
-        [*OBJECTIVES, *(term.objective for term in SUM.terms)],
-    ]
-    bases = [InitialImage, Regularizer, Parameterization, Transform, Objective]
-    assert [{type(each) for each in group} for group in made] == [kinds(base) for base in bases]
-    for objective in OBJECTIVES:
-        for start in STARTS:
-            for method in METHODS:
-                target = Target(objective, start, tuple(PENALTIES), 3)
-                record = json.loads(json.dumps(target.record() | method.record()))
-                assert Target.from_record(record) == target
-                assert Method.from_record(record) == method
+    penalties, transforms = tuple(examples(Regularizer)), tuple(examples(Transform))
+    others = {"averaging": 4, "batchnorm_statistics": 0.5, "style": "plain"}
+    methods = [Method(0.25, each, transforms, **others) for each in examples(Parameterization)]
+    assert len(penalties) >= 3 and len(transforms) >= 6 and len(methods) >= 3
+    for objective, start in product(examples(Objective), examples(InitialImage)):
+        target = Target(objective, start, penalties, 3)
+        for method in methods:
+            record = json.loads(json.dumps(target.record() | method.record()))
+            assert Target.from_record(record) == target
+            assert Method.from_record(record) == method
 
 
 def test_records_from_before_there_were_parameterizations():
