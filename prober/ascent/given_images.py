@@ -27,6 +27,9 @@ MOST_IMAGE_BYTES = 256 * 2**20
 MOST_CLASSES = 100_000
 """Classes at the most: labels that are numbers of something else would be more."""
 
+NO_PICTURE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+"""What is raised of a file that cannot be used as a picture: Pillow tells it in many ways."""
+
 ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff"}
 
 
@@ -149,7 +152,7 @@ def _of_folder(folder: Path, shape: Shape, resize: bool) -> LabelledImages:
         try:
             images.append(read_picture(file, shape, resize))
             labels.append(label)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except NO_PICTURE as error:
             skipped.append((str(file.relative_to(folder)), " ".join(str(error).split())))
     if not images:
         name, why = skipped[0]
@@ -171,9 +174,9 @@ def read_picture(file: Path, shape: Shape, resize: bool = True) -> Tensor:
         `[C, H, W]` in [0, 1].
 
     Raises:
-        OSError: The file cannot be read or is no picture.
-        ValueError: The picture has another size, or pixels of another range than it should, or the
-            subject takes neither 1 nor 3 channels.
+        Exception: One of `NO_PICTURE`. The file cannot be read or is no picture, the picture has
+            another size, or pixels of another range than it should, or the subject takes neither 1
+            nor 3 channels.
     """
     with Image.open(file) as opened:
         opened.load()
@@ -203,60 +206,73 @@ def read_picture(file: Path, shape: Shape, resize: bool = True) -> Tensor:
     return image[None] if image.ndim == 2 else image.movedim(2, 0)
 
 
+def check_unit_range(images: Tensor, path: str) -> None:
+    """Raises an InputError unless an array has values, and all of them lie in [0, 1]."""
+    if not (images.numel() and images.min() >= 0 and images.max() <= 1):
+        raise InputError(f"'{path}' has values outside [0, 1], or NaN; divide bytes by 255.")
+
+
 def _of_array(file: Path, shape: Shape) -> LabelledImages:
     images = read_npy(file, "an array of images")
     if list(images.shape[1:]) != list(shape) or not len(images):
         raise InputError(f"'{file}' is {list(images.shape)}; this subject takes {_many(shape)}.")
-    if not (images.min() >= 0 and images.max() <= 1):
-        raise InputError(f"'{file}' has values outside [0, 1], or NaN; divide bytes by 255.")
+    check_unit_range(images, str(file))
     images = images[_thinned(list(range(len(images))), shape)]
     labels = torch.full((len(images),), -1)
     return LabelledImages(f"{len(images):,} {_called(shape)} of {file.name}", images, labels, [])
 
 
 def _of_datamodule(module: LightningDataModule, shape: Shape) -> LabelledImages:
-    name = f"{_called(shape)} of {type(module).__name__}"
+    called = type(module).__name__
     try:
-        module.prepare_data()
-        module.setup("fit")
-        images, labels = [], []
-        for batch in module.train_dataloader():
-            if not isinstance(batch, list | tuple) or len(batch) < 2:
-                raise ValueError(
-                    f"each batch must be a pair (images, labels), and one is {named_kind(batch)}"
-                )
-            images.append(torch.as_tensor(batch[0]).float())
-            labels.append(torch.as_tensor(batch[1]))
-            if sum(map(len, images)) >= _most(shape):
-                break
-        if not any(map(len, images)):
-            raise ValueError("its train_dataloader has no batch")
-        found, given = (torch.cat(part)[: _most(shape)] for part in (images, labels))
-        classes = given.long()
-        fits = given.shape == (len(found),) and bool((classes == given).all())
-        if not fits or not 0 <= classes.min() <= classes.max() < MOST_CLASSES:
-            raise ValueError(
-                "labels must be one whole number for each image, the number of its class, from 0 "
-                f"to less than {MOST_CLASSES:,}"
-            )
+        images, classes = _batches(module, _most(shape))
     except InputError:
         raise
     except (Exception, SystemExit) as error:
+        raise InputError(f"{called} gives no batches of images and labels: {error}") from error
+    if images.shape[1:] != tuple(shape):
         raise InputError(
-            f"{type(module).__name__} gives no batches of images and labels: {error}"
-        ) from error
-    if found.shape[1:] != tuple(shape):
-        raise InputError(
-            f"the images of {type(module).__name__} are {list(found.shape[1:])}, the subject "
-            f"takes {list(shape)}."
+            f"the images of {called} are {list(images.shape[1:])}, the subject takes {list(shape)}."
         )
-    if not (found.min() >= 0 and found.max() <= 1):  # NaN, too
+    if not (images.min() >= 0 and images.max() <= 1):  # NaN, too
         raise InputError(
-            f"the images of {type(module).__name__} lie in [{found.min():.3g}, "
-            f"{found.max():.3g}]; give them in [0, 1], and the subject's mean and std for the rest."
+            f"the images of {called} lie in [{images.min():.3g}, {images.max():.3g}]; give them in "
+            "[0, 1], and the subject's mean and std for the rest."
         )
-    number = int(classes.max()) + 1
-    return LabelledImages(f"{len(found):,} {name}", found, classes, [str(i) for i in range(number)])
+    names = [str(i) for i in range(int(classes.max()) + 1)]
+    return LabelledImages(f"{len(images):,} {_called(shape)} of {called}", images, classes, names)
+
+
+def _batches(module: LightningDataModule, most: int) -> tuple[Tensor, Tensor]:
+    """Returns the first images of a datamodule's training, and the numbers of their classes.
+
+    Raises:
+        Exception: Whatever the datamodule raises; a ValueError if it gives something else.
+    """
+    module.prepare_data()
+    module.setup("fit")
+    images: list[Tensor] = []
+    labels: list[Tensor] = []
+    for batch in module.train_dataloader():
+        if not isinstance(batch, list | tuple) or len(batch) < 2:
+            raise ValueError(
+                f"each batch must be a pair (images, labels), and one is {named_kind(batch)}"
+            )
+        images.append(torch.as_tensor(batch[0]).float())
+        labels.append(torch.as_tensor(batch[1]))
+        if sum(map(len, images)) >= most:
+            break
+    if not any(map(len, images)):
+        raise ValueError("its train_dataloader has no batch")
+    found, given = (torch.cat(part)[:most] for part in (images, labels))
+    classes = given.long()
+    fits = given.shape == (len(found),) and bool((classes == given).all())
+    if not fits or not 0 <= classes.min() <= classes.max() < MOST_CLASSES:
+        raise ValueError(
+            "labels must be one whole number for each image, the number of its class, from 0 "
+            f"to less than {MOST_CLASSES:,}"
+        )
+    return found, classes
 
 
 def _many(shape: Shape) -> str:

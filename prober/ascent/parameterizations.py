@@ -169,8 +169,7 @@ class Fourier(Parameterization):
 
     def __post_init__(self) -> None:
         """Checks the settings."""
-        check_not_negative(self, "decay")
-        check_not_negative(self, "least_slope")
+        check_not_negative(self, "decay", "least_slope")
 
     @override
     def basis(self, shape: Shape) -> Basis:

@@ -7,12 +7,11 @@ from functools import reduce
 from typing import ClassVar
 
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 from typing_extensions import override
 
-from prober.ascent.given_images import read_picture
+from prober.ascent.given_images import NO_PICTURE, check_unit_range, read_picture
 from prober.ascent.records import Recorded
 from prober.common.errors import InputError, check_finite, check_not_negative
 from prober.common.files import find_file, read_npy
@@ -106,8 +105,7 @@ class LowFrequencyNoise(InitialImage):
 
     def __post_init__(self) -> None:
         """Checks the settings."""
-        check_not_negative(self, "sigma")
-        check_not_negative(self, "contrast")
+        check_not_negative(self, "sigma", "contrast")
         check_finite(self, "gray")
 
     @override
@@ -182,7 +180,7 @@ class GivenImage(InitialImage):
             )
         try:
             return read_picture(path, shape)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except NO_PICTURE as error:
             raise InputError(f"'{self.path}' cannot be used as a picture: {error}") from error
 
 
@@ -256,8 +254,7 @@ def _across(axes: list[Tensor]) -> list[Tensor]:
 
 def _read_array(path: str) -> Tensor:
     image = read_npy(path, "an image's array")
-    if not (image.numel() and image.min() >= 0 and image.max() <= 1):
-        raise InputError(f"'{path}' has values outside [0, 1], or NaN; divide bytes by 255.")
+    check_unit_range(image, path)
     return image
 
 

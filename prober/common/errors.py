@@ -89,11 +89,12 @@ def settle_whole_numbers(owner: object, *names: str) -> None:
         object.__setattr__(owner, name, number)
 
 
-def check_not_negative(owner: object, name: str) -> None:
-    """Raises an InputError unless a setting of an object is a finite number of 0 or more."""
-    value = getattr(owner, name)
-    if not is_number(value, 0):
-        raise InputError(f"{name} of {type(owner).__name__} is {value}; it must be 0 or more.")
+def check_not_negative(owner: object, *names: str) -> None:
+    """Raises an InputError unless these settings of an object are finite numbers of 0 or more."""
+    for name in names:
+        value = getattr(owner, name)
+        if not is_number(value, 0):
+            raise InputError(f"{name} of {type(owner).__name__} is {value}; it must be 0 or more.")
 
 
 def check_finite(owner: object, name: str) -> None:
