@@ -22,7 +22,7 @@ from prober.ascent.objectives import ChannelMean, Neuron, Objective
 from prober.ascent.progress import ProgressBar
 from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import InitialImage
-from prober.ascent.targets import Target
+from prober.ascent.targets import Target, checked_seed
 from prober.common.errors import InputError, check_kind, check_kinds, named_kind, whole_number
 from prober.common.quiet import quiet_lightning
 from prober.result import Curve, Evolution, Visualization, Visualizations
@@ -211,12 +211,7 @@ def _seeds(given: int | Sequence[int]) -> list[int]:
     """Returns the seeds that were given, or so many from 0 on."""
     number = whole_number(given)
     listed = _as_list("seeds", given) if number is None else list(range(number))
-    seeds = []
-    for each in listed:
-        seed = whole_number(each)
-        if seed is None or not 0 <= seed < 2**63:
-            raise InputError(f"The seed is {each}; choose 0 to 2^63 - 1.")
-        seeds.append(seed)
+    seeds = [checked_seed(each) for each in listed]
     if not seeds or len(set(seeds)) < len(seeds):
         raise InputError("seeds names none, or one twice; give how many, or a list: seeds=[3, 4].")
     return seeds

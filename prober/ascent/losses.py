@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -74,11 +75,11 @@ class Losses:
         self._statistics = statistics
         self.pulls = any(statistics)
         objectives = [target.objective for target in targets]
-        pulled = [
-            each.layers if w else None for each, w in zip(objectives, statistics, strict=True)
+        before = cache(partial(normalizations_before, subject))
+        self._normalizations = [
+            before(each.layers) if strength else ()
+            for each, strength in zip(objectives, statistics, strict=True)
         ]
-        before = {each: normalizations_before(subject, each) for each in set(pulled) if each}
-        self._normalizations = [before[each] if each else () for each in pulled]
         self._scores = Scorer(subject, objectives, self._normalizations)
         self._penalties = Penalties([target.regularizers or () for target in targets])
         self.compares = self._scores.compares

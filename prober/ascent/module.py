@@ -18,7 +18,7 @@ from prober.ascent.regularizers import Regularizer
 from prober.ascent.settling import Settling
 from prober.ascent.silent import Silent
 from prober.ascent.starts import InitialImage
-from prober.ascent.targets import Target
+from prober.ascent.targets import Target, checked_seed
 from prober.ascent.transforms import Transforms
 from prober.common.errors import InputError
 from prober.common.patches import trainer_of
@@ -182,13 +182,9 @@ class ActivationMaximization(LightningModule):
         """
         if self._transform and self.start is None:
             self.start = self.evaluate()
-        draw = self._transform.draw() if self._transform else None
-        starts = self.starts
-        begun = None if self.start is None else self.start.score
-        if self._ended is not None:
-            begun = None if begun is None else begun[self.going.to(self.device)]
-            draw = None if draw is None else draw[self.going]
-            starts = None if starts is None else starts[self.going]
+        draw = self._of_going(self._transform.draw() if self._transform else None)
+        starts = self._of_going(self.starts)
+        begun = self._of_going(self.start.score if self.start else None)
         pictures = seen = self._decoded(self.image)
         if self.matters is not None and self.global_step % EVERY == 0:
             seen = pictures.view_as(pictures)  # has the gradient of the scores alone
@@ -199,14 +195,8 @@ class ActivationMaximization(LightningModule):
             # they share a convolution), so from here on each goes through the subject alone.
             self._one_by_one = True
             measures = losses(pictures, starts, draw, self._exact, seen, begun)
-        score, loss, latest = measures.score, measures.loss, measures.detached()
-        if self._ended is not None and self.measures is not None:  # the others keep theirs
-            latest = self.measures.updated(latest, self.going.to(self.device))
-        self.measures = latest
-        self.start = self.start or self.measures
-        self.reached = score.requires_grad  # else only the penalties move the image
-        if self.reached:
-            self.excited |= self.has_moved(self.measures.score).cpu()
+        self._note_measures(measures)
+        score, loss = measures.score, measures.loss
         finite = score.detach().isfinite()
         if not finite.all():
             self._note_failures(finite, self.going)
@@ -223,13 +213,29 @@ class ActivationMaximization(LightningModule):
             if leaky is not None:
                 # A silent target's own score is 0 in its image's gradient, so nothing counts twice.
                 total = total - leaky.sum()
-            if self.matters is not None and seen is not pictures:
-                if losses.pulls:  # that of the loss is not the scores' alone
-                    (gradient,) = torch.autograd.grad(score.sum(), seen, retain_graph=True)
-                    self.matters.look(gradient, self.going)
-                else:
-                    seen.register_hook(partial(self.matters.look, going=self.going))
+            if seen is not pictures:
+                self._see_what_matters(score, seen)
         return total
+
+    def _note_measures(self, measures: Measures) -> None:
+        """Notes what a step has seen of the images that go on."""
+        latest = measures.detached()
+        if self._ended is not None and self.measures is not None:  # the others keep theirs
+            latest = self.measures.updated(latest, self.going.to(self.device))
+        self.measures = latest
+        self.start = self.start or latest
+        self.reached = measures.score.requires_grad  # else only the penalties move the image
+        if self.reached:
+            self.excited |= self.has_moved(latest.score).cpu()
+
+    def _see_what_matters(self, score: Tensor, seen: Tensor) -> None:
+        """Lets `matters` have the gradient of the scores at the view that these alone are of."""
+        assert self.matters is not None  # else there is no such view
+        if self._losses_of_going.pulls:  # that of the loss is not the scores' alone
+            (gradient,) = torch.autograd.grad(score.sum(), seen, retain_graph=True)
+            self.matters.look(gradient, self.going)
+        else:
+            seen.register_hook(partial(self.matters.look, going=self.going))
 
     @torch.no_grad()
     def evaluate(self) -> Measures:
@@ -314,6 +320,10 @@ class ActivationMaximization(LightningModule):
             pictures = self.basis.decode(images)
         return pictures if self._holding is None else self._holding(pictures)
 
+    def _of_going(self, of_all: Any) -> Any:
+        """What those that go on have of something that all targets have; None stays None."""
+        return of_all if of_all is None or self._ended is None else of_all[self.going]
+
     def _go_on_with(self, rest: Tensor) -> None:
         """Leaves the images of the others as they are, in a smaller batch.
 
@@ -383,9 +393,7 @@ def single_target(
     Raises:
         InputError: The objective does not fit the subject, or a number is out of its range.
     """
-    seed = torch.initial_seed() if seed is None else seed
-    if not 0 <= seed < 2**63:
-        raise InputError(f"The seed is {seed}; choose 0 to 2^63 - 1.")
+    seed = checked_seed(torch.initial_seed() if seed is None else seed)
     penalties = None if regularizers is None else tuple(regularizers)
     target = Target(objective, initial_image, penalties, seed)
     return ActivationMaximization(subject, [target], Method(**method))

@@ -7,6 +7,7 @@ from typing import Any, Self
 from prober.ascent.objectives import Objective
 from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import InitialImage
+from prober.common.errors import InputError, whole_number
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,18 @@ class Target:
             regularizers_of(record),
             record["seed"],
         )
+
+
+def checked_seed(given: Any) -> int:
+    """Returns a seed, a whole number of any kind, as an int.
+
+    Raises:
+        InputError: It is none, or out of its range.
+    """
+    seed = whole_number(given)
+    if seed is None or not 0 <= seed < 2**63:
+        raise InputError(f"The seed is {given}; choose 0 to 2^63 - 1.")
+    return seed
 
 
 def regularizers_of(record: Mapping[str, Any]) -> tuple[Regularizer, ...]:
