@@ -15,7 +15,7 @@ from prober.ascent.starts import (
     PinkNoise,
 )
 from prober.ascent.strangeness import normalizations_before
-from prober.ascent.styles import PLAIN_RATE, STYLES, Style, look, transforms_of
+from prober.ascent.styles import STYLES, Style, look, transforms_of
 from prober.ascent.targets import Target
 from prober.ascent.transforms import Transform
 from prober.common.errors import (
@@ -112,7 +112,7 @@ class Method:
         """Returns what a record says of the method; it is resolved."""
         assert self.parameterization is not None and self.transforms is not None
         return {
-            **{key: value for key, value in settings(self).items() if key != "lr"},
+            **settings(self, but=("lr",)),
             "parameterization": self.parameterization.record(),
             "transforms": [transform.record() for transform in self.transforms],
             "held": [asdict(each) for each in self.held or ()],
@@ -157,17 +157,14 @@ class Method:
         parameterization = self.parameterization or style.parameterization
         # These of a style suit its own basis; to another one they mean something else.
         suits = type(parameterization) is type(style.parameterization)
-        lr = self.lr or (style.lr if suits else PLAIN_RATE)
-        averaging = self.averaging or (style.averaging if suits else 1)
+        chosen = style if suits else look("plain", shape)
         statistics = self.batchnorm_statistics
-        if statistics is None:
-            statistics = style.batchnorm_statistics if suits else 0.0
         return replace(
             self,
             parameterization=parameterization,
-            lr=lr,
-            averaging=averaging,
-            batchnorm_statistics=statistics,
+            lr=self.lr or chosen.lr,
+            averaging=self.averaging or chosen.averaging,
+            batchnorm_statistics=chosen.batchnorm_statistics if statistics is None else statistics,
         )
 
     def of_target(self, target: Target, subject: Subject) -> tuple[Self, Target]:

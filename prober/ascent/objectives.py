@@ -162,18 +162,17 @@ class Simple(Objective):
 
         All settings but those `of_image`.
         """
-        return tuple(v for name, v in settings(self).items() if name not in self.of_image)
+        return tuple(settings(self, but=self.of_image).values())
 
     @override
     def record(self) -> dict[str, Any]:
-        own = {k: v for k, v in settings(self).items() if k not in ("layer", "channel")}
         return {
             "layer": self.layer,
             "channel": self.channel,
             "position": None,
             "objective": type(self).__name__,
             "class": None,
-            **own,
+            **settings(self, but=("layer", "channel")),
         }
 
     @classmethod
@@ -222,7 +221,7 @@ class OfChannel(Simple):
     @property
     def variant(self) -> str:
         """What of its channel is looked at, as a part of a file's name: `mean`, `top20`."""
-        own = {k: v for k, v in settings(self).items() if k not in ("layer", "channel")}
+        own = settings(self, but=("layer", "channel"))
         return "_".join([type(self).__name__.lower(), *(f"{k}{v}" for k, v in own.items())])
 
     @override

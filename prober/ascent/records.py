@@ -6,7 +6,7 @@ that there are; nothing has to be entered anywhere.
 
 import inspect
 from abc import ABC
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import Field, asdict, fields
 from importlib import import_module
@@ -124,9 +124,10 @@ def made(cls: type, settings: Mapping[str, Any]) -> Any:
         raise InputError(f"A record's {cls.__name__} has other settings: {error}.") from error
 
 
-def settings(thing: Any) -> dict[str, Any]:
-    """Returns the settings of a dataclass by their names, as they are."""
-    return {each.name: getattr(thing, each.name) for each in fields(thing) if each.init}
+def settings(thing: Any, but: Collection[str] = ()) -> dict[str, Any]:
+    """Returns the settings of a dataclass by their names, as they are, but for some of them."""
+    own = [each.name for each in fields(thing) if each.init and each.name not in but]
+    return {name: getattr(thing, name) for name in own}
 
 
 def as_setting(value: Any) -> Any:

@@ -47,10 +47,9 @@ class Regularizer(Recorded):
     @property
     def label(self) -> str:
         """The name with all settings but the weight: `l2`, `huber(delta=0.5)`."""
-        others = {key: value for key, value in settings(self).items() if key != "weight"}
-        return self.name + (
-            f"({', '.join(f'{key}={value}' for key, value in others.items())})" if others else ""
-        )
+        others = settings(self, but=("weight",))
+        said = ", ".join(f"{key}={value}" for key, value in others.items())
+        return f"{self.name}({said})" if others else self.name
 
     def __str__(self) -> str:
         """The weight and the label: `0.0001 l2`."""

@@ -42,8 +42,9 @@ class SnapshotFiles(AtSnapshots):
             write_whole(folder / "evolution" / f"step_{step:04d}.png", png(frame))
             self._frames.append(frame)
 
-    def finish(self, trainer: Trainer) -> None:
-        """Writes `evolution.gif` of what there is."""
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Takes the last snapshot, however the run ends, and writes `evolution.gif` of all."""
+        super().on_train_end(trainer, pl_module)
         if (folder := run_folder(trainer)) and self._frames:
             write_whole(folder / "evolution.gif", gif(self._frames))
 

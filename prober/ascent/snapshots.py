@@ -30,9 +30,6 @@ class AtSnapshots(Callback):
         """Does what is to be done with the image at this step."""
         raise NotImplementedError
 
-    def finish(self, trainer: Trainer) -> None:
-        """Does what is to be done after the last snapshot, if anything."""
-
     def on_train_batch_start(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
         """Takes the first snapshot and those in between."""
         if trainer.global_step % self.every == 0:
@@ -41,7 +38,6 @@ class AtSnapshots(Callback):
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Takes the last snapshot."""
         self._take_once(trainer, pl_module)
-        self.finish(trainer)
 
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
         """Takes the last snapshot of an interrupted or failed run."""
