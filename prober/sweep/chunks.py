@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import groupby
 
 from prober.ascent.method import is_large
@@ -75,27 +75,32 @@ def automatic_size(
     return max(1, min(most, number))
 
 
-def kind_of(planned: PlannedTarget) -> str:
-    """Tells what a target is optimized with: its layer, or `neurons of` its layer.
+def by_kind(
+    targets: Iterable[PlannedTarget], known: Container[str] | None = None
+) -> dict[str, list[PlannedTarget]]:
+    """Groups targets by what they are optimized with: their layer, or `neurons of` their layer.
 
     Of an image for neurons a part may go through the CNN, so that more of them fit, and whole
     images among them would make each step two.
+
+    Args:
+        targets: The targets.
+        known: The kinds that there are. Where an older version has saved none for neurons, they are
+            among the others. None for all.
     """
-    neurons = all(type(term.objective) is Neuron for term in planned.target.objective.terms)
-    return f"neurons of {planned.layer}" if neurons else planned.layer
-
-
-def objectives_of_kinds(targets: Sequence[PlannedTarget]) -> dict[str, list[Objective]]:
-    """Returns for each kind of targets all their objectives."""
-    objectives: dict[str, list[Objective]] = {}
+    kinds: dict[str, list[PlannedTarget]] = {}
     for each in targets:
-        objectives.setdefault(kind_of(each), []).append(each.target.objective)
-    return objectives
+        kind, of_neurons = each.layer, f"neurons of {each.layer}"
+        neurons = all(type(term.objective) is Neuron for term in each.target.objective.terms)
+        if neurons and (known is None or of_neurons in known):
+            kind = of_neurons
+        kinds.setdefault(kind, []).append(each)
+    return kinds
 
 
-def needed_layers(objectives: Iterable[Objective]) -> set[str]:
-    """Returns the layers whose outputs some objectives need."""
-    return {layer for each in objectives for layer in each.layers}
+def needed_layers(targets: Iterable[PlannedTarget]) -> set[str]:
+    """Returns the layers whose outputs the objectives of some targets need."""
+    return {layer for each in targets for layer in each.target.objective.layers}
 
 
 def sizes_for(
@@ -118,8 +123,9 @@ def sizes_for(
         processes: How many share the chunks, of which each has as many.
     """
     sizes = {}
-    for kind, objectives in objectives_of_kinds(targets).items():
-        deepest = max(needed_layers(objectives), key=subject.depth)
+    for kind, own in by_kind(targets).items():
+        deepest = max(needed_layers(own), key=subject.depth)
+        objectives = [each.target.objective for each in own]
         share = share_seen(subject, objectives)
         size = automatic_size(subject, deepest, memory, share, settles)
         sizes[kind] = _even(objectives, size, processes)
@@ -145,41 +151,31 @@ def cut(targets: Sequence[PlannedTarget], sizes: dict[str, int]) -> list[list[Pl
 
     Args:
         targets: All targets, layer by layer.
-        sizes: For each kind of targets the images in a chunk at the most. Where an older version
-            has saved none for neurons, they are among the others.
+        sizes: For each kind of targets the images in a chunk at the most.
 
     Raises:
         InputError: An objective compares images, and there is one alone, or more than there may be
             in a chunk.
     """
 
-    def kind(each: PlannedTarget) -> str:
-        own = kind_of(each)
-        return own if own in sizes else each.layer
+    def compared_in(each: PlannedTarget) -> Objective | None:
+        return each.target.objective if each.target.objective.compares else None
 
-    def belongs(each: PlannedTarget) -> tuple[str, Objective | None]:
-        objective = each.target.objective
-        return kind(each), objective if objective.compares else None
-
-    ordered: list[PlannedTarget] = []
-    for _, of_layer in groupby(targets, key=lambda each: each.layer):
-        kinds: dict[str, list[PlannedTarget]] = {}
-        for each in of_layer:
-            kinds.setdefault(kind(each), []).append(each)
-        ordered += [each for alike in kinds.values() for each in alike]
     chunks = []
-    for (of_kind, compared), group in groupby(ordered, key=belongs):
-        alike = list(group)
-        size = sizes[of_kind]
-        if compared and len(alike) < 2:
-            raise InputError(
-                f"{compared.name} compares the images of several seeds, and there is one: set "
-                "grid.seeds to 2 or more."
-            )
-        if compared and size < len(alike):
-            raise InputError(
-                f"{compared.name} compares the images of {len(alike)} seeds, which are optimized "
-                f"together, and a chunk has {size} at the most: use fewer seeds, or larger chunks."
-            )
-        chunks += [alike[i : i + size] for i in range(0, len(alike), size)]
+    for kind, own in by_kind(targets, known=sizes).items():
+        size = sizes[kind]
+        for compared, group in groupby(own, key=compared_in):
+            alike = list(group)
+            if compared and len(alike) < 2:
+                raise InputError(
+                    f"{compared.name} compares the images of several seeds, and there is one: set "
+                    "grid.seeds to 2 or more."
+                )
+            if compared and size < len(alike):
+                raise InputError(
+                    f"{compared.name} compares the images of {len(alike)} seeds, which are "
+                    f"optimized together, and a chunk has {size} at the most: use fewer seeds, or "
+                    "larger chunks."
+                )
+            chunks += [alike[i : i + size] for i in range(0, len(alike), size)]
     return chunks

@@ -24,7 +24,7 @@ from prober.common.errors import InputError
 from prober.common.interrupts import interrupts
 from prober.subject import Subject
 from prober.sweep.allocator import settle_memory
-from prober.sweep.chunks import cut, needed_layers, objectives_of_kinds, sizes_for
+from prober.sweep.chunks import by_kind, cut, needed_layers, sizes_for
 from prober.sweep.memory import bytes_of_image, fit_to
 from prober.sweep.optimize import KeptSnapshots, Settings, optimize
 from prober.sweep.planned import PlannedTarget
@@ -41,7 +41,7 @@ HANDLED = {
     "plugins",
     "strategy",
 }
-"""Arguments of the Trainer that the engine settles itself."""
+"""Arguments of the Trainer that the engine chooses itself."""
 
 
 class Stopped(Exception):
@@ -186,7 +186,7 @@ class Engine:
 
     def _sizes(self, targets: Sequence[PlannedTarget], accelerator: str) -> dict[str, int]:
         if self.chunk_size is not None:
-            return dict.fromkeys(objectives_of_kinds(targets), self.chunk_size)
+            return dict.fromkeys(by_kind(targets), self.chunk_size)
         memory = None
         if accelerator == "cuda":
             memory = torch.cuda.get_device_properties(0).total_memory
@@ -206,8 +206,8 @@ class Engine:
         snapshots = self.trainer["max_steps"] // self.every + 2
         held = self.method.resolved(subject.input_shape).batchnorm_statistics
         needs = {}
-        for kind, objectives in objectives_of_kinds(targets).items():
-            layers = needed_layers(objectives)
+        for kind, own in by_kind(targets).items():
+            layers = needed_layers(own)
             if held:
                 layers.update(normalizations_before(subject, layers))
             needs[kind] = bytes_of_image(subject, layers, snapshots)
