@@ -104,9 +104,8 @@ class Visualization:
             InputError: The path has another ending.
             OSError: The file cannot be written.
         """
-        given, path = str(path), expanded(path)
-        ending = path.suffix.lower()
-        if given.endswith("/") or path.is_dir() or not ending:
+        given, (path, ending) = path, _place(path)
+        if not ending:
             self._save_folder(path)
         elif ending == ".png":
             write_whole(path, png(enlarge(self._pixels)))
@@ -174,12 +173,12 @@ class Visualizations(list[Visualization]):
             InputError: The path has another ending, or two have one name.
             OSError: A file cannot be written.
         """
-        given, path = str(path), expanded(path)
-        if path.suffix.lower() == ".png" and not given.endswith("/"):
+        given, (path, ending) = path, _place(path)
+        if ending == ".png":
             write_whole(path, self._repr_png_())
             return
-        if path.suffix and not given.endswith("/") and not path.is_dir():
-            raise InputError(f"'{given}' ends in '{path.suffix}'; choose .png, or a folder.")
+        if ending:
+            raise InputError(f"'{given}' ends in '{ending}'; choose .png, or a folder.")
         names = [f"{each.name}_seed{each.record['seed']}" for each in self]
         for name in names:
             if names.count(name) > 1:
@@ -221,6 +220,16 @@ class Visualizations(list[Visualization]):
         counts = {names.count(name) for name in names}
         several = len(set(names)) > 1 and len(counts) == 1 and counts != {1}
         return counts.pop() if several else WRAP
+
+
+def _place(given: str | Path) -> tuple[Path, str]:
+    """Returns where something is to be saved, and the ending of a file's name, `""` of a folder's.
+
+    A folder's has none, or ends in `/`, or the folder is there already.
+    """
+    path = expanded(given)
+    is_folder = str(given).endswith("/") or path.is_dir()
+    return path, "" if is_folder else path.suffix.lower()
 
 
 def _title(shown: Visualization) -> str:

@@ -114,9 +114,7 @@ class Grid:
                 path = f"{folder}/{safe_name(f'{variant}_seed{number}')}"
                 target = Target(objective, image, penalties, number)
                 planned.append(PlannedTarget(target, path, variant))
-        # Many file systems take names for the same that differ in upper and lower case alone.
-        paths = Counter(each.path.casefold() for each in planned)
-        if not planned and self.layers in (ALL, [ALL]) and not self._layers(subject):
+        if not planned and self._all_layers and not self._layers(subject):
             raise InputError(
                 f"The grid is empty: layers: {ALL} stands for the convolutional and linear layers, "
                 f"and of {subject.name} none can be probed beside what gives the logits. Name "
@@ -127,20 +125,12 @@ class Grid:
                 "The grid is empty: give it layers and channels, classes or targets, and at least "
                 "one objective, seed, initial image and set of regularizers ([] is a set)."
             )
-        if len(paths) < len(planned):
-            twice = max(paths, key=paths.__getitem__)
-            names = dict.fromkeys(each.path for each in planned if each.path.casefold() == twice)
-            called = " and ".join(f"'{name}'" for name in names)
-            if len(names) > 1:
-                raise InputError(
-                    f"The grid has targets that would be called {called}, which many file systems "
-                    "take for the same name: look at one of them after the other."
-                )
-            raise InputError(
-                f"The grid has two targets that would both be called {called}: it names a layer, "
-                "channel, objective, position or seed twice, or has grid.targets of the same name."
-            )
+        _check_names(planned)
         return planned
+
+    @property
+    def _all_layers(self) -> bool:
+        return self.layers in (ALL, [ALL])
 
     def count(self, subject: Subject) -> int:
         """Counts the targets without expanding the seeds; raises as `plan` does."""
@@ -258,7 +248,7 @@ class Grid:
 
     def _layers(self, subject: Subject) -> list[str]:
         layers = self._named(subject)
-        if self.layers in (ALL, [ALL]):
+        if self._all_layers:
             layers = [name for name in layers if name in subject.layers]
         for layer in layers:
             subject.check_layer(layer)
@@ -266,7 +256,7 @@ class Grid:
 
     def _named(self, subject: Subject) -> list[str]:
         """Returns the layers that it names, with those that no gradient leads back from."""
-        if self.layers in (ALL, [ALL]):
+        if self._all_layers:
             return subject.computing_layers()
         return [self.layers] if isinstance(self.layers, str) else self.layers
 
@@ -298,6 +288,28 @@ class Grid:
                 raise InputError(f"grid.positions: {wrong[0]} is not a position {written}.")
             return [tuple(position) for position in given]
         return spread_positions(min(given, math.prod(sides)), *sides)
+
+
+def _check_names(planned: Sequence[PlannedTarget]) -> None:
+    """Raises an InputError if two targets have one name.
+
+    Many file systems take names for the same that differ in upper and lower case alone.
+    """
+    paths = Counter(each.path.casefold() for each in planned)
+    if len(paths) == len(planned):
+        return
+    twice = max(paths, key=paths.__getitem__)
+    names = dict.fromkeys(each.path for each in planned if each.path.casefold() == twice)
+    called = " and ".join(f"'{name}'" for name in names)
+    if len(names) > 1:
+        raise InputError(
+            f"The grid has targets that would be called {called}, which many file systems take for "
+            "the same name: look at one of them after the other."
+        )
+    raise InputError(
+        f"The grid has two targets that would both be called {called}: it names a layer, channel, "
+        "objective, position or seed twice, or has grid.targets of the same name."
+    )
 
 
 def numbers(name: str, given: int | list[int] | str, size: int, where: str) -> list[int]:

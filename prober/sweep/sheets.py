@@ -35,6 +35,10 @@ COLUMNS = 20
 """Images beside each other at the most, before what is looked at goes into rows of its own."""
 
 
+Records = dict[str, dict[str, Any]]
+"""What came of targets, by their paths."""
+
+
 def write_sheets(store: Store, targets: Sequence[PlannedTarget]) -> list[Path]:
     """Writes for each layer its contact sheets: channels down, seeds across, labelled.
 
@@ -65,31 +69,33 @@ def write_sheets(store: Store, targets: Sequence[PlannedTarget]) -> list[Path]:
     return files
 
 
-def _side(store: Store, rows: list[list[PlannedTarget]], records: dict[str, dict[str, Any]]) -> int:
+def _side(store: Store, rows: list[list[PlannedTarget]], records: Records) -> int:
     """The side of a cell: that of the first picture that there is."""
-    made = (each for row in rows for each in row if _is_finished(records.get(each.path)))
+    made = (each for row in rows for each in row if _status(each, records) == "finished")
     first = next(made, None)
     return SMALLEST if first is None else max(_thumb(store, first).shape[:2])
 
 
-def _is_finished(record: dict[str, Any] | None) -> bool:
-    return record is not None and record["status"] == "finished"
+def _status(planned: PlannedTarget, records: Records) -> str:
+    """What has become of a target: `finished`, `failed`, `missing`."""
+    return records.get(planned.path, {}).get("status", "missing")
 
 
 def _thumb(store: Store, planned: PlannedTarget) -> np.ndarray:
     return thumb(drawn_one(read_npy(store.target_files(planned.path)[1], "a picture")))
 
 
-def _title(layer: str, targets: Sequence[PlannedTarget], records: dict[str, dict[str, Any]]) -> str:
+def _title(layer: str, targets: Sequence[PlannedTarget], records: Records) -> str:
     """Says what a sheet shows, in which style, and what its sets of regularizers are."""
     what = "the classes" if layer == LOGITS else f"the channels of {layer}"
     lines = [
         f"What {what} want to see: a row for each, a column for each seed, below each picture its "
         "score"
     ]
-    made = [records.get(each.path) for each in targets if each.layer == layer]
+    own = [each for each in targets if each.layer == layer]
+    made = [records[each.path] for each in own if _status(each, records) == "finished"]
     # Records from before there were others do not say.
-    styles = {each.get("style", "plain") for each in made if each and _is_finished(each)}
+    styles = {each.get("style", "plain") for each in made}
     if len(styles) == 1:
         lines.append(f"Style: {styles.pop()}")
     sets = dict.fromkeys(each.target.regularizers for each in targets)
@@ -130,10 +136,7 @@ def _sheet(blocks: list[Image.Image], title: str) -> np.ndarray:
 
 
 def _block(
-    store: Store,
-    rows: list[list[PlannedTarget]],
-    records: dict[str, dict[str, Any]],
-    side: int,
+    store: Store, rows: list[list[PlannedTarget]], records: Records, side: int
 ) -> Image.Image:
     """Draws some rows with what is across above them."""
     letters = font(LETTERS)
@@ -159,13 +162,12 @@ def _block(
         for j, each in enumerate(row):
             column = j if overflowing else columns.index(_column(each, wide))
             corner = (left + column * step, top)
-            record = records.get(each.path)
-            if record is None or not _is_finished(record):
-                said = "missing" if record is None else record["status"]
+            if (status := _status(each, records)) != "finished":
                 draw.rectangle((*corner, corner[0] + side, top + side), outline="gray")
-                draw.text((corner[0] + GAP, top + GAP), said, "gray", letters)
+                draw.text((corner[0] + GAP, top + GAP), status, "gray", letters)
                 continue
             paste_framed(block, _thumb(store, each), *corner)
+            record = records[each.path]
             score = "dead" if record["dead"] else f"{record['score_end']:.3g}"
             score += " (penalties)" if record.get("penalties_won") and not record["dead"] else ""
             score += f"  seed {each.target.seed}" if overflowing else ""
@@ -173,7 +175,7 @@ def _block(
     return block
 
 
-def _name(planned: PlannedTarget, records: dict[str, dict[str, Any]]) -> str:
+def _name(planned: PlannedTarget, records: Records) -> str:
     """What a row is called: a class by its name, if it has one."""
     return records.get(planned.path, {}).get("class_name", planned.folder)
 
