@@ -27,12 +27,10 @@ def write_image(
     said = json.dumps(record, indent=2) + "\n"  # first: nothing half of what cannot be said
     write_whole(folder / "final.npy", npy(image.numpy()))
     write_whole(folder / "final.png", png(enlarge(drawn_one(image))))
-    if opacity is not None and (matters := with_opacity(image, opacity)) is not None:
-        write_whole(folder / "matters.png", matters)
-    else:  # there may be that of another image, which this one replaces
-        (folder / "matters.png").unlink(missing_ok=True)
-    if (through := slices_gif(image)) is not None:
-        write_whole(folder / "slices.gif", through)
-    else:
-        (folder / "slices.gif").unlink(missing_ok=True)
+    matters = None if opacity is None else with_opacity(image, opacity)
+    for name, content in (("matters.png", matters), ("slices.gif", slices_gif(image))):
+        if content is not None:
+            write_whole(folder / name, content)
+        else:  # there may be that of another image, which this one replaces
+            (folder / name).unlink(missing_ok=True)
     write_whole(folder / "record.json", said)

@@ -36,7 +36,7 @@ class Matters:
     def __init__(self, number: int, sides: tuple[int, ...]) -> None:
         self.gradient = torch.zeros(number, *sides)
 
-    def look(self, gradient: Tensor, going: Tensor) -> None:
+    def add(self, gradient: Tensor, going: Tensor) -> None:
         """Takes the gradient `[M, C, H, W]` of the scores of M pictures, by their numbers `[M]`."""
         now = gradient.detach().abs().sum(1).nan_to_num(0, 0, 0).float().cpu()
         self.gradient[going] = (self.gradient[going] + now) / 2

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from prober.ascent.held import Holding
@@ -30,17 +30,6 @@ ROUNDING, EXACT_ROUNDING = 1e-6, 1e-12
 
 class ScoreNotFinite(InputError):
     """Every score, or its gradient, became NaN or infinite; the run cannot go on."""
-
-
-class AfterStep(Callback):
-    """Clamps the pictures to [0, 1] after every step, averages them, and ends what has settled."""
-
-    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *_: Any) -> None:
-        """Runs after each optimizer step; the run ends when all targets have."""
-        pl_module.keep_valid()
-        pl_module.average(trainer.global_step)
-        if pl_module.end_settled(trainer.global_step):
-            trainer.should_stop = True
 
 
 class ActivationMaximization(LightningModule):
@@ -165,6 +154,16 @@ class ActivationMaximization(LightningModule):
         self._silence_the_failed()
         optimizer.step()
 
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Brings the pictures back to [0, 1] after a step, averages them, ends what has settled.
+
+        The run ends when all targets have.
+        """
+        self.keep_valid()
+        self.average(self.global_step)
+        if self.end_settled(self.global_step):
+            self.trainer.should_stop = True
+
     def has_moved(self, scores: Tensor) -> Tensor:
         """Tells which scores `[N]` are no longer what they were at the start, but for rounding."""
         assert self.start is not None  # a step has been made
@@ -233,9 +232,9 @@ class ActivationMaximization(LightningModule):
         assert self.matters is not None  # else there is no such view
         if self._losses_of_going.pulls:  # that of the loss is not the scores' alone
             (gradient,) = torch.autograd.grad(score.sum(), seen, retain_graph=True)
-            self.matters.look(gradient, self.going)
+            self.matters.add(gradient, self.going)
         else:
-            seen.register_hook(partial(self.matters.look, going=self.going))
+            seen.register_hook(partial(self.matters.add, going=self.going))
 
     @torch.no_grad()
     def evaluate(self) -> Measures:
@@ -261,7 +260,7 @@ class ActivationMaximization(LightningModule):
         if self._settling is None:
             return False
         assert self.measures is not None  # a step has been made
-        settled = self._settling.look(step, self.measures.score[self.going.to(self.device)])
+        settled = self._settling.settled(step, self.measures.score[self.going.to(self.device)])
         if settled is None:
             return False
         settled = settled.cpu() & self.excited[self.going]
@@ -294,10 +293,6 @@ class ActivationMaximization(LightningModule):
             return torch.optim.Adam([self.image], lr=self.lr, fused=not exact)
         except RuntimeError:  # PyTorch 2.2 has it on GPUs only
             return torch.optim.Adam([self.image], lr=self.lr)
-
-    def configure_callbacks(self) -> list[Callback]:
-        """The image stays in [0, 1] under any Trainer."""
-        return [AfterStep()]
 
     @property
     def _shown(self) -> Tensor:

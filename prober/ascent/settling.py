@@ -29,8 +29,8 @@ class Settling:
         self._first = self._best = torch.empty(0)
         self._before: list[Tensor] = []
 
-    def look(self, step: int, scores: Tensor) -> Tensor | None:
-        """Takes the scores of a step.
+    def settled(self, step: int, scores: Tensor) -> Tensor | None:
+        """Takes the scores of a step, and tells from time to time which have settled.
 
         Args:
             step: How many steps have been made with it, from 1 on.

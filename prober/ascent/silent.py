@@ -93,7 +93,7 @@ class Silent:
 
 def _pull(scores: Tensor, image: Tensor) -> Tensor:
     """Returns for each of M images the largest number in the gradient of scores, `[M]`."""
-    (gradient,) = torch.autograd.grad(scores.sum(), image, retain_graph=True, allow_unused=True)
-    if gradient is None:
-        return torch.zeros(len(image), dtype=torch.float64)
+    (gradient,) = torch.autograd.grad(
+        scores.sum(), image, retain_graph=True, materialize_grads=True
+    )
     return gradient.abs().flatten(1).amax(1).cpu().double()

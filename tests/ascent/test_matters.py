@@ -42,7 +42,7 @@ def test_pictures_that_nothing_matters_to_are_opaque_and_large_ones_smooth():
     gradient = torch.zeros(2, 3, 112, 112)
     gradient[1, 0, 50, 60] = torch.nan
     gradient[1, 1, 20, 30] = -25.0
-    matters.look(gradient, torch.arange(2))
+    matters.add(gradient, torch.arange(2))
     opaque, spot = matters.opacity().numpy()
     assert (opaque == 255).all()
     seen = np.argwhere(spot > 0)

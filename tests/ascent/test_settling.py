@@ -43,7 +43,7 @@ def test_a_score_has_settled_when_its_best_has_risen_by_no_more_than_a_share_of_
     curves[0, 100] = np.nan
     settling, found, going = Settling(share), np.full(len(curves), -1), np.arange(len(curves))
     for i in step:
-        settled = settling.look(i + 1, torch.tensor(curves[going, i]))
+        settled = settling.settled(i + 1, torch.tensor(curves[going, i]))
         if settled is not None and settled.any():
             found[going[settled.numpy()]] = i + 1
             rest = torch.nonzero(~settled)[:, 0]
