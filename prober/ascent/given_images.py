@@ -219,7 +219,8 @@ def _of_array(file: Path, shape: Shape) -> LabelledImages:
     check_unit_range(images, str(file))
     images = images[_thinned(list(range(len(images))), shape)]
     labels = torch.full((len(images),), -1)
-    return LabelledImages(f"{len(images):,} {_called(shape)} of {file.name}", images, labels, [])
+    name = f"{len(images):,} {input_kind(shape).plural} of {file.name}"
+    return LabelledImages(name, images, labels, [])
 
 
 def _of_datamodule(module: LightningDataModule, shape: Shape) -> LabelledImages:
@@ -239,8 +240,9 @@ def _of_datamodule(module: LightningDataModule, shape: Shape) -> LabelledImages:
             f"the images of {called} lie in [{images.min():.3g}, {images.max():.3g}]; give them in "
             "[0, 1], and the subject's mean and std for the rest."
         )
+    name = f"{len(images):,} {input_kind(shape).plural} of {called}"
     names = [str(i) for i in range(int(classes.max()) + 1)]
-    return LabelledImages(f"{len(images):,} {_called(shape)} of {called}", images, classes, names)
+    return LabelledImages(name, images, classes, names)
 
 
 def _batches(module: LightningDataModule, most: int) -> tuple[Tensor, Tensor]:
@@ -278,11 +280,6 @@ def _batches(module: LightningDataModule, most: int) -> tuple[Tensor, Tensor]:
 def _many(shape: Shape) -> str:
     """The shape of an array of inputs as a message writes it: `[N, 3, 28, 28]`."""
     return f"[{', '.join(map(str, ('N', *shape)))}]"
-
-
-def _called(shape: Shape) -> str:
-    """What inputs of a shape are called: `images`, `signals`."""
-    return f"{input_kind(shape).name.lower()}s"
 
 
 def _most(shape: Shape) -> int:

@@ -24,7 +24,7 @@ from prober.common.errors import (
     check_kinds,
     check_not_negative,
     is_number,
-    settle_whole_numbers,
+    make_ints,
     suggestion,
 )
 from prober.common.inputs import Shape
@@ -92,7 +92,7 @@ class Method:
                 "it out."
             )
         if self.averaging is not None:
-            settle_whole_numbers(self, "averaging")
+            make_ints(self, "averaging")
             if self.averaging < 1:
                 raise InputError(
                     f"averaging is {self.averaging}; choose a number of steps, 1 for no mean."
@@ -148,7 +148,7 @@ class Method:
         )
 
     def resolved(self, shape: Shape) -> Self:
-        """Returns the method with everything settled that depends on the images' size.
+        """Returns the method with everything filled in that depends on the images' size.
 
         Args:
             shape: Channels, height and width of the images.
@@ -168,7 +168,7 @@ class Method:
         )
 
     def of_target(self, target: Target, subject: Subject) -> tuple[Self, Target]:
-        """Settles everything for one target: the method that it is optimized by, and the target.
+        """Fills in everything for one target: the method that it is optimized by, and the target.
 
         Args:
             target: The target.

@@ -16,7 +16,7 @@ from prober.common.errors import (
     InputError,
     check_not_negative,
     check_range,
-    settle_whole_numbers,
+    make_ints,
 )
 from prober.subject import LOGITS, Subject
 
@@ -60,7 +60,7 @@ class Objective(ABC):
 
     @abstractmethod
     def resolved(self, subject: Subject) -> Self:
-        """Returns the objective with everything settled that depends on the subject.
+        """Returns the objective with everything filled in that depends on the subject.
 
         Raises:
             InputError: The subject has no such layer, channel, position or class, or its map is
@@ -211,7 +211,7 @@ class OfChannel(Simple):
         for each in fields(self):
             is_given = each.type == int | None and getattr(self, each.name) is not None
             if each.type is int or is_given:
-                settle_whole_numbers(self, each.name)
+                make_ints(self, each.name)
 
     @property
     @override
@@ -395,7 +395,7 @@ class ClassConditional(Composed):
 
     def __post_init__(self) -> None:
         """Makes NumPy's whole numbers Python's, which JSON knows."""
-        settle_whole_numbers(self, "target_class")
+        make_ints(self, "target_class")
 
     @property
     @override

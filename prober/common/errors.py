@@ -70,7 +70,7 @@ def whole_number(given: Any) -> int | None:
         return None
 
 
-def settle_whole_numbers(owner: object, *names: str) -> None:
+def make_ints(owner: object, *names: str) -> None:
     """Makes ints of settings that are whole numbers of another kind, as records are JSON.
 
     Args:

@@ -37,6 +37,11 @@ class InputKind(Enum):
         return _PARTS[self.value]
 
     @property
+    def plural(self) -> str:
+        """What several are called: `images`."""
+        return f"{self.name.lower()}s"
+
+    @property
     def written(self) -> str:
         """The shape as a message writes it: `[channels, height, width]`."""
         return f"[{', '.join(('channels', *self.axes))}]"

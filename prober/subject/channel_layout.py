@@ -74,15 +74,13 @@ _FIRST = (
 
 
 def known_layout(module: nn.Module, output: Tensor) -> Layout | None:
-    """Returns the layout of a module's output if the kind of the module settles it.
+    """Returns the layout of a module's output if the kind of the module tells it.
 
     A module that has a number of channels shows by it where they are, whatever it is derived from
     (torchvision's `LayerNorm2d` takes channels first, its base class last). Where that number fits
     both ends, or there is none, the module's class tells.
     """
     dims = output.dim()
-    if dims not in FIRST:
-        return None
     if dims == 1:
         return Layout.NUMBERS
     count = next((getattr(module, key) for key in _COUNTS if hasattr(module, key)), None)
@@ -99,10 +97,10 @@ def known_layout(module: nn.Module, output: Tensor) -> Layout | None:
     return FIRST[dims] if isinstance(module, _FIRST) else None
 
 
-def settled_layouts(
+def layouts_of(
     modules: dict[str, nn.Module], given: Sequence[tuple[str, int, Any]]
 ) -> dict[tuple[str, int, Path], Layout]:
-    """Settles the layout of every tensor of a forward pass.
+    """Finds the layout of every tensor of a forward pass.
 
     By the module that gives it if that can tell; else it is that of the same tensor where another
     module gave it; else of the same shape, where a module before gave one, or one after; else the
@@ -131,13 +129,13 @@ def settled_layouts(
         after[tensor.shape] = layout or after.get(tensor.shape, DEFAULT[tensor.dim()])
     same: dict[int, Layout] = {}
     before: dict[torch.Size, Layout] = {}
-    settled = {}
+    found = {}
     for name, call, path, tensor in entries:
         shape = tensor.shape
         likely = same.get(id(tensor)) or before.get(shape) or after[shape]
         key = name, call, path
-        settled[key] = layout = known[key] or likely
+        found[key] = layout = known[key] or likely
         same.setdefault(id(tensor), layout)
         if known[key]:
             before[shape] = layout
-    return settled
+    return found

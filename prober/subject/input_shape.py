@@ -40,7 +40,7 @@ Such a CNN has a map of 2 x 2 or less left of a small image. ImageNet's CNNs shr
 CIFAR's 8 times at the most."""
 
 
-def settled_input_shape(
+def known_input_shape(
     given: Sequence[int] | None, cnn: nn.Module, call: Callable[[nn.Module, Tensor], Any]
 ) -> tuple[Shape, list[str]]:
     """Checks the shape that a person gives; where none is given, finds one.
@@ -60,7 +60,7 @@ def settled_input_shape(
         given = given.tolist() if isinstance(given, Tensor) else given
         check_kinds("input_shape", given, Integral, "[3, 28, 28]")
         if not 1 <= len(given) <= 4 or min(given) < 1:
-            forms = listed([f"{kind.written} of {kind.name.lower()}s" for kind in InputKind], 4)
+            forms = listed([f"{kind.written} of {kind.plural}" for kind in InputKind], 4)
             raise InputError(
                 f"input_shape {list(given)} is none of {forms}, each number 1 or more."
             )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from prober.common.errors import named_kind
-from prober.subject.channel_layout import CONVOLUTIONS, DEFAULT, Layout, settled_layouts
+from prober.subject.channel_layout import CONVOLUTIONS, DEFAULT, Layout, layouts_of
 from prober.subject.cuts import Place, find_cuts
 from prober.subject.expected_bytes import ExpectedBytes
 from prober.subject.nested_outputs import Path, joined, pick, tensors
@@ -262,7 +262,7 @@ class _Lister:
         self._last = {name: output for name, _, output in seen.given}
         self._doubled = doubled
         self._modules = dict(cnn.named_modules())
-        self._layouts = settled_layouts(self._modules, seen.given)
+        self._layouts = layouts_of(self._modules, seen.given)
         self._layers: dict[str, Layer] = {}
         self._unprobed: dict[str, str] = {}
 
@@ -272,7 +272,7 @@ class _Lister:
                 self._add(module, call, output, module)
         if LOGITS not in self._modules:
             self._add("", 0, self._last[""], LOGITS)
-            self._settle_logits()
+            self._choose_logits()
         return Listing(
             measured=self._layers,
             unprobed=self._unprobed,
@@ -303,8 +303,8 @@ class _Lister:
             if last:
                 self._layers[name] = replace(layer, call=None)
 
-    def _settle_logits(self) -> None:
-        """Settles which of several tensors that the whole CNN gives is `logits`, too.
+    def _choose_logits(self) -> None:
+        """Chooses which of several tensors that the whole CNN gives is `logits`, too.
 
         That is the one whose key is that, or the only one that can be probed.
         """

@@ -21,15 +21,15 @@ TRIED_FOR_NUMBERS = 24
 
 
 class Logits:
-    """Settles which layer goes by `logits`, and says so.
+    """Chooses which layer goes by `logits`, and says so.
 
     Args:
         cnn: The CNN.
         name: What it is called.
-        listing: Its layers. What is settled is changed there.
+        listing: Its layers. What is chosen is changed there.
         run: Runs it on an image `[1, C, H, W]` in [0, 1], whatever has gone through it before.
         shape: The shape of an image.
-        notes: What a person should know of how the CNN was taken. What is settled is added there.
+        notes: What a person should know of how the CNN was taken. What is chosen is added there.
     """
 
     def __init__(

@@ -94,7 +94,7 @@ def exact_float32() -> Iterator[None]:
         stack.enter_context(
             torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
         )
-        with suppress(RuntimeError):  # as for a session that has settled single backends: they stay
+        with suppress(RuntimeError):  # as for a session that has set single backends: they stay
             before = torch.get_float32_matmul_precision()
             if before != "highest":
                 torch.set_float32_matmul_precision("highest")

@@ -76,7 +76,7 @@ def rejected(
             "input (`.to(images.dtype)` in place of .half() or .float()), or give the CNN "
             "with weights of that precision."
         )
-    forms = listed([f"{kind.written} of {kind.name.lower()}s" for kind in reversed(InputKind)], 4)
+    forms = listed([f"{kind.written} of {kind.plural}" for kind in reversed(InputKind)], 4)
     return InputError(
         f"{tried} If it is the shape that it rejects, set input_shape to what it takes: {forms}. "
         "If none is it, wrap the CNN in a module whose forward takes one such tensor."

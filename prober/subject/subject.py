@@ -25,7 +25,7 @@ from prober.subject.class_names import read_class_names
 from prober.subject.few_channels import gradients_in_blocks, takes_few_channels
 from prober.subject.frozen_copy import copied, freeze, in_precision
 from prober.subject.held_chances import HeldChances
-from prober.subject.input_shape import settled_input_shape, some_input
+from prober.subject.input_shape import known_input_shape, some_input
 from prober.subject.late_layers import finish, gain_layers
 from prober.subject.layers import LOGITS, Layer, Listing, list_layers, seen_at
 from prober.subject.logits import Logits
@@ -162,7 +162,7 @@ class Subject(ConvertsItself):
 
         # What it is called with. From here on `_called` can run it.
         self._call = Calling(self.cnn, given, precisions)
-        self.input_shape, said = settled_input_shape(input_shape, self.cnn, self._call.inputs.call)
+        self.input_shape, said = known_input_shape(input_shape, self.cnn, self._call.inputs.call)
         self.notes += said
         for key, values, default in (("mean", mean, 0.0), ("std", std, 1.0)):
             statistic = _per_channel(key, values, default, self.input_shape)
@@ -242,7 +242,7 @@ class Subject(ConvertsItself):
         """Lets the output that has the classes go by `logits`, if it is plain which has them.
 
         That is the only flat one of several outputs with as many units as there are classes, unless
-        `logits` has as many already, or what was given has settled it.
+        `logits` has as many already, or what was given says which it is.
 
         Args:
             number: How many classes there are.
@@ -504,8 +504,6 @@ class Subject(ConvertsItself):
         try:
             with straight_checkpoints():
                 return self._called(images)
-        except InputError:
-            raise
         except (AssertionError, ValueError) as error:  # what checks raise
             raise rejected_values(self.name, images.detach(), error) from error
 

@@ -106,7 +106,7 @@ def optimize(
         trainer.fit(module, datamodule=StepsDataModule())
     end = module.to(device).evaluate()  # the Trainer has left it on the CPU
     curves.add(trainer.global_step, end.score)
-    curves.settle(module.settled_at.numpy())
+    curves.hold_last(module.settled_at.numpy())
     seconds = (time.perf_counter() - began) / len(chunk)
     return ChunkResult(
         images=module.pictures().detach().float().cpu().contiguous(),
@@ -125,7 +125,7 @@ def chunk_trainer(
     """Makes the Trainer of a chunk, which does nothing but steps.
 
     Args:
-        arguments: Its arguments but for those that are settled here.
+        arguments: Its arguments but for those that are chosen here.
         device: What computes.
         callbacks: What happens beside the steps.
     """
@@ -168,7 +168,7 @@ class ScoreCurves(Callback):
         if step == 0 or (every > 0 and step % every == 0):
             self.add(step, pl_module.measures.score)
 
-    def settle(self, at: np.ndarray) -> None:
+    def hold_last(self, at: np.ndarray) -> None:
         """Continues the curves of targets that settled, `[N]` steps, with their last score."""
         for step, scores in zip(self.steps, self.scores, strict=True):
             ended = (at >= 0) & (at <= step)
