@@ -15,7 +15,6 @@ import yaml
 
 import prober
 from prober.cli.class_paths import current_path
-from prober.cli.commands.report import choose
 from prober.cli.old_configs import with_style
 from prober.cli.prober_cli import ProberCLI
 from tests.command_line import ROOT, refused
@@ -99,10 +98,11 @@ def test_old_report_compares_as_equal_with_what_is_asked_today(monkeypatch):
             *("--model.style", "plain", "--model.subject.cnn", "ReferenceCNN"),
             *("--model.subject.checkpoint", "prober/subject/reference/biased.pt"),
             *("--model.subject.input_shape", "[3, 28, 28]"),
+            *("--grid.seeds", "8", "--grid.positions", "2"),
+            *("--trainer.max_steps", "500", "--trainer.precision", "32-true"),
             *("--trainer.enable_progress_bar", "false"),
         ]
     )
-    choose(cli, None)  # seeds, positions and steps, which were other defaults
     old = REPORT.read_text(encoding="utf-8")
     assert "prober.visualize" in old
     assert yaml.safe_load(cli.today(old)) == yaml.safe_load(cli.text)
