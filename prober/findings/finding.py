@@ -293,11 +293,14 @@ class OrientationTuning:
         degrees: The orientations.
         bars: The answers to the best bar of each.
         gratings: The answers to the best grating of each.
+        tinted: The answers to the best tinted stroke, of any hue, of each, or of every second of
+            them; empty where images have no three channels.
     """
 
     degrees: tuple[float, ...]
     bars: tuple[float, ...]
     gratings: tuple[float, ...]
+    tinted: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

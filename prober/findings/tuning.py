@@ -245,6 +245,7 @@ def tuning_of(curves: Curves) -> Tuning:
             degrees=tuple(curves.chosen.angles.tolist()),
             bars=tuple(curves.bars.tolist()),
             gratings=tuple(curves.gratings.tolist()),
+            tinted=tuple(curves.tinted.amax(0).tolist()) if len(curves.tinted) else (),
         ),
         FrequencyTuning(
             cycles_per_pixel=tuple(curves.chosen.frequencies.tolist()),

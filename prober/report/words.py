@@ -152,18 +152,17 @@ def stroke_angle(finding: Finding, facet: Facet) -> float | None:
     """Returns a facet's orientation, degrees, if the unit is about one; else None.
 
     The bar nearest to it must be the one that excites most, or nearly, and others clearly less. Of
-    a unit that needs color and shape at once bars without color say nothing, and of one with
-    several facets they may show another.
+    a unit that needs color and shape at once bars without color say nothing: those in the best
+    color are asked. Of a unit with several facets bars may show another than this one.
     """
     angle, measured, score = facet.orientation, finding.evidence.tuning, finding.evidence.score
-    together = facet.shares.interaction >= AT_ONCE
-    if angle is None or measured is None or len(finding.facets) > 1 or together:
+    if angle is None or measured is None or len(finding.facets) > 1:
         return angle
-    tuning = measured.orientation
-    best = max(range(len(tuning.bars)), key=tuning.bars.__getitem__)
-    clear = max(tuning.bars) - min(tuning.bars) >= ORIENTED * (score.best - score.neutral)
-    near = distance(tuning.degrees[best], angle, 180) <= NEAR_DEGREES
-    return angle if clear and near else None
+    together, tuning = facet.shares.interaction >= AT_ONCE, measured.orientation
+    bars = tuning.tinted if together and tuning.tinted else tuning.bars
+    best = tuning.degrees[:: len(tuning.degrees) // len(bars)][bars.index(max(bars))]
+    clear = max(bars) - min(bars) >= ORIENTED * (score.best - score.neutral)
+    return angle if clear and distance(best, angle, 180) <= NEAR_DEGREES else None
 
 
 def _without_angles(finding: Finding, facet: Facet) -> str:

@@ -214,16 +214,21 @@ def test_what_a_cnn_sees_of_colors_may_be_their_brightness(tmp_path, hue, gray, 
 
 
 @pytest.mark.parametrize(
-    ("degrees", "bars", "interaction", "said"),
+    ("degrees", "bars", "tinted", "interaction", "said"),
     [
-        ((80.0, 170.0), (2.0, 1.4), 0.1, "upright strokes"),
-        ((80.0, 170.0), (2.0, 1.6), 0.1, "a shape"),  # bars differ by a fifth of the gain
-        ((60.0, 150.0), (2.0, 1.0), 0.1, "a shape"),  # others excite it more
-        ((60.0, 150.0), (1.0, 1.0), 0.6, "upright strokes"),  # bars would have to be in color
+        ((80.0, 170.0), (2.0, 1.4), (1.0, 1.0), 0.1, "upright strokes"),
+        ((80.0, 170.0), (2.0, 1.6), (2.0, 1.0), 0.1, "a shape"),  # bars differ by a fifth
+        ((60.0, 150.0), (2.0, 1.0), (1.0, 2.0), 0.1, "a shape"),  # others excite it more
+        ((80.0, 170.0), (1.0, 1.0), (2.0, 1.4), 0.6, "upright strokes"),  # bars in color do
+        ((80.0, 170.0), (2.0, 1.4), (1.0, 1.0), 0.6, "a shape"),
+        ((80.0, 125.0, 170.0, 35.0), (1.0,) * 4, (2.0, 1.0), 0.6, "upright strokes"),
+        ((80.0, 170.0), (2.0, 1.4), (), 0.6, "upright strokes"),  # no color that bars could have
     ],
 )
-def test_an_orientation_is_said_only_of_units_that_are_about_one(degrees, bars, interaction, said):
-    tuning = replace(EVIDENCE.tuning, orientation=OrientationTuning(degrees, bars, bars))
+def test_an_orientation_is_said_only_of_units_that_are_about_one(
+    degrees, bars, tinted, interaction, said
+):
+    tuning = replace(EVIDENCE.tuning, orientation=OrientationTuning(degrees, bars, bars, tinted))
     own = replace(facet("shape", None, 90.0), shares=Shares(0.2, 0.7, 0.1, interaction))
     assert unit_words(finding("conv", 0, own, tuning=tuning)) == said
     red = replace(own, kind="color+shape", hue=30.0)
