@@ -16,7 +16,7 @@ SLOPE = 0.1
 
 _RELUS = {F.relu, F.relu_, F.relu6, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
 _CLAMPS = {torch.clamp, torch.clamp_, torch.clip, Tensor.clamp, Tensor.clamp_, Tensor.clip}
-_MINIMA = {torch.clamp_min, torch.clamp_min_, Tensor.clamp_min, Tensor.clamp_min_}
+_CLAMPS |= {torch.clamp_min, torch.clamp_min_, Tensor.clamp_min, Tensor.clamp_min_}
 _LARGEST = {torch.amax, Tensor.amax, torch.max, Tensor.max}
 _LARGER = {torch.maximum, Tensor.maximum, torch.max, Tensor.max, torch.fmax, Tensor.fmax}
 _THRESHOLDS = {F.threshold, torch.threshold_, F.hardtanh, F.hardtanh_}
@@ -64,8 +64,6 @@ class LeakyReLUs(TorchFunctionMode):
 def _cuts_at_zero(func: Any, others: tuple, kwargs: dict[str, Any]) -> bool:
     if func in _RELUS:
         return True
-    if func in _MINIMA:
-        return _is_zero(others[0] if others else kwargs.get("min"))
     if func in _CLAMPS:
         low = others[0] if others else kwargs.get("min")
         high = others[1] if len(others) > 1 else kwargs.get("max")
