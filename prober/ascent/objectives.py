@@ -83,7 +83,7 @@ class Objective(ABC):
             InputError: There is no such objective, or it has other settings.
             KeyError: It is no record of an objective.
         """
-        found = class_named(Objective, record["objective"], "objective")
+        found = class_named(Objective, record["objective"])
         return made(found, found.settings_of(record))
 
     @classmethod

@@ -86,7 +86,6 @@ class Parameterization(Recorded):
         initial_image: Where the optimization starts if nothing is said.
     """
 
-    kind: ClassVar[str] = "parameterization"
     initial_image: ClassVar[InitialImage] = PinkNoise()
 
     @abstractmethod

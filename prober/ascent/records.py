@@ -5,6 +5,7 @@ that there are; nothing has to be entered anywhere.
 """
 
 import inspect
+import re
 from abc import ABC
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
@@ -22,11 +23,9 @@ class Recorded(ABC):
     """A frozen dataclass whose settings stand in every record: a start, a regularizer, a transform.
 
     Attributes:
-        kind: What it is, for messages.
         name: What records call it; the name of its class unless it has another.
     """
 
-    kind: ClassVar[str]
     name: ClassVar[str]
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
@@ -51,7 +50,7 @@ class Recorded(ABC):
             InputError: There is no such class, or it has other settings.
         """
         settings = {key: as_setting(value) for key, value in record.items() if key != "name"}
-        return made(class_named(cls, record["name"], cls.kind), settings)
+        return made(class_named(cls, record["name"]), settings)
 
 
 def concrete(base: type) -> list[Any]:
@@ -89,7 +88,7 @@ def _import_paths(node: Any) -> Iterator[str]:
                 yield from _import_paths(each)
 
 
-def class_named(base: type, name: str, kind: str) -> Any:
+def class_named(base: type, name: str) -> Any:
     """Returns the class below `base` of a name; of one that was defined again, the later.
 
     Raises:
@@ -104,6 +103,7 @@ def class_named(base: type, name: str, kind: str) -> Any:
             "the name alone."
         )
     if not found:
+        kind = " ".join(re.findall("[A-Z][a-z]*", base.__name__)).lower()  # `initial image`
         names = ", ".join(each.__name__ for each in concrete(base))
         raise InputError(
             f"A record names '{name}', which cannot be made again: there is no such {kind} here. "

@@ -26,7 +26,6 @@ class Regularizer(Recorded):
         of_change: Whether it is a penalty on what the pictures have changed since their start.
     """
 
-    kind: ClassVar[str] = "regularizer"
     of_change: ClassVar[bool] = False
     weight: float
 

@@ -4,7 +4,6 @@ import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import reduce
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -24,8 +23,6 @@ class InitialImage(Recorded):
     Settings of one meaning have one name in all recipes, and others differ, because the command
     line keeps a setting of the same name when another recipe is chosen.
     """
-
-    kind: ClassVar[str] = "initial image"
 
     @abstractmethod
     def draw(self, shape: Shape, generator: torch.Generator) -> Tensor:

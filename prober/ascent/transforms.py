@@ -63,7 +63,6 @@ class Transform(Recorded):
     line keeps a setting of the same name when another one is chosen.
     """
 
-    kind: ClassVar[str] = "transform"
     numbers: ClassVar[int] = 1
 
     @abstractmethod

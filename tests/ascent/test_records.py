@@ -117,7 +117,7 @@ def test_a_name_that_two_classes_have_is_refused_and_the_later_of_one_is_taken()
         return type("Twin", (L2,), {"__module__": module})
 
     twins = [twin("one"), twin("one")]  # as of a notebook's cell that ran twice
-    assert class_named(Regularizer, "Twin", "penalty") is twins[1]
+    assert class_named(Regularizer, "Twin") is twins[1]
     twins.append(twin("other"))
     with pytest.raises(InputError, match=r"'Twin' may be any of one\.Twin, other\.Twin"):
         Regularizer.from_record({"name": "Twin", "weight": 0.5})
