@@ -1,13 +1,14 @@
 """Behavior: how well a CNN names real images, with their colors, with others and without."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import torch
 from torch import Tensor
 
 from prober.common.intervals import wilson
+from prober.findings.real_images import RealImages
 from prober.findings.real_responses import LOGIT_SITE, RealResponses
 
 KNOWLEDGE = 0.25
@@ -123,6 +124,32 @@ class Behavior:
     answers_changed: float | None = None
 
     @property
+    def lost(self) -> float:
+        """The accuracy lost in other colors, to 4 digits, lest rounding tip what is at a limit."""
+        changed = self.accuracy_color_changed
+        return 0.0 if changed is None else round(self.accuracy - changed, 4)
+
+    @property
+    def knows_classes(self) -> bool:
+        """Whether its accuracy shows that it knows the classes."""
+        return self.accuracy >= self.chance + KNOWLEDGE * (1 - self.chance)
+
+    @property
+    def answers_otherwise(self) -> bool:
+        """Whether the color makes a difference to its answers, however many are right."""
+        return self.answers_changed is not None and self.answers_changed >= OTHER_ANSWERS
+
+    @property
+    def needs_unfound_color(self) -> bool:
+        """Whether it needs color, in a corner say, and none was found that goes with a class.
+
+        Then what it goes by was not changed, and what was says nothing of color.
+        """
+        gray = self.accuracy_without_color
+        found = self.color_change == ColorChange.CLASS
+        return not found and gray is not None and self.accuracy - gray > LOST_IN_GRAY
+
+    @property
     def explained_errors(self) -> float | None:
         """Of a shortcut, the share of the errors in other colors that name that color's class."""
         if self.shortcut not in (Shortcut.COLOR, Shortcut.PARTLY):
@@ -134,7 +161,7 @@ class Behavior:
     def needs_color(self) -> bool:
         """Whether it knows the classes, and loses 20 points with other colors and without any."""
         changed, gray = self.accuracy_color_changed, self.accuracy_without_color
-        if changed is None or gray is None or not _knows(self.accuracy, self.chance):
+        if changed is None or gray is None or not self.knows_classes:
             return False
         return round(self.accuracy - max(changed, gray), 4) >= SHORTCUT_LOSS
 
@@ -174,16 +201,13 @@ def behavior(responses: RealResponses) -> Behavior | None:
         figures["answers_changed"] = _Figure.of(answer != named, asked, labels)
         figures["accuracy_color_changed"] = _Figure.of(answer == labels, asked, labels)
     shares = {name: figure.share for name, figure in figures.items()}
-    chance = 1 / len(labels[known[0]].unique())
-    return Behavior(
+    found = Behavior(
         accuracy=shares["accuracy"],
         accuracy_color_changed=shares.get("accuracy_color_changed"),
         accuracy_without_color=shares.get("accuracy_without_color"),
         names_color=shares.get("names_color"),
-        chance=chance,
-        shortcut=Shortcut.UNKNOWN
-        if crossed
-        else _shortcut(shares, followed, chance, shared / (classes - 1), change, real.color_tells),
+        chance=1 / len(labels[known[0]].unique()),
+        shortcut=Shortcut.UNKNOWN,
         color_change=change,
         images={name: figure.images for name, figure in figures.items()},
         intervals={name: wilson(each.share, each.counted) for name, each in figures.items()},
@@ -192,11 +216,7 @@ def behavior(responses: RealResponses) -> Behavior | None:
         answers_changed=shares.get("answers_changed"),
         order=_likelier_order(named, known, labels, real.classes, shares["accuracy"]),
     )
-
-
-def _knows(accuracy: float, chance: float) -> bool:
-    """Whether an accuracy shows that a CNN knows the classes."""
-    return accuracy >= chance + KNOWLEDGE * (1 - chance)
+    return replace(found, shortcut=_shortcut(found, followed, shared / (classes - 1), real))
 
 
 def _crossed(answer: Tensor, asked: Tensor, labels: Tensor, of_color: Tensor) -> bool:
@@ -279,39 +299,26 @@ class _Figure:
         return cls(share, int(counts.sum()), (own.sum() ** 2 / (1 / counts[own]).sum()).item())
 
 
-def _shortcut(
-    shares: dict[str, float],
-    followed: float,
-    chance: float,
-    guessed: float,
-    change: ColorChange | None,
-    color_tells: bool,
-) -> Shortcut:
-    """Judges by the shares of answers, and how many more name the color's class than before.
+def _shortcut(found: Behavior, followed: float, guessed: float, real: RealImages) -> Shortcut:
+    """Judges by the figures, and by how many more answers name the color's class than before.
 
     What guessing among the other classes would name so is `guessed`.
     """
-    if "accuracy_color_changed" not in shares:
+    if found.crossed or found.accuracy_color_changed is None or not found.knows_classes:
         return Shortcut.UNKNOWN
-    # To 4 digits, lest rounding tip what is at a limit.
-    lost = round(shares["accuracy"] - shares["accuracy_color_changed"], 4)
-    if not _knows(shares["accuracy"], chance):
-        return Shortcut.UNKNOWN
-    if abs(lost) <= NOISE_LOSS:
+    turned = found.color_change == ColorChange.TURN
+    if abs(found.lost) <= NOISE_LOSS:
         # What tells the class may be that there is a color, which stays where hues are turned.
-        open_still = color_tells and change == ColorChange.TURN
-        # Or a color that was not found, in a corner say.
-        gray = shares.get("accuracy_without_color", 1.0)
-        open_still |= change != ColorChange.CLASS and shares["accuracy"] - gray > LOST_IN_GRAY
-        open_still |= shares["answers_changed"] >= OTHER_ANSWERS
+        open_still = turned and real.color_tells
+        open_still |= found.needs_unfound_color or found.answers_otherwise
         return Shortcut.UNKNOWN if open_still else Shortcut.NONE
-    if "names_color" not in shares:
-        kept = shares.get("accuracy_without_color", -1.0) >= shares["accuracy"] - NOISE_LOSS
-        strange = change == ColorChange.TURN and not color_tells
-        return Shortcut.NONE if kept and strange else Shortcut.UNKNOWN
-    needed = (guessed + KNOWLEDGE * (1 - guessed)) * lost
+    if found.names_color is None:
+        gray = found.accuracy_without_color
+        kept = gray is not None and gray >= found.accuracy - NOISE_LOSS
+        return Shortcut.NONE if kept and turned and not real.color_tells else Shortcut.UNKNOWN
+    needed = (guessed + KNOWLEDGE * (1 - guessed)) * found.lost
     # With two classes every lost answer names the other one, save that the images are not all the
     # same if the color of some cannot be changed.
-    if lost > 0 and followed >= needed - NOISE_LOSS / 2:
-        return Shortcut.COLOR if lost >= SHORTCUT_LOSS else Shortcut.PARTLY
+    if found.lost > 0 and followed >= needed - NOISE_LOSS / 2:
+        return Shortcut.COLOR if found.lost >= SHORTCUT_LOSS else Shortcut.PARTLY
     return Shortcut.UNKNOWN

@@ -9,7 +9,7 @@ from prober.common.colors import hue_to_rgb
 from prober.common.drawn_inputs import drawn
 from prober.common.pictures import shrunk, sprite
 from prober.common.typed_json import finite
-from prober.findings.behavior import LOST_IN_GRAY
+from prober.findings.behavior import behavior
 from prober.findings.finding import (
     ClassEvidence,
     ClassLogit,
@@ -175,7 +175,8 @@ def class_evidence(
     logit = used = None
     if (answers := class_answers(responses, channel)) is not None:
         logit = ClassLogit(*map(_mean, answers))
-        certain = _is_certain(answers) and not needs_unfound_color(responses)
+        named = behavior(responses)
+        certain = _is_certain(answers) and not (named and named.needs_unfound_color)
         used = used_shares(logit) if certain else None
     color = real.class_colors[channel]
     return ClassEvidence(
@@ -188,21 +189,6 @@ def class_evidence(
         logit=logit,
         used=used,
     )
-
-
-def needs_unfound_color(responses: RealResponses) -> bool:
-    """Whether no color goes with a class, but the CNN names far fewer images right in gray.
-
-    Then what it goes by was not changed, and what was says nothing of color.
-    """
-    if responses.gray is None or responses.real.color_groups:
-        return False
-    labels = responses.real.labels
-    named = [
-        each.argmax(1) == labels for each in (responses.plain[LOGIT_SITE].strongest, responses.gray)
-    ]
-    before, after = (right[labels >= 0].double().mean().item() for right in named)
-    return before - after > LOST_IN_GRAY
 
 
 def class_answers(

@@ -2,14 +2,7 @@
 
 from collections.abc import Sequence
 
-from prober.findings.behavior import (
-    KNOWLEDGE,
-    LOST_IN_GRAY,
-    NOISE_LOSS,
-    OTHER_ANSWERS,
-    Behavior,
-    Shortcut,
-)
+from prober.findings.behavior import NOISE_LOSS, Behavior, Shortcut
 from prober.report.markdown import plain
 from prober.report.probed import NAMED_LAYERS, Probed, flagged
 from prober.report.tables import with_interval
@@ -174,8 +167,7 @@ def _changed(behavior: Behavior) -> str:
     words = changed_words(behavior)
     said = f"{words[0].upper()}{words[1:]}, accuracy on real images {_goes(behavior)}"
     gray = behavior.accuracy_without_color
-    lost = behavior.accuracy - (behavior.accuracy_color_changed or 0)
-    if gray is not None and round(lost, 4) > NOISE_LOSS and behavior.explained_errors is None:
+    if gray is not None and behavior.lost > NOISE_LOSS and behavior.explained_errors is None:
         said += f"; without color it is {percent(gray)}"
     return said
 
@@ -216,20 +208,19 @@ def _why_unknown(behavior: Behavior) -> str:
         )
     if beyond == 0:
         return f"{right}, no better than by chance."
-    if behavior.accuracy < behavior.chance + KNOWLEDGE * (1 - behavior.chance):
+    if not behavior.knows_classes:
         return f"{right}, too few to tell what it goes by."
-    if abs(behavior.accuracy - behavior.accuracy_color_changed) <= NOISE_LOSS:
-        changed, in_gray = behavior.answers_changed, behavior.accuracy_without_color
+    if abs(behavior.lost) <= NOISE_LOSS:
         as_many = f"{right}, about as many with other colors, but"
-        if changed is not None and changed >= OTHER_ANSWERS:
+        if behavior.answers_otherwise:
             return (
-                f"{as_many} {percent(changed)} of the answers become others: it looks at color, "
-                "and no color was found that belongs to a class."
+                f"{as_many} {percent(behavior.answers_changed or 0)} of the answers become others: "
+                "it looks at color, and no color was found that belongs to a class."
             )
-        if in_gray is not None and behavior.accuracy - in_gray > LOST_IN_GRAY:
+        if behavior.needs_unfound_color:
             return (
-                f"{as_many} {percent(in_gray)} without color: it needs color, and what of it tells "
-                "a class was not found."
+                f"{as_many} {percent(behavior.accuracy_without_color or 0)} without color: it "
+                "needs color, and what of it tells a class was not found."
             )
         return f"{right}; color tells their class in part, and that could not be changed."
     why = "The errors do not name that color's class"
