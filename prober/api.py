@@ -98,7 +98,8 @@ def visualize(
             the same bits come out alone and in company, else 32.
         progress: Whether a progress bar is shown.
         **method: The settings of `Method`: style (`"legible"`, such that people can read the
-            pictures, or `"plain"`), lr, parameterization, transforms, settle, averaging, held.
+            pictures, or `"plain"`), lr, parameterization, transforms, settle, averaging,
+            batchnorm_statistics, held.
 
     Returns:
         A Visualization of one target from one seed. Of a list of targets or of several seeds

@@ -53,7 +53,8 @@ class ActivationMaximization(LightningModule):
         targets: The N targets, resolved.
         going: The numbers of the targets that `image` is of.
         settled_at: `[N]`, the steps after which a target settled, -1 if it did not.
-        methods: For each target the method, resolved. They differ in the transforms alone.
+        methods: For each target the method, resolved. They differ in the transforms, and in whether
+            the statistics of batch normalizations are held, alone.
         start: What the pictures gave before the first step, None before it.
         measures: What the latest step saw before it changed the image, None before the first; of
             the transformed pictures, if there are transforms.

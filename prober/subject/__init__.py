@@ -8,6 +8,7 @@ ways of looking into a CNN while it runs. Most put hooks on by `passes.watched`:
 - `layers.seen_at`: what some layers give in a pass, one after the other; `Subject.__call__`,
   `receptive_fields` and `logits` look through it.
 - `layers.list_layers`: two passes of one and two images, which tell what layers there are.
+- `cuts.find_cuts`: passes with a graph, which tell from which layers a gradient leads back.
 - `batchnorm_folding.Folding`: passes before and after folding, which tell where it changes nothing.
 - `receptive_fields`: a pass in which every operator hands on the pixels that were seen; done by
   `boxes.Boxes`, a `TorchDispatchMode`, and read at the layers.
