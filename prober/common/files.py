@@ -182,9 +182,19 @@ def read_array(path: Path | str) -> np.ndarray:
 
 
 def read_arrays(path: Path | str, names: Iterable[str]) -> list[np.ndarray]:
-    """Reads those of the named arrays that a `.npz` file has; several threads may do so at once."""
-    with _READING, np.load(path, allow_pickle=False) as file:
-        return [file[name] for name in names if name in file]
+    """Reads those of the named arrays that a `.npz` file has; several threads may do so at once.
+
+    Raises:
+        OSError: The file cannot be opened.
+        ValueError: It is damaged.
+    """
+    try:
+        with _READING, np.load(path, allow_pickle=False) as file:
+            return [file[name] for name in names if name in file]
+    except OSError:
+        raise
+    except Exception as error:  # a damaged part can raise almost anything
+        raise ValueError(str(error)) from error
 
 
 def read_npy(path: Path | str, what: str) -> Tensor:

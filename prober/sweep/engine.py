@@ -256,9 +256,10 @@ def read_saved(folder: Path) -> dict[str, Any]:
     """
     try:
         saved = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
-        if not isinstance(saved, dict) or "sha256" not in saved:
+        sizes = saved["sizes"].values()
+        if "sha256" not in saved or any(type(size) is not int or size < 1 for size in sizes):
             raise ValueError("it is of something else")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise no_folder_of("sweep", folder, "sweep.json") from error
     return saved
 

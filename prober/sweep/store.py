@@ -21,6 +21,7 @@ import numpy as np
 from torch import Tensor
 
 from prober.common.drawn_inputs import drawn_one, slices_gif
+from prober.common.errors import InputError
 from prober.common.files import npy, patiently, read_arrays, write_whole
 from prober.common.pictures import enlarge, png
 from prober.sweep.optimize import ChunkResult
@@ -110,8 +111,17 @@ class Store:
 
         And `opacity`, which is empty of what are no images, and left out if an older version wrote
         the chunk.
+
+        Raises:
+            InputError: The chunk is damaged.
         """
-        return read_arrays(self.chunk_file(index), names)
+        try:
+            return read_arrays(self.chunk_file(index), names)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"'{self.chunk_file(index)}' cannot be read ({error}). Run the sweep again with "
+                f"--resume {self.folder}, which makes what is damaged anew."
+            ) from error
 
     def records(self, index: int) -> list[dict[str, Any]]:
         """Reads the records of a finished chunk."""
@@ -188,11 +198,15 @@ def latest(steps: np.ndarray, step: int) -> int:
 
 
 def is_broken(file: Path) -> bool:
-    """Tells whether a file is missing or cut off, without reading it through."""
+    """Tells whether a file is missing or cut off; of a `.npz` file, whether all can be read."""
     if not file.is_file():
         return True
     if file.suffix == ".npz":
-        return not zipfile.is_zipfile(file)
+        try:
+            with zipfile.ZipFile(file) as content:
+                return content.testzip() is not None
+        except Exception:  # a damaged part can raise almost anything
+            return True
     with file.open("rb") as content:
         if file.suffix == ".png":
             content.seek(-min(len(PNG_END), file.stat().st_size), os.SEEK_END)

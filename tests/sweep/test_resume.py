@@ -82,7 +82,12 @@ def test_a_sweep_with_other_settings_is_not_resumed(swept, prober, tmp_path, cha
     assert sorted(swept[0].rglob("*")) == before
 
 
-@pytest.mark.parametrize("content", [None, "", "[1]", '["sha256"]', "3", '{"name": "another"}'])
+SIZES = '{"sha256": "e2", "sizes": {"conv1": "64"}}'
+
+
+@pytest.mark.parametrize(
+    "content", [None, "", "[1]", '["sha256"]', "3", '{"name": "another"}', SIZES]
+)
 def test_a_folder_of_something_else_is_told(tmp_path, content):
     if content is not None:
         (tmp_path / "sweep.json").write_text(content, encoding="utf-8")

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from prober.common.errors import InputError
 from prober.subject.reference import ReferenceCNN
 from prober.sweep.store import Store
 from tests.command_line import ROOT
@@ -97,6 +98,18 @@ def test_the_evolution_and_the_score_curves_are_kept(swept):
         assert (chunk["evolution"][1, -1] == np.moveaxis(np.rint(last * 255), 0, 2)).all()
 
 
+def test_a_chunk_that_cannot_be_read_is_told(swept, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(swept[0] / "chunks", folder / "chunks")
+    content = bytearray((folder / "chunks/00000.npz").read_bytes())
+    content[len(content) // 3] ^= 1
+    (folder / "chunks/00000.npz").write_bytes(content)
+    store = Store(folder, [])
+    assert len(store.read(0, "steps")) == 1
+    with pytest.raises(InputError, match=r"00000.npz' cannot be read .* with --resume"):
+        store.read(0, "evolution")
+
+
 def test_what_is_damaged_is_told_and_repaired(swept, prober, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(swept[0], folder)
@@ -109,6 +122,9 @@ def test_what_is_damaged_is_told_and_repaired(swept, prober, tmp_path):
         shutil.copy(folder / "chunks/00000.npz", folder / f"chunks/{stray}.npz")
     chunk = folder / "chunks/00003.npz"
     chunk.write_bytes(chunk.read_bytes()[:100])
+    content = bytearray((folder / "chunks/00001.npz").read_bytes())
+    content[len(content) // 3] ^= 1  # as a failing disk does
+    (folder / "chunks/00001.npz").write_bytes(content)
     lines = (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
     damaged = "\n".join([*lines[:5], lines[5][:40]]).encode() + b"\xff\n"
     (folder / "records.jsonl").write_bytes(damaged)
@@ -116,8 +132,10 @@ def test_what_is_damaged_is_told_and_repaired(swept, prober, tmp_path):
         *("sweep", "--config", write(tmp_path), "--trainer.devices", "1", "--resume", folder)
     )
     assert ended.code == 0
-    for said in ("mean_seed0.png is missing", "mean_seed1.npy is damaged", "00003.npz is damaged"):
+    for said in ("mean_seed0.png is missing", "mean_seed1.npy is damaged"):
         assert said in ended.out
+    for chunk in ("00001.npz", "00003.npz"):
+        assert f"{chunk} is damaged" in ended.out
     assert "1 damaged line" in ended.out
     assert same(arrays_of(folder), arrays_of(swept[0]))
     assert [r["stem"] for r in records_of(folder)] == [r["stem"] for r in records_of(swept[0])]
