@@ -327,7 +327,7 @@ def numbers(name: str, given: int | list[int] | str, size: int, where: str) -> l
     if given == ALL:
         return list(range(size))
     if isinstance(given, str):
-        ends = re.fullmatch(r"(\d+)-(\d+)", given.strip())
+        ends = re.fullmatch(r"(\d{1,18})-(\d{1,18})", given.strip())
         if not ends:
             raise InputError(
                 f"{name}: '{given}' is no number, list, range such as 0-4, or 'all'."
@@ -336,7 +336,7 @@ def numbers(name: str, given: int | list[int] | str, size: int, where: str) -> l
         first, last = int(ends[1]), int(ends[2])
         if last < first:
             raise InputError(f"{name}: '{given}' ends before it begins: write {last}-{first}.")
-        given = list(range(first, last + 1))
+        given = [last] if last >= size else list(range(first, last + 1))
     found = [given] if isinstance(given, int) else list(given)
     wrong = [n for n in found if not 0 <= n < size]
     if wrong:

@@ -52,7 +52,10 @@ def check_unchanged(folder: Path, config: Config, what: str, known: Sequence[str
     """
     try:
         text = (folder / "config.yaml").read_text(encoding="utf-8")
-        old = flat(yaml.safe_load(config.today(text)))
+        began = yaml.safe_load(config.today(text))
+        if not isinstance(began, dict):
+            raise ValueError("it holds no settings")
+        old = flat(began)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise no_folder_of(what, folder) from error
     new = flat(yaml.safe_load(config.text))

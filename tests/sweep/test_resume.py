@@ -97,6 +97,15 @@ def test_a_folder_of_something_else_is_told(tmp_path, content):
         read_saved(tmp_path)
 
 
+@pytest.mark.parametrize("content", ["", "[]", "null", "model: ["])
+def test_a_config_that_says_nothing_is_told(swept, prober, tmp_path, content):
+    folder = tmp_path / "copy"
+    shutil.copytree(swept[0], folder)
+    (folder / "config.yaml").write_text(content, encoding="utf-8")
+    ended = prober("sweep", "--config", write(tmp_path), "--resume", folder)
+    refused(ended, "not the folder of a sweep (it has no readable config.yaml)")
+
+
 def test_other_objectives_that_were_killed_are_resumed_to_the_same_bits(others, prober, tmp_path):
     folder = tmp_path / "killed"
     shutil.copytree(others, folder)
