@@ -2,10 +2,12 @@
 
 import torch
 
+from prober.common.colors import hue_to_rgb
 from prober.subject import Subject
 
-LOOKED_AT = 4
-"""Images of noise whose gradients are compared."""
+NOISES, HUES = 4, 6
+"""Images of noise, and flat ones of hues around the circle, whose gradients are compared. In noise
+a unit that wants a color or a shape may see the shape alone."""
 
 MOST_BESIDE = 1e-3
 """Beside the mix the gradients have so much of any other, as a share, that rounding explains it."""
@@ -28,15 +30,18 @@ def mix_seen(subject: Subject) -> tuple[float, float, float] | None:
         return None
     layer = list(subject.layers)[-1]
     chance = torch.Generator().manual_seed(0)
-    images = torch.rand(LOOKED_AT, *subject.input_shape, generator=chance).to(subject.mean)
-    images.requires_grad_()
+    noises = torch.rand(NOISES, *subject.input_shape, generator=chance)
+    colors = hue_to_rgb(torch.arange(HUES) * 360 / HUES)
+    flat = colors.view(HUES, 3, *[1] * (noises.dim() - 2)).expand(-1, *subject.input_shape)
+    images = torch.cat([noises, flat]).to(subject.mean).requires_grad_()
     answers = subject(images, [layer])[layer]
     if not answers.requires_grad:
         return None
     weights = torch.randn(answers.shape, generator=chance).to(answers)
     (gradient,) = torch.autograd.grad((answers * weights).sum(), images)
     by_pixel = gradient.movedim(1, -1).reshape(-1, 3).double().cpu()
-    if not by_pixel.isfinite().all() or not by_pixel.any():
+    by_pixel = by_pixel[by_pixel.isfinite().all(1)]  # flat images may have none
+    if not by_pixel.any():
         return None
     _, sizes, directions = torch.linalg.svd(by_pixel, full_matrices=False)
     mix = directions[0] / directions[0].sum()

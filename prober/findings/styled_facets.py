@@ -6,20 +6,27 @@ from pathlib import Path
 
 import torch
 
+from prober.ascent.starts import gaussian_blur
 from prober.ascent.styles import Style
 from prober.ascent.targets import Target
 from prober.findings.examination import Examined
 from prober.findings.facets import ComparedOptima, facet_of
-from prober.findings.finding import Facet, Finding, StyledFacet
+from prober.findings.finding import Finding, StyledFacet
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.maxima import FourMaxima
 from prober.findings.on_cores import on_cores
 from prober.findings.optima import measure_optima
 from prober.findings.picture_folder import PictureFolder
+from prober.findings.starts import Start
 from prober.findings.styled_pictures import FIRST
 from prober.findings.survey import Survey
 from prober.findings.units import Unit
+from prober.findings.windows import Window
 from prober.sweep.planned import PlannedTarget
+
+SOFTENED, LEAST_SOFTENED = 0.05, 16
+"""The width of the blur that takes the confetti out of a start, in parts of what a neuron sees, and
+the pixels that this has at the least: in smaller fields single pixels are the picture."""
 
 
 def plan_styled_facets(
@@ -27,22 +34,36 @@ def plan_styled_facets(
 ) -> list[PlannedTarget]:
     """Plans a picture in a style for each facet whose best optimum was made in the other one.
 
-    Of units that have several. The ascent starts at that optimum, and maximizes what it does.
+    Of units that have several. The ascent starts at that optimum, and maximizes what it does. A
+    legible one starts at the optimum without its confetti, too, which it would not get rid of.
     """
     return [
         PlannedTarget(
-            Target(survey.objective(each.unit).resolved(survey.subject), best.start, None, seed=0),
-            f"{each.unit.folder(survey.subject)}/{_variant(number)}_seed0",
-            _variant(number),
+            Target(survey.objective(each.unit).resolved(survey.subject), start, None, seed=0),
+            f"{each.unit.folder(survey.subject)}/{variant}_seed0",
+            variant,
         )
         for each in examined
         for number, best in enumerate(each.bests)
         if best.style != style
+        for variant, start in _starts(number, best.start, survey.window(each.unit), style).items()
     ]
 
 
-def _variant(number: int) -> str:
-    return f"facet{number}"
+def _starts(number: int, optimum: Start, window: Window, style: Style) -> dict[str, Start]:
+    """Returns where a facet's ascents in the other style start, by their variants."""
+    as_it_is, soft = _variants(number)
+    starts = {as_it_is: optimum}
+    side = min(window.height, window.width)
+    if style == FIRST and side >= LEAST_SOFTENED:
+        blurred = gaussian_blur(optimum.image, SOFTENED * side)
+        starts[soft] = Start.of(optimum.origin, blurred.clamp(0, 1))
+    return starts
+
+
+def _variants(number: int) -> tuple[str, str]:
+    """What the pictures of a facet are called: from its optimum as it is, and softened."""
+    return f"facet{number}", f"facet{number}_soft"
 
 
 def draw_styled_facets(
@@ -68,7 +89,7 @@ def draw_styled_facets(
     """
     several = {each.unit: each for each in examined if each.bests}
 
-    def styled(unit: Unit) -> tuple[Facet, ...]:
+    def styled(unit: Unit) -> Finding:
         return _styled(
             survey,
             several[unit],
@@ -78,10 +99,7 @@ def draw_styled_facets(
         )
 
     drawn = dict(zip(several, on_cores(styled, list(several), cores), strict=True))
-    return [
-        replace(each.finding, facets=drawn[each.unit]) if each.unit in drawn else each.finding
-        for each in examined
-    ]
+    return [drawn.get(each.unit, each.finding) for each in examined]
 
 
 def _styled(
@@ -90,17 +108,18 @@ def _styled(
     made: Sequence[FinishedSweep],
     maxima: FourMaxima,
     folder: PictureFolder,
-) -> tuple[Facet, ...]:
+) -> Finding:
     """Adds both styles to the facets of one unit."""
     unit, bests, facets = examined.unit, examined.bests, examined.finding.facets
     subject, window = survey.subject, survey.window(unit)
     made_of = {shown.variant: (sweep, shown) for sweep in made for shown in sweep.of(unit)}
     images, others = [best.start.image for best in bests], []
     for number in range(len(bests)):
-        if _variant(number) in made_of:  # else it failed
-            sweep, shown = made_of[_variant(number)]
-            images.append(sweep.image(shown))
-            others.append((number, shown))
+        for variant in reversed(_variants(number)):  # the softened one before the other
+            if variant in made_of:  # else it was not asked for, or failed
+                sweep, shown = made_of[variant]
+                images.append(sweep.image(shown))
+                others.append((number, shown))
     (optima,) = measure_optima(
         subject, [unit], [torch.stack(images)], [maxima], window, survey.cut_cnn(unit.site)
     )
@@ -110,11 +129,14 @@ def _styled(
     ]
     compared = ComparedOptima(subject, survey.objective(unit), optima, survey.curves(unit))
     for one, (number, shown) in enumerate(others, len(facets)):
-        if facet_of(compared, range(len(facets)), one) == number:
+        if len(styles[number]) == 1 and facet_of(compared, range(len(facets)), one) == number:
             name = f"facet{number}_{shown.style}.png"
             path = folder.draw(name, window.crop(optima.images[one]))
             styles[number].append(StyledFacet(shown.style, shown.score, path))
-    return tuple(
-        replace(facet, styles=tuple(sorted(own, key=lambda each: each.style != FIRST)))
-        for facet, own in zip(facets, styles, strict=True)
+    return replace(
+        examined.finding,
+        facets=tuple(
+            replace(facet, styles=tuple(sorted(own, key=lambda each: each.style != FIRST)))
+            for facet, own in zip(facets, styles, strict=True)
+        ),
     )

@@ -35,10 +35,20 @@ def test_what_a_normalization_divides_by_is_a_part_of_the_mix():
     assert mix_seen(subject) == pytest.approx((2 / 3, 1 / 6, 1 / 6), abs=1e-5)
 
 
+class RedOrTexture(nn.Module):
+    """Red against the rest, or light and dark by turns, which noise has more of than of red."""
+
+    def forward(self, images):
+        red = images[:, 0] - images[:, 1:].mean(1)
+        texture = (images.sum(1).diff(dim=2)).abs().mean((1, 2))
+        return torch.stack([red.mean((1, 2)), texture], 1).amax(1, keepdim=True)
+
+
 @pytest.mark.parametrize(
     "subject",
     [
         Subject(),
+        Subject(RedOrTexture(), input_shape=(3, 12, 12)),
         Subject(MadeGray((0.3, 0.6, 0.1), past=0.02), input_shape=(3, 12, 12)),
         Subject(MadeGray((1.0, -1.0, 0.0)), input_shape=(3, 12, 12)),  # that is a color
         Subject(MadeGray((1.0, 0.0, 0.0)), input_shape=(3, 12, 12)),  # red from blue it tells

@@ -124,6 +124,23 @@ class Either(nn.Module):
         return self.either(self.parts(images))
 
 
+class Checkers(nn.Module):
+    """Red against the rest, or a checkerboard of single pixels, which is gone if it is moved."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = nn.Conv2d(3, 2, 24)
+        self.either = Largest()
+        squares = torch.arange(24)
+        with torch.no_grad():
+            self.parts.weight[0] = torch.tensor([1.0, -0.7, -0.7])[:, None, None] / 24**2
+            self.parts.weight[1] = (1.0 - 2 * ((squares + squares[:, None]) % 2)) / 2.6 / 24**2
+            self.parts.bias[:] = 0
+
+    def forward(self, images):
+        return self.either(self.parts(images).flatten(1))
+
+
 class Gray(nn.Module):
     """One channel: a stroke, a dead unit, a stroke beyond the reach of noise, and brightness."""
 
@@ -1201,6 +1218,25 @@ def test_facets_come_in_both_styles_after_an_interruption_too(prober, tmp_path):
     searched = others.read_bytes()
     assert prober(*command, "--resume", folder).code == 0
     assert findings_of(folder) == before and others.read_bytes() == searched
+
+
+def test_a_facet_is_made_legible_from_a_softened_start_too(prober, tmp_path):
+    """What is gone when it is softened is made from the optimum as it is."""
+    config = write(tmp_path, of=target("Checkers", (3, 24, 24), "logits"), data="none")
+    ended = prober("report", "--config", config, "--trainer.devices", 1)
+    assert ended.code == 0, ended.err
+    folder = folder_of(tmp_path, "Checkers")
+    lines = (folder / "facets" / "legible" / "records.jsonl").read_text(encoding="utf-8")
+    ends = {each["variant"]: each["score_end"] for each in map(json.loads, lines.splitlines())}
+    assert ends.keys() == {"facet0", "facet0_soft", "facet1", "facet1_soft"}
+    (unit,) = findings_of(folder)
+    kinds = [facet["kind"] for facet in unit["facets"]]
+    assert sorted(kinds) == ["color", "shape"]
+    shown = [{s["style"]: s["score"] for s in f["styles"]}["legible"] for f in unit["facets"]]
+    red, squares = kinds.index("color"), kinds.index("shape")
+    assert ends[f"facet{squares}_soft"] < 0.1
+    assert shown[squares] == pytest.approx(ends[f"facet{squares}"], abs=1e-4)
+    assert shown[red] == pytest.approx(ends[f"facet{red}_soft"], abs=1e-4)
 
 
 def test_facets_of_large_images_come_in_both_styles(prober, tmp_path):
