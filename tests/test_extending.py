@@ -23,7 +23,7 @@ from prober.ascent.targets import Target
 from prober.common.drawing import wrapped
 from prober.subject.reference import ReferenceCNN
 from prober.sweep.sheets import LABEL, LETTERS
-from tests.command_line import ROOT, refused
+from tests.command_line import CONV2_CH3, ROOT, refused
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 PYTHON = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
@@ -263,6 +263,46 @@ def test_report_shows_pictures_of_the_objective(command, sweep_first):
         assert any(item["objective"] == "SoftMaximum" for item in shown), shown
         penalties = {item["regularizers"] for item in shown}
         assert penalties == {"0.05 huber(delta=0.2)", "0.05 huber(delta=0.4) + 0.0001 l2"}
+
+
+WRONG = """
+from dataclasses import dataclass
+from prober.ascent.regularizers import Regularizer
+
+
+@dataclass(frozen=True)
+class Wrong(Regularizer):
+    weight: float = 1.0
+
+    def penalties(self, images):
+        {line}
+"""
+
+
+@pytest.mark.parametrize("command", ["fit", "sweep"])
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("return images.mean()", "Wrong.penalties gives [] of torch.float"),
+        ("return images.mean(1)", "it must be a tensor of one floating-point number for each"),
+        ("return images.mean((1, 2, 3)) > 0", "of torch.bool; it must be"),
+        ("return None", "Wrong.penalties gives a NoneType; it must be"),
+        ("return next(iter([]))", "failed: RuntimeError: StopIteration"),
+        ("raise KeyError('no such thing')", "failed: KeyError: 'no such thing'"),
+    ],
+)
+def test_a_part_of_ones_own_that_gives_something_else_is_told(
+    prober, tmp_path, command, line, said
+):
+    (tmp_path / "wrong.py").write_text(WRONG.format(line=line), encoding="utf-8")
+    grid = ["--grid.layers", "conv1", "--grid.channels", "[0,1]", "--trainer.devices", 1]
+    options = {
+        "fit": ["--config", CONV2_CH3, "--model.regularizers", "[wrong.Wrong]"],
+        "sweep": [*grid, "--grid.regularizers", "[[{class_path: wrong.Wrong}]]"],
+    }
+    quick = ["--trainer.max_steps", 2, "--trainer.enable_progress_bar", "false"]
+    refused(prober(command, *options[command], *quick), said)
+    gc.collect()
 
 
 @pytest.mark.parametrize(

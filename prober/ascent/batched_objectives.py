@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from prober.ascent.objectives import Objective, OfChannel, Simple
+from prober.ascent.per_image import one_for_each
 from prober.common.errors import InputError
 
 
@@ -97,7 +98,8 @@ class BatchedObjectives:
             maps = output[:, channels[0]] if alike else output[group.images, channels]
         else:
             maps = output if group.every else output[group.images]
-        return first.scores(maps, group.objectives)
+        scores = first.scores(maps, group.objectives)
+        return one_for_each(scores, len(group.images), f"{type(first).__name__}.scores")
 
     def _spread(self, group: _Group, scores: Tensor) -> Tensor:
         """Weights scores and puts them into their places among all N, zeros elsewhere."""

@@ -151,7 +151,11 @@ class ActivationMaximization(LightningModule):
         """
         optimizer: Any = self.optimizers()  # there is one, so it is no list
         optimizer.zero_grad()
-        self.manual_backward(self.loss_of_step())
+        try:
+            loss = self.loss_of_step()
+        except StopIteration as error:  # of somebody's own part; Lightning would go on for ever
+            raise RuntimeError(f"StopIteration: {error}") from error
+        self.manual_backward(loss)
         self._silence_the_failed()
         optimizer.step()
 

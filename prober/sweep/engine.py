@@ -312,4 +312,9 @@ def make_chunks(
         return Outcome(interrupted=True)
     except OSError as error:
         return Outcome(problem=str(Stopped.by(error)))
+    except InputError:
+        raise
+    except Exception as error:  # whatever a person's own part does
+        said = f"{type(error).__name__}: {error}"
+        return Outcome(problem=f"A picture failed: {said}. What is finished is kept; go on")
     return Outcome()
