@@ -284,9 +284,9 @@ class Wrong(Regularizer):
     ("line", "said"),
     [
         ("return images.mean()", "Wrong.penalties gives [] of torch.float"),
-        ("return images.mean(1)", "it must be a tensor of one floating-point number for each"),
-        ("return images.mean((1, 2, 3)) > 0", "of torch.bool; it must be"),
-        ("return None", "Wrong.penalties gives a NoneType; it must be"),
+        ("return images.mean(1)", "it must give one number for each image: a tensor ["),
+        ("return images.mean((1, 2, 3)) > 0", "of torch.bool; it must give"),
+        ("return None", "Wrong.penalties gives a NoneType; it must give"),
         ("return next(iter([]))", "failed: RuntimeError: StopIteration"),
         ("raise KeyError('no such thing')", "failed: KeyError: 'no such thing'"),
     ],
@@ -302,6 +302,37 @@ def test_a_part_of_ones_own_that_gives_something_else_is_told(
     }
     quick = ["--trainer.max_steps", 2, "--trainer.enable_progress_bar", "false"]
     refused(prober(command, *options[command], *quick), said)
+    gc.collect()
+
+
+START = """
+from dataclasses import dataclass
+import torch
+from prober.ascent.starts import InitialImage
+
+
+@dataclass(frozen=True)
+class Mine(InitialImage):
+    def draw(self, shape, generator):
+        {line}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("return None", "Mine.draw gives a NoneType; it must give one input"),
+        ("return torch.zeros(3)", "Mine.draw gives [3] of torch.float32; it must give one input: "),
+        ("return torch.zeros(shape) > 0", "[3, 28, 28] of torch.bool"),
+        ("raise KeyError('no such thing')", "Mine.draw failed: KeyError: 'no such thing'"),
+    ],
+)
+def test_a_start_of_ones_own_that_is_no_image_is_told(prober, tmp_path, line, said):
+    (tmp_path / "start.py").write_text(START.format(line=line), encoding="utf-8")
+    grid = ["--grid.layers", "conv1", "--grid.initial_images", "[{class_path: start.Mine}]"]
+    refused(prober("fit", "--config", CONV2_CH3, "--model.initial_image", "start.Mine"), said)
+    refused(prober("sweep", *grid, "--trainer.devices", 1), said)
+    assert not (tmp_path / "lightning_logs").exists()
     gc.collect()
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from prober.ascent.objectives import Objective, OfChannel, Simple
-from prober.ascent.per_image import one_for_each
+from prober.ascent.own_parts import fitting
 from prober.common.errors import InputError
 
 
@@ -99,7 +99,8 @@ class BatchedObjectives:
         else:
             maps = output if group.every else output[group.images]
         scores = first.scores(maps, group.objectives)
-        return one_for_each(scores, len(group.images), f"{type(first).__name__}.scores")
+        name = f"{type(first).__name__}.scores"
+        return fitting(scores, [len(group.images)], name, "one number for each image")
 
     def _spread(self, group: _Group, scores: Tensor) -> Tensor:
         """Weights scores and puts them into their places among all N, zeros elsewhere."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from prober.ascent.per_image import one_for_each
+from prober.ascent.own_parts import fitting
 from prober.ascent.records import Recorded, settings
 from prober.common.errors import check_not_negative
 
@@ -222,7 +222,8 @@ class Penalties:
         total: Tensor | float = 0.0
         for kind, weights in self._weights.items():
             given = kind.penalties(changes if kind.of_change else images)
-            penalty = one_for_each(given, len(images), f"{type(kind).__name__}.penalties")
+            name = f"{type(kind).__name__}.penalties"
+            penalty = fitting(given, [len(images)], name, "one number for each image")
             alike = len(set(weights)) == 1
             total = total + (weights[0] if alike else images.new_tensor(weights)) * penalty
             penalties[kind.label] = penalty

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from typing_extensions import override
 
 from prober.ascent.given_images import NO_PICTURE, check_unit_range, read_picture
+from prober.ascent.own_parts import fitting
 from prober.ascent.records import Recorded
 from prober.common.errors import InputError, check_finite, check_not_negative
 from prober.common.files import find_file, read_npy
@@ -37,9 +38,19 @@ class InitialImage(Recorded):
 
         Returns:
             `[C, *sides]` in [0, 1], float32, on the CPU.
+
+        Raises:
+            InputError: It cannot be drawn, or is of another shape.
         """
         generator = torch.Generator().manual_seed(seed)
-        return self.draw(shape, generator).clamp(0, 1)
+        name = f"{type(self).__name__}.draw"
+        try:
+            drawn = self.draw(shape, generator)
+        except (InputError, OSError):
+            raise
+        except Exception as error:  # whatever a person's own start does
+            raise InputError(f"{name} failed: {type(error).__name__}: {error}") from error
+        return fitting(drawn, shape, name, "one input").clamp(0, 1)
 
 
 @dataclass(frozen=True)
