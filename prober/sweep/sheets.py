@@ -50,6 +50,7 @@ def write_sheets(store: Store, targets: Sequence[PlannedTarget]) -> list[Path]:
         The files, `sheets/conv2.png`, or `sheets/conv2_1.png` … where one is not enough.
     """
     records = {record["stem"]: record for record in store.all_records()}
+    folders = {each.layer_folder.casefold() for each in targets}
     files = []
     for layer, group in groupby(targets, key=lambda each: each.layer):
         of_layer = list(group)
@@ -60,7 +61,11 @@ def write_sheets(store: Store, targets: Sequence[PlannedTarget]) -> list[Path]:
         parts = [rows[i : i + below] for i in range(0, len(rows), below)]
         pages = [parts[i : i + beside] for i in range(0, len(parts), beside)]
         for number, page in enumerate(pages, 1):
-            name = of_layer[0].layer_folder + (f"_{number}" if len(pages) > 1 else "")
+            name = of_layer[0].layer_folder
+            if len(pages) > 1:
+                # A layer may be called so, as the second convolution of a traced CNN is.
+                taken = f"{name}_{number}".casefold() in folders
+                name += f"__{number}" if taken else f"_{number}"
             file = store.folder / "sheets" / f"{name}.png"
             # One page at a time is in memory, however many there are.
             blocks = [_block(store, part, records, side) for part in page]

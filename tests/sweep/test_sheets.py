@@ -24,3 +24,23 @@ def test_the_contact_sheet_names_the_style_of_its_pictures(swept):
         rows, columns = np.nonzero(np.asarray(said).min(2) < 255)
         box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
         assert len(places_of(np.asarray(said.crop(box)).astype(int), sheet)) == times
+
+
+def test_a_sheet_of_several_overwrites_none_of_a_layer_of_its_name(prober, tmp_path):
+    (tmp_path / "traced.py").write_text(
+        "from torch import nn\n\n\n"
+        "def cnn():\n"
+        "    layers = nn.Sequential()\n"
+        '    layers.add_module("conv", nn.Conv2d(3, 250, 3))\n'
+        '    layers.add_module("conv_1", nn.Conv2d(250, 2, 3))\n'
+        "    return layers\n",
+        encoding="utf-8",
+    )
+    ended = prober(
+        *("sweep", "--model.subject.cnn", "traced.cnn", "--model.subject.input_shape", "[3,8,8]"),
+        *("--grid.layers", "[conv,conv_1]", "--trainer.max_steps", 1, "--trainer.devices", 1),
+    )
+    assert ended.code == 0, ended.err
+    (folder,) = tmp_path.glob("lightning_logs/*/version_0")
+    names = sorted(file.name for file in (folder / "sheets").iterdir())
+    assert names == ["conv_1.png", "conv_2.png", "conv__1.png"]
