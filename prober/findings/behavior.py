@@ -27,6 +27,9 @@ COUNTERPART = 0.5
 NOISE_LOSS = 0.05
 """Accuracy lost with the color that may be noise."""
 
+FOLLOWING_NOISE = 0.1
+"""The part of the lost answers by which those that name the color's class may fall short."""
+
 LOST_IN_GRAY = 0.1
 """Accuracy lost in gray that shows, where no color goes with a class, that one was not found. CNNs
 that do without color lost 8 points at the most, two that go by a small tag 34 and 78."""
@@ -106,7 +109,7 @@ class Behavior:
     the accuracy falls by 10 points in gray: then it needs a color that was not found. Where color
     tells nothing, it is `none` also if the accuracy falls with the hue turned and not in gray: the
     CNN needs no color then, though others, which no image has, may be strange to it. Where the
-    colors are `crossed` it is `cannot say`.
+    colors are `crossed`, or the accuracy is 5 points higher in gray, it is `cannot say`.
     """
 
     accuracy: float
@@ -150,6 +153,12 @@ class Behavior:
         return not found and gray is not None and self.accuracy - gray > LOST_IN_GRAY
 
     @property
+    def hurt_by_color(self) -> bool:
+        """Whether it names plainly more right in gray: the classes' colors are strange to it."""
+        gray = self.accuracy_without_color
+        return gray is not None and gray - self.accuracy > NOISE_LOSS
+
+    @property
     def explained_errors(self) -> float | None:
         """Of a shortcut, the share of the errors in other colors that name that color's class."""
         if self.shortcut not in (Shortcut.COLOR, Shortcut.PARTLY):
@@ -159,11 +168,15 @@ class Behavior:
 
     @property
     def needs_color(self) -> bool:
-        """Whether it knows the classes, and loses 20 points with other colors and without any."""
+        """Whether it knows the classes, and loses 20 points without color.
+
+        If they could be shown in other colors, with these, too.
+        """
         changed, gray = self.accuracy_color_changed, self.accuracy_without_color
-        if changed is None or gray is None or not self.knows_classes:
+        if gray is None or not self.knows_classes:
             return False
-        return round(self.accuracy - max(changed, gray), 4) >= SHORTCUT_LOSS
+        kept = gray if changed is None else max(changed, gray)
+        return round(self.accuracy - kept, 4) >= SHORTCUT_LOSS
 
 
 def behavior(responses: RealResponses) -> Behavior | None:
@@ -316,9 +329,12 @@ def _shortcut(found: Behavior, followed: float, guessed: float, real: RealImages
         gray = found.accuracy_without_color
         kept = gray is not None and gray >= found.accuracy - NOISE_LOSS
         return Shortcut.NONE if kept and turned and not real.color_tells else Shortcut.UNKNOWN
+    if found.hurt_by_color:
+        return Shortcut.UNKNOWN
     needed = (guessed + KNOWLEDGE * (1 - guessed)) * found.lost
     # With two classes every lost answer names the other one, save that the images are not all the
     # same if the color of some cannot be changed.
-    if found.lost > 0 and followed >= needed - NOISE_LOSS / 2:
+    slack = min(NOISE_LOSS / 2, found.lost * (1 if guessed == 1 else FOLLOWING_NOISE))
+    if found.lost > 0 and followed >= needed - slack:
         return Shortcut.COLOR if found.lost >= SHORTCUT_LOSS else Shortcut.PARTLY
     return Shortcut.UNKNOWN

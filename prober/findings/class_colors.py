@@ -42,6 +42,9 @@ LEFT_BY_SHARING = 0.5
 them. Data in which two or five classes have each color have 0. Of 20 others one has 0.1, two of
 whose classes are about as light, the rest 0.52 and more."""
 
+HAD_BY = 0.5
+"""The share of images that have a role which is dealt beside others."""
+
 NOT_SHARED = 0.75
 """Of a class that shares its color with another that names about half of the images; if it names
 so many, the color is the class's own."""
@@ -61,6 +64,10 @@ PLAIN_COLOR = 0.4
 least `PLAIN_PART` of them, if that is the class's color; else they have several."""
 
 PLAIN_PART = 2 / 3
+
+PLAIN_HUE = 0.7
+"""The length of the mean of the colors' differences from gray, in parts of their mean length, from
+which on they are of one hue: hues that scatter by 30 degrees have 0.87, by 55 degrees 0.63."""
 
 MOST_NEIGHBORS = 50
 """Images whose classes name the class of a color, at the most."""
@@ -135,17 +142,17 @@ class Dealer:
     def color(self, number: int) -> Tensor:
         """Returns the median color `[3]` of a group, of the role where that is most colorful.
 
-        It is NaN where the group's images have several colors.
+        It is NaN where the group's images have several colors, or pale ones of several hues.
         """
         colors = self.palettes.by_role()[0][self.donors[number]][:, self.roles]
         medians = colors.median(0).values
         role = (medians.amax(1) - medians.amin(1)).argmax()
-        near = (colors[:, role] - medians[role]).norm(dim=1) <= PLAIN_COLOR
-        return (
-            medians[role]
-            if near.float().mean() >= PLAIN_PART
-            else medians.new_full((3,), torch.nan)
-        )
+        own, median = colors[:, role], medians[role]
+        plain = ((own - median).norm(dim=1) <= PLAIN_COLOR).float().mean() >= PLAIN_PART
+        if (own.amax(1) - own.amin(1)).median() > NEAR:
+            hues = own - own.mean(1, keepdim=True)
+            plain &= hues.mean(0).norm() >= PLAIN_HUE * hues.norm(dim=1).mean()
+        return median if plain else medians.new_full((3,), torch.nan)
 
 
 def dealer_of(palettes: Palettes, labels: Tensor) -> Dealer | None:
@@ -281,7 +288,11 @@ def _present(labels: Tensor) -> tuple[list[int], Tensor]:
 
 
 def _carrying(palettes: Palettes, labels: Tensor, classes: int) -> list[int]:
-    """The roles whose color goes with the class."""
+    """The roles whose color goes with the class.
+
+    Colors are dealt to images that have all of these: a role that few have is left out if others
+    are there.
+    """
     colors, there = palettes.by_role()
     light = colors.mean(2, keepdim=True)
     tints = (colors - light) / light.clamp_min(DARKEST)
@@ -296,7 +307,8 @@ def _carrying(palettes: Palettes, labels: Tensor, classes: int) -> list[int]:
         in_part = _in_part(named.surely, known, labels, classes)
         if named.rate >= needed or len(in_part) >= 2:
             found.append(role)
-    return found
+    had = there[labels >= 0].float().mean(0)
+    return [role for role in found if had[role] >= HAD_BY] or found
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,11 @@ these began with. Where two strokes were planted, those of the weaker one reach 
 pairs), in four units of trained CNNs that were said to want two orientations and do not, 0.05 and
 less."""
 
+OTHER_STROKES = 0.5
+"""And if strokes of some other angle excite by no more than this share of the best. Of units that
+go by how fine stripes are, in any direction, the least had 0.6 and more of the best, where two
+strokes were planted 0.34 and less."""
+
 BAR_PEAK = 0.4
 """A peak of the answers to bars confirms an orientation if it reaches this share of the gain, and
 of the highest peak."""
@@ -228,8 +233,8 @@ def difference(optima: Optima, curves: Curves, one: int, other: int) -> float:
         apart = max(abs(a - b) for a, b in zip(*parts, strict=True))
         found = max(found, _beyond(apart, SHARE_DIFFERENCE, 1))
     if all("color" in kind for kind in kinds):
-        apart = known_distance(_sure_hue(optima, one), _sure_hue(optima, other), 360)
-        found = max(found, _beyond(apart, HUE_DIFFERENCE, 180))
+        hue, other_hue = _sure_hues(optima, pair)
+        found = max(found, _beyond(known_distance(hue, other_hue, 360), HUE_DIFFERENCE, 180))
     if all("shape" in kind for kind in kinds):
         angles = near.orientation[pair].tolist()
         best = float(optima.score.max())
@@ -238,7 +243,7 @@ def difference(optima: Optima, curves: Curves, one: int, other: int) -> float:
             and near.orientation_agreement[pair].min() >= SURE_ORIENTATION_AGREEMENT
             and all(_stroke_excites(curves, angle, best) for angle in angles)
         )
-        if sure or both_are_peaks(curves, angles, best):
+        if (sure or both_are_peaks(curves, angles, best)) and _others_do_less(curves):
             apart = known_distance(angles[0], angles[1], 180)
             found = max(found, _beyond(apart, ORIENTATION_DIFFERENCE, 90))
     if kinds == [Kind.BRIGHTNESS] * 2:
@@ -247,13 +252,17 @@ def difference(optima: Optima, curves: Curves, one: int, other: int) -> float:
     return found
 
 
-def _sure_hue(optima: Optima, one: int) -> float:
-    """The hue of an optimum in degrees; NaN if it cannot be told from others."""
-    if optima.near.hue_agreement[one] >= SURE_HUE_AGREEMENT:
-        return optima.near.hue[one].item()
-    color = optima.color[one].tolist()
-    hue, saturation, _ = rgb_to_hsv(*color) if len(color) == 3 else (0.0, 0.0, 0.0)
-    return hue * 360 if saturation >= SURE_SATURATION else math.nan
+def _sure_hues(optima: Optima, pair: Sequence[int]) -> list[float]:
+    """The hues of two optima in degrees, found in one way; NaN if they cannot be told apart.
+
+    What is preferred near a picture and what it shows may be two hues: like is compared with like.
+    """
+    if optima.near.hue_agreement[pair].min() >= SURE_HUE_AGREEMENT:
+        return optima.near.hue[pair].tolist()
+    if optima.color.shape[1] != 3:
+        return [math.nan, math.nan]
+    hues = [rgb_to_hsv(*color) for color in optima.color[pair].tolist()]
+    return [hue * 360 if saturated >= SURE_SATURATION else math.nan for hue, saturated, _ in hues]
 
 
 def both_are_peaks(curves: Curves, angles: Sequence[float], best: float) -> bool:
@@ -293,6 +302,16 @@ def _stroke_excites(curves: Curves, angle: float, best: float) -> bool:
         for curve in _of_angles(curves)
         for i, answer in enumerate(curve.tolist())
     )
+
+
+def _others_do_less(curves: Curves) -> bool:
+    """Tells whether strokes of some other angle excite a unit far less than the best ones.
+
+    Else it wants stripes in any direction, and pictures show some.
+    """
+    heights = [curve - curves.neutral for curve in _of_angles(curves)]
+    best = max(heights, key=lambda height: height.max().item())
+    return bool(best.min() <= OTHER_STROKES * best.max())
 
 
 def _of_angles(curves: Curves) -> list[Tensor]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from prober.findings.behavior import NOISE_LOSS, Behavior, Shortcut
+from prober.findings.behavior import NOISE_LOSS, Behavior, ColorChange, Shortcut
 from prober.report.markdown import plain
 from prober.report.probed import NAMED_LAYERS, Probed, flagged
 from prober.report.tables import with_interval
@@ -213,10 +213,11 @@ def _why_unknown(behavior: Behavior) -> str:
     if abs(behavior.lost) <= NOISE_LOSS:
         as_many = f"{right}, about as many with other colors, but"
         if behavior.answers_otherwise:
-            return (
-                f"{as_many} {percent(behavior.answers_changed or 0)} of the answers become others: "
-                "it looks at color, and no color was found that belongs to a class."
-            )
+            changed = percent(behavior.answers_changed or 0)
+            others = f"{as_many} {changed} of the answers become others: it looks at color"
+            if behavior.color_change == ColorChange.CLASS:
+                return f"{others}, but hardly names the class of that color."
+            return f"{others}, and no color was found that belongs to a class."
         if behavior.needs_unfound_color:
             return (
                 f"{as_many} {percent(behavior.accuracy_without_color or 0)} without color: it "
@@ -224,7 +225,12 @@ def _why_unknown(behavior: Behavior) -> str:
             )
         return f"{right}; color tells their class in part, and that could not be changed."
     why = "The errors do not name that color's class"
-    if behavior.crossed:
+    if behavior.hurt_by_color:
+        why = (
+            f"Without color it is {percent(behavior.accuracy_without_color or 0)}: the colors are "
+            "strange to it"
+        )
+    elif behavior.crossed:
         why = (
             "Then classes that have a color of their own are named as one of that color, and no "
             "others are: color may be a part of what they are"

@@ -102,6 +102,9 @@ def what_figures_rest_on(probed: Probed) -> list[str]:
         under = (
             " 95% intervals of the accuracies are under *Shortcut learning*." if behavior else ""
         )
+        changed = behavior.images.get("accuracy_color_changed", number) if behavior else number
+        if changed < number:
+            under += f" That in other colors rests on the {changed:,} that could be shown so."
         if number > SHOWN_IN_HUES and any(probed.hue_shares.values()):
             under += f" What the hue explains rests on at most {SHOWN_IN_HUES} of them."
         lines.append(f"Figures on real images rest on {said}.{under}")

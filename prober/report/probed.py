@@ -88,7 +88,7 @@ class Probed:
 
         It is their brightness where the classes' colors are grays, and where that is all that the
         CNN goes by: it sees only one mix of red, green and blue; or it names them as well in gray,
-        and the hue explains none of its answers.
+        and the hue explains none of its answers, those of the logits where they were asked.
         """
         if self.record.subject.mix is not None:
             return "brightness"
@@ -103,7 +103,7 @@ class Probed:
             and behavior.shortcut in (Shortcut.COLOR, Shortcut.PARTLY)
             and gray is not None
             and behavior.accuracy - gray <= NOISE_LOSS
-            and max(self.hue_shares.values(), default=1.0) <= NO_HUE
+            and self.hue_shares.get(LOGITS, max(self.hue_shares.values(), default=1.0)) <= NO_HUE
         )
         return "brightness" if blind or hues == {None} else "color"
 

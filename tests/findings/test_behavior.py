@@ -110,6 +110,8 @@ def test_every_class_weighs_the_same_and_the_interval_is_wilson_s():
         (0.5, 0.75, False),
         (0.75, 0.4, False),
         (0.5, None, False),
+        (None, 0.7, True),  # as most images have no color that could be another
+        (None, 0.71, False),
     ],
 )
 def test_a_cnn_needs_color_if_it_is_wrong_with_others_and_without(changed, gray, needs):
@@ -117,6 +119,21 @@ def test_a_cnn_needs_color_if_it_is_wrong_with_others_and_without(changed, gray,
     found = replace(known, accuracy_color_changed=changed, accuracy_without_color=gray)
     assert replace(found, accuracy=0.9).needs_color is needs
     assert not replace(found, accuracy=0.49, accuracy_color_changed=0.1).needs_color  # too few
+
+
+@pytest.mark.parametrize(("in_gray", "said"), [(25, "cannot say"), (20, "color"), (21, "color")])
+def test_a_cnn_that_the_classes_own_colors_hurt_takes_no_shortcut(in_gray, said):
+    """Of 30 images it names 20 right, none in other colors, then all by the color."""
+    data = data_of(LABELS)
+    rank = [LABELS[:i].count(label) for i, label in enumerate(LABELS)]
+    wrong = [(c + 1) % 3 for c in LABELS]
+    own = [c if 3 * r < 20 else w for c, r, w in zip(LABELS, rank, wrong, strict=True)]
+    answer = [[h if c != h else o for c, o in zip(LABELS, own, strict=True)] for h in range(3)]
+    gray = [c if i < in_gray else (c + 1) % 3 for i, c in enumerate(LABELS)]
+    plain = torch.tensor(logits([own])[0])
+    found = behavior(responses_of(data, logits(answer), plain, torch.tensor(logits([gray])[0])))
+    assert found.accuracy_color_changed == 0 and 0.6 < found.accuracy < 0.75
+    assert found.shortcut == said
 
 
 def test_a_loss_is_no_shortcut_where_no_color_goes_with_a_class():

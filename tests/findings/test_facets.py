@@ -1,6 +1,7 @@
 """Facets: kinds, what tells two optima from each other, and how optima are grouped."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -54,14 +55,19 @@ DIFFERENCES = {
         optimum(COLOR, hue=190.0, hue_agreement=0.71),
         1 / 2,
     ),
-    "hues, one of which is that of a picture saturated enough": (
-        optimum(COLOR, hue=10.0),
+    "hues, those of pictures saturated enough": (
+        optimum(COLOR, hue=10.0, mean_color=(0.9, 0.4, 0.4)),
         optimum(COLOR, hue=20.0, hue_agreement=0.5, mean_color=(0.4, 0.9, 0.9)),
-        (170 - 50) / 130 / 2,
+        1 / 2,
     ),
     "hues, one of which is that of a pale picture": (
-        optimum(COLOR, hue=10.0),
+        optimum(COLOR, hue=10.0, mean_color=(0.9, 0.4, 0.4)),
         optimum(COLOR, hue=190.0, hue_agreement=0.5, mean_color=(0.5, 0.9, 0.9)),
+        0,
+    ),
+    "the hue of a picture and that which is preferred near another": (
+        optimum(COLOR, hue=10.0),
+        optimum(COLOR, hue=20.0, hue_agreement=0.5, mean_color=(0.4, 0.9, 0.9)),
         0,
     ),
     "hues, one of which is none": (optimum(COLOR, hue=10.0), optimum(COLOR), 0),
@@ -112,7 +118,8 @@ DIFFERENCES = {
 }
 
 
-ANY_BAR = curves_of(bars=torch.ones(36, dtype=torch.float64))
+# Bars that are not at 5 degrees, 25, 45, … excite by less than what is a peak.
+ANY_BAR = curves_of(bars=0.3 * (torch.arange(36) % 4 != 1).double())
 
 
 @pytest.mark.parametrize(("one", "other", "expected"), DIFFERENCES.values(), ids=DIFFERENCES)
@@ -121,6 +128,17 @@ def test_how_plainly_two_optima_differ(one, other, expected):
     for pair in ((0, 1), (1, 0)):
         found = difference(optima, ANY_BAR, *pair)
         assert found == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(("least", "apart"), [(0.49, 1 / 2), (0.51, 0)])
+def test_strokes_are_two_where_others_excite_far_less(least, apart):
+    """A unit that wants stripes in any direction shows some of them."""
+    optima = optima_of(optimum(SHAPE, angle=0.0), optimum(SHAPE, angle=90.0))
+    bars = torch.full((36,), 1.3, dtype=torch.float64)
+    bars[9] = 1 + 0.3 * least
+    grays = torch.ones(9, dtype=torch.float64)
+    curves = curves_of(bars=bars, grays=grays, tinted=torch.full((12, 12), 1.2))
+    assert difference(replace(optima, neutral=1.0), curves, 0, 1) == pytest.approx(apart)
 
 
 def bumps(*peaks, length=36, width=15.0):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from prober.common.colors import hue_to_rgb
 from prober.findings.class_colors import color_tells, dealer_of
 from prober.findings.palettes import palettes_of
 from prober.findings.real_images import RealImages
@@ -139,6 +140,35 @@ def test_a_class_whose_color_is_now_in_one_role_now_in_another_shares_it_with_no
     images = digits * own[labels][:, :, None, None] + (1 - digits) * mosaics
     data = RealImages("mosaics", images, labels, list("01234"))
     assert data.color_groups == [(i,) for i in range(5)]
+
+
+def test_a_class_of_pale_colors_of_all_hues_has_no_color_of_its_own_name():
+    """Saturation goes with the class, on grounds of any hue."""
+    chance = torch.Generator().manual_seed(0)
+    labels = torch.arange(300) % 3
+    hues = hue_to_rgb(360 * torch.rand(300, generator=chance))
+    saturated = torch.tensor([0.0, 0.35, 1.0])[labels][:, None]
+    grounds = 0.7 * (1 - saturated + saturated * hues)
+    digits = load_digits()[0][:300, None]
+    images = (1 - digits) * grounds[:, :, None, None]
+    data = RealImages("saturation", images, labels, ["gray", "pale", "full"])
+    assert data.color_groups == [(0,), (1,), (2,)]
+    assert data.class_colors[0].tolist() == pytest.approx([0.7] * 3, abs=0.02)
+    assert data.class_colors[1:].isnan().all()
+
+
+def test_a_color_that_few_images_have_is_not_asked_for_beside_another():
+    """Grounds go with the class; so does a tag that a tenth of the images has."""
+    chance = torch.Generator().manual_seed(0)
+    labels = torch.arange(300) % 3
+    grounds = torch.tensor([[0.8, 0.2, 0.2], [0.2, 0.8, 0.2], [0.2, 0.2, 0.8]])[labels]
+    images = grounds[:, :, None, None].repeat(1, 1, 28, 28)
+    images += 0.01 * torch.rand(images.shape, generator=chance)
+    tags = 1 - torch.eye(3)[labels]
+    images[:30, :, :4, :4] = tags[:30, :, None, None]
+    data = RealImages("tags", images, labels, list("abc"))
+    assert data.color_groups == [(0,), (1,), (2,)]
+    assert data.dealer.dealable.all() and len(data.dealer.roles) == 1
 
 
 def test_images_of_one_color_each_have_a_palette_of_one():

@@ -526,6 +526,11 @@ TURNED = replace(
         ),
         (
             replace(TURNED, accuracy_color_changed=None),
+            "It needs color, but whether as a shortcut cannot be said. Of the real images 90% are "
+            "named right; most of them have no color.",
+        ),
+        (
+            replace(TURNED, accuracy_color_changed=None, accuracy_without_color=0.85),
             "Cannot be said. Of the real images 90% are named right; most of them have no color.",
         ),
         (
