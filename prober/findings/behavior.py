@@ -28,7 +28,8 @@ NOISE_LOSS = 0.05
 """Accuracy lost with the color that may be noise."""
 
 FOLLOWING_NOISE = 0.1
-"""The part of the lost answers by which those that name the color's class may fall short."""
+"""The part of the lost answers by which those that name the color's class may fall short, with more
+than two classes."""
 
 LOST_IN_GRAY = 0.1
 """Accuracy lost in gray that shows, where no color goes with a class, that one was not found. CNNs
@@ -105,11 +106,11 @@ class Behavior:
     of the others. It is `partly` if it falls by 5 to 20 points so; `none` if the accuracy is as
     high and falls by no more than 5 points, however the color was changed, and fewer than a tenth
     of the answers become others; but not with the hue turned if an area's color tells anything of
-    the class, since it may do so by being there, and, unless it was another class's color, not if
-    the accuracy falls by 10 points in gray: then it needs a color that was not found. Where color
-    tells nothing, it is `none` also if the accuracy falls with the hue turned and not in gray: the
-    CNN needs no color then, though others, which no image has, may be strange to it. Where the
-    colors are `crossed`, or the accuracy is 5 points higher in gray, it is `cannot say`.
+    the class, since it may do so by being there, and never if the accuracy falls by 10 points in
+    gray: then it needs a color that was not found. Where color tells nothing, it is `none` also if
+    the accuracy falls with the hue turned and not in gray: the CNN needs no color then, though
+    others, which no image has, may be strange to it. Where the colors are `crossed` it is `cannot
+    say`, and where the accuracy falls with another class's color and is 5 points higher in gray.
     """
 
     accuracy: float
@@ -133,6 +134,12 @@ class Behavior:
         return 0.0 if changed is None else round(self.accuracy - changed, 4)
 
     @property
+    def lost_in_gray(self) -> float | None:
+        """The accuracy lost without color, likewise; None if it is not known."""
+        gray = self.accuracy_without_color
+        return None if gray is None else round(self.accuracy - gray, 4)
+
+    @property
     def knows_classes(self) -> bool:
         """Whether its accuracy shows that it knows the classes."""
         return self.accuracy >= self.chance + KNOWLEDGE * (1 - self.chance)
@@ -144,19 +151,18 @@ class Behavior:
 
     @property
     def needs_unfound_color(self) -> bool:
-        """Whether it needs color, in a corner say, and none was found that goes with a class.
+        """Whether it needs color that was not found, in a corner say, and was not changed.
 
-        Then what it goes by was not changed, and what was says nothing of color.
+        It is wrong in gray, and with no color goes a class; or it is right in the other colors.
+        Then what was changed says nothing of color.
         """
-        gray = self.accuracy_without_color
-        found = self.color_change == ColorChange.CLASS
-        return not found and gray is not None and self.accuracy - gray > LOST_IN_GRAY
+        found = self.color_change == ColorChange.CLASS and abs(self.lost) > NOISE_LOSS
+        return not found and (self.lost_in_gray or 0.0) > LOST_IN_GRAY
 
     @property
     def hurt_by_color(self) -> bool:
         """Whether it names plainly more right in gray: the classes' colors are strange to it."""
-        gray = self.accuracy_without_color
-        return gray is not None and gray - self.accuracy > NOISE_LOSS
+        return (self.lost_in_gray or 0.0) < -NOISE_LOSS
 
     @property
     def explained_errors(self) -> float | None:
@@ -172,11 +178,11 @@ class Behavior:
 
         If they could be shown in other colors, with these, too.
         """
-        changed, gray = self.accuracy_color_changed, self.accuracy_without_color
-        if gray is None or not self.knows_classes:
+        if self.lost_in_gray is None or not self.knows_classes:
             return False
-        kept = gray if changed is None else max(changed, gray)
-        return round(self.accuracy - kept, 4) >= SHORTCUT_LOSS
+        changed = self.accuracy_color_changed is not None
+        lost = min(self.lost, self.lost_in_gray) if changed else self.lost_in_gray
+        return lost >= SHORTCUT_LOSS
 
 
 def behavior(responses: RealResponses) -> Behavior | None:
@@ -326,15 +332,15 @@ def _shortcut(found: Behavior, followed: float, guessed: float, real: RealImages
         open_still |= found.needs_unfound_color or found.answers_otherwise
         return Shortcut.UNKNOWN if open_still else Shortcut.NONE
     if found.names_color is None:
-        gray = found.accuracy_without_color
-        kept = gray is not None and gray >= found.accuracy - NOISE_LOSS
+        kept = found.lost_in_gray is not None and found.lost_in_gray <= NOISE_LOSS
         return Shortcut.NONE if kept and turned and not real.color_tells else Shortcut.UNKNOWN
     if found.hurt_by_color:
         return Shortcut.UNKNOWN
     needed = (guessed + KNOWLEDGE * (1 - guessed)) * found.lost
     # With two classes every lost answer names the other one, save that the images are not all the
     # same if the color of some cannot be changed.
-    slack = min(NOISE_LOSS / 2, found.lost * (1 if guessed == 1 else FOLLOWING_NOISE))
+    part = 1 if len(real.classes) == 2 else FOLLOWING_NOISE
+    slack = min(NOISE_LOSS / 2, part * found.lost)
     if found.lost > 0 and followed >= needed - slack:
         return Shortcut.COLOR if found.lost >= SHORTCUT_LOSS else Shortcut.PARTLY
     return Shortcut.UNKNOWN

@@ -43,7 +43,8 @@ them. Data in which two or five classes have each color have 0. Of 20 others one
 whose classes are about as light, the rest 0.52 and more."""
 
 HAD_BY = 0.5
-"""The share of images that have a role which is dealt beside others."""
+"""The share of a class's images, of two classes or more, that have a role which is dealt beside
+others."""
 
 NOT_SHARED = 0.75
 """Of a class that shares its color with another that names about half of the images; if it names
@@ -307,8 +308,9 @@ def _carrying(palettes: Palettes, labels: Tensor, classes: int) -> list[int]:
         in_part = _in_part(named.surely, known, labels, classes)
         if named.rate >= needed or len(in_part) >= 2:
             found.append(role)
-    had = there[labels >= 0].float().mean(0)
-    return [role for role in found if had[role] >= HAD_BY] or found
+    had = torch.stack([there[labels == k].float().mean(0) for k in range(classes)])
+    common = (had >= HAD_BY).sum(0) >= 2
+    return [role for role in found if common[role]] or found
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from prober.findings.maxima import FourMaxima
 from prober.findings.nearby_maxima import BLENDS, FACET_VALLEY
 from prober.findings.optima import Optima, Preferences, known_distance
 from prober.findings.responses import scores
-from prober.findings.tuning import Curves, peaks
+from prober.findings.tuning import Curves, dip, peaks
 from prober.subject import Subject
 
 FACET_GAIN = 0.5
@@ -62,10 +62,10 @@ these began with. Where two strokes were planted, those of the weaker one reach 
 pairs), in four units of trained CNNs that were said to want two orientations and do not, 0.05 and
 less."""
 
-OTHER_STROKES = 0.5
-"""And if strokes of some other angle excite by no more than this share of the best. Of units that
-go by how fine stripes are, in any direction, the least had 0.6 and more of the best, where two
-strokes were planted 0.34 and less."""
+STROKES_BETWEEN = 0.72
+"""And if strokes of the angles between them excite by no more than this share of the lesser one.
+Where two strokes were planted it is 0.70 and less, of two small edges 0.67 and less; of units that
+go by how fine stripes are, in any direction, 0.74 and more."""
 
 BAR_PEAK = 0.4
 """A peak of the answers to bars confirms an orientation if it reaches this share of the gain, and
@@ -243,7 +243,7 @@ def difference(optima: Optima, curves: Curves, one: int, other: int) -> float:
             and near.orientation_agreement[pair].min() >= SURE_ORIENTATION_AGREEMENT
             and all(_stroke_excites(curves, angle, best) for angle in angles)
         )
-        if (sure or both_are_peaks(curves, angles, best)) and _others_do_less(curves):
+        if (sure or both_are_peaks(curves, angles, best)) and _others_do_less(curves, angles):
             apart = known_distance(angles[0], angles[1], 180)
             found = max(found, _beyond(apart, ORIENTATION_DIFFERENCE, 90))
     if kinds == [Kind.BRIGHTNESS] * 2:
@@ -304,14 +304,22 @@ def _stroke_excites(curves: Curves, angle: float, best: float) -> bool:
     )
 
 
-def _others_do_less(curves: Curves) -> bool:
-    """Tells whether strokes of some other angle excite a unit far less than the best ones.
+def _others_do_less(curves: Curves, angles: Sequence[float]) -> bool:
+    """Tells whether strokes between two angles excite a unit less, as a valley between facets does.
 
     Else it wants stripes in any direction, and pictures show some.
     """
-    heights = [curve - curves.neutral for curve in _of_angles(curves)]
-    best = max(heights, key=lambda height: height.max().item())
-    return bool(best.min() <= OTHER_STROKES * best.max())
+    return any(
+        dip(each, curves.neutral, *(_best_near(each, angle) for angle in angles)) <= STROKES_BETWEEN
+        for each in _of_angles(curves)
+    )
+
+
+def _best_near(curve: Tensor, angle: float) -> int:
+    """The place of the highest answer, around the circle, to a stroke near an angle."""
+    places = range(len(curve))
+    near = [i for i in places if distance(i * 180 / len(curve), angle, 180) <= BAR_DISTANCE]
+    return max(near, key=lambda i: curve[i].item())
 
 
 def _of_angles(curves: Curves) -> list[Tensor]:

@@ -56,7 +56,8 @@ def real_evidence(
     """
     real = responses.real
     table = by_class_and_color(responses, unit.site, unit.channel)
-    rows = [name for name, _ in _rows(real.classes, real.labels)]
+    labels = real.labels if responses.in_every_color else responses.turned_labels
+    rows = [name for name, _ in _rows(real.classes, labels)]
     if responses.in_every_color:
         hues, colors = real.group_hues, real.group_colors
     else:

@@ -210,7 +210,7 @@ def _why_unknown(behavior: Behavior) -> str:
         return f"{right}, no better than by chance."
     if not behavior.knows_classes:
         return f"{right}, too few to tell what it goes by."
-    if abs(behavior.lost) <= NOISE_LOSS:
+    if abs(behavior.lost) <= NOISE_LOSS and not behavior.crossed:
         as_many = f"{right}, about as many with other colors, but"
         if behavior.answers_otherwise:
             changed = percent(behavior.answers_changed or 0)

@@ -97,12 +97,11 @@ class Probed:
         if data and data.colors is not None:  # a class of several colors has none
             hues = {hue for color, hue in zip(data.colors, data.hues or (), strict=True) if color}
         behavior = self.record.behavior
-        gray = behavior.accuracy_without_color if behavior else None
         blind = (
             behavior is not None
             and behavior.shortcut in (Shortcut.COLOR, Shortcut.PARTLY)
-            and gray is not None
-            and behavior.accuracy - gray <= NOISE_LOSS
+            and behavior.lost_in_gray is not None
+            and behavior.lost_in_gray <= NOISE_LOSS
             and self.hue_shares.get(LOGITS, max(self.hue_shares.values(), default=1.0)) <= NO_HUE
         )
         return "brightness" if blind or hues == {None} else "color"

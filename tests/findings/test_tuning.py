@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from prober.findings.tuning import Battery, peaks, phase
+from prober.findings.tuning import Battery, dip, peaks, phase
 from prober.findings.windows import window_of
 from prober.subject import Subject
 
@@ -148,3 +148,11 @@ def test_a_stimulus_is_made_again_as_it_was(battery):
     assert images[0, :, 3, 3].tolist() == pytest.approx([0, 1, 0], abs=1e-6)
     assert images[1].unique().tolist() == [0.0]
     assert images[2, :, 3, 3].tolist() == [1, 0, 0]
+
+
+def test_a_dip_is_the_lowest_place_of_the_better_side_in_parts_of_the_lower_end():
+    curve = torch.tensor([2.0, 5.0, 3.0, 4.0, 1.5, 1.0])
+    assert dip(curve, 1.0, 1, 3) == pytest.approx(2 / 3)  # over 3, from 4
+    assert dip(curve, 1.0, 3, 1) == pytest.approx(2 / 3)
+    assert dip(curve, 1.0, 0, 3) == pytest.approx(1.0)  # over 5 and 3, and not over 1
+    assert dip(curve, 1.0, 1, 5) == 1.0  # of what excites no more than mid gray nothing is lost
