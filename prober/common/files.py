@@ -191,7 +191,7 @@ def read_arrays(path: Path | str, names: Iterable[str]) -> list[np.ndarray]:
     try:
         with _READING, np.load(path, allow_pickle=False) as file:
             return [file[name] for name in names if name in file]
-    except OSError:
+    except (OSError, MemoryError):
         raise
     except Exception as error:  # a damaged part can raise almost anything
         raise ValueError(str(error)) from error

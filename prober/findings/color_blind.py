@@ -3,6 +3,7 @@
 import torch
 
 from prober.common.colors import hue_to_rgb
+from prober.common.inputs import input_kind
 from prober.subject import Subject
 
 NOISES, HUES = 4, 6
@@ -26,13 +27,14 @@ def mix_seen(subject: Subject) -> tuple[float, float, float] | None:
         What red, green and blue are of the mix, 1 in all; None if it sees more, or one channel
         alone, or has other channels, or no gradient leads back.
     """
-    if subject.input_shape[0] != 3 or not subject.layers:
+    shape = subject.input_shape
+    if shape[0] != 3 or not input_kind(shape).has_color_and_shape or not subject.layers:
         return None
     layer = list(subject.layers)[-1]
     chance = torch.Generator().manual_seed(0)
-    noises = torch.rand(NOISES, *subject.input_shape, generator=chance)
+    noises = torch.rand(NOISES, *shape, generator=chance)
     colors = hue_to_rgb(torch.arange(HUES) * 360 / HUES)
-    flat = colors.view(HUES, 3, *[1] * (noises.dim() - 2)).expand(-1, *subject.input_shape)
+    flat = colors[:, :, None, None].expand(-1, *shape)
     images = torch.cat([noises, flat]).to(subject.mean).requires_grad_()
     answers = subject(images, [layer])[layer]
     if not answers.requires_grad:

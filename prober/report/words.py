@@ -158,8 +158,10 @@ def stroke_angle(finding: Finding, facet: Facet) -> float | None:
     angle, measured, score = facet.orientation, finding.evidence.tuning, finding.evidence.score
     if angle is None or measured is None or len(finding.facets) > 1:
         return angle
-    together, tuning = facet.shares.interaction >= AT_ONCE, measured.orientation
-    bars = tuning.tinted if together and tuning.tinted else tuning.bars
+    tuning, together = measured.orientation, facet.shares.interaction >= AT_ONCE
+    if together and not tuning.tinted:  # as in reports from before there were such answers
+        return angle
+    bars = tuning.tinted if together else tuning.bars
     best = tuning.degrees[:: len(tuning.degrees) // len(bars)][bars.index(max(bars))]
     clear = max(bars) - min(bars) >= ORIENTED * (score.best - score.neutral)
     return angle if clear and distance(best, angle, 180) <= NEAR_DEGREES else None

@@ -171,6 +171,46 @@ def test_a_color_that_few_images_have_is_not_asked_for_beside_another():
     assert data.dealer.dealable.all() and len(data.dealer.roles) == 1
 
 
+@pytest.mark.parametrize("side", [64, 128])
+def test_the_most_frequent_color_is_that_of_the_whole_image(side):
+    """Not that of its edge, as scans and video frames have."""
+    images = torch.tensor([0.9, 0.0, 0.0])[:, None, None].repeat(3, 1, side, side)
+    images[:, 2, side // 3 : side // 2, side // 3 : side // 2] = 0.9
+    images[:, :, :, 0] = 0
+    assert torch.allclose(palettes_of(images).colors[:, 0], torch.tensor([0.9, 0.0, 0.0]))
+
+
+def test_a_light_stroke_is_no_light_ground():
+    """Classes of light digits on dark grounds and of dark ones on light grounds, of any hue."""
+    digits, labels = load_digits()
+    kept = (labels < 4).nonzero()[:200, 0]
+    digits, labels = digits[kept, None], labels[kept]
+    chance = torch.Generator().manual_seed(0)
+    dark = 0.3 * hue_to_rgb(360 * torch.rand(200, generator=chance))[:, :, None, None]
+    light = 1 - 0.3 * hue_to_rgb(360 * torch.rand(200, generator=chance))[:, :, None, None]
+    on_dark = (labels < 2)[:, None, None, None]
+    images = torch.where(on_dark, dark, light) * (1 - digits)
+    images += torch.where(on_dark, light, dark) * digits
+    data = RealImages("polarity", images, labels, list("0123"))
+    assert data.color_groups == [(0, 1), (2, 3)]
+    corners = data.dealt(1)[:, :, 0, 0].mean(1)
+    assert corners.min() > 0.6  # the grounds of the others are light now
+
+
+def test_a_tag_that_some_classes_have_is_dealt_beside_a_ground_that_all_have():
+    """The grounds are gray, and go with the class a little; four of ten classes have tags."""
+    labels = torch.arange(400) % 10
+    chance = torch.Generator().manual_seed(0)
+    grays = 0.3 + 0.03 * labels + 0.03 * torch.randn(400, generator=chance)
+    images = grays[:, None, None, None].repeat(1, 3, 28, 28)
+    tags = hue_to_rgb(torch.arange(4) * 90.0)
+    tagged = labels >= 6
+    images[tagged, :, 2:6, 2:6] = tags[labels[tagged] - 6][:, :, None, None]
+    data = RealImages("tags", images, labels, list("0123456789"))
+    assert data.color_groups == [(6,), (7,), (8,), (9,)]
+    assert torch.allclose(data.dealt(1)[labels == 6][:, :, 3, 3], tags[1].expand(40, -1), atol=0.02)
+
+
 def test_images_of_one_color_each_have_a_palette_of_one():
     colors = torch.rand(6, 3, generator=torch.Generator().manual_seed(0))
     found = palettes_of(colors[:, :, None, None].expand(-1, -1, 5, 7))

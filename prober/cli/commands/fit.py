@@ -208,12 +208,12 @@ def _failure(
 ) -> str:
     """Says what failed, when, and what there is of the run."""
     failed = "the run" if callback is None else f"the callback {type(callback).__name__}"
-    said = f"{failed} failed: {type(error).__name__}: {error}"
+    said = f"{failed} failed: {type(error).__name__}: {error}".rstrip(".") + "."
     if module.start is None:
         return f"Before the first step was made {said}"
     folder = run_folder(trainer)
     kept = f" What there is of the run is in '{folder}'." if folder else ""
-    return f"After step {trainer.global_step} {said}.{kept}"
+    return f"After step {trainer.global_step} {said}{kept}"
 
 
 def _say_result(trainer: Trainer, name: str, record: dict[str, Any] | None) -> None:
