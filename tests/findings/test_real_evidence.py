@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from prober.findings.finding import (
     ClassLogit,
@@ -12,18 +13,24 @@ from prober.findings.finding import (
     Examples,
     Kind,
     RealEvidence,
+    ScoreRange,
     UsedShares,
     Variance,
 )
+from prober.findings.picture_folder import PictureFolder
 from prober.findings.real_evidence import (
     by_class_and_color,
     class_evidence,
     real_doubts,
+    real_evidence,
     used_shares,
     variance_of,
 )
 from prober.findings.real_images import RealImages
-from prober.findings.real_responses import LOGIT_SITE
+from prober.findings.real_responses import LOGIT_SITE, respond_to_real
+from prober.findings.units import Unit
+from prober.findings.windows import Window
+from prober.subject import Subject
 from tests.findings.figures import curves_of, data_of, logits, responses_of
 
 
@@ -67,6 +74,19 @@ def test_a_constant_response_has_no_variance_to_share():
     constant = {LOGIT_SITE: torch.full((6, 3, 3, 1), 7.0)}
     responses = replace(responses_of(data, np.zeros((3, 3, 1))), turned=constant)
     assert variance_of(responses, LOGIT_SITE, 0) is None
+
+
+def test_rows_are_named_after_the_classes_of_the_images_that_were_shown(tmp_path):
+    """Of gray images nothing is asked in other hues."""
+    torch.manual_seed(0)
+    subject = Subject(nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 3)), input_shape=(3, 8, 8))
+    images, labels = torch.rand(12, 3, 8, 8), torch.arange(12) % 3
+    images[labels == 1] = images[labels == 1].mean(1, keepdim=True).expand(-1, 3, -1, -1)
+    real = RealImages("some", images, labels, ["a", "b", "c"])
+    responses = respond_to_real(subject, real, {LOGIT_SITE: Window(None, 0, 0, 8, 8)})
+    folder = PictureFolder(tmp_path, "logits/ch000")
+    found = real_evidence(responses, Unit("logits", 0), None, ScoreRange(0.0, 1.0), folder)
+    assert found.rows == ("a", "c") and len(found.table) == 2
 
 
 def test_images_without_classes_are_one_row():

@@ -85,6 +85,11 @@ def test_the_reference_cnns_are_told_by_what_they_learned_from(sha256):
     assert what_figures_rest_on(hued)[1].endswith(
         "*Shortcut learning*. What the hue explains rests on at most 80 of them."
     )
+    fewer = SHORTCUT.images | {"accuracy_color_changed": 13}
+    some = probed(unit(0, 0.2, 0.5), behavior=replace(SHORTCUT, images=fewer))
+    assert what_figures_rest_on(some)[1].endswith(
+        "*Shortcut learning*. That in other colors rests on the 13 that could be shown so."
+    )
     without = what_figures_rest_on(probed(unit(0, 0.2, 0.5)))
     assert without[1] == "Figures on real images rest on 1,000 images: some digits."
     data = replace(shipped.record.data, name="1,000 digits, each in its hue")
