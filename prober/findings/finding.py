@@ -416,7 +416,8 @@ class Example:
     """A real image that excites a unit.
 
     Attributes:
-        score: What the unit answers to it.
+        score: What the unit answers to it: the largest activation of the neurons that see as much
+            as the one examined.
         share: The share of the gain.
         label: Its class, if it has one.
         hue: Degrees: its hue, if it has one.
@@ -446,7 +447,8 @@ class RealEvidence:
     """What a unit answers to real images.
 
     Attributes:
-        table: Its mean answers by class and color; `null` if the images have no color.
+        table: Its mean answers by class and color, each its channel's largest wherever in the
+            image; `null` if the images have no color.
         rows: The classes of the table.
         columns: Degrees: the hues of its columns, those of the classes' colors where classes have
             colors of their own; `null` for a gray one.
