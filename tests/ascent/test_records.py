@@ -71,11 +71,11 @@ def test_records_from_before_there_were_parameterizations():
 @pytest.mark.parametrize(
     ("read", "record", "kind"),
     [
-        (Objective.from_record, {"objective": "Mine", "class": None}, "objective"),
-        (InitialImage.from_record, {"name": "Mine", "size": 3}, "initial image"),
+        (Objective.from_record, {"objective": "Gone", "class": None}, "objective"),
+        (InitialImage.from_record, {"name": "Gone", "size": 3}, "initial image"),
         (regularizers_of, {"regularizers": [{"name": "mine", "weight": 1}]}, "regularizer"),
-        (Parameterization.from_record, {"name": "Mine"}, "parameterization"),
-        (Transform.from_record, {"name": "Mine"}, "transform"),
+        (Parameterization.from_record, {"name": "Gone"}, "parameterization"),
+        (Transform.from_record, {"name": "Gone"}, "transform"),
     ],
 )
 def test_what_is_not_there_is_told(read, record, kind):
