@@ -22,6 +22,7 @@ from prober.common.drawn_inputs import drawn
 from prober.common.errors import InputError
 from prober.common.files import safe_name, write_whole
 from prober.common.pictures import png
+from prober.common.typed_json import finite
 from prober.subject import Subject
 from prober.sweep.optimize import ChunkResult, Settings, optimize
 from prober.sweep.planned import PlannedTarget
@@ -201,8 +202,10 @@ def interpolate(
         "joined": bool((after >= lower - VALLEY * abs(lower)).all()),
     }
     write_whole(folder / f"{pair.name}.png", png(_picture(pair, result, data)))
+    # A blend may have no score.
+    told = {key: list(map(finite, data[key])) for key in ("score_before", "score_after")}
     # Last, for where it is, the interpolation is finished.
-    write_whole(folder / f"{pair.name}.json", json.dumps(data, indent=2) + "\n")
+    write_whole(folder / f"{pair.name}.json", json.dumps(data | told, indent=2) + "\n")
     return data
 
 

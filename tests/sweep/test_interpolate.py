@@ -57,6 +57,44 @@ def test_two_records_of_fit_are_interpolated(prober, tmp_path):
     assert data["unit"]["position"] == [7, 7]
 
 
+HOLE = """
+import torch
+
+
+class Hole(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.bias = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, images):
+        away = (images.mean((1, 2, 3)) - 0.5).abs()[:, None] + self.bias
+        return torch.where(away < 0.02, torch.nan, away)
+"""
+
+
+def test_a_blend_without_a_score_has_none(prober, tmp_path):
+    """Between dark and light lies gray, of which the CNN gives NaN."""
+    (tmp_path / "hole.py").write_text(HOLE, encoding="utf-8")
+    cnn = ["--model.subject.cnn", "hole.Hole", "--model.subject.input_shape", "[3,8,8]"]
+    unit = ["--model.objective.layer", "logits", "--model.objective.channel", "0"]
+    start = ["--model.initial_image", "GrayNoise", "--model.initial_image.noise", "0"]
+    for gray in ("0.1", "0.9"):
+        run = ["fit", *cnn, "--model.objective", "ChannelMean", *unit, *start, *PLAIN]
+        ended = prober(*run, "--model.initial_image.gray", gray, "--trainer.max_steps", "5")
+        assert ended.code == 0, ended.err
+    runs = tmp_path / "lightning_logs" / "logits_ch0"
+    records = f"[{runs / 'version_0'},{runs / 'version_1'}]"
+    ended = prober(
+        "sweep", *cnn, *STEPS, "--interpolate.records", records, "--interpolate.blends", "3"
+    )
+    assert ended.code == 0, ended.err
+    folder = tmp_path / "lightning_logs" / "sweep_interpolation" / "version_0" / "interpolation"
+    text = (folder / "logits_ch0.json").read_text(encoding="utf-8")
+    data = json.loads(text, parse_constant=pytest.fail)
+    assert data["score_after"][1] is None and data["joined"] is False
+    assert min(data["score_after"][::2]) > 0.4
+
+
 def test_records_of_two_units_are_refused(prober, tmp_path):
     for channel in (1, 2):
         fit = ["fit", "--model.objective", "ChannelMean", "--model.objective.layer", "conv1"]
