@@ -189,7 +189,9 @@ class Engine:
             return dict.fromkeys(by_kind(targets), self.chunk_size)
         memory = None
         if accelerator == "cuda":
-            memory = torch.cuda.get_device_properties(0).total_memory
+            # The least of all cards: `devices` names those that are used in many ways.
+            cards = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+            memory = min(card.total_memory for card in cards)
         return sizes_for(self.subject, targets, memory, bool(self.method.settle), self.cores())
 
     def _bounded(
