@@ -62,10 +62,11 @@ these began with. Where two strokes were planted, those of the weaker one reach 
 pairs), in four units of trained CNNs that were said to want two orientations and do not, 0.05 and
 less."""
 
-STROKES_BETWEEN = 0.72
-"""And if strokes of the angles between them excite by no more than this share of the lesser one.
-Where two strokes were planted it is 0.70 and less, of two small edges 0.67 and less; of units that
-go by how fine stripes are, in any direction, 0.74 and more."""
+OTHER_STROKES, STROKES_BETWEEN = 0.5, 0.72
+"""And if strokes of some other angle excite by no more than the first share of the best, or those
+of the angles between by no more than the second one of the lesser. Where two strokes were planted,
+the first is 0.34 and less, of two small edges the second 0.67 and less; of units that go by how
+fine stripes are, in any direction, they are 0.6 and 0.74 and more."""
 
 BAR_PEAK = 0.4
 """A peak of the answers to bars confirms an orientation if it reaches this share of the gain, and
@@ -305,13 +306,15 @@ def _stroke_excites(curves: Curves, angle: float, best: float) -> bool:
 
 
 def _others_do_less(curves: Curves, angles: Sequence[float]) -> bool:
-    """Tells whether strokes between two angles excite a unit less, as a valley between facets does.
+    """Tells whether strokes of other angles, or of those between two, excite a unit far less.
 
     Else it wants stripes in any direction, and pictures show some.
     """
-    return any(
-        dip(each, curves.neutral, *(_best_near(each, angle) for angle in angles)) <= STROKES_BETWEEN
-        for each in _of_angles(curves)
+    heights = [curve - curves.neutral for curve in _of_angles(curves)]
+    best = max(heights, key=lambda height: height.max().item())
+    return bool(best.min() <= OTHER_STROKES * best.max()) or any(
+        dip(each, 0.0, *(_best_near(each, angle) for angle in angles)) <= STROKES_BETWEEN
+        for each in heights
     )
 
 
