@@ -32,8 +32,9 @@ FOLLOWING_NOISE = 0.1
 than two classes."""
 
 LOST_IN_GRAY = 0.1
-"""Accuracy lost in gray that shows, where no color goes with a class, that one was not found. CNNs
-that do without color lost 8 points at the most, two that go by a small tag 34 and 78."""
+"""Accuracy lost in gray that shows, where as much stays right in other colors or none goes with a
+class, that one was not found. CNNs that do without color lost 8 points at the most, two that go by
+a small tag 34 and 78."""
 
 OTHER_ANSWERS = 0.1
 """Answers that become others with the color, from which on the color makes a difference, however

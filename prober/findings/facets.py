@@ -299,9 +299,7 @@ def _stroke_excites(curves: Curves, angle: float, best: float) -> bool:
     """Tells whether a gray or tinted stroke near an angle reaches `STROKE_GAIN`."""
     needed = curves.neutral + STROKE_GAIN * (best - curves.neutral)
     return any(
-        answer >= needed and distance(i * 180 / len(curve), angle, 180) <= BAR_DISTANCE
-        for curve in _of_angles(curves)
-        for i, answer in enumerate(curve.tolist())
+        curve[place] >= needed for curve in _of_angles(curves) for place in _near(curve, angle)
     )
 
 
@@ -313,16 +311,20 @@ def _others_do_less(curves: Curves, angles: Sequence[float]) -> bool:
     heights = [curve - curves.neutral for curve in _of_angles(curves)]
     best = max(heights, key=lambda height: height.max().item())
     return bool(best.min() <= OTHER_STROKES * best.max()) or any(
-        dip(each, 0.0, *(_best_near(each, angle) for angle in angles)) <= STROKES_BETWEEN
+        dip(each, *(_best_near(each, angle) for angle in angles)) <= STROKES_BETWEEN
         for each in heights
     )
 
 
 def _best_near(curve: Tensor, angle: float) -> int:
     """The place of the highest answer, around the circle, to a stroke near an angle."""
-    places = range(len(curve))
-    near = [i for i in places if distance(i * 180 / len(curve), angle, 180) <= BAR_DISTANCE]
-    return max(near, key=lambda i: curve[i].item())
+    return max(_near(curve, angle), key=lambda place: curve[place].item())
+
+
+def _near(curve: Tensor, angle: float) -> list[int]:
+    """The places, around the circle, of the answers to strokes near an angle."""
+    step = 180 / len(curve)
+    return [i for i in range(len(curve)) if distance(i * step, angle, 180) <= BAR_DISTANCE]
 
 
 def _of_angles(curves: Curves) -> list[Tensor]:

@@ -56,8 +56,7 @@ def real_evidence(
     """
     real = responses.real
     table = by_class_and_color(responses, unit.site, unit.channel)
-    labels = real.labels if responses.in_every_color else responses.turned_labels
-    rows = [name for name, _ in _rows(real.classes, labels)]
+    rows = [name for name, _ in _rows(real.classes, responses.shown_labels)]
     if responses.in_every_color:
         hues, colors = real.group_hues, real.group_colors
     else:
@@ -113,15 +112,13 @@ def by_class_and_color(
     The colors are those of the classes where they have some; else the hues at equal brightness.
     None where images have no color.
     """
-    real = responses.real
     if responses.in_every_color:
-        response, labels = responses.dealt[site].anywhere[:, :, channel], real.labels
+        response = responses.dealt[site].anywhere[:, :, channel]
     elif site in responses.turned:
         response = responses.turned[site][..., channel].mean(1)
-        labels = responses.turned_labels
     else:
         return None
-    rows = _rows(real.classes, labels)
+    rows = _rows(responses.real.classes, responses.shown_labels)
     return tuple(tuple(response[:, own].double().mean(1).tolist()) for _, own in rows)
 
 

@@ -65,6 +65,11 @@ class RealResponses:
         """Whether the pool has every shape in every class's color."""
         return bool(self.dealt)
 
+    @property
+    def shown_labels(self) -> Tensor:
+        """The labels of the images that were shown in other colors: all, or those in hues."""
+        return self.real.labels if self.in_every_color else self.turned_labels
+
     def of_pool(self, site: Site) -> Responses:
         """Returns the responses `[P, channels]` of a site to the pool."""
         if not self.in_every_color:

@@ -216,19 +216,17 @@ def peaks(curve: Tensor, neutral: float, least: float) -> list[int]:
     return found
 
 
-def dip(curve: Tensor, neutral: float, one: int, other: int) -> float:
+def dip(height: Tensor, one: int, other: int) -> float:
     """Tells how far a closed curve falls between two places, on its better side.
 
     Args:
-        curve: `[N]`, evenly over one period.
-        neutral: The response from which heights count.
+        height: `[N]`, evenly over one period, from where heights count.
         one: A place.
         other: Another.
 
     Returns:
         The height there as a share of that of the lower place; 1 where this has none.
     """
-    height = curve - neutral
     lower = height[[one, other]].min().item()
     return _pass(height, one, other) / lower if lower > 0 else 1.0
 

@@ -151,8 +151,8 @@ def test_a_stimulus_is_made_again_as_it_was(battery):
 
 
 def test_a_dip_is_the_lowest_place_of_the_better_side_in_parts_of_the_lower_end():
-    curve = torch.tensor([2.0, 5.0, 3.0, 4.0, 1.5, 1.0])
-    assert dip(curve, 1.0, 1, 3) == pytest.approx(2 / 3)  # over 3, from 4
-    assert dip(curve, 1.0, 3, 1) == pytest.approx(2 / 3)
-    assert dip(curve, 1.0, 0, 3) == pytest.approx(1.0)  # over 5 and 3, and not over 1
-    assert dip(curve, 1.0, 1, 5) == 1.0  # of what excites no more than mid gray nothing is lost
+    height = torch.tensor([1.0, 4.0, 2.0, 3.0, 0.5, 0.0])
+    assert dip(height, 1, 3) == pytest.approx(2 / 3)  # over 2, from 3
+    assert dip(height, 3, 1) == pytest.approx(2 / 3)
+    assert dip(height, 0, 3) == pytest.approx(1.0)  # over 4 and 2, and not over 0
+    assert dip(height, 1, 5) == 1.0  # of what excites no more than mid gray nothing is lost
