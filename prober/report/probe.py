@@ -191,7 +191,8 @@ class Probe:
     def _finished(
         self, engine: Engine, targets: Sequence[PlannedTarget], folder: Path
     ) -> FinishedSweep:
-        """Makes pictures of targets, or what is missing of them, and reads them all."""
+        """Makes pictures whose evolution nobody watches, or what is missing, and reads them all."""
+        engine = replace(engine, every=engine.trainer["max_steps"])
         _check_done(self._make(engine, targets, folder))
         return FinishedSweep(folder, engine.subject)
 
