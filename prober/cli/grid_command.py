@@ -1,10 +1,8 @@
 """What the commands share that make the images of a grid of targets."""
 
-from __future__ import annotations
-
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from jsonargparse import Namespace
@@ -15,6 +13,7 @@ from prober.ascent.hardware import threads_for
 from prober.ascent.method import Method
 from prober.cli.command import RUNS, Command, add_snapshot_arguments, say_notes
 from prober.cli.parser import ProberParser
+from prober.cli.prober_cli import ProberCLI
 from prober.cli.trainer import TRAINER_DEFAULTS, check_trainer, rehearse
 from prober.subject import Subject
 from prober.sweep.engine import HANDLED, Engine
@@ -23,9 +22,6 @@ from prober.sweep.interpolate import Interpolation
 from prober.sweep.optimize import chunk_trainer
 from prober.sweep.resume import Config
 from prober.sweep.sweep import Sweep
-
-if TYPE_CHECKING:
-    from prober.cli.prober_cli import ProberCLI
 
 
 class GridCommand(Command):

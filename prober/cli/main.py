@@ -14,6 +14,7 @@ from prober.common.errors import InputError, on_one_line
 from prober.common.interrupts import no_interrupt_lost
 from prober.common.other_threads import their_failures_raised
 from prober.common.quiet import quiet_lightning
+from prober.common.replaced import replaced
 
 if TYPE_CHECKING:
     from prober.cli.prober_cli import ProberCLI
@@ -26,8 +27,6 @@ def main() -> None:
     try:
         answer(sys.argv[1:])
         prober_cli = loaded()
-        from prober.common.patches import replaced  # which loads PyTorch, too
-
         quiet = quiet_lightning(bool(sys.warnoptions))
         others = replaced(ArgumentParser, "error", _refuse_command_line)
         with quiet, no_interrupt_lost(), their_failures_raised(), others:

@@ -77,20 +77,10 @@ def _no_option(found: re.Match[str], parser: ArgumentParser) -> str:
     option = found["option"]
     if command := found.groupdict().get("command"):
         parser = _commands_of(parser)[command]
-    options = list(_options_below(parser))
-    takes_objective = any(each.dest.startswith("model.objective") for each in options)
-    if f"{option}.".startswith("model.objective.") and not takes_objective:
-        return (
-            "This command takes no model.objective, which is what fit makes one image of: "
-            "leave it out, and say with grid.layers, grid.channels, grid.classes or "
-            "grid.targets what to look at."
-        )
-    takes_grid = any(each.dest.startswith("grid.") for each in options)
-    if f"{option}.".startswith("grid.") and not takes_grid:
-        return (
-            "This command takes no grid, which is what sweep and report look at: give the config "
-            "to one of them, or say with model.objective what the one image is of."
-        )
+    for group, hint in OF_OTHER_COMMANDS.items():
+        within = [f"{each.dest}.".startswith(f"{group}.") for each in _options_below(parser)]
+        if f"{option}.".startswith(f"{group}.") and not any(within):
+            return f"This command takes no {group}, {hint}"
     hint = _suggested(parser, option) or " --help after the command lists what there is."
     return f"There is no option '{option}'.{hint}"
 
@@ -164,6 +154,18 @@ def _abstract(found: re.Match[str], parser: ArgumentParser) -> str:
         "for."
     )
 
+
+OF_OTHER_COMMANDS = {
+    "model.objective": (
+        "which is what fit makes one image of: leave it out, and say with grid.layers, "
+        "grid.channels, grid.classes or grid.targets what to look at."
+    ),
+    "grid": (
+        "which is what sweep and report look at: give the config to one of them, or say with "
+        "model.objective what the one image is of."
+    ),
+}
+"""What is said of groups of settings that not all commands take."""
 
 EXAMPLES = {
     "list[str]": "['0', '1', '2']",  # quoted, where YAML would take them for numbers

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from prober.common.replaced import replaced
+
 
 @contextmanager
 def interrupts(handler: Any) -> Iterator[None]:
@@ -41,8 +43,5 @@ def no_interrupt_lost() -> Iterator[None]:
         else:
             before(lost)
 
-    sys.unraisablehook = again
-    try:
+    with replaced(sys, "unraisablehook", again):
         yield
-    finally:
-        sys.unraisablehook = before

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from prober.common.replaced import replaced
+
 
 @contextmanager
 def their_failures_raised() -> Iterator[None]:
@@ -23,10 +25,7 @@ def their_failures_raised() -> Iterator[None]:
         else:
             before(ended)
 
-    threading.excepthook = keep
-    try:
+    with replaced(threading, "excepthook", keep):
         yield
-    finally:
-        threading.excepthook = before
     if failures:
         raise failures[0]

@@ -1,7 +1,5 @@
 """Private parts of PyTorch, Lightning and jsonargparse that are used: why nothing public will do.
 
-`replaced` changes a library, for a time; what it is used for says why.
-
 Made for torch 2.2.2 to 2.13.0, Lightning 2.6.6 and jsonargparse 4.53.0: which of them a newer
 version has changed, `tests/common/test_patches.py` tells.
 """
@@ -20,6 +18,8 @@ from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from typing_extensions import override
+
+from prober.common.replaced import replaced
 
 __all__ = ["OpOverload", "TorchDispatchMode"]
 
@@ -114,17 +114,6 @@ def arguments_of(operator: OpOverload) -> tuple[Argument, ...]:
         )
         for argument in operator._schema.arguments
     )
-
-
-@contextmanager
-def replaced(owner: object, name: str, value: object) -> Iterator[None]:
-    """While it is active, a module or class has another value under one of its names."""
-    original = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, original)
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.overrides import BaseTorchFunctionMode
 from torch.utils import checkpoint
 
-from prober.common.patches import buffers_of, replaced
+from prober.common.patches import buffers_of
+from prober.common.replaced import replaced
 
 PADDING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 """The modules that pad an image, but for transposed convolutions, whose padding cuts off."""

@@ -1,14 +1,12 @@
 """The command `fit`: the image that one target wants to see."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from traceback import walk_tb
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from jsonargparse import Namespace
@@ -30,12 +28,10 @@ from prober.ascent.tensorboard import (
 )
 from prober.cli.command import RUNS, Command, add_snapshot_arguments, say_notes
 from prober.cli.parser import ProberParser
+from prober.cli.prober_cli import ProberCLI
 from prober.cli.trainer import check_callbacks, check_trainer, rehearse
 from prober.common.errors import InputError
 from prober.common.files import claim_version, safe_name, write_whole
-
-if TYPE_CHECKING:
-    from prober.cli.prober_cli import ProberCLI
 
 QUIET = {
     "callbacks": None,

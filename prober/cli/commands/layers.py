@@ -1,19 +1,14 @@
 """The command `layers`: what of a CNN can be probed, before anything is."""
 
-from __future__ import annotations
-
 from argparse import SUPPRESS
-from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from prober.cli.command import Command
 from prober.cli.layers import layers_json, layers_table
 from prober.cli.parser import ProberParser
+from prober.cli.prober_cli import ProberCLI
 from prober.subject import Subject
-
-if TYPE_CHECKING:
-    from prober.cli.prober_cli import ProberCLI
 
 
 class LayersCommand(Command):

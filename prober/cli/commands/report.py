@@ -1,11 +1,9 @@
 """The command `report`: what the units of a CNN want to see, with the evidence."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 from jsonargparse import Namespace
@@ -19,15 +17,13 @@ from prober.ascent.starts import InitialImage
 from prober.cli.command import say_notes
 from prober.cli.grid_command import GridCommand
 from prober.cli.parser import ProberParser
+from prober.cli.prober_cli import ProberCLI
 from prober.cli.resolved import written
 from prober.findings.effort import OF_COSTLY_CNNS, effort, operations, precision
 from prober.report.report import Report
 from prober.report.words import joined
 from prober.subject import Subject
 from prober.sweep.resume import flat
-
-if TYPE_CHECKING:
-    from prober.cli.prober_cli import ProberCLI
 
 GRID: dict[str, Any] = {
     "layers": "all",

@@ -1,17 +1,11 @@
 """The command `sweep`: the images of a grid of targets."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from typing_extensions import override
 
 from prober.cli.grid_command import GridCommand
 from prober.cli.parser import ProberParser
+from prober.cli.prober_cli import ProberCLI
 from prober.sweep.interpolate import Interpolation
-
-if TYPE_CHECKING:
-    from prober.cli.prober_cli import ProberCLI
 
 
 class SweepCommand(GridCommand):
