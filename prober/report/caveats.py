@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from prober.findings.finding import Finding, Kind
 from prober.report.markdown import plain
 from prober.report.probed import NAMED_LAYERS, NAMED_UNITS, Probed, clearest, counts_as, flagged
-from prober.report.words import counted, joined, says_number
+from prober.report.words import counted, joined
 
 
 def distrusted(probed: Probed) -> list[str]:
@@ -97,9 +97,7 @@ def how_made(probed: Probed) -> list[str]:
         )
     if record.data:
         real = "images" if probed.has_facets else "inputs"
-        name, number = record.data.name, record.data.images
-        counted_there = "" if says_number(name, number) else f" ({number:,})"
-        lines.append(f"Real {real}: {plain(name)}{counted_there}.")
+        lines.append(f"Real {real}: {plain(record.data.numbered)}.")
     seconds = sum(record.seconds.values())
     lines.append(f"Made on {record.date} in {seconds:,.0f} seconds.")
     return lines

@@ -28,7 +28,6 @@ from prober.report.words import (
     facet_words,
     hue_words,
     percent,
-    says_number,
     unit_sentence,
 )
 
@@ -135,7 +134,6 @@ def _index(probed: Probed) -> str:
         flags=FLAGS,
         percent=percent,
         changed_words=changed_words,
-        says_number=says_number,
         data=_json(data),
         style=Markup(_template("page.css")),
         script=Markup("\n".join(map(_template, SCRIPTS))),

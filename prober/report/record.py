@@ -13,6 +13,7 @@ from prober.findings.color_blind import mix_seen
 from prober.findings.finding import Finding
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.real_images import RealImages
+from prober.report.words import says_number
 from prober.subject import Subject
 
 RECORD_FILE = "report.json"
@@ -86,6 +87,12 @@ class DataRecord:
     hues: tuple[float | None, ...] | None
     colors: tuple[tuple[float, ...] | None, ...] | None
     skipped: tuple[tuple[str, ...], ...]
+
+    @property
+    def numbered(self) -> str:
+        """Their name with how many there are: `1,000 digits`, `cats (12)`."""
+        said = says_number(self.name, self.images)
+        return self.name if said else f"{self.name} ({self.images:,})"
 
     @classmethod
     def of(cls, real: RealImages) -> "DataRecord":

@@ -188,20 +188,23 @@ def class_table(probed: Probed) -> str:
         columns += ["color wanted", "color used"]
     if any(each.hue is not None for each in known):
         columns.append("flat hue that excites it most")
-    rows, against = [], probed.against
+    rows = []
     for finding in probed.classes[:CLASSES]:
-        cells = _class_cells(probed, finding)
         row = [class_link(probed, finding)]
-        row += [cells.get(column, EMPTY) for column in own + columns]
-        if against:
-            other = against.same_unit(finding)
-            cells = _class_cells(against, other) if other else {}
-            row += [cells.get(column, EMPTY) for column in columns]
+        for cnn in probed.cnns:
+            unit = cnn.same_unit(finding)
+            cells = _class_cells(cnn, unit) if unit else {}
+            shown = own + columns if cnn is probed else columns
+            row += [cells.get(column, EMPTY) for column in shown]
         rows.append(row)
-    header = [probed.output_noun, *own, *columns]
-    if against:
-        header += [f"{plain(against.name)}: picture", *columns[1:]]
-    return table(header, rows)
+    return table([probed.output_noun, *own, *_headers(probed.cnns, columns)], rows)
+
+
+def _headers(cnns: Sequence[Probed], columns: Sequence[str]) -> list[str]:
+    """What stands above the columns of each CNN: the name of a second one before its first."""
+    first, *others = columns
+    beside = [header for cnn in cnns[1:] for header in (f"{plain(cnn.name)}: {first}", *others)]
+    return [*columns, *beside]
 
 
 def no_classes(probed: Probed) -> str:
@@ -279,18 +282,13 @@ def class_sentence(probed: Probed) -> str:
 
 def class_logit_table(probed: Probed) -> str:
     """Shows what each class's logit does when real images change; `""` if there are none."""
-    others = [cnn for cnn in probed.cnns[1:] if any(map(_logit, cnn.classes))]
+    cnns = [cnn for cnn in probed.cnns if any(map(_logit, cnn.classes))]
     rows = [
-        [class_link(probed, finding), *_figures(finding)]
-        + [figure for other in others for figure in _figures(other.same_unit(finding))]
-        for finding in probed.classes[:CLASSES]
-        if _logit(finding)
+        [class_link(probed, unit), *(f for cnn in cnns for f in _figures(cnn.same_unit(unit)))]
+        for unit in probed.classes[:CLASSES]
+        if _logit(unit)
     ]
-    header = ["class", *LOGIT_COLUMNS.values()]
-    for other in others:
-        as_they_are, *changed = LOGIT_COLUMNS.values()
-        header += [f"{plain(other.name)}: {as_they_are}", *changed]
-    return table(header, rows)
+    return table(["class", *_headers(cnns, [*LOGIT_COLUMNS.values()])], rows)
 
 
 def _logit(finding: Finding) -> ClassLogit | None:

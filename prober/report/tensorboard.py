@@ -16,7 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from prober.common.evenly import evenly
 from prober.common.files import write_whole
-from prober.common.pictures import png
+from prober.common.pictures import laid_out, png
 from prober.findings.points import Point, effects
 
 LABEL_COLUMNS = ("name", "kind", "layer", "channel", "facet", "seed", "score")
@@ -106,8 +106,7 @@ def sprite_of(images: np.ndarray) -> np.ndarray:
     across = int(np.ceil(np.sqrt(number)))
     cells = np.full((across**2, side, side, 3), 255, np.uint8)
     cells[:number] = images
-    rows = cells.reshape(across, across, side, side, 3).swapaxes(1, 2)
-    return rows.reshape(across * side, across * side, 3)
+    return laid_out(cells.reshape(across, across, side, side, 3))
 
 
 def words_alone(markdown: str) -> str:
