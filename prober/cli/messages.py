@@ -186,7 +186,7 @@ NULL = (
 MESSAGES: dict[str, str | Callable[[re.Match[str], ArgumentParser], str | None]] = {
     r'expected "subcommand" to be one of ': lambda found, parser: no_command(),
     r"invalid choice: '(?P<name>.*?)' ": lambda found, parser: no_such_command(found["name"]),
-    r'Parser key "model\.objective": .*Got value: None ': (
+    r'Parser key "model\.objective": .*Got value: None |are required: fit\.model\.objective$': (
         "model.objective is missing, which is what the image is of: give a config that says "
         "it, such as --config configs/conv2_ch3.yaml, or --model.objective ChannelMean "
         "--model.objective.layer conv2 --model.objective.channel 3."

@@ -74,7 +74,8 @@ class ProberParser(LightningArgumentParser):
             Refused: Always; but that a class lacks arguments is left to the parser that asked for
                 the class, which knows for what.
         """
-        if message.startswith("the following arguments are required: "):  # only classes have some
+        of_class = not self.exit_on_error
+        if of_class and message.startswith("the following arguments are required: "):
             super().error(message, ex)
         raise Refused(explain(message, self, self._reading))
 

@@ -108,6 +108,12 @@ def test_a_key_without_a_value_is_told(prober, tmp_path, key, text):
     assert message == f"{key} is null: give it a value, or leave the key out."
 
 
+def test_a_config_whose_model_is_null_has_no_objective(prober, tmp_path):
+    (tmp_path / "bad.yaml").write_text("seed_everything: 0\nmodel:\n", encoding="utf-8")
+    message = refused(prober("fit", "--config", "bad.yaml"))
+    assert message.startswith("model.objective is missing")
+
+
 def test_null_stays_where_it_means_something(prober, tmp_path):
     text = "model: {lr: , settle: , subject: {mean: }}\ngrid: {classes: }\nmemory:\n"
     (tmp_path / "good.yaml").write_text(text, encoding="utf-8")
