@@ -33,7 +33,7 @@ def climb(
     cnn: CutCNN,
     fields: Tensor,
     channels: Tensor,
-    first: Tensor,
+    first: Tensor | float,
     steps: int,
     last: float = LAST_STEP,
     choose: Callable[[Tensor], Tensor] | None = None,
@@ -47,7 +47,7 @@ def climb(
         fields: `[N, c, h, w]` in [0, 1]: c = 1 for gray ones, h = w = 1 for flat ones, which stay
             gray and flat.
         channels: `[N]`, the channel that each is to excite.
-        first: `[N]`, the length of the first step; above 1 every pixel goes to a bound.
+        first: The length of the first step, of all or `[N]`; above 1 every pixel goes to a bound.
         steps: How many.
         last: Length of the last step.
         choose: From the best scores `[N]` half way to the numbers of those that are gone on with;
@@ -56,6 +56,7 @@ def climb(
     Returns:
         The best scores `[N]` and the fields that had them.
     """
+    first = torch.as_tensor(first).expand(len(fields))
     lengths = torch.arange(steps) / max(1, steps - 1)
     legs = [lengths] if choose is None else [lengths[: steps // 2], lengths[steps // 2 :]]
     best, kept = torch.full((len(fields),), -torch.inf), fields.clone()

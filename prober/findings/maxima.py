@@ -244,20 +244,16 @@ def maxima_of_live_units(survey: Survey, cores: int) -> dict[Unit, FourMaxima]:
         survey: What units answer to images that are at hand.
         cores: How many processes may share the work.
     """
-    together = survey.live(UNITS_AT_ONCE)
 
-    def of_units(units: list[Unit]) -> list[FourMaxima]:
+    def of_units(units: list[Unit]) -> dict[Unit, FourMaxima]:
         channels = [unit.channel for unit in units]
         window = survey.window(units[0])
         maxima = find_maxima(survey.subject, units[0].layer, channels, window, half=survey.half)
-        return [maxima.of(i) for i in range(len(units))]
+        return {unit: maxima.of(i) for i, unit in enumerate(units)}
 
-    own = on_cores(of_units, together, cores)
-    found = {
-        unit: maxima
-        for units, of_all in zip(together, own, strict=True)
-        for unit, maxima in zip(units, of_all, strict=True)
-    }
+    found: dict[Unit, FourMaxima] = {}
+    for own in on_cores(of_units, survey.live(UNITS_AT_ONCE), cores):
+        found |= own
     open_ones = [unit for unit, maxima in found.items() if not maxima.settled]
     again = on_cores(lambda unit: _from_what_moves(survey, unit), open_ones, cores)
     return found | dict(zip(open_ones, again, strict=True))
@@ -318,7 +314,8 @@ def _search(cnn: CutCNN, channels: Sequence[int], breadth: Breadth, known: Tenso
     flat = _better(_flat(cnn, channels, colors, breadth.colors, breadth), flat_gray)
     gray, half_gray = _wide(cnn, channels, 1, [flat_gray], breadth, known.mean(1, keepdim=True))
     most, half_most = _wide(cnn, channels, colors, [gray, flat], breadth, known)
-    back = _from_known(cnn, channels, most[1].mean(1, keepdim=True), breadth.steps)
+    colorless = most[1].mean(1, keepdim=True)
+    back = climb(cnn, colorless, torch.tensor(channels), KNOWN_FIRST_STEP, breadth.steps)
     gray = _within(cnn, channels, _better(gray, back), most[0] - neutral, breadth)
     most = _within(cnn, channels, most, most[0] - neutral, breadth)
     best = (_better(most, gray), gray, flat, flat_gray)
@@ -331,12 +328,6 @@ def _search(cnn: CutCNN, channels: Sequence[int], breadth: Breadth, known: Tenso
         images=tuple(cnn.embedded(fields) for _, fields in best),
         halves=nested(torch.stack(halves, -1)),
     )
-
-
-def _from_known(cnn: CutCNN, channels: Sequence[int], fields: Tensor, steps: int) -> Best:
-    """Climbs from one field for each unit that is known to excite it."""
-    first = torch.full((len(fields),), KNOWN_FIRST_STEP)
-    return climb(cnn, fields, torch.tensor(channels), first, steps)
 
 
 def _within(
@@ -376,9 +367,8 @@ def _flat(cnn: CutCNN, channels: Sequence[int], colors: int, most: int, breadth:
         scores = torch.where(_are_peaks(scores, points, colors), scores, -torch.inf)
     chosen = scores.topk(min(breadth.peaks, len(tried)), 0).indices.T  # [U, peaks]
     of_units = torch.tensor(channels).repeat_interleave(chosen.shape[1])
-    first = torch.full((chosen.numel(),), spacing)
     score, best = climb(
-        cnn, tried[chosen.flatten()], of_units, first, breadth.flat_steps, last=FLAT_LAST_STEP
+        cnn, tried[chosen.flatten()], of_units, spacing, breadth.flat_steps, last=FLAT_LAST_STEP
     )
     return _best_of_each(score.view(chosen.shape), best.view(*chosen.shape, *best.shape[1:]))
 
@@ -457,13 +447,12 @@ def _kicked(
     """
     number = breadth.kicked
     of_units = torch.tensor(channels).repeat_interleave(number)
-    first = torch.full((len(of_units),), KNOWN_FIRST_STEP)
     for _ in range(breadth.kicks):
         fields = found[1]
         size = number, *fields.shape[1:]
         drawn, where = (torch.rand(size, generator=generator) for _ in range(2))
         kicked = torch.where(where < KICKED, drawn, fields[:, None]).flatten(0, 1)
-        score, best = climb(cnn, kicked, of_units, first, breadth.kick_steps)
+        score, best = climb(cnn, kicked, of_units, KNOWN_FIRST_STEP, breadth.kick_steps)
         own = _best_of_each(score.view(-1, number), best.view(-1, *size))
         found = _better(found, own)
     return found

@@ -44,7 +44,8 @@ def maxima_nearby(
     if not all(each.near_zero for each in maxima):
         cut = cut.in_float32()
     own = cut.own_scores(fields, channels)
-    top, top_score = _climbed(cut, channels, fields, LAST_STEP)
+    steps = breadth_for(cut, int(channels[0])).local_steps
+    top_score, top = climb(cut, fields, channels, KNOWN_FIRST_STEP, steps)
     lowest = lowest_between(cut, channels, fields, top)
     inside = (lowest - neutral) >= FACET_VALLEY * (own - neutral)
     top = torch.where(inside[:, None, None, None], top, fields)
@@ -53,8 +54,8 @@ def maxima_nearby(
     starts = (fields.mean(1, keepdim=True), mean, mean.mean(1, keepdim=True))
     colors = mean[..., 0, 0]
     for number, start in enumerate(starts, 1):
-        flat = number > 1
-        near, near_score = _climbed(cut, channels, start, FLAT_LAST_STEP if flat else LAST_STEP)
+        last = FLAT_LAST_STEP if number > 1 else LAST_STEP
+        near_score, near = climb(cut, start, channels, KNOWN_FIRST_STEP, steps, last)
         found = neutral
         best = torch.stack([cut.crop(each.images[number]) for each in maxima])
         # Of a unit that looks at several places a climb may end at another one: at a flat top a
@@ -89,13 +90,6 @@ def _mean_color(cut: CutCNN, channels: Tensor, fields: Tensor) -> Tensor:
             matters = weight.flatten(1).amax(1) > 0
             weights[batch][matters] = weight[matters]
     return (fields * weights).sum((2, 3), keepdim=True) / weights.sum((2, 3), keepdim=True)
-
-
-def _climbed(cut: CutCNN, channels: Tensor, fields: Tensor, last: float) -> tuple[Tensor, Tensor]:
-    first = torch.full((len(fields),), KNOWN_FIRST_STEP)
-    steps = breadth_for(cut, int(channels[0])).local_steps
-    score, found = climb(cut, fields, channels, first, steps, last)
-    return found, score
 
 
 def lowest_between(cut: CutCNN, channels: Tensor, ones: Tensor, others: Tensor) -> Tensor:
