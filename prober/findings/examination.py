@@ -1,7 +1,7 @@
 """The examination: from what the search has found of each unit to its finding."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prober.ascent.method import is_large
@@ -85,31 +85,17 @@ def _examined(survey: Survey, unit: Unit, found: Found | None, folder: Path) -> 
 
 def _finding(survey: Survey, unit: Unit, found: Found | None, folder: PictureFolder) -> Finding:
     evidence = gather(survey, unit, found, folder)
-    facets, doubts = [], []
     if found is None:
-        verdict = of_the_dead(survey.known.real is not None)
-    else:
-        verdict = conclude(found.groups, found.maxima, survey.curves(unit))
-        doubts = real_doubts(verdict.kinds, evidence.data)
-        facets = [
-            draw_facet(number, found, survey.window(unit), folder)
-            for number in range(len(found.groups))
-        ]
+        return of_the_dead(survey.known.real is not None).finding(unit, evidence)
+    verdict = conclude(found.groups, found.maxima, survey.curves(unit))
+    doubts = real_doubts(verdict.kinds, evidence.data)
     trusted, distrust = judge(evidence.trust) if evidence.trust else (None, [])
-    return Finding(
-        layer=unit.layer,
-        channel=unit.channel,
-        position=unit.position,
-        kinds=verdict.kinds,
-        shares=found.maxima.known_shares if found else None,
-        dead=verdict.dead,
-        polysemantic=verdict.polysemantic,
-        hue=verdict.hue,
-        orientation=verdict.orientation,
-        confidence=verdict.confidence,
+    facets = [draw_facet(i, found, survey.window(unit), folder) for i in range(len(found.groups))]
+    return replace(
+        verdict.finding(unit, evidence),
+        shares=found.maxima.known_shares,
         why=(*verdict.why, *doubts, *distrust),
         trusted=trusted,
         facets=tuple(facets),
-        runner_up=found.runner_up if found else None,
-        evidence=evidence,
+        runner_up=found.runner_up,
     )

@@ -28,6 +28,7 @@ from prober.findings.styled_pictures import draw_styles
 from prober.findings.survey import AllResponses
 from prober.findings.tuning import tuning_of
 from prober.findings.units import Site, Unit
+from prober.findings.verdict import Verdict
 from prober.subject import LOGITS, Subject
 
 VALUES = (0.5, 0.0, 1.0)
@@ -114,8 +115,8 @@ def plain_findings(
             why = _why_cut(subject, unit.layer, dead, f"{shown}{saw_real}")
         else:
             others = f"pictures of other units{saw_real}, and no ascent moves its score"
-            why = [why_dead(f"{shown}, {others}")] if dead else []
-        return _without_facets(unit, dead, why, evidence)
+            why = (why_dead(f"{shown}, {others}"),) if dead else ()
+        return _plain(why, dead).finding(unit, evidence)
 
     return [found_of(unit) for unit in objectives], responses
 
@@ -155,36 +156,20 @@ def cut_findings(
             data=real_evidence(real, unit, curves, score, pictures) if real else None,
             trust=None,
         )
-        return _without_facets(unit, dead, _why_cut(subject, unit.layer, dead, shown), evidence)
+        return _plain(_why_cut(subject, unit.layer, dead, shown), dead).finding(unit, evidence)
 
     return [found_of(unit) for unit in units]
 
 
-def _without_facets(unit: Unit, dead: bool, why: Sequence[str], evidence: Evidence) -> Finding:
-    """Returns the finding of a unit whose facets, and what is due to what, were not looked for."""
-    return Finding(
-        layer=unit.layer,
-        channel=unit.channel,
-        position=unit.position,
-        kinds=(),
-        shares=None,
-        dead=dead,
-        polysemantic=None,
-        hue=None,
-        orientation=None,
-        confidence=None,
-        why=tuple(why),
-        trusted=None,
-        facets=(),
-        runner_up=None,
-        evidence=evidence,
-    )
+def _plain(why: tuple[str, ...], dead: bool) -> Verdict:
+    """Returns the verdict on a unit whose facets, and what is due to what, were not looked for."""
+    return Verdict(kinds=(), confidence=None, why=why, dead=dead, polysemantic=None)
 
 
-def _why_cut(subject: Subject, layer: str, dead: bool, saw: str) -> list[str]:
+def _why_cut(subject: Subject, layer: str, dead: bool, saw: str) -> tuple[str, ...]:
     """Says why there is no picture of a unit, and, if nothing moves it, what it was shown."""
     why = f"No picture can be made, for {subject.listing.unprobed[layer]}."
-    return [why, why_dead(saw)] if dead else [why]
+    return (why, why_dead(saw)) if dead else (why,)
 
 
 def _simple(subject: Subject) -> Tensor:
@@ -222,12 +207,4 @@ def _to_real(
         channels = subject.listing.measured[unit.layer].shape[0]
         found.setdefault(unit.site, torch.zeros(len(answers), channels))[:, unit.channel] = answers
     plain = {site: Responses(answers, answers, answers) for site, answers in found.items()}
-    return RealResponses(
-        real=real,
-        plain=plain,
-        dealt={},
-        turned={},
-        turned_labels=real.labels[:0],
-        changed=None,
-        gray=None,
-    )
+    return RealResponses(real, plain, {}, {}, real.labels[:0], changed=None, gray=None)

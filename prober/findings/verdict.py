@@ -8,10 +8,11 @@ import numpy as np
 from prober.common.colors import on_circle
 from prober.findings.dead_units import why_dead
 from prober.findings.facets import FACET_GAIN, Group
-from prober.findings.finding import Kind, Shares
+from prober.findings.finding import Evidence, Finding, Kind, Shares
 from prober.findings.kinds import kind_of, shares_of
 from prober.findings.maxima import SETTLED, FourMaxima
 from prober.findings.tuning import Curves, peaks, phase
+from prober.findings.units import Unit
 
 EITHER = -0.5
 """An interaction from which on down color and shape are two things, either of which will do."""
@@ -48,21 +49,34 @@ class Verdict:
 
     Attributes:
         kinds: What it wants, sorted; none if it is dead, `unclear` if the evidence is thin.
-        confidence: How sure that is, 0 to 1.
+        confidence: How sure that is, 0 to 1; None where facets were not looked for.
         why: Sentences: why it is unclear or dead, and what speaks against it.
         dead: Whether nothing moves it.
-        polysemantic: Whether it has two facets or more.
+        polysemantic: Whether it has two facets or more; None likewise.
         hue: Degrees, of its first facet that has one.
         orientation: Degrees, of its first facet that has one.
     """
 
     kinds: tuple[Kind, ...]
-    confidence: float
+    confidence: float | None
     why: tuple[str, ...]
     dead: bool = False
-    polysemantic: bool = False
+    polysemantic: bool | None = False
     hue: float | None = None
     orientation: float | None = None
+
+    def finding(self, unit: Unit, evidence: Evidence) -> Finding:
+        """Returns a finding that says this of a unit, as one does that has no facets."""
+        # What a unit is and what is said of it have the same names in a finding.
+        return Finding(
+            **vars(unit),
+            **vars(self),
+            shares=None,
+            trusted=None,
+            facets=(),
+            runner_up=None,
+            evidence=evidence,
+        )
 
 
 def of_the_dead(saw_real_images: bool) -> Verdict:
