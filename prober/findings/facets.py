@@ -274,20 +274,16 @@ def both_are_peaks(curves: Curves, angles: Sequence[float], best: float) -> bool
 
     Args:
         curves: What the unit answers to gray, and to tinted, strokes.
-        angles: Two orientations in degrees.
+        angles: Two orientations in degrees, NaN for none.
         best: The score of the unit's best picture.
     """
-    if any(map(math.isnan, angles)):
-        return False
+    needed = BAR_PEAK * (best - curves.neutral)
     for curve in _of_angles(curves):
-        step = 180 / len(curve)
-        needed = BAR_PEAK * (best - curves.neutral)
-        high = [
-            i for i in peaks(curve, curves.neutral, BAR_PEAK) if curve[i] - curves.neutral >= needed
+        found = [
+            i * 180 / len(curve)
+            for i in peaks(curve, curves.neutral, BAR_PEAK)
+            if curve[i] - curves.neutral >= needed
         ]
-        found = [i * step for i in high]
-        if not found:
-            continue
         nearest = [_nearest(found, angle) for angle in angles]
         near = [distance(at, a, 180) <= BAR_DISTANCE for at, a in zip(nearest, angles, strict=True)]
         if all(near) and nearest[0] != nearest[1]:
@@ -333,7 +329,8 @@ def _of_angles(curves: Curves) -> list[Tensor]:
 
 
 def _nearest(angles: Sequence[float], angle: float) -> float:
-    return min(angles, key=lambda other: distance(other, angle, 180))
+    """The nearest of some angles; NaN of none."""
+    return min(angles, key=lambda other: distance(other, angle, 180), default=math.nan)
 
 
 def facet_shown(near: Preferences, groups: Sequence[Group]) -> list[int | None]:

@@ -87,19 +87,13 @@ def draw_styled_facets(
     Returns:
         The findings, in the same order.
     """
-    several = {each.unit: each for each in examined if each.bests}
 
-    def styled(unit: Unit) -> Finding:
-        return _styled(
-            survey,
-            several[unit],
-            made,
-            maxima[unit],
-            PictureFolder(folder, unit.folder(survey.subject)),
-        )
+    def styled(each: Examined) -> Finding:
+        if not each.bests:
+            return each.finding
+        return _styled(survey, each, made, maxima[each.unit], folder)
 
-    drawn = dict(zip(several, on_cores(styled, list(several), cores), strict=True))
-    return [drawn.get(each.unit, each.finding) for each in examined]
+    return on_cores(styled, list(examined), cores)
 
 
 def _styled(
@@ -107,11 +101,12 @@ def _styled(
     examined: Examined,
     made: Sequence[FinishedSweep],
     maxima: FourMaxima,
-    folder: PictureFolder,
+    folder: Path,
 ) -> Finding:
     """Adds both styles to the facets of one unit."""
     unit, bests, facets = examined.unit, examined.bests, examined.finding.facets
     subject, window = survey.subject, survey.window(unit)
+    pictures = PictureFolder(folder, unit.folder(subject))
     made_of = {shown.variant: (sweep, shown) for sweep in made for shown in sweep.of(unit)}
     images, others = [best.start.image for best in bests], []
     for number in range(len(bests)):
@@ -131,7 +126,7 @@ def _styled(
     for one, (number, shown) in enumerate(others, len(facets)):
         if len(styles[number]) == 1 and facet_of(compared, range(len(facets)), one) == number:
             name = f"facet{number}_{shown.style}.png"
-            path = folder.draw(name, window.crop(optima.images[one]))
+            path = pictures.draw(name, window.crop(optima.images[one]))
             styles[number].append(StyledFacet(shown.style, shown.score, path))
     return replace(
         examined.finding,

@@ -59,7 +59,6 @@ class Curves:
         chosen: The hues, angles and frequencies that the curves go over.
         grays: `[9]` over `GRAYS`.
         flat: Over `chosen.hues`, empty where images have no three channels.
-        strokes: `[12]` over `TINTED_HUES`, the best tinted stroke of each hue; or empty.
         bars: Over `chosen.angles`, the best bar of each angle.
         gratings: Over `chosen.angles`, the best grating of each angle.
         frequencies: Over `chosen.frequencies`, the best grating of each frequency.
@@ -67,10 +66,8 @@ class Curves:
     """
 
     chosen: Choice
-
     grays: Tensor
     flat: Tensor
-    strokes: Tensor
     bars: Tensor
     gratings: Tensor
     frequencies: Tensor
@@ -162,12 +159,9 @@ class Battery:
             same = values[numbers, None] == wanted
             return response[numbers, None].where(same, response.new_tensor(-math.inf)).amax(0)
 
-        colored = self.shape[0] == 3
-        none = response.new_zeros(0)
-        numbers = self.numbers("tinted")
-        tinted = none
-        if colored:
-            angles = len(self.chosen.tinted_angles)
+        tinted = response.new_zeros(0)
+        if self.shape[0] == 3:
+            numbers, angles = self.numbers("tinted"), len(self.chosen.tinted_angles)
             row, column = self.hue[numbers] * 12 / 360, self.angle[numbers] * angles / 180
             cell = row.long() * angles + column.long()
             tinted = response.new_full((12 * angles,), -math.inf)
@@ -176,7 +170,6 @@ class Battery:
             chosen=self.chosen,
             grays=response[self.numbers("gray")],
             flat=response[self.numbers("hue")],
-            strokes=tinted.amax(1) if colored else none,
             bars=best(self.angle, self.chosen.angles, "bar"),
             gratings=best(self.angle, self.chosen.angles, "grating"),
             frequencies=best(self.frequency, self.chosen.frequencies, "grating"),
@@ -246,8 +239,9 @@ def tuning_of(curves: Curves) -> Tuning:
     hue = None
     if len(curves.flat):
         # The page draws 24 points around the circle, twice as many as there are tinted hues.
-        strokes = curves.strokes.repeat_interleave(2)
-        strokes[1::2] = (curves.strokes + curves.strokes.roll(-1)) / 2
+        best = curves.tinted.amax(1)
+        strokes = best.repeat_interleave(2)
+        strokes[1::2] = (best + best.roll(-1)) / 2
         every = len(curves.flat) // len(strokes)
         hue = HueTuning(
             degrees=tuple(curves.chosen.hues[::every].tolist()),

@@ -17,7 +17,7 @@ from prober.findings.tuning import Curves
 
 def curves_of(**answers):
     """Tuning curves that are zero wherever nothing else is given."""
-    sizes = {"grays": 9, "flat": 72, "strokes": 12, "bars": 36, "gratings": 36, "frequencies": 6}
+    sizes = {"grays": 9, "flat": 72, "bars": 36, "gratings": 36, "frequencies": 6}
     zeros = {name: torch.zeros(size) for name, size in sizes.items()}
     given = {name: torch.as_tensor(values) for name, values in answers.items()}
     return Curves(choice((3, 28, 28)), **({**zeros, "tinted": torch.zeros(12, 12)} | given))

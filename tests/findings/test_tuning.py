@@ -129,7 +129,7 @@ def test_the_curve_of_strokes_peaks_at_the_stroke_s_angle(battery):
 
 def test_the_curves_of_a_unit_that_sees_nothing_are_flat(battery):
     curves = battery.curves(CONV, 2)
-    for curve in (curves.flat, curves.strokes, curves.bars, curves.gratings, curves.frequencies):
+    for curve in (curves.flat, curves.tinted, curves.bars, curves.gratings, curves.frequencies):
         assert curve.unique().tolist() == [1.5]
 
 
