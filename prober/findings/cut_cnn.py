@@ -47,7 +47,6 @@ class CutCNN:
     ) -> None:
         self.half = half
         self._layer, self._neuron = layer, window.neuron or (0, 0)
-        self._image_shape = subject.input_shape
         # A copy, since how its weights are laid out is the search's own affair: half the time.
         self._subject = copy.deepcopy(subject)
         self._subject.lay_out_channels_last()
@@ -69,8 +68,6 @@ class CutCNN:
 
     def in_float32(self) -> "CutCNN":
         """Returns the same, but such that it never computes in bfloat16."""
-        if not self.half:
-            return self
         other = copy.copy(self)
         other.half = False
         return other
@@ -86,9 +83,10 @@ class CutCNN:
 
         Of gray fields c may be 1; flat ones, whose h and w are 1, fill the image.
         """
+        shape = self._subject.input_shape
         if fields.shape[2:] == (1, 1):
-            return fields.expand(-1, *self._image_shape)
-        images = fields.new_full((len(fields), *self._image_shape), 0.5)
+            return fields.expand(-1, *shape)
+        images = fields.new_full((len(fields), *shape), 0.5)
         self.crop(images).copy_(fields.expand(-1, *self.shape))
         return images
 

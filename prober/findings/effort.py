@@ -75,7 +75,6 @@ OF_COSTLY_CNNS = replace(
 )
 
 
-@lru_cache(2)  # a report has two subjects at the most
 def effort(subject: Subject) -> Effort:
     """Chooses how much to do for each unit of a subject."""
     if operations(subject) > COSTLY:
@@ -83,7 +82,7 @@ def effort(subject: Subject) -> Effort:
     return OF_LARGE_IMAGES if is_large(subject.input_shape) else OF_SMALL_IMAGES
 
 
-@lru_cache(2)
+@lru_cache(2)  # a report has two subjects at the most
 @torch.no_grad()
 def operations(subject: Subject) -> int:
     """Counts the floating-point operations of a forward pass with one image; 0 without a layer."""

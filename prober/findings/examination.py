@@ -77,21 +77,16 @@ def examine(
 
 
 def _examined(survey: Survey, unit: Unit, found: Found | None, folder: Path) -> Examined:
-    finding = _finding(survey, unit, found, PictureFolder(folder, unit.folder(survey.subject)))
+    pictures = PictureFolder(folder, unit.folder(survey.subject))
+    evidence = gather(survey, unit, found, pictures)
     if found is None:
-        return Examined(unit, finding, [], [])
-    return Examined(unit, finding, points_of(survey, unit, found), found.bests_of_several)
-
-
-def _finding(survey: Survey, unit: Unit, found: Found | None, folder: PictureFolder) -> Finding:
-    evidence = gather(survey, unit, found, folder)
-    if found is None:
-        return of_the_dead(survey.known.real is not None).finding(unit, evidence)
+        dead = of_the_dead(survey.known.real is not None)
+        return Examined(unit, dead.finding(unit, evidence), points=[], bests=[])
     verdict = conclude(found.groups, found.maxima, survey.curves(unit))
     doubts = real_doubts(verdict.kinds, evidence.data)
     trusted, distrust = judge(evidence.trust) if evidence.trust else (None, [])
-    facets = [draw_facet(i, found, survey.window(unit), folder) for i in range(len(found.groups))]
-    return replace(
+    facets = [draw_facet(i, found, survey.window(unit), pictures) for i in range(len(found.groups))]
+    finding = replace(
         verdict.finding(unit, evidence),
         shares=found.maxima.known_shares,
         why=(*verdict.why, *doubts, *distrust),
@@ -99,3 +94,4 @@ def _finding(survey: Survey, unit: Unit, found: Found | None, folder: PictureFol
         facets=tuple(facets),
         runner_up=found.runner_up,
     )
+    return Examined(unit, finding, points_of(survey, unit, found), found.bests_of_several)

@@ -124,7 +124,7 @@ def respond_to_real(
         SHOWN_IN_HUES // 2 if is_large(subject.input_shape) else SHOWN_IN_HUES, real.in_color
     )
     # Gray images are the same in all hues: nothing would be known of what these explain.
-    turned = _in_hues(subject, real, sample, windows, cores) if colored and real.colored else {}
+    turned = _in_hues(subject, real, sample, windows, cores) if real.colored else {}
     changed = gray = None
     if colored and flat_logits:
 

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -66,7 +65,6 @@ class Choice:
     tinted_phases: tuple[float, ...]
 
 
-@lru_cache(maxsize=8)
 def choice(shape: tuple[int, int, int]) -> Choice:
     """Chooses the stimuli for images `[C, H, W]`.
 
