@@ -11,7 +11,7 @@ from prober.ascent.objectives import Objective, OfChannel
 from prober.ascent.records import concrete
 from prober.ascent.styles import LEAST_MOVED, far, look, transforms_of
 from prober.ascent.transforms import Jitter, Rotation, Scale
-from prober.cli.commands.report import GRID
+from prober.cli.commands.report import DEFAULTS
 from prober.findings.effort import COSTLY, OF_COSTLY_CNNS, OF_SMALL_IMAGES
 from prober.subject import Subject
 from prober.sweep.grid import Grid
@@ -115,7 +115,7 @@ def test_what_a_report_makes():
     ) == [
         OF_SMALL_IMAGES.seeds,
         len(various_initial_images((3, 28, 28))),
-        len(GRID["regularizers"]),
+        len(DEFAULTS["grid.regularizers"]),
         OF_SMALL_IMAGES.positions,
     ]
     costly = OF_COSTLY_CNNS

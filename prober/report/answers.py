@@ -211,33 +211,38 @@ def _why_unknown(behavior: Behavior) -> str:
     if not behavior.knows_classes:
         return f"{right}, too few to tell what it goes by."
     if abs(behavior.lost) <= NOISE_LOSS and not behavior.crossed:
-        as_many = f"{right}, about as many with other colors, but"
-        if behavior.answers_otherwise:
-            changed = percent(behavior.answers_changed or 0)
-            others = f"{as_many} {changed} of the answers become others: it looks at color"
-            if behavior.color_change == ColorChange.CLASS:
-                return f"{others}, but hardly names the class of that color."
-            return f"{others}, and no color was found that belongs to a class."
-        if behavior.needs_unfound_color:
-            return (
-                f"{as_many} {percent(behavior.accuracy_without_color or 0)} without color: it "
-                "needs color, and what of it tells a class was not found."
-            )
-        return f"{right}; color tells their class in part, and that could not be changed."
-    why = "The errors do not name that color's class"
+        return f"{right}{_though_accuracy_stays(behavior)}."
+    return f"{_changed(behavior)}. {_though_accuracy_changes(behavior)}."
+
+
+def _though_accuracy_stays(behavior: Behavior) -> str:
+    """Says why nothing can be said, though the accuracy stays with other colors."""
+    as_many = ", about as many with other colors, but"
+    if behavior.answers_otherwise:
+        changed = percent(behavior.answers_changed or 0)
+        others = f"{as_many} {changed} of the answers become others: it looks at color"
+        if behavior.color_change == ColorChange.CLASS:
+            return f"{others}, but hardly names the class of that color"
+        return f"{others}, and no color was found that belongs to a class"
+    if behavior.needs_unfound_color:
+        gray = f"{as_many} {percent(behavior.accuracy_without_color or 0)} without color"
+        return f"{gray}: it needs color, and what of it tells a class was not found"
+    return "; color tells their class in part, and that could not be changed"
+
+
+def _though_accuracy_changes(behavior: Behavior) -> str:
+    """Says why nothing can be said, though the accuracy changes with the color."""
     if behavior.hurt_by_color:
-        why = (
-            f"Without color it is {percent(behavior.accuracy_without_color or 0)}: the colors are "
-            "strange to it"
-        )
-    elif behavior.crossed:
-        why = (
+        gray = percent(behavior.accuracy_without_color or 0)
+        return f"Without color it is {gray}: the colors are strange to it"
+    if behavior.crossed:
+        return (
             "Then classes that have a color of their own are named as one of that color, and no "
             "others are: color may be a part of what they are"
         )
-    elif behavior.names_color is None:
-        why = "No color was found that belongs to a class"
-    return f"{_changed(behavior)}. {why}."
+    if behavior.names_color is None:
+        return "No color was found that belongs to a class"
+    return "The errors do not name that color's class"
 
 
 def _beyond_chance(behavior: Behavior) -> float:

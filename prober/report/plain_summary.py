@@ -9,7 +9,7 @@ from prober.report.markdown import plain, table
 from prober.report.opening import who
 from prober.report.probed import Probed
 from prober.report.tables import CLASSES, EMPTY, class_link, layer_rows
-from prober.report.words import counted, percent
+from prober.report.words import counted, percent, score_words
 
 EXAMPLES = 3
 """Units of a layer whose pictures are shown: those whose score goes farthest."""
@@ -66,12 +66,6 @@ def _shown(probed: Probed, finding: Finding) -> str:
     """Shows a unit's picture, with its name and how far its score goes."""
     picture = probed.styled_picture(finding)
     return "<br>".join(filter(None, [picture, f"{probed.link(finding)}: {score_words(finding)}"]))
-
-
-def score_words(finding: Finding) -> str:
-    """Says how far a unit's score goes: `0.12 to 3.4`."""
-    score = finding.evidence.score
-    return f"{score.neutral:.3g} to {score.best:.3g}"
 
 
 def plain_class_table(probed: Probed) -> str:

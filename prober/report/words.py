@@ -240,12 +240,10 @@ def unit_sentence(finding: Finding) -> str:
     """Says what a unit wants as a sentence, with angles."""
     if finding.dead:
         return "Dead: nothing that was tried excites it."
-    score = finding.evidence.score
-    goes = f"from {score.neutral:.3g} to {score.best:.3g}."
     if finding.is_cut:
-        return f"Not known. What it was shown brings its score {goes}"
+        return f"Not known. What it was shown brings its score from {score_words(finding)}."
     if finding.polysemantic is None:
-        return f"Its score goes {goes}"
+        return f"Its score goes from {score_words(finding)}."
     if Kind.UNCLEAR in finding.kinds:
         return "Unclear: the figures do not bear out a claim, or the search did not settle."
     facets = [facet_words(finding, facet) for facet in finding.facets]
@@ -253,6 +251,12 @@ def unit_sentence(finding: Finding) -> str:
         return f"Wants {facets[0]}."
     listed_facets = "; ".join(words[0].upper() + words[1:] for words in facets)
     return f"Wants {len(facets)} different things. {listed_facets}."
+
+
+def score_words(finding: Finding) -> str:
+    """Says how far a unit's score goes: `0.12 to 3.4`."""
+    score = finding.evidence.score
+    return f"{score.neutral:.3g} to {score.best:.3g}"
 
 
 def changed_words(behavior: Behavior) -> str:

@@ -25,30 +25,30 @@ from prober.report.words import joined
 from prober.subject import Subject
 from prober.sweep.resume import flat
 
-GRID: dict[str, Any] = {
-    "layers": "all",
-    "channels": "all",
-    "classes": "all",
-    "objectives": ["ChannelMean", "Neuron"],
-    "regularizers": [
+AS_NEEDED = -1
+"""The number of steps, Lightning's own, that stands for as many as the CNN's cost allows."""
+
+DEFAULTS: dict[str, Any] = {
+    "grid.layers": "all",
+    "grid.channels": "all",
+    "grid.classes": "all",
+    "grid.objectives": ["ChannelMean", "Neuron"],
+    "grid.regularizers": [
         [
             written(replace(each, weight=times * each.weight)).as_dict()
             for each in DEFAULT_REGULARIZERS
         ]
         for times in (1, 10)
     ],
-    "in_turn": True,
+    "grid.in_turn": True,
+    "model.settle": 0.001,
+    "trainer.max_steps": AS_NEEDED,
+    "trainer.precision": None,
 }
-"""What a report looks at if its config does not say otherwise.
+"""What a report looks at, and how its pictures are made, if its config does not say otherwise.
 
-Its initial images, where none are given, are those that `various_initial_images` gives, its seeds
-and positions what the CNN's cost allows, see `effort`."""
-
-AS_NEEDED = -1
-"""The number of steps, Lightning's own, that stands for as many as the CNN's cost allows."""
-
-SETTLE = 0.001
-"""The share of its gain by which a score of a report still has to rise, see `Method`."""
+Its initial images, where none are given, are those that `various_initial_images` gives, its seeds,
+positions, steps and precision what the CNN's cost allows, see `effort`."""
 
 
 class ReportCommand(GridCommand):
@@ -60,9 +60,7 @@ class ReportCommand(GridCommand):
     def add_arguments(self, cli: ProberCLI, parser: ProberParser) -> None:
         super().add_arguments(cli, parser)
         parser.add_function_arguments(_given, fail_untyped=False)
-        parser.set_defaults({f"grid.{key}": value for key, value in GRID.items()})
-        parser.set_defaults({"model.settle": SETTLE, "trainer.max_steps": AS_NEEDED})
-        parser.set_defaults({"trainer.precision": None})
+        parser.set_defaults(DEFAULTS)
 
     @override
     def check(self, config: Namespace) -> None:
