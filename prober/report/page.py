@@ -1,7 +1,7 @@
 """A report as a page to browse: `index.html`, with a script for each layer beside it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,12 @@ SCRIPTS = (
 """What the page runs, in this order. Each file in `sections` is a part of a unit's page, in the
 order of their names."""
 
-FLAGS = ("polysemantic", "dead", "not trusted")
+FLAGS: dict[str, Callable[[Finding], bool]] = {
+    "polysemantic": lambda finding: bool(finding.polysemantic),
+    "dead": lambda finding: finding.dead,
+    "not trusted": flagged,
+}
+"""What units are counted by beside their kinds; `overview.js` filters by the same."""
 
 
 def write_page(folder: Path) -> Path:
@@ -131,7 +136,7 @@ def _index(probed: Probed) -> str:
         why=None if probed.has_facets else why_plain(probed),
         without_pictures=without_pictures(probed),
         kinds=tuple(Kind),
-        flags=FLAGS,
+        flags=tuple(FLAGS),
         percent=percent,
         changed_words=changed_words,
         data=_json(data),
@@ -188,9 +193,7 @@ def _counts(findings: Sequence[Finding]) -> dict[str, int]:
     return {
         "units": len(findings),
         **{kind: found[kind] for kind in Kind},
-        "polysemantic": sum(bool(finding.polysemantic) for finding in findings),
-        "dead": sum(finding.dead for finding in findings),
-        "not trusted": sum(map(flagged, findings)),
+        **{flag: sum(map(has, findings)) for flag, has in FLAGS.items()},
     }
 
 

@@ -19,9 +19,6 @@ from prober.common.files import write_whole
 from prober.common.pictures import laid_out, png
 from prober.findings.points import Point, effects
 
-LABEL_COLUMNS = ("name", "kind", "layer", "channel", "facet", "seed", "score")
-"""What the projector can label, color and search its points by."""
-
 MOST_POINTS = 10_000
 """Points at the most; the projector's browser page becomes slow with more. Their pictures of 32
 pixels are then a sprite of 3200, and every graphics card takes 4096."""
@@ -70,7 +67,8 @@ def _write_projector(into: Path, points: Sequence[Point]) -> None:
     `SummaryWriter.add_embedding` would write them, too, but takes 24 bytes for each pixel value of
     the sprite, and rounds pixels down.
     """
-    rows = [LABEL_COLUMNS, *([_cell(p.label[column]) for column in LABEL_COLUMNS] for p in points)]
+    columns = list(points[0].label)
+    rows = [columns, *([_cell(point.label[column]) for column in columns] for point in points)]
     sprites = np.stack([point.picture for point in points])
     config = ProjectorConfig()
     embedding = config.embeddings.add()
