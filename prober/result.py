@@ -129,7 +129,8 @@ class Visualization:
         plot = max(height, 120)
         panel = Image.new("RGB", (width + PLOT + 2 * MARGIN, plot + LINE), PAPER)
         paste_framed(panel, picture, 1, 1)
-        _draw_curve(ImageDraw.Draw(panel), self.scores, (width + MARGIN, 1), (PLOT, plot))
+        left = width + MARGIN
+        _draw_curve(ImageDraw.Draw(panel), self.scores, Box(left, 1, left + PLOT - 4, plot + 1))
         below = f"{_outcome(self.record)}, seed {self.record['seed']}"
         title = [Paragraph(_title(self), INK, 16), Paragraph(below, FAINT, 13)]
         return _framed(panel, title, self.record["notes"])
@@ -275,22 +276,18 @@ def _framed(panel: Image.Image, title: Sequence[Paragraph], notes: Sequence[str]
     return png(np.asarray(sheet))
 
 
-def _draw_curve(
-    draw: ImageDraw.ImageDraw, scores: Curve, corner: tuple[int, int], size: tuple[int, int]
-) -> None:
+def _draw_curve(draw: ImageDraw.ImageDraw, scores: Curve, box: Box) -> None:
     """Draws a score curve with its axes into a rectangle; the steps stand below it."""
     values = scores.values[np.isfinite(scores.values)]
     if not len(values):
         return
     low, high = float(values.min()), float(values.max())
     labels, letters = [f"{value:.4g}" for value in (low, high)], font(12)
-    indent = max(letters.getlength(label) for label in labels) + 8
-    left, top = corner[0] + indent, corner[1]
-    right, bottom = corner[0] + size[0] - 4, top + size[1]
+    box = box._replace(left=box.left + max(map(letters.getlength, labels)) + 8)
+    left, top, right, bottom = box
     draw.line((left, top, left, bottom, right, bottom), FAINT)
     last = max(int(scores.steps[-1]), 1)
     across = (scores.steps / last).tolist()
-    box = Box(left, top, right, bottom)
     points = curve_points(across, scores.values.tolist(), (low, high), box)
     if len(points) > 1:
         draw.line(points, CURVE, 2, joint="curve")

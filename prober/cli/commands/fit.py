@@ -169,18 +169,16 @@ def trainer_of_run(cli: ProberCLI) -> tuple[Trainer, RunRecord]:
     if arguments["enable_progress_bar"] and not other_bar:
         callbacks.append(ProgressBar(file=sys.stdout))
     callbacks.append(RunConfig(cli.text))
-    kwargs: dict[str, Any] = {
-        "callbacks": [*given, *callbacks],
-        # By itself Lightning would show one of its own.
-        "enable_progress_bar": other_bar and arguments["enable_progress_bar"],
-    }
+    arguments["callbacks"] = [*given, *callbacks]
+    # By itself Lightning would show one of its own.
+    arguments["enable_progress_bar"] = other_bar and arguments["enable_progress_bar"]
     if arguments["logger"] in (None, True):
         runs = Path(arguments["default_root_dir"] or ".") / RUNS
-        kwargs["logger"] = RunLogger(runs, safe_name(settings.model.targets[0].name))
+        arguments["logger"] = RunLogger(runs, safe_name(settings.model.targets[0].name))
     if arguments["profiler"] is None:
-        kwargs["profiler"] = NoProfiler()
+        arguments["profiler"] = NoProfiler()
     try:
-        return Trainer(**arguments | kwargs), run_record
+        return Trainer(**arguments), run_record
     except Exception as error:  # callbacks, which are not rehearsed, raise whatever they do
         raise InputError(f"The Trainer cannot be used: {error}") from error
 
