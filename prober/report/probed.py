@@ -109,10 +109,10 @@ class Probed:
     @cached_property
     def layers(self) -> dict[str, list[Finding]]:
         """The findings of each layer that has some, in order of the forward pass."""
-        layers: dict[str, list[Finding]] = {name: [] for name in self.record.subject.layers}
+        layers: dict[str, list[Finding]] = {}
         for finding in self.findings:
             layers.setdefault(finding.layer, []).append(finding)
-        return {name: found for name, found in layers.items() if found}
+        return layers
 
     @cached_property
     def shares(self) -> dict[str, dict[str, float]]:
@@ -165,7 +165,7 @@ class Probed:
     @cached_property
     def classes(self) -> list[Finding]:
         """The units of the output: the logits of the classes, if it has some."""
-        return [f for f in self.findings if class_of(f) or f.layer == LOGITS]
+        return [finding for finding in self.findings if finding.layer == LOGITS]
 
     @property
     def has_classes(self) -> bool:
