@@ -14,7 +14,8 @@ from prober.findings.finding import Kind, Shares
 from prober.findings.kinds import LITTLE, kind_of
 from prober.findings.maxima import FourMaxima
 from prober.findings.nearby_maxima import BLENDS, FACET_VALLEY
-from prober.findings.optima import Optima, Preferences, known_distance
+from prober.findings.optima import Optima
+from prober.findings.preferences import Preferences
 from prober.findings.responses import scores
 from prober.findings.tuning import Curves, dip, peaks
 from prober.subject import Subject
@@ -356,6 +357,12 @@ def _alike(group: Group, hue: float, orientation: float) -> bool:
         group.orientation is None
         or distance(group.orientation, orientation, 180) < ORIENTATION_DIFFERENCE
     )
+
+
+def known_distance(one: float, other: float, period: float) -> float:
+    """Returns the distance of two angles on a circle; 0 if one of them is none (NaN)."""
+    away = distance(one, other, period)
+    return away if away == away else 0.0
 
 
 def _beyond(value: float, limit: float, most: float) -> float:

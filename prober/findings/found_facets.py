@@ -13,7 +13,8 @@ from prober.findings.facets import ComparedOptima, Group, facet_shown, group_opt
 from prober.findings.finding import ScoreRange
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
 from prober.findings.maxima import FourMaxima
-from prober.findings.optima import Optima, measure_optima, preferences
+from prober.findings.optima import Optima, measure_optima
+from prober.findings.preferences import preferences
 from prober.findings.starts import Start
 from prober.findings.survey import Survey
 from prober.findings.units import Unit

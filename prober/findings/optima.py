@@ -2,43 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from prober.ascent.objectives import Objective
-from prober.common.colors import distance
 from prober.findings.cut_cnn import CutCNN
 from prober.findings.finding import Shares
 from prober.findings.kinds import shares_of
 from prober.findings.maxima import FourMaxima
 from prober.findings.nearby_maxima import FACET_VALLEY, lowest_between, maxima_nearby
-from prober.findings.preferences import local_hue, local_orientation
+from prober.findings.preferences import Preferences, preferences
 from prober.findings.responses import scores
 from prober.findings.units import Unit
 from prober.findings.windows import Window
 from prober.subject import Subject
-
-
-class Preferences(NamedTuple):
-    """What units prefer near N images.
-
-    Attributes:
-        hue: `[N]`, degrees, the hue; NaN where there is none.
-        hue_agreement: `[N]`, how far the pixels agree on it, 0 (each wants another hue) to 1.
-        orientation: `[N]`, degrees, the orientation; NaN likewise.
-        orientation_contrast: `[N]`, how well it is oriented, 0 to 1: how much less the orientation
-            that it agrees with least has than the one that it agrees with most.
-        orientation_agreement: `[N]`, how far it is a bar at all, 0 to 1: how much of what it wants
-            is the bar that it agrees with most.
-    """
-
-    hue: Tensor
-    hue_agreement: Tensor
-    orientation: Tensor
-    orientation_contrast: Tensor
-    orientation_agreement: Tensor
 
 
 @dataclass(frozen=True)
@@ -131,27 +108,3 @@ def measure_optima(
         )
         for u, part in enumerate(parts)
     ]
-
-
-def preferences(
-    subject: Subject, objectives: Sequence[Objective], images: Tensor, window: Window
-) -> Preferences:
-    """Finds what units prefer near images.
-
-    Args:
-        subject: The CNN under study.
-        objectives: N objectives of one layer.
-        images: `[N, C, H, W]` in [0, 1].
-        window: Where they look.
-    """
-    mean = window.crop(images).mean((2, 3), keepdim=True).expand_as(images)
-    return Preferences(
-        *local_hue(subject, objectives, images),
-        *local_orientation(subject, objectives, images, mean, window),
-    )
-
-
-def known_distance(one: float, other: float, period: float) -> float:
-    """Returns the distance of two angles on a circle; 0 if one of them is none (NaN)."""
-    away = distance(one, other, period)
-    return away if away == away else 0.0

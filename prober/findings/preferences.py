@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -38,23 +39,50 @@ BAR_ANGLES = torch.arange(60) * 3.0
 """Orientations of the bars that a gradient is compared with, in degrees."""
 
 
-def local_hue(
-    subject: Subject, objectives: Sequence[Objective], images: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Finds the hues that units prefer near images.
+class Preferences(NamedTuple):
+    """What units prefer near N images.
 
-    With the color drawn halfway back to gray, so that in a unit that needs color and shape it is
-    the color that there is too little of. The sum of the gradient over the image is the response
-    to a uniform tint, and the shape has no part in it.
+    Attributes:
+        hue: `[N]`, degrees, the hue; NaN where there is none.
+        hue_agreement: `[N]`, how far the pixels agree on it, 0 (each wants another hue) to 1.
+        orientation: `[N]`, degrees, the orientation; NaN likewise.
+        orientation_contrast: `[N]`, how well it is oriented, 0 to 1: how much less the orientation
+            that it agrees with least has than the one that it agrees with most.
+        orientation_agreement: `[N]`, how far it is a bar at all, 0 to 1: how much of what it wants
+            is the bar that it agrees with most.
+    """
+
+    hue: Tensor
+    hue_agreement: Tensor
+    orientation: Tensor
+    orientation_contrast: Tensor
+    orientation_agreement: Tensor
+
+
+def preferences(
+    subject: Subject, objectives: Sequence[Objective], images: Tensor, window: Window
+) -> Preferences:
+    """Finds what units prefer near images.
 
     Args:
         subject: The CNN under study.
         objectives: N objectives of one layer.
         images: `[N, C, H, W]` in [0, 1].
+        window: Where they look.
+    """
+    return Preferences(
+        *_hues(subject, objectives, images), *_orientations(subject, objectives, images, window)
+    )
 
-    Returns:
-        The hues `[N]` in degrees, NaN where there is none, and how far all pixels agree on them
-        `[N]`, 0 to 1.
+
+def _hues(
+    subject: Subject, objectives: Sequence[Objective], images: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Finds the hues that units prefer near images, and how far all pixels agree on them.
+
+    With the color drawn halfway back to gray, so that in a unit that needs color and shape it is
+    the color that there is too little of. The sum of the gradient over the image is the response
+    to a uniform tint, and the shape has no part in it.
     """
     if images.shape[1] != 3:
         return torch.full((len(images),), math.nan), torch.zeros(len(images))
@@ -70,29 +98,15 @@ def local_hue(
     return angle_of(x, y).where(agreement >= HUE_AGREEMENT, math.nan), agreement
 
 
-def local_orientation(
-    subject: Subject,
-    objectives: Sequence[Objective],
-    images: Tensor,
-    shapeless: Tensor,
-    window: Window,
+def _orientations(
+    subject: Subject, objectives: Sequence[Objective], images: Tensor, window: Window
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Finds the orientations that units prefer near images.
+    """Finds the orientations that units prefer near images, their contrast and agreement.
 
     Of the gradient by brightness, with the shape drawn halfway back to the mean color, so that it
     is the shape that there is too little of: the bar that it agrees with best.
-
-    Args:
-        subject: The CNN under study.
-        objectives: N objectives of one layer.
-        images: `[N, C, H, W]` in [0, 1].
-        shapeless: The same in their mean colors alone.
-        window: Where the units look.
-
-    Returns:
-        The orientations `[N]` in degrees, NaN where there is none, how well the units are oriented
-        `[N]`, 0 to 1, and how far what they want is a bar at all `[N]`, 0 to 1.
     """
+    shapeless = window.crop(images).mean((2, 3), keepdim=True).expand_as(images)
     total = torch.zeros(len(images), *images.shape[2:])
     for share in (0.4, 0.7, 1.0):
         total += gradients(subject, objectives, torch.lerp(shapeless, images, share)).sum(1)

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 
 from prober.findings.maxima import FourMaxima
-from prober.findings.optima import Optima, Preferences
+from prober.findings.optima import Optima
+from prober.findings.preferences import Preferences
 from prober.findings.real_images import RealImages
 from prober.findings.real_responses import LOGIT_SITE, RealResponses
 from prober.findings.responses import Responses

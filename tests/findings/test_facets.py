@@ -15,10 +15,10 @@ from prober.findings.facets import (
     facet_of,
     facet_shown,
     group_optima,
+    known_distance,
     runner_up,
 )
 from prober.findings.finding import Shares
-from prober.findings.optima import known_distance
 from prober.subject import Subject
 from tests.findings.figures import curves_of, maxima_of, optima_of, optimum
 

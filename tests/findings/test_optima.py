@@ -13,7 +13,8 @@ from prober.findings.finding import Shares
 from prober.findings.kinds import kind_of, shares_of
 from prober.findings.maxima import find_maxima
 from prober.findings.nearby_maxima import maxima_nearby
-from prober.findings.optima import measure_optima, preferences
+from prober.findings.optima import measure_optima
+from prober.findings.preferences import preferences
 from prober.findings.units import Unit
 from prober.findings.windows import Window
 from prober.subject import Subject

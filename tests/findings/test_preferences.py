@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from prober.ascent.objectives import ChannelMean
-from prober.findings.preferences import local_orientation
+from prober.findings.preferences import preferences
 from prober.findings.windows import window_of
 from prober.subject import Subject
 
@@ -15,8 +15,8 @@ def test_an_orientation_is_looked_for_in_images_of_any_proportions(sides):
     cnn = nn.Sequential(nn.Flatten(), nn.Linear(3 * sides[0] * sides[1], 1))
     subject = Subject(cnn, input_shape=(3, *sides))
     images = torch.rand(2, 3, *sides, generator=torch.Generator().manual_seed(0))
-    found, contrast, agreement = local_orientation(
-        subject, [ChannelMean("logits", 0)] * 2, images, 0 * images, window_of(subject, "1", None)
+    _, _, found, contrast, agreement = preferences(
+        subject, [ChannelMean("logits", 0)] * 2, images, window_of(subject, "1", None)
     )
     assert found.shape == contrast.shape == agreement.shape == (2,)
     assert all(((figure >= 0) & (figure <= 1)).all() for figure in (contrast, agreement))
@@ -35,7 +35,7 @@ def test_what_is_no_stroke_has_no_orientation(stroke):
     subject = Subject(cnn, input_shape=(1, 40, 40))
     image = torch.full((1, 1, 40, 40), 0.5)
     unit, window = [ChannelMean("logits", 0)], window_of(subject, "1", None)
-    found, _, agreement = local_orientation(subject, unit, image, image, window)
+    _, _, found, _, agreement = preferences(subject, unit, image, window)
     if stroke < 1:
         assert found.isnan() and agreement < 0.2
     else:
