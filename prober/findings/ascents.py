@@ -23,8 +23,9 @@ from prober.subject.leaky_relus import LeakyReLUs
 LIKENESS_WEIGHT = 1.0
 """How much likeness to a known facet counts beside the whole gain."""
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""From images `[N, C, H, W]` and their scores `[N]` to what shall be small, `[N]`."""
+Loss = Callable[[slice, Tensor, Tensor], Tensor]
+"""From which of N images they are, images `[n, C, H, W]` and their scores `[n]` to what shall be
+small, `[n]`."""
 
 
 def push_away(
@@ -57,24 +58,18 @@ def push_away(
     Returns:
         `[N, C, H, W]` in [0, 1].
     """
-    images = _noise(subject, len(objectives), seed)
-    steps = effort(subject).pushes
     most = max(map(len, known), default=0)
     away = torch.zeros(len(known), most, subject.input_shape[0] + 2)
     for i, pictures in enumerate(known):
         if len(pictures):
             away[i, : len(pictures)] = descriptors(window.crop(pictures))
-    share = share_seen(subject, objectives)
-    for batch in gradient_batches(subject, objectives[0].layer, len(images), share):
-        scale = gains[batch].clamp_min(1e-30).to(subject.mean)
+    scale = gains.clamp_min(1e-30).to(subject.mean)
 
-        def loss(x: Tensor, score: Tensor, batch: slice = batch, scale: Tensor = scale) -> Tensor:
-            likeness = (descriptors(window.crop(x))[:, None] * away[batch].to(x)).sum(2)
-            return LIKENESS_WEIGHT * likeness.clamp_min(0).sum(1) - score / scale
+    def loss(batch: slice, x: Tensor, score: Tensor) -> Tensor:
+        likeness = (descriptors(window.crop(x))[:, None] * away[batch].to(x)).sum(2)
+        return LIKENESS_WEIGHT * likeness.clamp_min(0).sum(1) - score / scale[batch]
 
-        with LeakyReLUs() if leaky else nullcontext():
-            images[batch] = _descend(subject, objectives[batch], images[batch], loss, steps, method)
-    return images
+    return _descend(subject, objectives, loss, effort(subject).pushes, seed, leaky, method)
 
 
 def awaken(subject: Subject, objectives: Sequence[Objective], seed: int, method: Method) -> Tensor:
@@ -86,15 +81,11 @@ def awaken(subject: Subject, objectives: Sequence[Objective], seed: int, method:
     Returns:
         `[N, C, H, W]` in [0, 1].
     """
-    images = _noise(subject, len(objectives), seed)
-    steps = 2 * effort(subject).pushes
-    share = share_seen(subject, objectives)
-    for batch in gradient_batches(subject, objectives[0].layer, len(images), share):
-        with LeakyReLUs():
-            images[batch] = _descend(
-                subject, objectives[batch], images[batch], lambda x, score: -score, steps, method
-            )
-    return images
+
+    def loss(_: slice, x: Tensor, score: Tensor) -> Tensor:
+        return -score
+
+    return _descend(subject, objectives, loss, 2 * effort(subject).pushes, seed, True, method)
 
 
 def _noise(subject: Subject, number: int, seed: int) -> Tensor:
@@ -110,13 +101,13 @@ def _noise(subject: Subject, number: int, seed: int) -> Tensor:
 def _descend(
     subject: Subject,
     objectives: Sequence[Objective],
-    images: Tensor,
     loss: Loss,
     steps: int,
+    seed: int,
+    leaky: bool,
     method: Method,
 ) -> Tensor:
-    """Makes a loss of images `[N, C, H, W]` and of their scores small."""
-    score = Scorer(subject, objectives)
+    """Makes a loss of images and of their scores small, from noise on: `[N, C, H, W]`."""
     shape = subject.input_shape
     targets = [Target(objective, None, None, seed=0) for objective in objectives]
     methods = [method.of_target(target, subject)[0] for target in targets]
@@ -124,21 +115,27 @@ def _descend(
     assert parameterization is not None and lr is not None  # they are resolved
     basis = parameterization.basis(shape).to(subject.mean)
     moved = [own.transforms or () for own in methods]
-    transform = Transforms(moved, [0] * len(images), shape)
-    x = basis.encode(images.to(subject.mean)).requires_grad_()
-    optimizer = torch.optim.Adam([x], lr=lr)
-    for _ in range(steps):
-        optimizer.zero_grad()
-        picture = basis.decode(x)
-        value = loss(picture, score(transform(picture, transform.draw()))).sum()
-        if not value.requires_grad:
-            break
-        value.backward()
-        assert x.grad is not None
-        x.grad.nan_to_num_(0, 0, 0)  # one image's must not end the others' search
-        optimizer.step()
-        basis.keep_valid(x)
-    return basis.decode(x).detach().cpu()
+    images = _noise(subject, len(objectives), seed)
+    share = share_seen(subject, objectives)
+    for batch in gradient_batches(subject, objectives[0].layer, len(images), share):
+        with LeakyReLUs() if leaky else nullcontext():
+            score = Scorer(subject, objectives[batch])
+            transform = Transforms(moved[batch], [0] * len(moved[batch]), shape)
+            x = basis.encode(images[batch].to(subject.mean)).requires_grad_()
+            optimizer = torch.optim.Adam([x], lr=lr)
+            for _ in range(steps):
+                optimizer.zero_grad()
+                picture = basis.decode(x)
+                value = loss(batch, picture, score(transform(picture, transform.draw()))).sum()
+                if not value.requires_grad:
+                    break
+                value.backward()
+                assert x.grad is not None
+                x.grad.nan_to_num_(0, 0, 0)  # one image's must not end the others' search
+                optimizer.step()
+                basis.keep_valid(x)
+            images[batch] = basis.decode(x).detach().cpu()
+    return images
 
 
 def descriptors(fields: Tensor) -> Tensor:
