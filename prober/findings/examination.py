@@ -5,17 +5,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prober.ascent.method import is_large
+from prober.ascent.styles import Style
 from prober.findings.batches import batches
 from prober.findings.evidence import gather
 from prober.findings.facet_pictures import draw_facet
 from prober.findings.finding import Finding
 from prober.findings.finished_sweep import FinishedSweep
-from prober.findings.found_facets import FacetBest, Found, find_facets
+from prober.findings.found_facets import Found, find_facets
 from prober.findings.maxima import FourMaxima
 from prober.findings.on_cores import on_cores
 from prober.findings.picture_folder import PictureFolder
 from prober.findings.points import Point, points_of
 from prober.findings.real_evidence import real_doubts
+from prober.findings.starts import Start
 from prober.findings.survey import Survey
 from prober.findings.trust import judge
 from prober.findings.units import Unit
@@ -33,13 +35,14 @@ class Examined:
         unit: The unit.
         finding: What is found of it.
         points: The best optima of its facets for TensorBoard's projector.
-        bests: If it has several facets, the best optimum of each; else none.
+        bests: If it has several facets, the best optimum of each, as a start, and the style that it
+            was made in; else none.
     """
 
     unit: Unit
     finding: Finding
     points: list[Point]
-    bests: list[FacetBest]
+    bests: list[tuple[Start, Style]]
 
 
 def examine(

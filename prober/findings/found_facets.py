@@ -22,19 +22,6 @@ from prober.findings.verdict import settled
 from prober.findings.windows import Window
 
 
-@dataclass(frozen=True, eq=False)
-class FacetBest:
-    """The best optimum of one of a unit's facets.
-
-    Attributes:
-        start: The optimum, as a start.
-        style: The style that it was made in.
-    """
-
-    start: Start
-    style: Style
-
-
 @dataclass(frozen=True)
 class Found:
     """What the search has found of a unit that is not dead.
@@ -65,14 +52,13 @@ class Found:
         return {origin: origins.count(origin) for origin in dict.fromkeys(origins)}
 
     @property
-    def bests_of_several(self) -> list[FacetBest]:
-        """The best optimum of each facet, if there are several; else none."""
+    def bests_of_several(self) -> list[tuple[Start, Style]]:
+        """The best optimum of each facet, as a start, and its style, if there are several."""
         if len(self.groups) < 2:
             return []
         bests = [group.members[0] for group in self.groups]
         return [
-            FacetBest(Start.of("facet", self.optima.images[i]), self.visualizations[i].style)
-            for i in bests
+            (Start.of("facet", self.optima.images[i]), self.visualizations[i].style) for i in bests
         ]
 
 

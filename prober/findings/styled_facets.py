@@ -44,9 +44,9 @@ def plan_styled_facets(
             variant,
         )
         for each in examined
-        for number, best in enumerate(each.bests)
-        if best.style != style
-        for variant, start in _starts(number, best.start, survey.window(each.unit), style).items()
+        for number, (best, made_in) in enumerate(each.bests)
+        if made_in != style
+        for variant, start in _starts(number, best, survey.window(each.unit), style).items()
     ]
 
 
@@ -108,7 +108,7 @@ def _styled(
     subject, window = survey.subject, survey.window(unit)
     pictures = PictureFolder(folder, unit.folder(subject))
     made_of = {shown.variant: (sweep, shown) for sweep in made for shown in sweep.of(unit)}
-    images, others = [best.start.image for best in bests], []
+    images, others = [start.image for start, _ in bests], []
     for number in range(len(bests)):
         for variant in reversed(_variants(number)):  # the softened one before the other
             if variant in made_of:  # else it was not asked for, or failed
@@ -119,8 +119,8 @@ def _styled(
         subject, [unit], [torch.stack(images)], [maxima], window, survey.cut_cnn(unit.site)
     )
     styles = [
-        [StyledFacet(best.style, facet.score, facet.pictures[0])]
-        for best, facet in zip(bests, facets, strict=True)
+        [StyledFacet(style, facet.score, facet.pictures[0])]
+        for (_, style), facet in zip(bests, facets, strict=True)
     ]
     compared = ComparedOptima(subject, survey.objective(unit), optima, survey.curves(unit))
     for one, (number, shown) in enumerate(others, len(facets)):
