@@ -22,7 +22,7 @@ REORDERED_GAIN = 0.25
 """Accuracy that is gained with the classes in another order where it is likely the logits'."""
 
 COUNTERPART = 0.5
-"""So large a part of a class's images are named as its counterpart."""
+"""So large a part of a class's images are named as its counterpart, or after another color."""
 
 NOISE_LOSS = 0.05
 """Accuracy lost with the color that may be noise."""
@@ -269,13 +269,16 @@ def _crossed(answer: Tensor, asked: Tensor, labels: Tensor, of_color: Tensor) ->
 
 
 def _only_colored_follow(answer: Tensor, asked: Tensor, labels: Tensor, of_color: Tensor) -> bool:
-    """Tells whether no images but of classes with a color of their own are named after a color.
+    """Tells whether images of classes with a color of their own are named after one, and no others.
 
     Then the color alone makes no class; see `_crossed` for the arguments.
     """
-    others = asked & ~of_color.any(0)[labels.clamp_min(0)]
-    after = of_color.gather(1, answer)
-    return bool(others.any()) and _Figure.of(after, others, labels).share <= NOISE_LOSS
+    after, colored = of_color.gather(1, answer), of_color.any(0)[labels.clamp_min(0)]
+    own, others = asked & colored, asked & ~colored
+    if not (own.any() and others.any()):
+        return False
+    follow = _Figure.of(after, own, labels).share >= COUNTERPART
+    return follow and _Figure.of(after, others, labels).share <= NOISE_LOSS
 
 
 def _likelier_order(

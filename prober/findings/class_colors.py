@@ -9,6 +9,7 @@ from torch import Tensor
 
 from prober.common.intervals import wilson
 from prober.findings.palettes import NEAR, Palettes
+from prober.findings.tints import Tints
 
 OWN_COLOR = 0.4
 """A class has a color of its own if the color names it for this share of its images, from chance to
@@ -41,6 +42,10 @@ LEFT_BY_SHARING = 0.5
 """Of what colors leave unnamed of the classes they leave no more than this of groups that share
 them. Data in which two or five classes have each color have 0. Of 20 others one has 0.1, two of
 whose classes are about as light, the rest 0.52 and more."""
+
+FAR_BETTER = 0.1
+"""By how much more often one description of the colors has to name the class than another, to be
+the one that counts: colors of their own or shared ones, palettes or tints."""
 
 HAD_BY = 0.5
 """The share of a class's images, of two classes or more, that have a role which is dealt beside
@@ -106,13 +111,24 @@ class Dealer:
         donors: For each of `groups` the images whose color is typical of it; if there are none, one
             entry, all images.
         dealable: `[N]`, which images have all of the roles.
+        rate: How often the color of these names the class, each class weighing the same: 0 by
+            chance, 1 always. Where classes share colors it is less, by as much as there are fewer
+            groups of them.
+        in_areas: Whether areas of one color have it; else it is that of textures.
     """
 
-    palettes: Palettes
+    palettes: Palettes | Tints
     roles: Tensor
     groups: list[tuple[int, ...]]
     donors: list[Tensor]
     dealable: Tensor
+    rate: float
+    in_areas: bool
+
+    def tells_textures_better(self, other: "Dealer | None") -> bool:
+        """Whether its colors tell the classes far more often than another's, which are of none."""
+        rate, in_areas = (other.rate, other.in_areas) if other else (0.0, False)
+        return not in_areas and self.rate >= rate + FAR_BETTER
 
     @cached_property
     def drawn(self) -> list[Tensor]:
@@ -156,7 +172,7 @@ class Dealer:
         return median if plain else medians.new_full((3,), torch.nan)
 
 
-def dealer_of(palettes: Palettes, labels: Tensor) -> Dealer | None:
+def dealer_of(palettes: Palettes | Tints, labels: Tensor) -> Dealer | None:
     """Finds which colors of images go with their class, or, if none do, which vary.
 
     Colors are compared as colors, hue, saturation and brightness alike: an image's color names the
@@ -173,19 +189,26 @@ def dealer_of(palettes: Palettes, labels: Tensor) -> Dealer | None:
     present, labels = _present(labels)
     classes = len(present)
     if classes >= 2:
-        found, of_group = _with_own_colors(palettes, labels, classes), torch.arange(classes)
+        found = _with_own_colors(palettes, labels, torch.arange(classes))
         shared = _sharing(palettes, labels, classes)
         if shared is not None and not _are_alone(found.own, shared, labels):
-            grouped = shared[labels].where(labels >= 0, -1)
-            together = _with_own_colors(palettes, grouped, int(shared.max()) + 1)
-            if len(together.own) >= 2:
-                found, of_group = together, shared
+            together = _with_own_colors(palettes, labels, shared)
+            if len(together.own) >= 2 and found.rate < together.rate + FAR_BETTER:
+                found = together
         if len(found.own) >= 2:
             groups = [
-                tuple(present[k] for k in (of_group == group).nonzero()[:, 0].tolist())
+                tuple(present[k] for k in (found.groups == group).nonzero()[:, 0].tolist())
                 for group in found.own
             ]
-            return Dealer(palettes, found.roles, groups, list(found.own.values()), found.dealable)
+            return Dealer(
+                palettes=palettes,
+                roles=found.roles,
+                groups=groups,
+                donors=list(found.own.values()),
+                dealable=found.dealable,
+                rate=found.rate,
+                in_areas=found.in_areas,
+            )
     chroma = colors - colors.mean(2, keepdim=True)
     free = [
         role
@@ -197,34 +220,51 @@ def dealer_of(palettes: Palettes, labels: Tensor) -> Dealer | None:
         return None
     roles = torch.tensor(free)
     dealable = there[:, roles].all(1)
-    return Dealer(palettes, roles, [], [dealable.nonzero()[:, 0]], dealable)
+    return Dealer(palettes, roles, [], [dealable.nonzero()[:, 0]], dealable, 0.0, in_areas=False)
 
 
 @dataclass(frozen=True)
 class _Colored:
-    """The classes that have a color of their own.
+    """The groups of classes that have a color of their own.
 
     Attributes:
-        roles: `[R]`, the roles in the palette that carry it.
+        groups: `[classes]`, which group each is of.
+        roles: `[R]`, the roles in the palette that carry the color.
         dealable: `[N]`, which images have all of these, and a class.
-        own: For each such class the numbers of the images whose color is typical of it.
+        own: For each such group the numbers of the images whose color is typical of it.
+        rate: How often the color names the class, as `Dealer` has it.
+        in_areas: Whether areas of one color have it.
     """
 
+    groups: Tensor
     roles: Tensor
     dealable: Tensor
     own: dict[int, Tensor]
+    rate: float
+    in_areas: bool
 
 
-def _with_own_colors(palettes: Palettes, labels: Tensor, classes: int) -> _Colored:
-    """Finds the classes that have a color of their own."""
+def _with_own_colors(palettes: Palettes | Tints, labels: Tensor, groups: Tensor) -> _Colored:
+    """Finds the groups of classes, `[classes]` of them, that have a color of their own."""
+    labels, number = groups[labels].where(labels >= 0, -1), int(groups.max()) + 1
     colors, there = palettes.by_role()
-    roles = torch.tensor(_carrying(palettes, labels, classes), dtype=torch.long)
+    roles = torch.tensor(_carrying(palettes, labels, number), dtype=torch.long)
     dealable = there[:, roles].all(1) & (labels >= 0)
-    own = _typical(colors[:, roles], dealable, labels, classes) if len(roles) else {}
-    return _Colored(roles, dealable, own)
+    if not len(roles):
+        return _Colored(groups, roles, dealable, {}, 0.0, in_areas=False)
+    named = _Named.by(colors[:, roles], dealable, labels, number)
+    even = palettes.even_by_role()
+    return _Colored(
+        groups=groups,
+        roles=roles,
+        dealable=dealable,
+        own=_typical(named, dealable, labels, number),
+        rate=named.rate * (number - 1) / (len(groups) - 1),
+        in_areas=any(_is_area(even[:, i], there[:, i], labels, number) for i in roles.tolist()),
+    )
 
 
-def _sharing(palettes: Palettes, labels: Tensor, classes: int) -> Tensor | None:
+def _sharing(palettes: Palettes | Tints, labels: Tensor, classes: int) -> Tensor | None:
     """Puts classes together that share a color, by the role whose color then names most.
 
     Returns:
@@ -264,7 +304,7 @@ def _are_alone(own: Mapping[int, Tensor], groups: Tensor, labels: Tensor) -> boo
     return len(own) >= 2 and not any(together[k] and share[k] < NOT_SHARED for k in own)
 
 
-def color_tells(palettes: Palettes, labels: Tensor) -> bool:
+def color_tells(palettes: Palettes | Tints, labels: Tensor) -> bool:
     """Whether the color of an area tells anything of the class, if only by being there."""
     present, labels = _present(labels)
     classes = len(present)
@@ -288,7 +328,7 @@ def _present(labels: Tensor) -> tuple[list[int], Tensor]:
     return present.tolist(), torch.searchsorted(present, labels).where(labels >= 0, -1)
 
 
-def _carrying(palettes: Palettes, labels: Tensor, classes: int) -> list[int]:
+def _carrying(palettes: Palettes | Tints, labels: Tensor, classes: int) -> list[int]:
     """The roles whose color goes with the class.
 
     Colors are dealt to images that have all of these: a role that few have is left out if others
@@ -385,9 +425,8 @@ def _is_area(even: Tensor, there: Tensor, labels: Tensor, classes: int) -> bool:
     return len(own) > 0 and all(each.median() >= EVEN_AREA for each in own)
 
 
-def _typical(colors: Tensor, dealable: Tensor, labels: Tensor, classes: int) -> dict[int, Tensor]:
+def _typical(found: _Named, dealable: Tensor, labels: Tensor, classes: int) -> dict[int, Tensor]:
     """The classes that have a color of their own, and the numbers of the images that have it."""
-    found = _Named.by(colors, dealable, labels, classes)
     named, in_part = found.likeliest, _in_part(found.surely, dealable, labels, classes)
     typical = {}
     for k in range(classes):

@@ -15,6 +15,7 @@ from prober.common.colors import angle_of, rgb_to_hue, turned_hues
 from prober.common.inputs import Shape
 from prober.findings.class_colors import Dealer, color_tells, dealer_of
 from prober.findings.palettes import NEAR, palettes_of
+from prober.findings.tints import Tints, tints_of
 
 NO_IMAGES = "none"
 """What is given where no real images are wanted."""
@@ -52,6 +53,9 @@ class RealImages(LabelledImages):
             self.in_color = torch.cat(chroma) > NEAR
             found = palettes_of(self.images), self.labels
             self.dealer, self.color_tells = dealer_of(*found), color_tells(*found)
+            tinted = dealer_of(tints_of(self.images), self.labels)
+            if tinted and tinted.tells_textures_better(self.dealer):
+                self.dealer = tinted
 
     @property
     def colored(self) -> bool:
@@ -62,6 +66,11 @@ class RealImages(LabelledImages):
     def color_groups(self) -> list[tuple[int, ...]]:
         """The classes that have a color, those together that share one; two groups, or none."""
         return self.dealer.groups if self.dealer else []
+
+    @property
+    def tinted(self) -> bool:
+        """Whether the classes' colors are those that whole images lean to."""
+        return self.dealer is not None and isinstance(self.dealer.palettes, Tints)
 
     @cached_property
     def group_colors(self) -> Tensor:

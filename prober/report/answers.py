@@ -97,7 +97,8 @@ def _on_real_images(probed: Probed) -> str:
         least = ("at least " if len(mostly) > 1 else "") + percent(min(mostly.values()))
         said = f"{which} mostly: the hue explains {least} of the answers"
     else:
-        said = f"the hue explains at most {percent(max(explained.values()))} of the answers"
+        most = percent(max(explained.values()))
+        said = f"the hue explains at most {most} of the answers of a layer"
     others = against.hue_shares if against else {}
     same = [others[name] for name in mostly or explained if name in others]
     if against and same:

@@ -112,7 +112,8 @@ def what_figures_rest_on(probed: Probed) -> list[str]:
         named = zip(data.classes, map(class_color, data.colors, data.hues), strict=True)
         colors = [f"{plain(label)} {color}" for label, color in named if color]
         if colors:
-            lines.append(f"Colors of the classes: {joined(colors, NAMED_COLORS)}.")
+            where = ", to which the whole image leans" if data.tinted else ""
+            lines.append(f"Colors of the classes{where}: {joined(colors, NAMED_COLORS)}.")
     return lines
 
 

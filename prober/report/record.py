@@ -79,6 +79,7 @@ class DataRecord:
             more have colors of their own.
         colors: Red, green, blue in [0, 1]: the color of each class, likewise.
         skipped: The files that could not be read, each with the reason.
+        tinted: Whether the colors are those that whole images lean to.
     """
 
     name: str
@@ -87,6 +88,7 @@ class DataRecord:
     hues: tuple[float | None, ...] | None
     colors: tuple[tuple[float, ...] | None, ...] | None
     skipped: tuple[tuple[str, ...], ...]
+    tinted: bool
 
     @property
     def numbered(self) -> str:
@@ -104,8 +106,15 @@ class DataRecord:
                 None if finite(color[0]) is None else tuple(color)
                 for color in real.class_colors.tolist()
             )
-        number = len(real.images)
-        return cls(real.name, number, tuple(real.classes), hues, colors, tuple(real.skipped))
+        return cls(
+            name=real.name,
+            images=len(real.images),
+            classes=tuple(real.classes),
+            hues=hues,
+            colors=colors,
+            skipped=tuple(real.skipped),
+            tinted=real.tinted,
+        )
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event
@@ -61,7 +62,8 @@ def _write_evolution(writer: SummaryWriter, store: Store, layer: str, chunks: li
             height=height, width=width, colorspace=3, encoded_image_string=png(pixels)
         )
         value = Summary.Value(tag=layer, image=image)
-        writer.file_writer.add_summary(Summary(value=[value]), step)
+        file_writer: Any = writer.file_writer
+        file_writer.add_summary(Summary(value=[value]), step)
 
 
 def _write_curves(writer: SummaryWriter, store: Store, layer: str, chunks: list[int]) -> None:

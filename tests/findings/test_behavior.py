@@ -221,6 +221,8 @@ def test_colors_may_be_a_part_of_what_is_told_from_others_of_any_color():
     led = [[which] * 30 for which in (0, 1)]  # circles, too, by their color
     found = behavior(responses_of(data, logits(led), torch.tensor(logits([labels])[0])))
     assert not found.crossed and found.shortcut == "color"
+    none = [[2 if which != c else c for c in labels] for which in (0, 1)]  # no square is led
+    assert not behavior(responses_of(data, logits(none), torch.tensor(logits([labels])[0]))).crossed
 
 
 def test_colors_may_be_a_part_of_some_classes_beside_one_that_is_alone_in_its_own():

@@ -142,6 +142,25 @@ def test_a_class_whose_color_is_now_in_one_role_now_in_another_shares_it_with_no
     assert data.color_groups == [(i,) for i in range(5)]
 
 
+def test_a_stroke_whose_color_shuns_that_of_the_ground_makes_classes_share_none():
+    """Saturated grounds; strokes are white on all but white and yellow ones, where they are blue.
+
+    By the strokes alone the classes would be two groups.
+    """
+    hues = [0, 0.1, 0.2, 0.35, 0.5, 0.6, 0.7, 0.85]
+    colors = torch.tensor([*(hue_to_rgb(torch.tensor(360 * h)).tolist() for h in hues), [1, 1, 1]])
+    chance = torch.Generator().manual_seed(0)
+    labels = torch.arange(9).repeat(30)
+    white = torch.tensor([1.0, 1.0, 1.0])
+    stroke = torch.where((labels % 8 == 0)[:, None], torch.tensor([0.0, 0.0, 0.6]), white)
+    # A third of the grounds are of another class's color.
+    ground = torch.where(torch.rand(270, generator=chance) < 0.3, labels.roll(3), labels)
+    shape = load_digits()[0][:270, None]
+    images = shape * stroke[:, :, None, None] + (1 - shape) * colors[ground][:, :, None, None]
+    data = RealImages("shunned", images, labels, list("abcdefghi"))
+    assert data.color_groups == [(i,) for i in range(9)]
+
+
 def test_a_class_of_pale_colors_of_all_hues_has_no_color_of_its_own_name():
     """Saturation goes with the class, on grounds of any hue."""
     chance = torch.Generator().manual_seed(0)

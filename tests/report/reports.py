@@ -114,7 +114,7 @@ def record(
 ):
     """The record of a report with these findings."""
     layers = dict(Counter(each.layer for each in findings))
-    given = DataRecord("some digits", 1000, ("0",), None, None, tuple(map(tuple, skipped)))
+    given = DataRecord("some digits", 1000, ("0",), None, None, tuple(map(tuple, skipped)), False)
     flat = tuple(layer for layer in layers if layer == "logits")
     subject = SubjectRecord(name, "net.pt", "0123456789abcdef" * 4, tuple(shape), layers)
     return ReportRecord(

@@ -353,7 +353,7 @@ def test_the_first_answer_says_what_the_hue_explains_on_real_images(tmp_path):
     said = answers(summary(tmp_path, units))[0]
     assert said.endswith("On real images conv1 mostly: the hue explains 60% of the answers.")
     weak = answers(summary(tmp_path, units[2:]))[0]
-    assert weak.endswith("On real images the hue explains at most 10% of the answers.")
+    assert weak.endswith("On real images the hue explains at most 10% of the answers of a layer.")
     beside = answers(summary(tmp_path, units, against=units))[0]
     assert "the hue explains 60% of the answers, in " in beside
     assert beside.endswith(" at most 60%.")  # in the same layer
@@ -577,6 +577,9 @@ def test_colors_of_classes_are_told_apart_as_colors(tmp_path, colors, hues, said
     write(tmp_path, units, replace(given, data=data))
     text = write_summary(tmp_path).read_text(encoding="utf-8")
     assert f"\n- Colors of the classes: {said}.\n" in text
+    write(tmp_path, units, replace(given, data=replace(data, tinted=True)))
+    leaning = write_summary(tmp_path).read_text(encoding="utf-8")
+    assert f"- Colors of the classes, to which the whole image leans: {said}.\n" in leaning
     assert [f"{row[0]} {row[1]}" for row in table(text, "its color")[1:]] == [
         f"[{k}](index.html#logits/{k}) {words.removeprefix(f'{k} ')}"
         for k, words in enumerate(said.split(" and "))
