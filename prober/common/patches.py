@@ -8,8 +8,6 @@ from argparse import Action, ArgumentParser
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
 from typing import Any, Self
 
 import torch
@@ -92,28 +90,17 @@ class ConvertsItself(nn.Module):
         return super()._apply(self.conversion(fn), recurse)
 
 
-@dataclass(frozen=True)
-class Argument:
-    """An argument of an operator: its name, its default, its type as text, and if it is changed."""
+def arguments_of(operator: OpOverload) -> list[Any]:
+    """Returns the arguments of an operator of PyTorch, which only its schema knows.
 
-    name: str
-    default: Any
-    type: str
-    written: bool
+    Each has its `name`, its `type` and its `default_value`.
+    """
+    return operator._schema.arguments
 
 
-@cache
-def arguments_of(operator: OpOverload) -> tuple[Argument, ...]:
-    """Returns the arguments of an operator of PyTorch; only its schema knows them."""
-    return tuple(
-        Argument(
-            argument.name,
-            argument.default_value,
-            str(argument.type),
-            argument.alias_info is not None and argument.alias_info.is_write,
-        )
-        for argument in operator._schema.arguments
-    )
+def is_written(argument: Any) -> bool:
+    """Whether an operator changes one of its arguments in place."""
+    return argument.alias_info is not None and argument.alias_info.is_write
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn import functional as F
 
-from prober.common.patches import TorchDispatchMode, arguments_of
+from prober.common.patches import TorchDispatchMode, arguments_of, is_written
 from prober.subject.nested_outputs import tensors
 
 NOTHING = float("-inf")
@@ -100,10 +100,10 @@ class _Call:
     def __init__(self, func: Any, args: tuple, kwargs: dict[str, Any], boxes: Boxes) -> None:
         self.func = func
         schema = arguments_of(func)
-        self.arguments = {argument.name: argument.default for argument in schema}
+        self.arguments = {argument.name: argument.default_value for argument in schema}
         self.arguments |= dict(zip(self.arguments, args, strict=False)) | kwargs
         name = func.overloadpacket.__name__
-        self.in_place = any(argument.written for argument in schema)
+        self.in_place = any(map(is_written, schema))
         self.name = name.removesuffix("_") if self.in_place else name
         self.pointwise = torch.Tag.pointwise in func.tags
         self.tensors = _dense(self.arguments)

@@ -127,16 +127,16 @@ def test_the_arguments_of_operators():
     assert isinstance(torch.ops.aten.add_.Tensor, patches.OpOverload)
     assert not isinstance(torch.relu, patches.OpOverload)
     *both, alpha = patches.arguments_of(torch.ops.aten.add_.Tensor)
-    assert [(each.name, each.type, each.written) for each in both] == [
+    assert [(each.name, str(each.type), patches.is_written(each)) for each in both] == [
         ("self", "Tensor", True),
         ("other", "Tensor", False),
     ]
-    assert (alpha.name, alpha.default) == ("alpha", 1)
+    assert (alpha.name, alpha.default_value) == ("alpha", 1)
     convolution = {each.name: each for each in patches.arguments_of(torch.ops.aten.conv2d.default)}
-    assert convolution["stride"].default == [1, 1]
-    assert not any(each.written for each in convolution.values())
+    assert convolution["stride"].default_value == [1, 1]
+    assert not any(map(patches.is_written, convolution.values()))
     texts = patches.arguments_of(torch.ops.aten.conv2d.padding)
-    assert [each.name for each in texts if "str" in each.type.lower()] == ["padding"]
+    assert [each.name for each in texts if "str" in str(each.type).lower()] == ["padding"]
 
 
 def test_a_dispatch_mode_sees_the_operators_of_modules():

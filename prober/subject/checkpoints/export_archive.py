@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from typing_extensions import override
 
 from prober.common.errors import InputError
-from prober.common.patches import OpOverload, arguments_of
+from prober.common.patches import OpOverload, arguments_of, is_written
 from prober.subject.checkpoints.exported_cnn import (
     DEVICE,
     DTYPE,
@@ -273,9 +273,9 @@ def _step(node: dict[str, Any], weights: set[str]) -> Step | None:
         raise _Unusable(f"this version of PyTorch has no operator '{target}'. {EXPORT_AGAIN}")
     schema = arguments_of(overload)
     for argument, given in zip(schema, args, strict=False):
-        if argument.written and isinstance(given, Ref) and given.name in weights:
+        if is_written(argument) and isinstance(given, Ref) and given.name in weights:
             raise _Unusable(f"it changes its own weights as it runs. {EXPORT_AGAIN}")
-    texts = {argument.name for argument in schema if "str" in argument.type.lower()}
+    texts = {argument.name for argument in schema if "str" in str(argument.type).lower()}
     if not texts <= _TEXTS | {"rounding_mode"}:
         raise _Unusable(f"its operator '{target}' does more than compute. {EXPORT_AGAIN}")
     function = _PUBLIC.get(f"{aten[1]}.{aten[2]}", overload)
@@ -396,7 +396,7 @@ def _layer(module: nn.Module, call: Call) -> nn.Conv2d | nn.Linear | None:
     if not {"weight"} <= own <= {"weight", "bias"} or [*module.buffers(), *module.children()]:
         return None
     schema = arguments_of(step.function)
-    given = {argument.name: argument.default for argument in schema}
+    given = {argument.name: argument.default_value for argument in schema}
     given |= {argument.name: value for argument, value in zip(schema, step.args, strict=False)}
     if [given["input"]] != [Ref(name) for name in call.inputs]:
         return None
