@@ -638,8 +638,9 @@ def save_findings(findings: Sequence[Finding], folder: Path) -> None:
     Raises:
         OSError: The folder cannot be written.
     """
-    plain = _rounded(to_plain(findings))
-    content = json.dumps(plain, separators=(",", ":"), allow_nan=False)
+    exact = json.dumps(to_plain(findings), allow_nan=False)
+    rounded = json.loads(exact, parse_float=lambda digits: float(f"{float(digits):.6g}"))
+    content = json.dumps(rounded, separators=(",", ":"))
     write_whole(folder / FINDINGS_FILE, content + "\n")
 
 
@@ -650,11 +651,3 @@ def load_findings(folder: Path) -> tuple[Finding, ...]:
         InputError: It is missing, broken, or of another version.
     """
     return read_json(folder / FINDINGS_FILE, tuple[Finding, ...], "report")
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_rounded(item) for item in value]
-    return float(f"{value:.6g}") if isinstance(value, float) else value

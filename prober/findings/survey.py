@@ -14,7 +14,7 @@ from prober.findings.dead_units import moved_by_rounding, split_dead
 from prober.findings.finished_sweep import FinishedSweep, SweepPicture
 from prober.findings.real_images import RealImages
 from prober.findings.real_responses import RealResponses, respond_to_real
-from prober.findings.responses import Responses, responses
+from prober.findings.responses import Responses, check_finite, responses
 from prober.findings.starts import Start, choose_starts
 from prober.findings.tuning import Battery, Curves
 from prober.findings.units import Site, Unit
@@ -61,7 +61,9 @@ def respond_to_all(
         subject.lay_out_channels_last()
     windows = {unit.site: window_of(subject, *unit.site) for unit in units}
     battery = Battery(subject, windows, cores)
-    battery.check_finite(subject, units)
+    for unit in units:
+        answers = battery.responses[unit.site][:, unit.channel]
+        check_finite(subject, unit, answers, "a plain gray, flat or striped image", "image")
     return AllResponses(
         windows=windows,
         battery=battery,

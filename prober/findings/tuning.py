@@ -1,7 +1,7 @@
 """Tuning: how a layer's channels respond to flat patches and strokes around the circle."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,9 +13,9 @@ from prober.common.colors import angle_of
 from prober.common.inputs import ImageShape, plane_of
 from prober.findings import stimuli
 from prober.findings.finding import FrequencyTuning, HueTuning, OrientationTuning, Tuning
-from prober.findings.responses import check_finite, responses
+from prober.findings.responses import responses
 from prober.findings.stimuli import TINTED_HUES, Choice, Stimuli, choice
-from prober.findings.units import Site, Unit
+from prober.findings.units import Site
 from prober.findings.windows import Window
 from prober.subject import Subject
 
@@ -121,16 +121,6 @@ class Battery:
     def _blocks(self) -> list[tuple[int, Block]]:
         families = enumerate(FAMILIES.values())
         return [(i, make) for i, blocks in families for make in blocks(self.shape)]
-
-    def check_finite(self, subject: Subject, units: Iterable[Unit]) -> None:
-        """Checks what units answer.
-
-        Raises:
-            InputError: An answer is NaN or infinite.
-        """
-        for unit in units:
-            answers = self.responses[unit.site][:, unit.channel]
-            check_finite(subject, unit, answers, "a plain gray, flat or striped image", "image")
 
     def numbers(self, *families: str) -> Tensor:
         """Returns the numbers of all stimuli of some families."""
