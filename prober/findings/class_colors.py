@@ -1,6 +1,6 @@
 """Class colors: which colors of images go with their class, and images in another class's color."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -189,26 +189,14 @@ def dealer_of(palettes: Palettes | Tints, labels: Tensor) -> Dealer | None:
     present, labels = _present(labels)
     classes = len(present)
     if classes >= 2:
-        found = _with_own_colors(palettes, labels, torch.arange(classes))
+        found = _dealer_among(palettes, labels, present, torch.arange(classes))
         shared = _sharing(palettes, labels, classes)
-        if shared is not None and not _are_alone(found.own, shared, labels):
-            together = _with_own_colors(palettes, labels, shared)
-            if len(together.own) >= 2 and found.rate < together.rate + FAR_BETTER:
+        if shared is not None and not _are_alone(found, shared, labels):
+            together = _dealer_among(palettes, labels, present, shared)
+            if len(together.groups) >= 2 and found.rate < together.rate + FAR_BETTER:
                 found = together
-        if len(found.own) >= 2:
-            groups = [
-                tuple(present[k] for k in (found.groups == group).nonzero()[:, 0].tolist())
-                for group in found.own
-            ]
-            return Dealer(
-                palettes=palettes,
-                roles=found.roles,
-                groups=groups,
-                donors=list(found.own.values()),
-                dealable=found.dealable,
-                rate=found.rate,
-                in_areas=found.in_areas,
-            )
+        if len(found.groups) >= 2:
+            return found
     chroma = colors - colors.mean(2, keepdim=True)
     free = [
         role
@@ -223,42 +211,33 @@ def dealer_of(palettes: Palettes | Tints, labels: Tensor) -> Dealer | None:
     return Dealer(palettes, roles, [], [dealable.nonzero()[:, 0]], dealable, 0.0, in_areas=False)
 
 
-@dataclass(frozen=True)
-class _Colored:
-    """The groups of classes that have a color of their own.
+def _dealer_among(
+    palettes: Palettes | Tints, labels: Tensor, present: Sequence[int], groups: Tensor
+) -> Dealer:
+    """Finds which groups of classes have a color of their own, and deals these, however few.
 
-    Attributes:
+    Args:
+        palettes: The colors of N images.
+        labels: `[N]`, numbers of classes, -1 where there is none.
+        present: What these classes are called in the end.
         groups: `[classes]`, which group each is of.
-        roles: `[R]`, the roles in the palette that carry the color.
-        dealable: `[N]`, which images have all of these, and a class.
-        own: For each such group the numbers of the images whose color is typical of it.
-        rate: How often the color names the class, as `Dealer` has it.
-        in_areas: Whether areas of one color have it.
     """
-
-    groups: Tensor
-    roles: Tensor
-    dealable: Tensor
-    own: dict[int, Tensor]
-    rate: float
-    in_areas: bool
-
-
-def _with_own_colors(palettes: Palettes | Tints, labels: Tensor, groups: Tensor) -> _Colored:
-    """Finds the groups of classes, `[classes]` of them, that have a color of their own."""
     labels, number = groups[labels].where(labels >= 0, -1), int(groups.max()) + 1
     colors, there = palettes.by_role()
     roles = torch.tensor(_carrying(palettes, labels, number), dtype=torch.long)
     dealable = there[:, roles].all(1) & (labels >= 0)
     if not len(roles):
-        return _Colored(groups, roles, dealable, {}, 0.0, in_areas=False)
+        return Dealer(palettes, roles, [], [], dealable, 0.0, in_areas=False)
     named = _Named.by(colors[:, roles], dealable, labels, number)
+    own = _typical(named, dealable, labels, number)
+    members = [(groups == group).nonzero()[:, 0].tolist() for group in own]
     even = palettes.even_by_role()
-    return _Colored(
-        groups=groups,
+    return Dealer(
+        palettes=palettes,
         roles=roles,
+        groups=[tuple(present[k] for k in each) for each in members],
+        donors=list(own.values()),
         dealable=dealable,
-        own=_typical(named, dealable, labels, number),
         rate=named.rate * (number - 1) / (len(groups) - 1),
         in_areas=any(_is_area(even[:, i], there[:, i], labels, number) for i in roles.tolist()),
     )
@@ -293,15 +272,18 @@ def _sharing(palettes: Palettes | Tints, labels: Tensor, classes: int) -> Tensor
     return best
 
 
-def _are_alone(own: Mapping[int, Tensor], groups: Tensor, labels: Tensor) -> bool:
+def _are_alone(found: Dealer, shared: Tensor, labels: Tensor) -> bool:
     """Whether classes with a color of their own, two or more, share it with none.
 
     Then what the others share, gray say, is no news. A class shares none, either, whose colors,
     those of all roles together, name most of its images, though one role does not tell it.
     """
-    together = groups.bincount()[groups] > 1
-    share = {k: len(typical) / int((labels == k).sum()) for k, typical in own.items()}
-    return len(own) >= 2 and not any(together[k] and share[k] < NOT_SHARED for k in own)
+    together = shared.bincount()[shared] > 1
+    for typical in found.donors:
+        own = labels[typical[0]]
+        if together[own] and len(typical) / int((labels == own).sum()) < NOT_SHARED:
+            return False
+    return len(found.groups) >= 2
 
 
 def color_tells(palettes: Palettes | Tints, labels: Tensor) -> bool:
