@@ -62,7 +62,8 @@ class ColorChange(StrEnum):
     """How the color of images was changed.
 
     Attributes:
-        CLASS: They have the color of another class.
+        CLASS: They have the color of another class, in the areas that have it, or all over where it
+            is one that whole images lean to.
         IMAGE: They have the color of any other image, as no color goes with a class.
         TURN: Their hue is turned, as they have no color that could be dealt.
     """
@@ -79,7 +80,8 @@ class Behavior:
     Attributes:
         accuracy: The share that it names right, of the images as they are.
         accuracy_color_changed: With another color; `null` if they cannot be shown so.
-        accuracy_without_color: In gray of the same brightness; `null` likewise.
+        accuracy_without_color: In gray of the same brightness, or as light as the lightest channel,
+            whichever is named better; `null` likewise.
         names_color: How often it names the class of the color instead, or one of those that share
             it; `null` likewise, or if no color goes with a class.
         chance: What guessing among the classes of the images gives.
@@ -199,8 +201,9 @@ def behavior(responses: RealResponses) -> Behavior | None:
     figures = {"accuracy": _Figure.of((named == labels)[None], known, labels)}
     change, followed, shared, crossed = None, 0.0, 1.0, False
     if responses.gray is not None:
-        gray = responses.gray.argmax(1) == labels
-        figures["accuracy_without_color"] = _Figure.of(gray[None], known, labels)
+        right = [(each.argmax(1) == labels)[None] for each in responses.gray]
+        grays = [_Figure.of(each, known, labels) for each in right]
+        figures["accuracy_without_color"] = max(grays, key=lambda figure: figure.share)
     if responses.changed is not None:
         answer = responses.changed.argmax(2)  # [times, N]
         asked = known.expand(len(answer), -1)

@@ -44,8 +44,8 @@ them. Data in which two or five classes have each color have 0. Of 20 others one
 whose classes are about as light, the rest 0.52 and more."""
 
 FAR_BETTER = 0.1
-"""By how much more often one description of the colors has to name the class than another, to be
-the one that counts: colors of their own or shared ones, palettes or tints."""
+"""By how much more often colors of their own have to name the classes than shared ones, or those of
+one description of the images than those of another, to be the ones that count."""
 
 HAD_BY = 0.5
 """The share of a class's images, of two classes or more, that have a role which is dealt beside
@@ -125,11 +125,6 @@ class Dealer:
     rate: float
     in_areas: bool
 
-    def tells_textures_better(self, other: "Dealer | None") -> bool:
-        """Whether its colors tell the classes far more often than another's, which are of none."""
-        rate, in_areas = (other.rate, other.in_areas) if other else (0.0, False)
-        return not in_areas and self.rate >= rate + FAR_BETTER
-
     @cached_property
     def drawn(self) -> list[Tensor]:
         """Whose colors the images get, `[N]` each: for each group, or else `DEALT` times."""
@@ -170,6 +165,20 @@ class Dealer:
             hues = own - own.mean(1, keepdim=True)
             plain &= hues.mean(0).norm() >= PLAIN_HUE * hues.norm(dim=1).mean()
         return median if plain else medians.new_full((3,), torch.nan)
+
+
+def best_dealer(descriptions: Sequence[Palettes | Tints], labels: Tensor) -> Dealer | None:
+    """Finds what `dealer_of` does by the first of several descriptions of the images' colors.
+
+    A later one is taken if its colors name the class far more often, unless they are of textures
+    where those before are of areas.
+    """
+    best, *others = (dealer_of(each, labels) for each in descriptions)
+    for other in others:
+        rate, in_areas = (best.rate, best.in_areas) if best else (0.0, False)
+        if other and other.rate >= rate + FAR_BETTER and other.in_areas >= in_areas:
+            best = other
+    return best
 
 
 def dealer_of(palettes: Palettes | Tints, labels: Tensor) -> Dealer | None:

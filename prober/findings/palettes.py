@@ -6,7 +6,7 @@ that the soft edge of a stroke is part ground, part stroke. To give an image ano
 change some of its palette: what each pixel is mixed of, which is the shape, stays.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -57,6 +57,13 @@ class Palettes:
     def even_by_role(self) -> Tensor:
         """Returns how even the colors are, `[N, 4]`, by role."""
         return self.even.gather(1, self.roles.argsort(1))
+
+    def in_order_of_finding(self) -> "Palettes":
+        """Returns the same with roles in the order in which the colors were found.
+
+        Where lines on the paper have now more, now less of it than ink, their areas tell nothing.
+        """
+        return replace(self, roles=torch.arange(COLORS).expand_as(self.roles))
 
     def recolored(self, images: Tensor, numbers: Tensor, roles: Tensor, donors: Tensor) -> Tensor:
         """Gives images some colors of other images.

@@ -13,7 +13,7 @@ from prober.ascent.given_images import DIGITS, LabelledImages, read_images
 from prober.ascent.method import is_large
 from prober.common.colors import angle_of, rgb_to_hue, turned_hues
 from prober.common.inputs import Shape
-from prober.findings.class_colors import Dealer, color_tells, dealer_of
+from prober.findings.class_colors import Dealer, best_dealer, color_tells
 from prober.findings.palettes import NEAR, palettes_of
 from prober.findings.tints import Tints, tints_of
 
@@ -51,11 +51,10 @@ class RealImages(LabelledImages):
         if self.images.shape[1] == 3 and self.images.dim() == 4:
             chroma = [(part.amax(1) - part.amin(1)).amax((1, 2)) for part in parts]
             self.in_color = torch.cat(chroma) > NEAR
-            found = palettes_of(self.images), self.labels
-            self.dealer, self.color_tells = dealer_of(*found), color_tells(*found)
-            tinted = dealer_of(tints_of(self.images), self.labels)
-            if tinted and tinted.tells_textures_better(self.dealer):
-                self.dealer = tinted
+            found = palettes_of(self.images)
+            self.color_tells = color_tells(found, self.labels)
+            descriptions = (found, tints_of(self.images), found.in_order_of_finding())
+            self.dealer = best_dealer(descriptions, self.labels)
 
     @property
     def colored(self) -> bool:
@@ -158,6 +157,14 @@ class RealImages(LabelledImages):
         """Shows images `[M, 3, H, W]` without color, at equal brightness."""
         images = self.images[numbers]
         return images.mean(1, keepdim=True).expand_as(images)
+
+    def in_lightest_gray(self, numbers: slice = slice(None)) -> Tensor:
+        """Shows images `[M, 3, H, W]` without color, as light as the lightest channel.
+
+        At equal brightness a blue digit is hardly lighter than a dark ground.
+        """
+        images = self.images[numbers]
+        return images.amax(1, keepdim=True).expand_as(images)
 
     def evenly(self, most: int, among: Tensor) -> Tensor:
         """Returns the numbers `[M]` of images of all classes alike, about `most` at the most.

@@ -49,7 +49,8 @@ class RealResponses:
         changed: The logits `[times, N, classes]` of the images with another class's color; where
             no class has one, of another image; where none can be dealt, with the hue turned. None
             without logits or color.
-        gray: The logits `[N, classes]` of the images without color; None without logits.
+        gray: The logits `[2, N, classes]` of the images without color, at equal brightness and as
+            light as their lightest channel; None without logits.
     """
 
     real: RealImages
@@ -132,7 +133,7 @@ def respond_to_real(
             site = {LOGIT_SITE: windows[LOGIT_SITE]}
             return responses_in_blocks(subject, make, number, site, cores)[LOGIT_SITE].strongest
 
-        gray = logits(real.in_gray)
+        gray = torch.stack([logits(real.in_gray), logits(real.in_lightest_gray)])
         if real.color_groups:
             changed = dealt[LOGIT_SITE].strongest
         elif real.dealer:

@@ -88,7 +88,7 @@ class DataRecord:
     hues: tuple[float | None, ...] | None
     colors: tuple[tuple[float, ...] | None, ...] | None
     skipped: tuple[tuple[str, ...], ...]
-    tinted: bool
+    tinted: bool = False
 
     @property
     def numbered(self) -> str:

@@ -111,7 +111,7 @@ def responses_of(data, dealt, plain=None, gray=None):
         turned={},
         turned_labels=data.labels,
         changed=dealt,
-        gray=gray,
+        gray=gray if gray.dim() == 3 else gray[None],
     )
 
 

@@ -147,6 +147,17 @@ def test_a_loss_is_no_shortcut_where_no_color_goes_with_a_class():
     assert found.shortcut == "cannot say"
 
 
+def test_what_is_lost_in_one_gray_alone_is_contrast_and_no_color():
+    right = torch.tensor(logits([LABELS])[0]).float()
+    wrong = right.roll(1, 1)
+    found = [
+        behavior(responses_of(data_of(LABELS), logits([LABELS] * 3), gray=torch.stack(grays)))
+        for grays in ([wrong, right], [right, wrong], [wrong, wrong])
+    ]
+    assert [each.accuracy_without_color for each in found] == [1, 1, 0]
+    assert [each.shortcut for each in found] == ["none", "none", "cannot say"]
+
+
 def test_a_cnn_that_is_as_right_in_gray_takes_no_shortcut_though_other_colors_confuse_it():
     """Where no color goes with a class; where some do, what it does in theirs counts."""
     gray = torch.tensor(logits([LABELS])[0])

@@ -161,6 +161,22 @@ def test_a_stroke_whose_color_shuns_that_of_the_ground_makes_classes_share_none(
     assert data.color_groups == [(i,) for i in range(9)]
 
 
+def test_ink_among_ruled_lines_that_have_now_more_now_less_of_the_paper():
+    chance = torch.Generator().manual_seed(0)
+    labels = torch.arange(5).repeat(40)
+    inks = 0.4 * hue_to_rgb(72.0 * torch.arange(5))[:, :, None, None]
+    shape = load_digits()[0][:200, None]
+    lines = torch.rand(200, 1, 28, 1, generator=chance).expand(-1, -1, -1, 28)
+    paper = torch.where(lines < 0.05 + 0.2 * torch.rand(200, 1, 1, 1, generator=chance), 0.7, 1.0)
+    paper = (1 - shape) * (paper + 0.02 * torch.randn(200, 1, 28, 28, generator=chance))
+    images = (shape * inks[labels] + paper).clamp(0, 1)
+    data = RealImages("ruled", images, labels, list("abcde"))
+    assert data.color_groups == [(i,) for i in range(5)]
+    assert data.dealer.dealable.all()
+    given = (shape * inks[1] + paper).clamp(0, 1)
+    assert (data.dealt(1) - given).abs().mean() < 0.02 < (images - given).abs().mean()
+
+
 def test_a_class_of_pale_colors_of_all_hues_has_no_color_of_its_own_name():
     """Saturation goes with the class, on grounds of any hue."""
     chance = torch.Generator().manual_seed(0)

@@ -241,6 +241,8 @@ def test_images_in_gray_have_the_mean_of_their_channels():
     data = RealImages("two", images, torch.tensor([0, 1]), ["a", "b"])
     expected = np.repeat(images.numpy().mean(1, keepdims=True), 3, 1)
     assert data.in_gray().numpy() == pytest.approx(expected, abs=1e-6)
+    lightest = np.repeat(images.numpy().max(1, keepdims=True), 3, 1)
+    assert np.array_equal(data.in_lightest_gray().numpy(), lightest)
 
 
 def test_some_images_are_taken_of_all_classes_alike():
