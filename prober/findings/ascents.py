@@ -1,7 +1,9 @@
 """Ascents that lead to starts where nothing else does: away from what is known, through ReLUs."""
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -69,14 +71,28 @@ def push_away(
         likeness = (descriptors(window.crop(x))[:, None] * away[batch].to(x)).sum(2)
         return LIKENESS_WEIGHT * likeness.clamp_min(0).sum(1) - score / scale[batch]
 
-    return _descend(subject, objectives, loss, effort(subject).pushes, seed, leaky, method)
+    relus = LeakyReLUs if leaky else nullcontext
+    return _descend(subject, objectives, loss, effort(subject).pushes, seed, relus, method)
 
 
-def awaken(subject: Subject, objectives: Sequence[Objective], seed: int, method: Method) -> Tensor:
+def awaken(
+    subject: Subject,
+    objectives: Sequence[Objective],
+    seed: int,
+    method: Method,
+    nearest: bool = False,
+) -> Tensor:
     """Makes starts for units that look dead: ascends with ReLUs that let the gradient through.
 
     Behind a ReLU that is shut there is no gradient to follow. So the search, and it alone, goes
     through a CNN whose ReLUs leak; whether the unit answers is then asked of the CNN as it is.
+
+    Args:
+        subject: The CNN under study.
+        objectives: N objectives of one layer.
+        seed: Of the noise.
+        method: How images are optimized.
+        nearest: Whether ReLUs that are nearest to opening leak most.
 
     Returns:
         `[N, C, H, W]` in [0, 1].
@@ -85,7 +101,8 @@ def awaken(subject: Subject, objectives: Sequence[Objective], seed: int, method:
     def loss(_: slice, x: Tensor, score: Tensor) -> Tensor:
         return -score
 
-    return _descend(subject, objectives, loss, 2 * effort(subject).pushes, seed, True, method)
+    relus = partial(LeakyReLUs, nearest)
+    return _descend(subject, objectives, loss, 2 * effort(subject).pushes, seed, relus, method)
 
 
 def _noise(subject: Subject, number: int, seed: int) -> Tensor:
@@ -104,7 +121,7 @@ def _descend(
     loss: Loss,
     steps: int,
     seed: int,
-    leaky: bool,
+    relus: Callable[[], AbstractContextManager[Any]],
     method: Method,
 ) -> Tensor:
     """Makes a loss of images and of their scores small, from noise on: `[N, C, H, W]`."""
@@ -118,7 +135,7 @@ def _descend(
     images = _noise(subject, len(objectives), seed)
     share = share_seen(subject, objectives)
     for batch in gradient_batches(subject, objectives[0].layer, len(images), share):
-        with LeakyReLUs() if leaky else nullcontext():
+        with relus():
             score = Scorer(subject, objectives[batch])
             transform = Transforms(moved[batch], [0] * len(moved[batch]), shape)
             x = basis.encode(images[batch].to(subject.mean)).requires_grad_()

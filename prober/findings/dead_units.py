@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -85,16 +86,17 @@ def split_dead(
             for unit in suspects
             if looks_dead(with_one_flat[:, unit.channel], rounding[unit.channel])
         ]
-    if not suspects:
-        return [], {}
-    objectives = [window.objective(unit) for unit in suspects]
-    images = awaken(subject, objectives, seed=0, method=method)
-    before = scores(subject, objectives, torch.full_like(images, 0.5))
-    after = scores(subject, objectives, images)
-    dead, awakened = [], {}
-    for unit, image, *pair in zip(suspects, images, before, after, strict=True):
-        if looks_dead(torch.stack(pair), rounding[unit.channel]):
-            dead.append(unit)
-        else:
-            awakened[unit] = image
-    return dead, awakened
+    awakened: dict[Unit, Tensor] = {}
+    # Pixels reach what soft pictures, which are moved, do not.
+    for ascent, nearest in ((method, False), (replace(method, style="plain"), True)):
+        if not suspects:
+            break
+        objectives = [window.objective(unit) for unit in suspects]
+        images = awaken(subject, objectives, 0, ascent, nearest)
+        before = scores(subject, objectives, torch.full_like(images, 0.5))
+        after = scores(subject, objectives, images)
+        for unit, image, *pair in zip(suspects, images, before, after, strict=True):
+            if not looks_dead(torch.stack(pair), rounding[unit.channel]):
+                awakened[unit] = image
+        suspects = [unit for unit in suspects if unit not in awakened]
+    return suspects, awakened

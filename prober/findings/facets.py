@@ -21,7 +21,7 @@ from prober.findings.tuning import Curves, dip, peaks
 from prober.subject import Subject
 
 FACET_GAIN = 0.5
-"""A facet counts if its best optimum reaches this share of the gain of the best of all."""
+"""A facet counts if its best optimum reaches this share of the unit's gain, or is the best."""
 
 CLEARLY_APART = 0.03
 """A facet counts if it lies so far beyond the limits below and that of a valley, of 0.5 at most.
@@ -161,7 +161,9 @@ def group_optima(compared: ComparedOptima, maxima: FourMaxima) -> list[Group]:
     optima = compared.optima
     gain, best = optima.gain, optima.gain.max()
     order = gain.argsort(descending=True).tolist()
-    left = [i for i in order if best > 0 and gain[i] >= FACET_GAIN * best]
+    # Large images are searched such that people can read them, and may stay far below the maximum.
+    most = max(best, maxima.scores[0] - maxima.neutral)
+    left = [i for i in order if best > 0 and gain[i] >= min(FACET_GAIN * most, best)]
     found: list[tuple[list[int], float]] = []
     separation = 0.5
     while left:

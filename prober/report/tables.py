@@ -238,17 +238,20 @@ def _class_cells(probed: Probed, finding: Finding) -> dict[str, str]:
     used = known.used.color if known and known.used else None
     differ = wanted is not None and used is not None and abs(_farther(used, wanted)) >= DIFFERS
     mark = "**" if differ else ""
+    unclear = Kind.UNCLEAR in finding.kinds
     cells = {
         "picture": "".join(probed.picture(finding, each) for each in finding.facets[:1]) or EMPTY,
-        "wants": plain(unit_words(finding)) + flag(finding),
+        "wants": ("unclear" if unclear else plain(unit_words(finding))) + flag(finding),
         "color wanted": _percent(wanted),
         "color used": f"{mark}{_percent(used)}{mark}",
     }
     if known:
         cells["its color"] = class_color(known.color, known.hue) or EMPTY
         if known.hue is not None and known.flat_hue is not None and not finding.dead:
-            own = is_own(known.flat_hue, known)
-            said = "its own" if own else f"{hue_name(known.flat_hue)}, not its own"
+            name = hue_name(known.flat_hue)
+            said = f"{'another ' * (name == hue_name(known.hue))}{name}, not its own"
+            if is_own(known.flat_hue, known):
+                said = "its own"
             if finding.shares and (wanted or 0) < LEAST_COLOR:
                 said = "none"
             cells["flat hue that excites it most"] = said

@@ -273,6 +273,15 @@ def grouped(*optima, lowest=0.0, curves=None, neutral=0.0, shares=None):
     return group_optima(compared, maxima)
 
 
+@pytest.mark.parametrize(
+    ("best", "other", "facets"), [(0.6, 0.5, 2), (0.6, 0.49, 1), (0.12, 0.09, 1)]
+)
+def test_facets_have_half_of_what_excites_the_unit_most_though_no_optimum_has(best, other, facets):
+    optima = [optimum(COLOR, best, color=0.0), optimum(SHAPE, other, color=1.0)]
+    assert maxima_of(optima[0]["shares"]).scores[0] == 1
+    assert len(grouped(*optima)) == facets
+
+
 BLACK, WHITE = {"color": 0.0}, {"color": 1.0}
 RED_HUE, BLUE_HUE = {"hue": 0.0, **BLACK}, {"hue": 240.0, **WHITE}
 GROUPS = {

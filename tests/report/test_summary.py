@@ -15,6 +15,7 @@ from prober.findings.finding import (
     ClassEvidence,
     ClassLogit,
     Examples,
+    Kind,
     Maxima,
     Maximum,
     OrientationTuning,
@@ -592,7 +593,7 @@ def test_the_color_that_excites_a_class_most_is_its_own_within_half_a_step(tmp_p
     hues = [2.0, 36.0, 90.0, 126.1, 144.0, None, 216.0, 252.0, 288.0, 342.0]
     rows = table(summary(tmp_path, logits(hues), behavior=SHORTCUT), "class", PLAIN_COLOR)[1:]
     own = "its own"
-    green = "green, not its own"
+    green = "another green, not its own"
     assert [row[-1] for row in rows] == [own, own, own, green, own, "-", own, own, own, own]
 
 
@@ -615,9 +616,18 @@ def test_no_hue_excites_a_class_most_that_hardly_wants_color(tmp_path, shares, s
 def test_hues_of_other_classes_are_not_its_own(tmp_path, turn):
     units = logits([(36.0 * k + turn) % 360 for k in range(10)])
     rows = table(summary(tmp_path, units, behavior=SHORTCUT), "class", PLAIN_COLOR)[1:]
+    names = [(hue_name(36 * k + turn), hue_name(36 * k)) for k in range(10)]
     assert [row[-1] for row in rows] == [
-        f"{hue_name(36 * k + turn)}, not its own" for k in range(10)
+        f"{'another ' if name == own else ''}{name}, not its own" for name, own in names
     ]
+
+
+def test_a_class_whose_figures_contradict_each_other_is_not_said_to_want_anything(tmp_path):
+    first, *rest = logits([36.0 * k for k in range(10)])
+    units = [replace(first, kinds=(Kind.UNCLEAR,)), *rest]
+    header, *rows = table(summary(tmp_path, units, behavior=SHORTCUT), "class", PLAIN_COLOR)
+    wants = [row[header.index("wants")] for row in rows]
+    assert wants[0] == "unclear" and "unclear" not in wants[1:]
 
 
 @pytest.mark.parametrize("against", [None, GUESSING])
