@@ -130,10 +130,10 @@ def shortcut_answer(probed: Probed) -> str:
         if behavior:
             sentences.append(f"Of the real images {percent(behavior.accuracy)} are named right")
         return ". ".join(sentences) + "."
-    if behavior is None and probed.record.data is not None:
+    if behavior is None and (data := probed.record.data) is not None:
         return (
             "Cannot be said. Whether the CNN names the real images right was not checked: they "
-            "have no classes, or not as many as it has logits."
+            f"have {data.unlike_logits}."
         )
     if behavior is None and all(logit.is_cut for logit in probed.classes):
         return "Cannot be said: no real images were given."

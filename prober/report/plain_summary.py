@@ -98,12 +98,12 @@ def plain_doubts(probed: Probed) -> list[str]:
     if dead := [finding for finding in probed.findings if finding.dead]:
         number = counted(len(dead), "unit")
         said.append(f"Nothing that was tried moves {number}: {probed.links(dead)}.")
-    if probed.record.data is None:
+    data = probed.record.data
+    if data is None:
         said.append("No real inputs were given, so nothing here says what it does with them.")
     elif probed.record.behavior is None:
         said.append(
-            "How well it names real inputs was not checked: they have no classes, or not as many "
-            "as it has logits."
+            f"How well it names real inputs was not checked: they have {data.unlike_logits}."
         )
     said += unusable(probed)
     if probed.against is None:

@@ -96,6 +96,13 @@ class DataRecord:
         said = says_number(self.name, self.images)
         return self.name if said else f"{self.name} ({self.images:,})"
 
+    @property
+    def unlike_logits(self) -> str:
+        """Says which classes they have, where these are not as many as the logits."""
+        if len(self.classes) < 2:
+            return "one class alone" if self.classes else "no classes"
+        return f"{len(self.classes)} classes, not as many as it has logits"
+
     @classmethod
     def of(cls, real: RealImages) -> "DataRecord":
         """Describes real images."""

@@ -212,12 +212,7 @@ def no_classes(probed: Probed) -> str:
     if probed.has_classes:
         return ""
     data, real = probed.record.data, f"real {'images' if probed.has_facets else 'inputs'}"
-    if data is None:
-        has = f"no {real} were given"
-    elif data.classes:
-        has = f"the {real} have {counted(len(data.classes), 'class', 'classes')}, not as many"
-    else:
-        has = f"the {real} have none"
+    has = f"the {real} have {data.unlike_logits}" if data else f"no {real} were given"
     return (
         "Whether the units of the output are classes is not known: they have no names "
         f"(`model.subject.classes`), and {has}."

@@ -1063,3 +1063,19 @@ def test_of_a_cnn_that_sees_one_mix_of_the_channels_no_color_is_said(tmp_path):
     needing = replace(SHORTCUT, shortcut=Shortcut.UNKNOWN, accuracy_without_color=0.2)
     text = summary(tmp_path, logits([None] * 10), behavior=needing, mix=mix)
     assert answers(text)[1].startswith("Cannot be said.")
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        ((), "no classes"),
+        (("cat",), "one class alone"),
+        (("cat", "dog"), "2 classes, not as many as it has logits"),
+    ],
+)
+def test_it_is_said_why_images_are_not_named(tmp_path, classes, said):
+    units = colors("conv", 2)
+    given = record(units)
+    write(tmp_path, units, replace(given, data=replace(given.data, classes=classes)))
+    text = write_summary(tmp_path).read_text(encoding="utf-8")
+    assert f"was not checked: they have {said}." in text
