@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from prober.common.colors import on_circle
+from prober.common.colors import distance, on_circle
 from prober.findings.dead_units import why_dead
 from prober.findings.facets import FACET_GAIN, Group
 from prober.findings.finding import Evidence, Finding, Kind, Shares
@@ -20,6 +20,9 @@ EITHER = -0.5
 HILL_HEIGHT = 0.9
 """The phase of a tuning curve is its hue if it answers there with this share of its highest: with
 less it lies on a slope, or between hills, and a hue beside it excites the unit plainly more."""
+
+SAME_PEAK = 5.0
+"""Degrees between two hues up to which they are of one peak."""
 
 DEAD_CONFIDENCE = 0.98
 """How sure it is that a unit is dead which nothing moves. Set by hand: of 89 such claims on 28
@@ -164,7 +167,7 @@ def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:
     the phase of the first harmonic of the whole curve. Of a curve with several hills, or a crooked
     one, a class's logit say, the phase may lie beside what excites most: then it is that of the
     highest answer. Of several facets each that is a color keeps its own, or likewise has that of
-    the next peak uphill.
+    the next peak uphill, unless another has that, too.
 
     Returns:
         The facets; those without a hue and those that are no color as they were.
@@ -172,7 +175,7 @@ def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:
     number, height = len(curves.flat), (curves.flat - curves.neutral).tolist()
     if not number:
         return list(groups)
-    found = []
+    hues = []
     for group in groups:
         hue = group.hue
         if group.kind == Kind.COLOR and hue is not None:
@@ -181,7 +184,12 @@ def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:
             peak = height.index(max(height)) if len(groups) == 1 else _uphill(height, place)
             if height[place] < HILL_HEIGHT * height[peak]:
                 hue = peak / number * 360
-        found.append(replace(group, hue=hue))
+        hues.append(hue)
+    found = []
+    for i, (group, hue) in enumerate(zip(groups, hues, strict=True)):
+        others = [each for each in hues[:i] + hues[i + 1 :] if each is not None]
+        taken = hue is not None and any(distance(hue, each, 360) <= SAME_PEAK for each in others)
+        found.append(group if taken else replace(group, hue=hue))
     return found
 
 

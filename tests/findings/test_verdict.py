@@ -154,6 +154,11 @@ SETTLED = {
         torch.ones(72),
         [100.0, 22.0],
     ),
+    "its own of two that would have one peak": (
+        [group("color", 60.0), group("color", 300.0)],
+        COSINE,
+        [60.0, 300.0],
+    ),
     "none where the pixels agree on none": ([group("color")], COSINE, [None]),
     "none of a shape": ([group("shape", None, 30.0)], COSINE, [None]),
     "no three channels": ([group("color", 100.0)], torch.zeros(0), [100.0]),
