@@ -81,7 +81,7 @@ class Behavior:
         accuracy: The share that it names right, of the images as they are.
         accuracy_color_changed: With another color; `null` if they cannot be shown so.
         accuracy_without_color: In gray of the same brightness, or as light as the lightest channel,
-            whichever is named better; `null` likewise.
+            whichever changes the accuracy less; `null` likewise.
         names_color: How often it names the class of the color instead, or one of those that share
             it; `null` likewise, or if no color goes with a class.
         chance: What guessing among the classes of the images gives.
@@ -97,9 +97,10 @@ class Behavior:
         shared: Whether classes share the colors that go with them, so that each stands for several.
         crossed: Whether all that share colors are named as counterparts of theirs in another such
             color, no two as the same: color is then a part of what the classes are, as of red
-            squares and blue squares, red rings and blue rings. Or whether images of classes that
-            have no color of their own are not named after it, as of circles and crosses in any
-            color beside red squares and blue squares.
+            squares and blue squares, red rings and blue rings. Or whether half of the images of
+            classes that have a color of their own are named after another, and hardly any of those
+            of classes that have none, as of circles and crosses in any color beside red squares and
+            blue squares.
         answers_changed: How often its answer is another one with another color, right or wrong;
             `null` if they cannot be shown so.
 
@@ -203,7 +204,8 @@ def behavior(responses: RealResponses) -> Behavior | None:
     if responses.gray is not None:
         right = [(each.argmax(1) == labels)[None] for each in responses.gray]
         grays = [_Figure.of(each, known, labels) for each in right]
-        figures["accuracy_without_color"] = max(grays, key=lambda figure: figure.share)
+        named_right = figures["accuracy"].share
+        figures["accuracy_without_color"] = min(grays, key=lambda f: abs(f.share - named_right))
     if responses.changed is not None:
         answer = responses.changed.argmax(2)  # [times, N]
         asked = known.expand(len(answer), -1)

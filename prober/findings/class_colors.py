@@ -168,10 +168,10 @@ class Dealer:
 
 
 def best_dealer(descriptions: Sequence[Palettes | Tints], labels: Tensor) -> Dealer | None:
-    """Finds what `dealer_of` does by the first of several descriptions of the images' colors.
+    """Finds the dealer of the first of several descriptions of the images' colors.
 
-    A later one is taken if its colors name the class far more often, unless they are of textures
-    where those before are of areas.
+    That of a later one is taken if its colors name the class far more often, unless they are of
+    textures where those taken so far are of areas.
     """
     best, *others = (dealer_of(each, labels) for each in descriptions)
     for other in others:

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -63,7 +62,7 @@ def split_dead(
     """Looks for signs of life in units of one site.
 
     Flat and striped images, pictures of all units and real images may move them; if not, an ascent
-    through ReLUs that leak may lead to where they are.
+    through ReLUs that leak may lead to where they are, or one in pixels.
 
     Args:
         subject: The CNN under study.
@@ -88,7 +87,7 @@ def split_dead(
         ]
     awakened: dict[Unit, Tensor] = {}
     # Pixels reach what soft pictures, which are moved, do not.
-    for ascent, nearest in ((method, False), (replace(method, style="plain"), True)):
+    for ascent, nearest in ((method, False), (Method(style="plain"), True)):
         if not suspects:
             break
         objectives = [window.objective(unit) for unit in suspects]

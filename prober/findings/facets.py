@@ -161,9 +161,8 @@ def group_optima(compared: ComparedOptima, maxima: FourMaxima) -> list[Group]:
     optima = compared.optima
     gain, best = optima.gain, optima.gain.max()
     order = gain.argsort(descending=True).tolist()
-    # Large images are searched such that people can read them, and may stay far below the maximum.
-    most = max(best, maxima.scores[0] - maxima.neutral)
-    left = [i for i in order if best > 0 and gain[i] >= min(FACET_GAIN * most, best)]
+    needed = min(FACET_GAIN * _most(optima, maxima), best)
+    left = [i for i in order if best > 0 and gain[i] >= needed]
     found: list[tuple[list[int], float]] = []
     separation = 0.5
     while left:
@@ -179,24 +178,31 @@ def group_optima(compared: ComparedOptima, maxima: FourMaxima) -> list[Group]:
     return [_group(optima, maxima, shares[own[0]], own, apart) for own, apart in found]
 
 
-def runner_up(compared: ComparedOptima, groups: Sequence[Group]) -> float | None:
+def _most(optima: Optima, maxima: FourMaxima) -> Tensor:
+    """The unit's gain; large images are searched as people can read them, and may stay below it."""
+    return torch.maximum(optima.gain.max(), maxima.scores[0] - maxima.neutral)
+
+
+def runner_up(
+    compared: ComparedOptima, groups: Sequence[Group], maxima: FourMaxima
+) -> float | None:
     """Tells how far the best optimum goes that is apart from all facets and too weak for one.
 
     Args:
         compared: The optima.
         groups: Its facets.
+        maxima: The unit's maxima.
 
     Returns:
-        A share of the gain of the best of all, above 0 and below `FACET_GAIN`; None if there is no
-        such optimum.
+        A share of the unit's gain, above 0 and below `FACET_GAIN`; None if there is no such
+        optimum.
     """
-    gain = compared.optima.gain
-    best = gain.max()
-    left = [i for i in gain.argsort(descending=True).tolist() if 0 < gain[i] < FACET_GAIN * best]
+    gain, most = compared.optima.gain, _most(compared.optima, maxima)
+    left = [i for i in gain.argsort(descending=True).tolist() if 0 < gain[i] < FACET_GAIN * most]
     for group in groups:
         apart = compared.apart(group.members[0], left)
         left = [i for i, clear in apart.items() if clear > 0]
-    return (gain[left[0]] / best).item() if left and groups else None
+    return (gain[left[0]] / most).item() if left and groups else None
 
 
 def facet_of(compared: ComparedOptima, firsts: Sequence[int], one: int) -> int | None:

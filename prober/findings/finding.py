@@ -160,12 +160,12 @@ class Facet:
             other style made of it, the legible one first. The best one alone where that ascent has
             left the facet; `[]` where only plain pictures were asked for.
 
-    A facet counts if its best optimum reaches at least half of the gain of the best of all. Two
-    optima are of two facets if they plainly differ (in what is due to what by 44 % of the gain, in
-    hue by 58°, in orientation by 29° if the strokes are straight or bars of both orientations
-    excite the unit, in brightness by 0.53) and the score falls to less than 85 % of the lower one's
-    gain somewhere on the straight line between them. Within one linear detector, or a minimum of
-    such, it cannot fall there.
+    A facet counts if its best optimum reaches at least half of the unit's gain, or is the best of
+    all. Two optima are of two facets if they plainly differ (in what is due to what by 44 % of the
+    gain, in hue by 58°, in orientation by 29° if the strokes are straight or bars of both
+    orientations excite the unit, in brightness by 0.53) and the score falls to less than 85 % of
+    the lower one's gain somewhere on the straight line between them. Within one linear detector, or
+    a minimum of such, it cannot fall there.
 
     `hue` is the hue of the tint that raises the score most near the optimum; of a unit whose only
     facet is a color, the phase of the first harmonic of its answers to flat patches around the

@@ -114,7 +114,7 @@ def _grouped(
     # Should the search for facets have found more, that is the maximum.
     maxima = maxima.or_better(optima.images[optima.score.argmax()], optima.score.max())
     groups = group_optima(compared, maxima)
-    second = runner_up(compared, groups)
+    second = runner_up(compared, groups, maxima)
     return Found(maxima, shown, optima, settled(groups, compared.curves), second)
 
 

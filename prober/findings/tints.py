@@ -68,4 +68,7 @@ def _tints(images: Tensor) -> Tensor:
     brightness = images.mean(1, keepdim=True)
     gray = 1 - (brightness / DIMMEST).clamp_max(1)
     leaning = images / brightness.clamp_min(DIMMEST) + gray
-    return 0.5 * leaning.flatten(2).median(2).values
+    median = leaning.flatten(2).median(2).values
+    mean = median.mean(1, keepdim=True)
+    # Of confetti in pure colors each channel is dark in most pixels: it leans to none.
+    return 0.5 * torch.where(mean >= 0.5, median / mean.clamp_min(0.5), 1)

@@ -98,10 +98,10 @@ class DataRecord:
 
     @property
     def unlike_logits(self) -> str:
-        """Says which classes they have, where these are not as many as the logits."""
+        """Says which classes they have, where these are not those of the logits."""
         if len(self.classes) < 2:
             return "one class alone" if self.classes else "no classes"
-        return f"{len(self.classes)} classes, not as many as it has logits"
+        return f"{len(self.classes)} classes, and the CNN has not one logit for each"
 
     @classmethod
     def of(cls, real: RealImages) -> "DataRecord":

@@ -86,10 +86,9 @@ def _write_hparams(store: Store) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         now = time.time()
         # A SummaryWriter starts a thread, which for each target costs more than the events do.
-        with (folder / f"events.out.tfevents.{now:.0f}").open("wb") as file:
+        with (folder / f"events.out.tfevents.{time.time_ns()}").open("wb") as file:
             writer = RecordWriter(file)
-            events = [Event(wall_time=now, file_version="brain.Event:2")]
+            writer.write(Event(wall_time=now, file_version="brain.Event:2").SerializeToString())
             for summary in (*hparams(settings, metrics), scalar("score", metrics["score"])):
-                events.append(Event(wall_time=now, step=record["steps"], summary=summary))
-            for event in events:
+                event = Event(wall_time=now, step=record["steps"], summary=summary)
                 writer.write(event.SerializeToString())

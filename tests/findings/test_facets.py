@@ -380,13 +380,16 @@ def test_optima_are_grouped_by_what_they_are_and_by_a_valley_between(optima, low
             0.3,
         ),
         ([optimum(COLOR, **BLACK)], 0.0, None),
+        ([optimum(COLOR, 0.6, **BLACK), optimum(SHAPE, 0.49, **WHITE)], 0.0, 0.49),
+        ([optimum(COLOR, 0.45, **BLACK), optimum(SHAPE, 0.44, **WHITE)], 0.0, 0.44),
         ([optimum(COLOR, 0.0), optimum(SHAPE, -1.0)], 0.0, None),
     ],
 )
 def test_the_runner_up_is_what_is_apart_from_all_facets_and_too_weak(optima, lowest, expected):
     subject, unit = Subject(Valley(lowest), input_shape=(3, 2, 2)), ChannelMean("unit", 0)
     compared = ComparedOptima(subject, unit, optima_of(*optima), curves_of())
-    said = runner_up(compared, group_optima(compared, maxima_of(optima[0]["shares"])))
+    maxima = maxima_of(optima[0]["shares"])
+    said = runner_up(compared, group_optima(compared, maxima), maxima)
     assert said == (None if expected is None else pytest.approx(expected))
 
 

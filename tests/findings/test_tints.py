@@ -45,10 +45,23 @@ def test_what_less_than_half_of_an_image_has_is_no_tint():
     """A frame of a tenth of the side in the class's color; the ground is gray noise."""
     chance = torch.Generator().manual_seed(0)
     images = torch.rand(160, 1, 20, 20, generator=chance).expand(-1, 3, -1, -1).clone()
-    images[:, :, [0, 1, -2, -1]] = CASTS[LABELS][:, :, None, None]
+    for frame in (images, images.mT):
+        frame[:, :, [0, 1, -2, -1]] = CASTS[LABELS][:, :, None, None]
     tints = tints_of(images)
     assert tints.colors.numpy() == pytest.approx(0.5, abs=0.001)
     assert not data_of(images).tinted
+
+
+def test_confetti_in_pure_colors_leans_to_none():
+    chance = torch.Generator().manual_seed(0)
+    channel = torch.randint(3, (28, 28), generator=chance)
+    confetti = torch.nn.functional.one_hot(channel, 3).movedim(2, 0).float()
+    assert tints_of(confetti[None]).colors.tolist() == [[0.5] * 3]
+    images = scenes() * CASTS[LABELS][:, :, None, None]
+    images[0] = confetti
+    data = data_of(images)
+    assert data.tinted and 0 not in data.dealer.donors[0]
+    assert not data.group_colors.isnan().any()
 
 
 def test_a_tint_is_that_of_a_scaled_gray():

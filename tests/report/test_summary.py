@@ -1070,7 +1070,7 @@ def test_of_a_cnn_that_sees_one_mix_of_the_channels_no_color_is_said(tmp_path):
     [
         ((), "no classes"),
         (("cat",), "one class alone"),
-        (("cat", "dog"), "2 classes, not as many as it has logits"),
+        (("cat", "dog"), "2 classes, and the CNN has not one logit for each"),
     ],
 )
 def test_it_is_said_why_images_are_not_named(tmp_path, classes, said):
