@@ -30,7 +30,10 @@ def prober(tmp_path, monkeypatch, capsys):
     """Runs a command line in this process, in a working directory of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setenv("PL_GLOBAL_SEED", "0")  # the command sets it; so it is reset afterwards
+    # The command sets these; so they are reset afterwards.
+    monkeypatch.setenv("PL_GLOBAL_SEED", "0")
+    monkeypatch.setenv("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     modules = set(sys.modules)
 
     def run(*args):

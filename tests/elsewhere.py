@@ -47,6 +47,7 @@ def run(*args, cwd, folder, **environment):
     (folder / "sitecustomize.py").write_text(f"{start}e.take_away()\n", encoding="utf-8")
     ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
     kept = {k: v for k, v in os.environ.items() if k not in ("PL_GLOBAL_SEED", "HOME")}
+    kept["CUDA_VISIBLE_DEVICES"] = ""
     return subprocess.run(
         [sys.executable, *map(str, args)],
         cwd=cwd,

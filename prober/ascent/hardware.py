@@ -45,6 +45,19 @@ def accelerator_for(asked: str, shape: Shape, precision: Any) -> str:
     return asked
 
 
+def hide_idle_gpus(accelerator: str) -> None:
+    """Hides NVIDIA's GPUs from this process, and from those that it starts, where the CPU computes.
+
+    Whatever computes, Lightning asks each GPU that it sees where its random numbers stand. That
+    takes seconds, and memory of the GPU, and a forked process cannot.
+
+    Args:
+        accelerator: What computes.
+    """
+    if accelerator == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 def note_of(asked: str, accelerator: str) -> str | None:
     """Says what was chosen, if it is a GPU that nobody asked for; else None."""
     if asked == "auto" and accelerator != "cpu":

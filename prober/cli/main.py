@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 def main() -> None:
     """Runs the command line; bad input ends with one message and exit code 2, Ctrl-C with 130."""
     settle_console()
+    # PyTorch then counts NVIDIA's GPUs without starting them, so that they can still be hidden.
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     sys.path.insert(0, os.getcwd())  # a person's own CNN in a file of the working directory
     try:
         answer(sys.argv[1:])

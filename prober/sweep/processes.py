@@ -175,9 +175,10 @@ def start_method() -> str:
 
     A forked one has everything that its parent has, at once; a spawned one imports it anew, which
     takes seconds. Linux alone can fork a process that has loaded the libraries which compute:
-    Apple's do not survive it, and Windows knows no fork.
+    Apple's do not survive it, and Windows knows no fork. Nor does CUDA, where a person's own CNN
+    has started it, or where GPUs cannot be counted without it.
     """
-    forks = sys.platform == "linux" and hasattr(os, "fork")
+    forks = sys.platform == "linux" and hasattr(os, "fork") and not torch.cuda.is_available()
     return "fork" if forks and "fork" in multiprocessing.get_all_start_methods() else "spawn"
 
 

@@ -141,6 +141,7 @@ def test_wrappers_are_taken_off():
     subject = subject_of(cnn)
     assert list(subject.layers) == ["0.0", "0.1", "0", "1", "logits"]
     assert subject.layers["0"].kind == "Sequential"
+    inner.cpu()  # DataParallel has moved it, where there is a GPU
     torch.testing.assert_close(subject(IMAGES, ["0"])["0"], inner(IMAGES))
     assert type(cnn[0]).__name__ == "OptimizedModule"
     inner.compile()

@@ -311,7 +311,11 @@ def channels_last(net, x):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (OnGPU, r"moves something to a GPU by itself.*without \.cuda\(\)"),
+        pytest.param(
+            OnGPU,
+            r"moves something to a GPU by itself.*without \.cuda\(\)",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
+        ),
         (Tokens, r"takes tokens: its layer '0' looks up whole numbers"),
         (Bytes, r"takes bytes.*value_range to \[0, 255\]"),
         (BareCheck, r"takes bytes: AssertionError.*value_range to \[0, 255\]"),

@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import ProgressBar as LightningBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from typing_extensions import override
 
-from prober.ascent.hardware import accelerator_for, note_of, threads_for
+from prober.ascent.hardware import accelerator_for, hide_idle_gpus, note_of, threads_for
 from prober.ascent.module import ActivationMaximization
 from prober.ascent.profiler import NoProfiler
 from prober.ascent.progress import ProgressBar
@@ -152,6 +152,7 @@ def trainer_of_run(cli: ProberCLI) -> tuple[Trainer, RunRecord]:
     settings = cli.config_init
     shape, asked = settings.model.subject.input_shape, settings.trainer
     accelerator = accelerator_for(asked.accelerator, shape, asked.precision)
+    hide_idle_gpus(accelerator)
     arguments = vars(asked) | {"accelerator": accelerator}
     given = _listed(asked.callbacks)
     check_callbacks(given)
