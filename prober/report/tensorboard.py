@@ -4,6 +4,7 @@ import re
 import shutil
 import time
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +15,7 @@ from PIL import Image
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 from torch.utils.tensorboard import SummaryWriter
 
+from prober.ascent.tensorboard import add_png
 from prober.common.evenly import evenly
 from prober.common.files import write_whole
 from prober.common.pictures import laid_out, png
@@ -52,9 +54,10 @@ def _write_events(folder: Path, sheets: Sequence[str], into: Path) -> None:
     summary = (folder / "SUMMARY.md").read_text(encoding="utf-8")
     writer.add_text("summary", words_alone(summary))
     for sheet in sheets:
-        with Image.open(folder / sheet) as picture:
-            pixels = np.asarray(picture.convert("RGB"))
-        writer.add_image(f"sheets/{Path(sheet).stem}", pixels, dataformats="HWC")
+        drawn = (folder / sheet).read_bytes()
+        with Image.open(BytesIO(drawn)) as picture:
+            size = picture.height, picture.width
+        add_png(writer, f"sheets/{Path(sheet).stem}", drawn, size)
     writer.close()
     for file in into.glob("events.out.tfevents.*"):
         # The writer's own name for it tells the host it was made on.

@@ -3,16 +3,14 @@
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams, scalar
 
-from prober.ascent.tensorboard import hyperparameters
+from prober.ascent.tensorboard import add_png, hyperparameters
 from prober.common.drawing import side_by_side
 from prober.common.pictures import png
 from prober.sweep.planned import PlannedTarget
@@ -56,14 +54,7 @@ def _write_evolution(writer: SummaryWriter, store: Store, layer: str, chunks: li
     for step in sorted({int(step) for steps, _ in first.values() for step in steps}):
         frames = [evolution[latest(steps, step)] for steps, evolution in first.values()]
         pixels = side_by_side(frames)
-        height, width, _ = pixels.shape
-        # `add_image` compresses as hard as it can, which takes three times as long.
-        image = Summary.Image(
-            height=height, width=width, colorspace=3, encoded_image_string=png(pixels)
-        )
-        value = Summary.Value(tag=layer, image=image)
-        file_writer: Any = writer.file_writer
-        file_writer.add_summary(Summary(value=[value]), step)
+        add_png(writer, layer, png(pixels), pixels.shape[:2], step)
 
 
 def _write_curves(writer: SummaryWriter, store: Store, layer: str, chunks: list[int]) -> None:
