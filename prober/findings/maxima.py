@@ -249,14 +249,13 @@ def maxima_of_live_units(survey: Survey, cores: int) -> dict[Unit, FourMaxima]:
         channels = [unit.channel for unit in units]
         window = survey.window(units[0])
         maxima = find_maxima(survey.subject, units[0].layer, channels, window, half=survey.half)
-        return {unit: maxima.of(i) for i, unit in enumerate(units)}
+        return {
+            unit: maxima.of(i) if settled else _from_what_moves(survey, unit)
+            for i, (unit, settled) in enumerate(zip(units, maxima.settled, strict=True))
+        }
 
-    found: dict[Unit, FourMaxima] = {}
-    for own in on_cores(of_units, survey.live(UNITS_AT_ONCE), cores):
-        found |= own
-    open_ones = [unit for unit, maxima in found.items() if not maxima.settled]
-    again = on_cores(lambda unit: _from_what_moves(survey, unit), open_ones, cores)
-    return found | dict(zip(open_ones, again, strict=True))
+    pieces = on_cores(of_units, survey.live(UNITS_AT_ONCE), cores)
+    return {unit: maxima for own in pieces for unit, maxima in own.items()}
 
 
 def _from_what_moves(survey: Survey, unit: Unit) -> FourMaxima:

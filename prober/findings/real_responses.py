@@ -173,12 +173,11 @@ def _in_hues(
     cores: int,
 ) -> dict[Site, Tensor]:
     """Computes responses `[6, 3, M, channels]` of sites to M images in hues and brightnesses."""
-    parts = []
-    for hue in SIX_HUES.tolist():
+
+    def in_hue(hue: float) -> dict[Site, Responses]:
         turned = real.turned_to(hue, sample)
-        for brightness in BRIGHTNESSES:
-            parts.append(responses(subject, brightness * turned, windows, cores))
-    return {
-        site: each.anywhere.unflatten(0, (len(SIX_HUES), len(BRIGHTNESSES)))
-        for site, each in together(torch.stack, parts).items()
-    }
+        parts = [responses(subject, brightness * turned, windows) for brightness in BRIGHTNESSES]
+        return together(torch.stack, parts)
+
+    found = together(torch.stack, on_cores(in_hue, SIX_HUES.tolist(), cores))
+    return {site: each.anywhere for site, each in found.items()}

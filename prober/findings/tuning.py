@@ -13,6 +13,7 @@ from prober.common.colors import angle_of
 from prober.common.inputs import ImageShape, plane_of
 from prober.findings import stimuli
 from prober.findings.finding import FrequencyTuning, HueTuning, OrientationTuning, Tuning
+from prober.findings.on_cores import on_cores
 from prober.findings.responses import responses
 from prober.findings.stimuli import TINTED_HUES, Choice, Stimuli, choice
 from prober.findings.units import Site
@@ -105,17 +106,18 @@ class Battery:
     def __init__(self, subject: Subject, windows: Mapping[Site, Window], cores: int = 1) -> None:
         self.shape = plane_of(subject.input_shape)
         self.chosen = choice(self.shape)
-        parts: dict[Site, list[Tensor]] = {site: [] for site in windows}
-        self._sizes: list[int] = []
-        known: list[tuple[Tensor, ...]] = []
-        for number, make in self._blocks():
+
+        def answers(piece: tuple[int, Block]) -> tuple[dict[Site, Tensor], tuple[Tensor, ...]]:
+            number, make = piece
             block = make()
-            self._sizes.append(len(block))
-            for site, answered in responses(subject, block.images, windows, cores).items():
-                parts[site].append(answered.strongest)
+            answered = responses(subject, block.images, windows)
+            strongest = {site: answered[site].strongest for site in windows}
             family = torch.full((len(block),), number)
-            known.append((family, block.hue, block.angle, block.frequency))
-        self.responses = {site: torch.cat(part) for site, part in parts.items()}
+            return strongest, (family, block.hue, block.angle, block.frequency)
+
+        parts, known = zip(*on_cores(answers, self._blocks(), cores), strict=True)
+        self._sizes = [len(family) for family, *_ in known]
+        self.responses = {site: torch.cat([part[site] for part in parts]) for site in windows}
         self.family, self.hue, self.angle, self.frequency = map(torch.cat, zip(*known, strict=True))
 
     def _blocks(self) -> list[tuple[int, Block]]:
