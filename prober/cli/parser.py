@@ -30,6 +30,7 @@ class ProberParser(LightningArgumentParser):
     @override
     def parse_string(self, *args: Any, **kwargs: Any) -> Namespace:
         config = super().parse_string(*args, **kwargs)
+        self.check_groups(config)  # before options of a group take the place of what stands there
         if self.only is None:
             return config
         part = Namespace()
@@ -93,9 +94,9 @@ class ProberParser(LightningArgumentParser):
         groups = {".".join(names[:i]): names[i] for names in parts for i in range(1, len(names))}
         for group, example in sorted(groups.items()):
             if group in config and not isinstance(config[group], Namespace):
+                found = "null" if config[group] is None else repr(config[group])
                 raise Refused(
-                    f"{group} is {config[group]!r}; it is a group of settings, such as "
-                    f"{group}.{example}."
+                    f"{group} is {found}; it is a group of settings, such as {group}.{example}."
                 )
 
     def shorten_help(self) -> None:

@@ -41,7 +41,7 @@ TOO_MUCH = {
     "unicode": ("trainer: {mäx_steps: 3}", ["trainer.mäx_steps"]),
     "a list for a group": ("trainer: [1]", ["trainer"]),
     "a number for a group": ("model: 3", ["model", "group of settings"]),
-    "nothing for a group": ("seed_everything: 0\nmodel:\n", ["model", "None", "group of settings"]),
+    "nothing for a group": ("seed_everything: 0\nmodel:\n", ["model is null", "group of settings"]),
     "nothing for another": ("seed_everything: 0\ntrainer:\n", ["trainer"]),
     "another command": ("fit: {}", ["'fit'"]),
     "a truth value for a key": ("yes: true\n", ["key yes is", "truth value (line 1): write 'yes'"]),
@@ -108,10 +108,17 @@ def test_a_key_without_a_value_is_told(prober, tmp_path, key, text):
     assert message == f"{key} is null: give it a value, or leave the key out."
 
 
-def test_a_config_whose_model_is_null_has_no_objective(prober, tmp_path):
+@pytest.mark.parametrize("command", ["fit", "sweep", "report"])
+def test_what_stands_for_a_group_is_told_though_an_option_of_it_is_given(prober, tmp_path, command):
+    (tmp_path / "bad.yaml").write_text("trainer: 3\n", encoding="utf-8")
+    message = refused(prober(command, "--config", "bad.yaml", "--trainer.max_steps", 5))
+    assert message.startswith("trainer is 3; it is a group of settings")
+
+
+def test_a_config_whose_model_is_null_is_told_so(prober, tmp_path):
     (tmp_path / "bad.yaml").write_text("seed_everything: 0\nmodel:\n", encoding="utf-8")
     message = refused(prober("fit", "--config", "bad.yaml"))
-    assert message.startswith("model.objective is missing")
+    assert message.startswith("model is null; it is a group of settings")
 
 
 def test_null_stays_where_it_means_something(prober, tmp_path):
