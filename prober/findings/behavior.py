@@ -81,7 +81,8 @@ class Behavior:
         accuracy: The share that it names right, of the images as they are.
         accuracy_color_changed: With another color; `null` if they cannot be shown so.
         accuracy_without_color: In gray of the same brightness, or as light as the lightest channel,
-            whichever changes the accuracy less; `null` likewise.
+            whichever changes the accuracy less, unless the better one raises it by more than 5
+            points; `null` likewise.
         names_color: How often it names the class of the color instead, or one of those that share
             it; `null` likewise, or if no color goes with a class.
         chance: What guessing among the classes of the images gives.
@@ -205,7 +206,10 @@ def behavior(responses: RealResponses) -> Behavior | None:
         right = [(each.argmax(1) == labels)[None] for each in responses.gray]
         grays = [_Figure.of(each, known, labels) for each in right]
         named_right = figures["accuracy"].share
-        figures["accuracy_without_color"] = min(grays, key=lambda f: abs(f.share - named_right))
+        nearest = min(grays, key=lambda f: abs(f.share - named_right))
+        best = max(grays, key=lambda f: f.share)
+        strange = best.share - named_right > NOISE_LOSS  # the colors are, to the CNN
+        figures["accuracy_without_color"] = best if strange else nearest
     if responses.changed is not None:
         answer = responses.changed.argmax(2)  # [times, N]
         asked = known.expand(len(answer), -1)

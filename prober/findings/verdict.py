@@ -24,6 +24,14 @@ less it lies on a slope, or between hills, and a hue beside it excites the unit 
 SAME_PEAK = 5.0
 """Degrees between two hues up to which they are of one peak."""
 
+SOME_COLOR = 0.2
+"""The share of color from which on a unit may want several colors."""
+
+OWN_PLACE = 0.45
+"""A hue is named if a flat patch or a stroke of it answers so far on the way from the least to the
+most around the circle. What excites a picture of two hues more may be a hue between them, which the
+unit wants least. Of 300 facets of trained CNNs 15 have less, in the median it is 0.98."""
+
 DEAD_CONFIDENCE = 0.98
 """How sure it is that a unit is dead which nothing moves. Set by hand: of 89 such claims on 28
 planted CNNs 88 were right, though made without pictures, which move the other; none was missed."""
@@ -130,18 +138,20 @@ def conclude(groups: Sequence[Group], maxima: FourMaxima, curves: Curves) -> Ver
 
 
 def _other_colors(groups: Sequence[Group], maxima: FourMaxima, curves: Curves) -> list[str]:
-    """Says of which other hues flat patches excite a unit that is said to want one color.
+    """Says of which other hues flat patches excite a unit that is said to want one color or shape.
 
     A picture may show a mix of them, pixel by pixel, which leads from one to the other without a
     valley, so that the search finds a single facet. Of such a mix flat patches bring a part only,
-    so they are compared with the best of them.
+    so where it is a color they are compared with the best of them; else with the mix.
     """
-    if [group.kind for group in groups] != [Kind.COLOR] or not len(curves.flat):
-        return []
-    found = peaks(curves.flat, curves.neutral, FACET_GAIN)
-    if len(found) < 2:
+    if len(groups) != 1 or groups[0].shares.color < SOME_COLOR or not len(curves.flat):
         return []
     shares = (curves.flat - curves.neutral) / (maxima.scores[0].item() - curves.neutral)
+    found = peaks(curves.flat, curves.neutral, FACET_GAIN)
+    if groups[0].kind != Kind.COLOR:
+        found = [i for i in found if shares[i] >= FACET_GAIN]
+    if len(found) < 2:
+        return []
     said = [f"{i / len(shares) * 360:.0f}° bring {shares[i]:.0%}" for i in found]
     return [
         f"It may want several colors: flat patches of hue {' and of hue '.join(said)} of its gain, "
@@ -178,7 +188,9 @@ def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:
     hues = []
     for group in groups:
         hue = group.hue
-        if group.kind == Kind.COLOR and hue is not None:
+        if group.kind != Kind.COLOR:
+            hue = hue if hue is not None and _place(hue, curves) >= OWN_PLACE else None
+        elif hue is not None:
             hue = on_circle(phase(curves.flat, 360), 360) if len(groups) == 1 else hue
             place = round(hue / 360 * number) % number
             peak = height.index(max(height)) if len(groups) == 1 else _uphill(height, place)
@@ -191,6 +203,19 @@ def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:
         taken = hue is not None and any(distance(hue, each, 360) <= SAME_PEAK for each in others)
         found.append(group if taken else replace(group, hue=hue))
     return found
+
+
+def _place(hue: float, curves: Curves) -> float:
+    """Where the answer to a hue lies between the least, 0, and the most, 1, around the circle.
+
+    Of flat patches or strokes, whichever says more.
+    """
+    places = []
+    for curve in (curves.flat, curves.tinted.amax(1)):
+        least, most = curve.aminmax()
+        own = curve[round(hue / 360 * len(curve)) % len(curve)]
+        places.append(((own - least) / (most - least).clamp_min(1e-12)).item())
+    return max(places)
 
 
 def _uphill(curve: Sequence[float], place: int) -> int:

@@ -168,7 +168,9 @@ def _changed(behavior: Behavior) -> str:
     words = changed_words(behavior)
     said = f"{words[0].upper()}{words[1:]}, accuracy on real images {_goes(behavior)}"
     gray = behavior.accuracy_without_color
-    if gray is not None and behavior.lost > NOISE_LOSS and behavior.explained_errors is None:
+    why = behavior.shortcut == Shortcut.UNKNOWN and behavior.hurt_by_color  # which tells it, too
+    told = behavior.explained_errors is not None or why
+    if gray is not None and behavior.lost > NOISE_LOSS and not told:
         said += f"; without color it is {percent(gray)}"
     return said
 

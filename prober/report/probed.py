@@ -32,6 +32,9 @@ NAMED_LAYERS = 4
 NO_HUE = 0.05
 """What the hue may explain, by chance, of the answers of a CNN that sees none."""
 
+LEFT_IN_GRAY = 0.25
+"""What gray may lose of what other colors do where these matter by their brightness alone."""
+
 PICTURE_WIDTH = 84
 """Pixels of a picture's width on the screen; the files are larger."""
 
@@ -101,7 +104,7 @@ class Probed:
             behavior is not None
             and behavior.shortcut in (Shortcut.COLOR, Shortcut.PARTLY)
             and behavior.lost_in_gray is not None
-            and behavior.lost_in_gray <= NOISE_LOSS
+            and behavior.lost_in_gray <= min(NOISE_LOSS, LEFT_IN_GRAY * behavior.lost)
             and self.hue_shares.get(LOGITS, max(self.hue_shares.values(), default=1.0)) <= NO_HUE
         )
         return "brightness" if blind or hues == {None} else "color"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from prober.common.colors import distance
 from prober.findings.behavior import Behavior, ColorChange
-from prober.findings.finding import ClassEvidence, Facet, Finding, Kind
+from prober.findings.finding import ClassEvidence, Facet, Finding, Kind, RealEvidence
 from prober.findings.kinds import LITTLE
 
 HUE_NAMES = (
@@ -60,6 +60,11 @@ DARK_COLOR, PALE_COLOR = 0.6, 0.5
 
 SAID_COLOR = 0.1
 """The share of color from which on the shape of a class is said with a color."""
+
+DENIED = 0.5
+"""How far a class's images in a hue must raise its logit, on the way from the least to their own
+hue's, for the class to be said with it. Of 88 logits of trained CNNs that were said with a color 22
+were with another than their class's; of 9 of these the own images denied it."""
 
 
 def hue_name(degrees: float) -> str:
@@ -186,23 +191,46 @@ def _of_class(finding: Finding, facet: Facet) -> str:
     """Describes the shape of a class, and its color where it counts; `""` of other facets.
 
     It is not called by the class's name: what a logit wants may be a background, where there is a
-    shortcut above all. A flat color is its color if it counts without shape, too, or if it is that
-    of the class in the data; else the largest answer to flat ones is one among equals. So it is
-    where color is hardly used on real images.
+    shortcut above all. A flat color is its color if it is that of the class in the data; or if it
+    counts without shape, too, and the class has none there or shape is not nearly all. Else the
+    largest answer to flat ones is one among equals. So it is where color is hardly used on real
+    images. No other color than the class's own is named of which its images want less.
     """
-    known = finding.evidence.data.label if finding.evidence.data else None
-    if known is None or "shape" not in facet.kind:
+    data = finding.evidence.data
+    known = data.label if data else None
+    if data is None or known is None or "shape" not in facet.kind:
         return ""
     hue, shares = facet.hue, facet.shares
     used = known.used is None or known.used.color >= LITTLE
     if hue is None and len(finding.facets) == 1 and used and shares.color >= SAID_COLOR:
         alone = shares.color - shares.interaction / 2  # what a flat color adds to a flat gray
         flat = known.flat_hue
-        if flat is not None and (alone >= SAID_COLOR or is_own(flat, known)):
+        unlike_data = known.hue is not None and facet.kind == Kind.SHAPE
+        counts = alone >= SAID_COLOR and not unlike_data
+        if flat is not None and (counts or is_own(flat, known)):
             hue = flat
     if hue is not None and is_own(hue, known):
         hue = known.hue  # by the name that the class's color has elsewhere
+    elif hue is not None and _is_denied(hue, known, data):
+        hue = None
     return PLAINLY[facet.kind] if hue is None else _shape_of(hue)
+
+
+def _is_denied(hue: float, known: ClassEvidence, data: RealEvidence) -> bool:
+    """Whether a class's images that are given a hue raise its logit far less than in their own.
+
+    Less than half of the way to that from where it is lowest. False where they had no such hue.
+    """
+    if known.hue is None or data.table is None or known.label not in data.rows:
+        return False
+    row = zip(data.columns, data.table[data.rows.index(known.label)], strict=True)
+    answers = {column: each for column, each in row if column is not None and each is not None}
+    if not answers:
+        return False
+    near, own = (min(answers, key=lambda h: distance(h, to, 360)) for to in (hue, known.hue))
+    least = min(answers.values())
+    shown = distance(near, hue, 360) <= SAME_HUE_DEGREES
+    return shown and answers[near] - least < DENIED * (answers[own] - least)
 
 
 def _brightness(finding: Finding, facet: Facet) -> str:

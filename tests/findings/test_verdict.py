@@ -18,11 +18,16 @@ from prober.findings.verdict import (
 )
 from tests.findings.figures import curves_of, maxima_of
 
-NO_SHARES = Shares(0.0, 0.0, 0.0, 0.0)
+SHARES = {
+    "color": Shares(1.0, 0.0, 0.0, 0.0),
+    "shape": Shares(0.0, 1.0, 0.0, 0.0),
+    "color+shape": Shares(0.5, 0.5, 0.0, 0.0),
+    "brightness": Shares(0.0, 0.0, 1.0, 0.0),
+}
 
 
 def group(kind, hue=None, orientation=None, margin=0.5, separation=0.5):
-    return Group(kind, NO_SHARES, 1.0, (0,), hue, orientation, margin, separation)
+    return Group(kind, SHARES[kind], 1.0, (0,), hue, orientation, margin, separation)
 
 
 VERDICTS = {
@@ -144,6 +149,7 @@ SETTLED = {
     ),
     "two near hills": ([group("color", 100.0)], hill(100, 40) + hill(160, 40), [130.0]),
     "not of a color with a shape": ([group("color+shape", 100.0)], COSINE, [100.0]),
+    "none that excites least": ([group("color+shape", 300.0)], COSINE, [None]),
     "uphill of several": (
         [group("color", 85.0), group("color", 280.0), group("shape", None, 30.0)],
         hill(125, 40) + 0.8 * hill(250, 40),
@@ -173,6 +179,13 @@ def test_the_hue_of_a_flat_color_is_that_of_its_whole_tuning_curve(facets, flat,
         hue if hue is None else pytest.approx(hue, abs=1e-4) for hue in expected
     ]
     assert facets == before
+
+
+def test_a_hue_of_strokes_stays_though_flat_patches_of_it_excite_least():
+    strokes = torch.zeros(12, 12)
+    strokes[10, 3] = 1.0  # of 300 degrees
+    (one,) = settled([group("color+shape", 300.0)], curves_of(flat=COSINE, tinted=strokes))
+    assert one.hue == 300.0
 
 
 def test_the_phase_of_a_curve_is_that_of_its_first_harmonic():
@@ -215,5 +228,12 @@ def test_of_a_color_beside_another_that_excites_as_much_nothing_is_sure():
         assert conclude([group("color", 0.0)], maxima_of(), curves_of(flat=flat.double())).why == ()
     several = [group("color", 0.0), group("color", 180.0)]
     assert conclude(several, maxima_of(), curves_of(flat=two.double())).why == ()
+    both = [group("color+shape", 0.0)]
+    assert "0° bring 100%" in conclude(both, maxima_of(), curves_of(flat=two.double())).why[0]
+    for little in (
+        conclude(both, maxima_of(), weak),
+        conclude([group("shape")], maxima_of(), weak),
+    ):
+        assert little.why == ()
     four_channels = curves_of(flat=torch.zeros(0))
     assert conclude([group("color", 0.0)], maxima_of(), four_channels).why == ()

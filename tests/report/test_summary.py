@@ -176,13 +176,17 @@ def test_lists_are_said_as_in_a_sentence():
     [
         (None, 245.0, 0.2, 0.0, "a blue shape"),
         (None, 245.0, 0.2, 0.4, "a blue shape"),  # flat blue adds nothing, but the class is blue
-        (None, 120.0, 0.2, 0.1, "a green shape"),  # flat green adds 0.15 of the gain
-        (None, 120.0, 0.2, 0.3, "a shape"),  # 0.05
+        (
+            None,
+            120.0,
+            0.2,
+            0.1,
+            "a shape",
+        ),  # flat green adds 0.15 of the gain, but not to blue ones
         (None, 245.0, 0.09, 0.0, "a shape"),  # color counts for too little
         (120.0, 245.0, 0.3, 0.6, "a green shape"),  # of the facet's own optimum
         (None, None, 0.3, 0.0, "a shape"),
         (None, 230.0, 0.2, 0.0, "a blue shape"),  # sky blue, but near the class's own
-        (None, 220.0, 0.2, 0.0, "a sky blue shape"),
     ],
 )
 def test_the_logit_of_a_class_wants_a_whole_shape(hue, flat_hue, color, interaction, said):
@@ -191,6 +195,41 @@ def test_the_logit_of_a_class_wants_a_whole_shape(hue, flat_hue, color, interact
     assert thing(logit, own) == said
     assert facet_words(logit, own) == ("shape" if said == "a shape" else f"shape: {said}")
     assert unit_words(logit) == said
+
+
+@pytest.mark.parametrize(
+    ("kind", "own_hue", "interaction", "said"),
+    [
+        ("shape", None, 0.1, "a green shape"),  # flat green adds 0.15 of the gain
+        ("shape", None, 0.3, "a shape"),  # 0.05
+        ("color+shape", 245.0, 0.1, "a green shape"),
+        ("color+shape", 245.0, 0.3, "a shape in color"),
+    ],
+)
+def test_a_flat_color_is_that_of_a_logit_where_it_counts(kind, own_hue, interaction, said):
+    own = replace(facet(kind), shares=Shares(0.2, 0.7, 0.1, interaction))
+    logit = finding("logits", 7, own, data=in_class("7", own_hue, 120.0))
+    assert thing(logit, own) == said
+
+
+@pytest.mark.parametrize(
+    ("own_hue", "in_yellow", "said"),
+    [
+        (245.0, 1.4, "a shape in color"),  # of a way from -1 to 4, that is 0.48
+        (245.0, 1.6, "a yellow shape"),
+        (245.0, None, "a yellow shape"),
+        (None, 1.4, "a yellow shape"),
+        (50.0, 1.4, "a yellow shape"),  # its own, whatever its images say
+    ],
+)
+def test_a_class_is_not_said_with_a_color_that_its_own_images_deny(own_hue, in_yellow, said):
+    own = replace(facet("color+shape", 60.0), shares=Shares(0.5, 0.5, 0.0, 0.0))
+    known = ClassEvidence("7", own_hue, None, None, None, None)
+    rows = ((9.0, 9.0, 9.0, 9.0), (-1.0, in_yellow, 4.0, 8.0))
+    columns = (0.0, 63.0, 240.0, None)  # the last one gray
+    colors = ((1.0, 0.0, 0.0), (1.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.5, 0.5, 0.5))
+    data = RealEvidence(rows, ("3", "7"), columns, colors, None, known, NO_EXAMPLES)
+    assert thing(finding("logits", 7, own, data=data), own) == said
 
 
 @pytest.mark.parametrize(("color", "said"), [(0.001, "a shape"), (0.3, "a blue shape")])
@@ -212,6 +251,23 @@ def test_what_a_cnn_sees_of_colors_may_be_their_brightness(tmp_path, hue, gray, 
     other = replace(found, accuracy_color_changed=0.98, shortcut=Shortcut.NONE)
     none = answers(summary(tmp_path / "none", units, behavior=other))[1]
     assert none.startswith("None found in color, the ")
+
+
+@pytest.mark.parametrize(("gray", "noun"), [(0.98, "brightness"), (0.95, "color")])
+def test_gray_loses_far_less_than_other_colors_where_it_is_their_brightness(tmp_path, gray, noun):
+    units = [finding("conv", 0, facet("shape"), data=real(variance=Variance(0.01, 0.5, 0.4, 0.1)))]
+    found = replace(SHORTCUT, accuracy_color_changed=0.92, accuracy_without_color=gray)
+    found = replace(found, names_color=0.03, shortcut=Shortcut.PARTLY)
+    said = answers(summary(tmp_path, units, behavior=found))[1]
+    assert said.startswith(f"In part, in {noun}, the only one looked for.")
+
+
+def test_that_colors_are_strange_to_a_cnn_is_said_once(tmp_path):
+    found = replace(SHORTCUT, accuracy=0.5, accuracy_without_color=0.7, names_color=0.1)
+    found = replace(found, shortcut=Shortcut.UNKNOWN)
+    said = answers(summary(tmp_path, [finding("conv", 0, facet("shape"))], behavior=found))[1]
+    assert said.startswith("Cannot be said.") and said.count("70%") == 1
+    assert said.endswith("Without color it is 70%: the colors are strange to it.")
 
 
 @pytest.mark.parametrize(
