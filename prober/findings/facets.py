@@ -243,7 +243,7 @@ def difference(optima: Optima, curves: Curves, one: int, other: int) -> float:
         apart = max(abs(a - b) for a, b in zip(*parts, strict=True))
         found = max(found, _beyond(apart, SHARE_DIFFERENCE, 1))
     if all("color" in kind for kind in kinds):
-        hue, other_hue = _sure_hues(optima, pair)
+        hue, other_hue = _sure_hues(optima, curves, pair)
         found = max(found, _beyond(known_distance(hue, other_hue, 360), HUE_DIFFERENCE, 180))
     if all("shape" in kind for kind in kinds):
         angles = near.orientation[pair].tolist()
@@ -262,17 +262,21 @@ def difference(optima: Optima, curves: Curves, one: int, other: int) -> float:
     return found
 
 
-def _sure_hues(optima: Optima, pair: Sequence[int]) -> list[float]:
+def _sure_hues(optima: Optima, curves: Curves, pair: Sequence[int]) -> list[float]:
     """The hues of two optima in degrees, found in one way; NaN if they cannot be told apart.
 
     What is preferred near a picture and what it shows may be two hues: like is compared with like.
+    What it shows may be a ground that the unit does not want.
     """
     if optima.near.hue_agreement[pair].min() >= SURE_HUE_AGREEMENT:
         return optima.near.hue[pair].tolist()
     if optima.color.shape[1] != 3:
         return [math.nan, math.nan]
-    hues = [rgb_to_hsv(*color) for color in optima.color[pair].tolist()]
-    return [hue * 360 if saturated >= SURE_SATURATION else math.nan for hue, saturated, _ in hues]
+    colors = [rgb_to_hsv(*color) for color in optima.color[pair].tolist()]
+    return [
+        360 * hue if saturated >= SURE_SATURATION and curves.wants_hue(360 * hue) else math.nan
+        for hue, saturated, _ in colors
+    ]
 
 
 def both_are_peaks(curves: Curves, angles: Sequence[float], best: float) -> bool:

@@ -23,6 +23,11 @@ from prober.subject import Subject
 PEAK_VALLEY = 0.9
 """Two peaks are two where the curve falls below this share of the lower one between them."""
 
+WANTED_HUE = 0.45
+"""A hue is wanted if a flat patch or a stroke of it answers so far on the way from the least to the
+most around the circle. What excites a picture of two hues more may be a hue between them, which the
+unit wants least. Of 300 facets of trained CNNs 15 have less, in the median it is 0.98."""
+
 Block = Callable[[], Stimuli]
 
 
@@ -83,6 +88,19 @@ class Curves:
     def angles(self) -> Tensor:
         """Over `chosen.angles`, the best gray stroke of each angle."""
         return torch.maximum(self.bars, self.gratings)
+
+    def wants_hue(self, hue: float) -> bool:
+        """Tells whether flat patches or strokes of a hue excite, among those of all hues.
+
+        Args:
+            hue: Degrees, of images of three channels.
+        """
+        for curve in (self.flat, self.tinted.amax(1)):
+            least, most = curve.aminmax()
+            answer = curve[round(hue / 360 * len(curve)) % len(curve)]
+            if most > least and answer - least >= WANTED_HUE * (most - least):
+                return True
+        return False
 
 
 class Battery:

@@ -24,13 +24,11 @@ less it lies on a slope, or between hills, and a hue beside it excites the unit 
 SAME_PEAK = 5.0
 """Degrees between two hues up to which they are of one peak."""
 
+SEVERAL_COLORS = "It may want several colors"
+"""How it is said of a unit with one facet that flat patches of several hues excite it alike."""
+
 SOME_COLOR = 0.2
 """The share of color from which on a unit may want several colors."""
-
-OWN_PLACE = 0.45
-"""A hue is named if a flat patch or a stroke of it answers so far on the way from the least to the
-most around the circle. What excites a picture of two hues more may be a hue between them, which the
-unit wants least. Of 300 facets of trained CNNs 15 have less, in the median it is 0.98."""
 
 DEAD_CONFIDENCE = 0.98
 """How sure it is that a unit is dead which nothing moves. Set by hand: of 89 such claims on 28
@@ -154,7 +152,7 @@ def _other_colors(groups: Sequence[Group], maxima: FourMaxima, curves: Curves) -
         return []
     said = [f"{i / len(shares) * 360:.0f}° bring {shares[i]:.0%}" for i in found]
     return [
-        f"It may want several colors: flat patches of hue {' and of hue '.join(said)} of its gain, "
+        f"{SEVERAL_COLORS}: flat patches of hue {' and of hue '.join(said)} of its gain, "
         "those between less."
     ]
 
@@ -189,7 +187,7 @@ def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:
     for group in groups:
         hue = group.hue
         if group.kind != Kind.COLOR:
-            hue = hue if hue is not None and _place(hue, curves) >= OWN_PLACE else None
+            hue = hue if hue is not None and curves.wants_hue(hue) else None
         elif hue is not None:
             hue = on_circle(phase(curves.flat, 360), 360) if len(groups) == 1 else hue
             place = round(hue / 360 * number) % number
@@ -203,19 +201,6 @@ def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:
         taken = hue is not None and any(distance(hue, each, 360) <= SAME_PEAK for each in others)
         found.append(group if taken else replace(group, hue=hue))
     return found
-
-
-def _place(hue: float, curves: Curves) -> float:
-    """Where the answer to a hue lies between the least, 0, and the most, 1, around the circle.
-
-    Of flat patches or strokes, whichever says more.
-    """
-    places = []
-    for curve in (curves.flat, curves.tinted.amax(1)):
-        least, most = curve.aminmax()
-        own = curve[round(hue / 360 * len(curve)) % len(curve)]
-        places.append(((own - least) / (most - least).clamp_min(1e-12)).item())
-    return max(places)
 
 
 def _uphill(curve: Sequence[float], place: int) -> int:

@@ -266,7 +266,13 @@ def polysemantic_answer(probed: Probed) -> str:
     if not found:
         sentences = [f"None found: no unit of {len(probed.searched):,} wants several things"]
         second = max(probed.live, key=lambda finding: finding.runner_up or 0)
-        if second.runner_up:
+        if several := probed.several_colors:
+            sentences[0] += " by its pictures"
+            sentences.append(
+                f"But {counted(len(several), 'unit')}, {probed.link(several[0])} say, may want "
+                "several colors: flat patches of some hues excite as much, those between far less"
+            )
+        elif second.runner_up:
             sentences.append(
                 f"The strongest second thing, of {probed.link(second)}, reaches "
                 f"{percent(second.runner_up)} of the gain; a facet needs half"

@@ -2,6 +2,7 @@
 
 import html
 
+from prober.findings.behavior import ColorChange
 from prober.findings.finding import Finding, Shares
 from prober.findings.real_responses import SHOWN_IN_HUES
 from prober.report.charts import CLASSES_CHART, LAYERS_CHART
@@ -114,6 +115,8 @@ def what_figures_rest_on(probed: Probed) -> list[str]:
         if colors:
             where = ", to which the whole image leans" if data.tinted else ""
             lines.append(f"Colors of the classes{where}: {joined(colors, NAMED_COLORS)}.")
+        elif behavior and behavior.color_change == ColorChange.CLASS:
+            lines.append("Colors of the classes: each class has several.")
     return lines
 
 

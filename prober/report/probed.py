@@ -12,6 +12,7 @@ from urllib.parse import quote
 from prober.common.inputs import input_kind
 from prober.findings.behavior import NOISE_LOSS, Shortcut
 from prober.findings.finding import WANTED, ClassEvidence, Facet, Finding, Kind, load_findings
+from prober.findings.verdict import SEVERAL_COLORS
 from prober.report.markdown import plain
 from prober.report.record import RECORD_FILE, ReportRecord, load_record
 from prober.report.words import joined, thing
@@ -196,6 +197,11 @@ class Probed:
             return flagged(finding), -(finding.confidence or 0), -finding.facets[1].strength
 
         return sorted((finding for finding in self.live if finding.polysemantic), key=unclear)
+
+    @property
+    def several_colors(self) -> list[Finding]:
+        """Those of one facet of which flat patches say that they may want several colors."""
+        return [f for f in self.live if any(each.startswith(SEVERAL_COLORS) for each in f.why)]
 
     def class_name(self, finding: Finding) -> str | None:
         """Returns the name of the class whose logit a unit is, where it has one."""

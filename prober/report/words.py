@@ -191,24 +191,23 @@ def _of_class(finding: Finding, facet: Facet) -> str:
     """Describes the shape of a class, and its color where it counts; `""` of other facets.
 
     It is not called by the class's name: what a logit wants may be a background, where there is a
-    shortcut above all. A flat color is its color if it is that of the class in the data; or if it
-    counts without shape, too, and the class has none there or shape is not nearly all. Else the
-    largest answer to flat ones is one among equals. So it is where color is hardly used on real
+    shortcut above all. The flat color that excites most is its color if it is that of the class in
+    the data, whatever hue one picture would rather have; or if that is not known, the flat one
+    counts without shape, too, and the class has none in the data or shape is not nearly all. Else
+    the largest answer to flat ones is one among equals. So it is where color is hardly used on real
     images. No other color than the class's own is named of which its images want less.
     """
     data = finding.evidence.data
     known = data.label if data else None
     if data is None or known is None or "shape" not in facet.kind:
         return ""
-    hue, shares = facet.hue, facet.shares
-    used = known.used is None or known.used.color >= LITTLE
-    if hue is None and len(finding.facets) == 1 and used and shares.color >= SAID_COLOR:
+    hue, flat, shares = facet.hue, known.flat_hue, facet.shares
+    used = shares.color >= SAID_COLOR and (known.used is None or known.used.color >= LITTLE)
+    if flat is not None and used and len(finding.facets) == 1:
         alone = shares.color - shares.interaction / 2  # what a flat color adds to a flat gray
-        flat = known.flat_hue
         unlike_data = known.hue is not None and facet.kind == Kind.SHAPE
-        counts = alone >= SAID_COLOR and not unlike_data
-        if flat is not None and (counts or is_own(flat, known)):
-            hue = flat
+        counts = hue is None and alone >= SAID_COLOR and not unlike_data
+        hue = flat if counts or is_own(flat, known) else hue
     if hue is not None and is_own(hue, known):
         hue = known.hue  # by the name that the class's color has elsewhere
     elif hue is not None and _is_denied(hue, known, data):

@@ -64,6 +64,11 @@ DIFFERENCES = {
         optimum(COLOR, hue=190.0, hue_agreement=0.5, mean_color=(0.5, 0.9, 0.9)),
         0,
     ),
+    "hues, one of which is that of a ground that does not excite": (
+        optimum(COLOR, hue=10.0, mean_color=(0.9, 0.4, 0.4)),
+        optimum(COLOR, hue=20.0, hue_agreement=0.5, mean_color=(0.65, 0.4, 0.9)),
+        0,
+    ),
     "the hue of a picture and that which is preferred near another": (
         optimum(COLOR, hue=10.0),
         optimum(COLOR, hue=20.0, hue_agreement=0.5, mean_color=(0.4, 0.9, 0.9)),
@@ -117,8 +122,12 @@ DIFFERENCES = {
 }
 
 
-# Bars that are not at 5 degrees, 25, 45, … excite by less than what is a peak.
-ANY_BAR = curves_of(bars=0.3 * (torch.arange(36) % 4 != 1).double())
+# Bars that are not at 5 degrees, 25, 45, … excite by less than what is a peak. Of flat patches red
+# ones excite and cyan ones, those between do not.
+ANY_BAR = curves_of(
+    bars=0.3 * (torch.arange(36) % 4 != 1).double(),
+    flat=1 + torch.cos(2 * torch.deg2rad(torch.arange(72) * 5.0)),
+)
 
 
 @pytest.mark.parametrize(("one", "other", "expected"), DIFFERENCES.values(), ids=DIFFERENCES)

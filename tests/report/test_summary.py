@@ -7,10 +7,12 @@ from urllib.parse import unquote
 
 import markdown
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prober.findings.behavior import Shortcut
+from prober.findings.facets import Group
 from prober.findings.finding import (
     ClassEvidence,
     ClassLogit,
@@ -24,6 +26,7 @@ from prober.findings.finding import (
     UsedShares,
     Variance,
 )
+from prober.findings.verdict import conclude
 from prober.report.markdown import plain
 from prober.report.summary import write_summary
 from prober.report.words import (
@@ -36,6 +39,7 @@ from prober.report.words import (
     unit_sentence,
     unit_words,
 )
+from tests.findings.figures import curves_of, maxima_of
 from tests.report.reports import EVIDENCE, GUESSING, HONEST, SHORTCUT, facet, finding, record, write
 
 LOGIT = ClassLogit(own=9.0, color_changed=1.0, shape_changed=7.0, both_changed=-3.0)
@@ -184,7 +188,8 @@ def test_lists_are_said_as_in_a_sentence():
             "a shape",
         ),  # flat green adds 0.15 of the gain, but not to blue ones
         (None, 245.0, 0.09, 0.0, "a shape"),  # color counts for too little
-        (120.0, 245.0, 0.3, 0.6, "a green shape"),  # of the facet's own optimum
+        (120.0, 245.0, 0.3, 0.6, "a blue shape"),  # whatever its one optimum would rather have
+        (120.0, 200.0, 0.3, 0.6, "a green shape"),
         (None, None, 0.3, 0.0, "a shape"),
         (None, 230.0, 0.2, 0.0, "a blue shape"),  # sky blue, but near the class's own
     ],
@@ -260,6 +265,20 @@ def test_gray_loses_far_less_than_other_colors_where_it_is_their_brightness(tmp_
     found = replace(found, names_color=0.03, shortcut=Shortcut.PARTLY)
     said = answers(summary(tmp_path, units, behavior=found))[1]
     assert said.startswith(f"In part, in {noun}, the only one looked for.")
+
+
+def test_units_that_may_want_several_colors_are_told_beside_their_pictures(tmp_path):
+    """Their picture is a mix, so the search finds one thing."""
+    two = curves_of(flat=1 + torch.cos(2 * torch.deg2rad(torch.arange(72) * 5.0)))
+    one = Group(Kind.COLOR, Shares(1.0, 0.0, 0.0, 0.0), 1.0, (0,), 0.0, None, 0.5, 0.5)
+    why = conclude([one], maxima_of(), two).why
+    units = [finding("conv", 0, facet("color", 0.0)), finding("conv", 3, facet("color", 0.0))]
+    units[1] = replace(units[1], why=why)
+    said = answers(summary(tmp_path, units))[2]
+    assert said.startswith(
+        "None found: no unit of 2 wants several things by its pictures. But 1 unit,"
+    )
+    assert "conv/3" in said and "conv/0" not in said
 
 
 def test_that_colors_are_strange_to_a_cnn_is_said_once(tmp_path):
