@@ -103,7 +103,8 @@ class Probed:
         behavior = self.record.behavior
         blind = (
             behavior is not None
-            and behavior.shortcut in (Shortcut.COLOR, Shortcut.PARTLY)
+            and behavior.shortcut != Shortcut.NONE
+            and behavior.lost > NOISE_LOSS
             and behavior.lost_in_gray is not None
             and behavior.lost_in_gray <= min(NOISE_LOSS, LEFT_IN_GRAY * behavior.lost)
             and self.hue_shares.get(LOGITS, max(self.hue_shares.values(), default=1.0)) <= NO_HUE

@@ -28,6 +28,7 @@ from prober.findings.finding import (
 )
 from prober.findings.verdict import conclude
 from prober.report.markdown import plain
+from prober.report.probed import Probed
 from prober.report.summary import write_summary
 from prober.report.words import (
     facet_words,
@@ -265,6 +266,15 @@ def test_gray_loses_far_less_than_other_colors_where_it_is_their_brightness(tmp_
     found = replace(found, names_color=0.03, shortcut=Shortcut.PARTLY)
     said = answers(summary(tmp_path, units, behavior=found))[1]
     assert said.startswith(f"In part, in {noun}, the only one looked for.")
+
+
+@pytest.mark.parametrize(("lost", "noun"), [(0.1, "brightness"), (0.04, "color")])
+def test_brightness_may_be_what_matters_though_no_class_has_one(tmp_path, lost, noun):
+    units = [finding("conv", 0, facet("shape"), data=real(variance=Variance(0.01, 0.5, 0.4, 0.1)))]
+    found = replace(SHORTCUT, accuracy_color_changed=0.99 - lost, accuracy_without_color=0.98)
+    found = replace(found, names_color=None, shortcut=Shortcut.UNKNOWN)
+    summary(tmp_path, units, behavior=found)
+    assert Probed.load(tmp_path).color_noun == noun
 
 
 def test_units_that_may_want_several_colors_are_told_beside_their_pictures(tmp_path):
