@@ -27,7 +27,7 @@ class SubjectRecord:
         name: Its name.
         checkpoint: The file of its weights; `null` if there is none.
         sha256: Of its weights.
-        input_shape: Channels, height and width of its images.
+        input_shape: Of its inputs, channels first: `[C, H, W]` of images.
         layers: How many units of each layer were examined.
         notes: What a person should know of how it was taken, as sentences: which output has the
             classes, and which layers no gradient leads back from.
