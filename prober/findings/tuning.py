@@ -93,14 +93,18 @@ class Curves:
         """Tells whether flat patches or strokes of a hue excite, among those of all hues.
 
         Args:
-            hue: Degrees, of images of three channels.
+            hue: Degrees, of images of three channels. Where all hues do alike, none is denied.
         """
+        denied = False
         for curve in (self.flat, self.tinted.amax(1)):
             least, most = curve.aminmax()
-            answer = curve[round(hue / 360 * len(curve)) % len(curve)]
-            if most > least and answer - least >= WANTED_HUE * (most - least):
-                return True
-        return False
+            place = hue / 360 * len(curve)
+            beside = [curve[at % len(curve)] for at in (math.floor(place), math.ceil(place))]
+            if most > least:
+                if max(beside) - least >= WANTED_HUE * (most - least):
+                    return True
+                denied = True
+        return not denied
 
 
 class Battery:

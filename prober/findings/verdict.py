@@ -17,9 +17,11 @@ from prober.findings.units import Unit
 EITHER = -0.5
 """An interaction from which on down color and shape are two things, either of which will do."""
 
-HILL_HEIGHT = 0.9
+HILL_HEIGHT = 0.7
 """The phase of a tuning curve is its hue if it answers there with this share of its highest: with
-less it lies on a slope, or between hills, and a hue beside it excites the unit plainly more."""
+less it lies on a slope, or between hills, and a hue beside it excites the unit far more. A little
+more do those of the six corners of the RGB cube that have a hue, yellow say beside a planted
+orange: at 0.9 of 66 planted hues 8 were moved there, at 0.7 none."""
 
 SAME_PEAK = 5.0
 """Degrees between two hues up to which they are of one peak."""

@@ -1,5 +1,6 @@
 """The verdict: what is concluded from facets, and how surely."""
 
+import colorsys
 import math
 
 import numpy as np
@@ -179,6 +180,24 @@ def test_the_hue_of_a_flat_color_is_that_of_its_whole_tuning_curve(facets, flat,
         hue if hue is None else pytest.approx(hue, abs=1e-4) for hue in expected
     ]
     assert facets == before
+
+
+@pytest.mark.parametrize("planted", [41.0, 76.0, 164.0, 264.0, 334.0])
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.6])
+def test_a_planted_hue_is_not_that_of_the_corner_of_colors_beside_it(planted, threshold):
+    """Yellow lies farther from gray than orange does, and excites what wants orange more."""
+    corners = np.exp(2j * np.pi * np.arange(3) / 3)  # red, green and blue around gray
+    around = np.array([colorsys.hsv_to_rgb(degrees / 360, 1, 1) for degrees in DEGREES]) @ corners
+    answers = (around * np.exp(-1j * np.radians(planted))).real
+    flat = torch.tensor(np.maximum(answers - threshold * answers.max(), 0))
+    for facets in ([group("color", planted)], [group("color", planted), group("shape")]):
+        assert settled(facets, curves_of(flat=flat))[0].hue == pytest.approx(planted, abs=5)
+
+
+def test_a_hue_stays_where_no_flat_patch_and_no_stroke_of_any_hue_excites():
+    """A digit in color, say, is none of them."""
+    (one,) = settled([group("color+shape", 300.0)], curves_of())
+    assert one.hue == 300.0
 
 
 def test_a_hue_of_strokes_stays_though_flat_patches_of_it_excite_least():
