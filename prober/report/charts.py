@@ -73,7 +73,8 @@ def write_charts(folder: Path, probed: Probed) -> None:
         _chart("What excites the units, in synthesized images", names, layers),
     )
     (folder / CLASSES_CHART).unlink(missing_ok=True)
-    if classes := list(filter(None, (_class_row(unit, probed.cnns) for unit in probed.classes))):
+    rows = (_class_row(unit, probed.cnns) for unit in probed.classes_by_color)
+    if classes := list(filter(None, rows)):
         title = "Wants: in synthesized images. Goes by: on real ones"
         write_whole(folder / CLASSES_CHART, _chart(title, names, classes))
 

@@ -44,7 +44,7 @@ def classes_chart(probed: Probed) -> str:
     """Shows the chart of the classes in Markdown; `""` if there is none."""
     said = [
         f"class {label}: wants {percent(wanted)} color, goes by {percent(used)}"
-        for wanted, used, label in filter(None, map(color_of_class, probed.classes))
+        for wanted, used, label in filter(None, map(color_of_class, probed.classes_by_color))
     ]
     return _chart(CLASSES_CHART, "; ".join(said))
 

@@ -173,6 +173,11 @@ class Probed:
         return [finding for finding in self.findings if finding.layer == LOGITS]
 
     @property
+    def classes_by_color(self) -> list[Finding]:
+        """Those of which it is said how far they go by color: none where that is brightness."""
+        return self.classes if self.color_noun == "color" else []
+
+    @property
     def has_classes(self) -> bool:
         """Whether logits are known to be those of classes, and not boxes, values or features.
 

@@ -184,8 +184,7 @@ def class_table(probed: Probed) -> str:
     known = list(filter(None, map(class_of, probed.classes)))
     own = ["its color"] if any(class_color(each.color, each.hue) for each in known) else []
     columns = ["picture", "wants"]
-    # What is dealt as another color is another brightness, where that is all that goes with a class.
-    if any(each.used for each in known) and probed.color_noun == "color":
+    if any(each.used for each in known) and probed.classes_by_color:
         columns += ["color wanted", "color used"]
     if any(each.hue is not None for each in known):
         columns.append("flat hue that excites it most")

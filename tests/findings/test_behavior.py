@@ -136,6 +136,27 @@ def test_a_cnn_that_the_classes_own_colors_hurt_takes_no_shortcut(in_gray, said)
     assert found.shortcut == said
 
 
+@pytest.mark.parametrize(("by_color", "said"), [(29, "cannot say"), (32, "partly")])
+def test_errors_that_name_a_color_as_often_as_any_class_follow_none(by_color, said):
+    """Of 100 images a class 55 are named right, in other colors 45; the color's class by some."""
+    labels = [c for c in range(3) for _ in range(100)]
+    plain = [(c + (i >= 55) + (i >= 78)) % 3 for c in range(3) for i in range(100)]
+    answer = [
+        [
+            c if i < 45 or c == hue else hue if i < 45 + by_color else 3 - c - hue
+            for c in range(3)
+            for i in range(100)
+        ]
+        for hue in range(3)
+    ]
+    found = behavior(
+        responses_of(data_of(labels), logits(answer), torch.tensor(logits([plain])[0]))
+    )
+    assert found.accuracy == pytest.approx(0.55) and found.lost == pytest.approx(0.1)
+    assert found.names_color == pytest.approx(by_color / 100)
+    assert found.shortcut == said
+
+
 def test_a_loss_is_no_shortcut_where_no_color_goes_with_a_class():
     """All images are gray and the answers change all the same: nobody's color is followed."""
     data = RealImages("gray", torch.full((30, 3, 4, 4), 0.5), torch.tensor(LABELS), list("abc"))
