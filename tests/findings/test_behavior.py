@@ -149,9 +149,8 @@ def test_errors_that_name_a_color_as_often_as_any_class_follow_none(by_color, sa
         ]
         for hue in range(3)
     ]
-    found = behavior(
-        responses_of(data_of(labels), logits(answer), torch.tensor(logits([plain])[0]))
-    )
+    own = torch.tensor(logits([plain])[0])
+    found = behavior(responses_of(data_of(labels), logits(answer), own, gray=own))
     assert found.accuracy == pytest.approx(0.55) and found.lost == pytest.approx(0.1)
     assert found.names_color == pytest.approx(by_color / 100)
     assert found.shortcut == said
