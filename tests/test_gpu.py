@@ -73,7 +73,7 @@ def test_a_report_takes_one_gpu_unless_it_is_told_how_many(monkeypatch, devices,
 @pytest.mark.parametrize("style", ["plain", "legible"])
 def test_a_model_on_a_gpu_gets_the_pictures_of_the_cpu(style):
     cnn = ReferenceCNN()
-    cnn.load_state_dict(torch.load(FOLDER / "biased.pt"))
+    cnn.load_state_dict(torch.load(FOLDER / "biased.pt", weights_only=True))
 
     def scores(model):
         made = prober.visualize(model, TARGETS, seeds=2, steps=60, style=style, settle=0.01)

@@ -214,7 +214,7 @@ def behavior(responses: RealResponses) -> Behavior | None:
         named_right = figures["accuracy"].share
         nearest = min(grays, key=lambda f: abs(f.share - named_right))
         best = max(grays, key=lambda f: f.share)
-        strange = best.share - named_right > NOISE_LOSS  # the colors are, to the CNN
+        strange = round(best.share - named_right, 4) > NOISE_LOSS  # the colors are, to the CNN
         figures["accuracy_without_color"] = best if strange else nearest
     if responses.changed is not None:
         answer = responses.changed.argmax(2)  # [times, N]

@@ -19,15 +19,16 @@ EITHER = -0.5
 
 HILL_HEIGHT = 0.7
 """The phase of a tuning curve is its hue if it answers there with this share of its highest: with
-less it lies on a slope, or between hills, and a hue beside it excites the unit far more. A little
-more do those of the six corners of the RGB cube that have a hue, yellow say beside a planted
-orange: at 0.9 of 66 planted hues 8 were moved there, at 0.7 none."""
+less it lies on a slope, or between hills, and a hue beside it excites the unit far more. The six
+corners of the RGB cube that have a hue, yellow say beside a planted orange, excite a little more:
+at 0.9 of 66 planted hues 8 were moved there, at 0.7 none."""
 
 SAME_PEAK = 5.0
 """Degrees between two hues up to which they are of one peak."""
 
 SEVERAL_COLORS = "It may want several colors"
-"""How it is said of a unit with one facet that flat patches of several hues excite it alike."""
+"""So it begins what is said of a unit with one facet that flat patches of several hues excite,
+those between less. A summary finds such units by it, in reports of older versions, too: it stays."""
 
 SOME_COLOR = 0.2
 """The share of color from which on a unit may want several colors."""
@@ -138,7 +139,7 @@ def conclude(groups: Sequence[Group], maxima: FourMaxima, curves: Curves) -> Ver
 
 
 def _other_colors(groups: Sequence[Group], maxima: FourMaxima, curves: Curves) -> list[str]:
-    """Says of which other hues flat patches excite a unit that is said to want one color or shape.
+    """Says of which hues flat patches excite a unit that has one facet, and goes by color.
 
     A picture may show a mix of them, pixel by pixel, which leads from one to the other without a
     valley, so that the search finds a single facet. Of such a mix flat patches bring a part only,
@@ -147,7 +148,8 @@ def _other_colors(groups: Sequence[Group], maxima: FourMaxima, curves: Curves) -
     if len(groups) != 1 or groups[0].shares.color < SOME_COLOR or not len(curves.flat):
         return []
     shares = (curves.flat - curves.neutral) / (maxima.scores[0].item() - curves.neutral)
-    found = peaks(curves.flat, curves.neutral, FACET_GAIN)
+    # Yellow, cyan and magenta are light: what a gray gives is not due to a hue.
+    found = peaks(curves.flat, max(curves.neutral, curves.grays.max().item()), FACET_GAIN)
     if groups[0].kind != Kind.COLOR:
         found = [i for i in found if shares[i] >= FACET_GAIN]
     if len(found) < 2:
@@ -180,7 +182,8 @@ def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:
     the next peak uphill, unless another has that, too.
 
     Returns:
-        The facets; those without a hue and those that are no color as they were.
+        The facets; one that is no color alone loses a hue that neither flat patches nor strokes of
+        it bear out.
     """
     number, height = len(curves.flat), (curves.flat - curves.neutral).tolist()
     if not number:
@@ -188,9 +191,9 @@ def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:
     hues = []
     for group in groups:
         hue = group.hue
-        if group.kind != Kind.COLOR:
-            hue = hue if hue is not None and curves.wants_hue(hue) else None
-        elif hue is not None:
+        if group.kind != Kind.COLOR and hue is not None and not curves.wants_hue(hue):
+            hue = None
+        elif group.kind == Kind.COLOR and hue is not None:
             hue = on_circle(phase(curves.flat, 360), 360) if len(groups) == 1 else hue
             place = round(hue / 360 * number) % number
             peak = height.index(max(height)) if len(groups) == 1 else _uphill(height, place)

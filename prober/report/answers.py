@@ -20,6 +20,9 @@ NAMED_REAL = 3
 NAMED_CLASSES = 10
 """Classes that are named of those whose order is likely to be another."""
 
+NAMED_SEVERAL = 2
+"""Units that are named of those which may want several colors."""
+
 CLEAR_CONFIDENCE = 0.8
 """The least confidence of a clear example."""
 
@@ -168,8 +171,8 @@ def _changed(behavior: Behavior) -> str:
     words = changed_words(behavior)
     said = f"{words[0].upper()}{words[1:]}, accuracy on real images {_goes(behavior)}"
     gray = behavior.accuracy_without_color
-    why = behavior.shortcut == Shortcut.UNKNOWN and behavior.hurt_by_color  # which tells it, too
-    told = behavior.explained_errors is not None or why
+    strange = behavior.shortcut == Shortcut.UNKNOWN and behavior.hurt_by_color  # said with it
+    told = behavior.explained_errors is not None or strange
     if gray is not None and behavior.lost > NOISE_LOSS and not told:
         said += f"; without color it is {percent(gray)}"
     return said
@@ -268,9 +271,10 @@ def polysemantic_answer(probed: Probed) -> str:
         second = max(probed.live, key=lambda finding: finding.runner_up or 0)
         if several := probed.several_colors:
             sentences[0] += " by its pictures"
+            named = joined([probed.link(each) for each in several], NAMED_SEVERAL)
             sentences.append(
-                f"But {counted(len(several), 'unit')}, {probed.link(several[0])} say, may want "
-                "several colors: flat patches of some hues excite as much, those between far less"
+                f"But {counted(len(several), 'unit')} may want several colors ({named}): flat "
+                "patches of several hues excite, those between less"
             )
         elif second.runner_up:
             sentences.append(

@@ -116,7 +116,7 @@ def what_figures_rest_on(probed: Probed) -> list[str]:
             where = ", to which the whole image leans" if data.tinted else ""
             lines.append(f"Colors of the classes{where}: {joined(colors, NAMED_COLORS)}.")
         elif behavior and behavior.color_change == ColorChange.CLASS:
-            lines.append("Colors of the classes: each class has several.")
+            lines.append("Colors of the classes: those that have some have several each.")
     return lines
 
 

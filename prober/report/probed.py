@@ -33,7 +33,7 @@ NAMED_LAYERS = 4
 NO_HUE = 0.05
 """What the hue may explain, by chance, of the answers of a CNN that sees none."""
 
-LEFT_IN_GRAY = 0.25
+GRAYS_PART = 0.25
 """What gray may lose of what other colors do where these matter by their brightness alone."""
 
 PICTURE_WIDTH = 84
@@ -104,9 +104,11 @@ class Probed:
         blind = (
             behavior is not None
             and behavior.shortcut != Shortcut.NONE
+            and behavior.knows_classes
+            and not behavior.hurt_by_color
             and behavior.lost > NOISE_LOSS
             and behavior.lost_in_gray is not None
-            and behavior.lost_in_gray <= min(NOISE_LOSS, LEFT_IN_GRAY * behavior.lost)
+            and behavior.lost_in_gray <= min(NOISE_LOSS, GRAYS_PART * behavior.lost)
             and self.hue_shares.get(LOGITS, max(self.hue_shares.values(), default=1.0)) <= NO_HUE
         )
         return "brightness" if blind or hues == {None} else "color"
@@ -206,8 +208,9 @@ class Probed:
 
     @property
     def several_colors(self) -> list[Finding]:
-        """Those of one facet of which flat patches say that they may want several colors."""
-        return [f for f in self.live if any(each.startswith(SEVERAL_COLORS) for each in f.why)]
+        """Those of one facet that may want several colors, by flat patches; flagged ones last."""
+        found = [f for f in self.live if any(each.startswith(SEVERAL_COLORS) for each in f.why)]
+        return sorted(found, key=flagged)
 
     def class_name(self, finding: Finding) -> str | None:
         """Returns the name of the class whose logit a unit is, where it has one."""

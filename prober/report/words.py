@@ -124,7 +124,7 @@ def facet_words(finding: Finding, facet: Facet) -> str:
         angle = stroke_angle(finding, facet)
         hue = None if facet.hue is None else hue_words(facet.hue)
         strokes = None if angle is None else f"strokes {orientation_words(angle)}"
-        found = ", ".join(filter(None, [hue, strokes]))
+        found = ", ".join(filter(None, [hue, strokes])) + _in_color(facet, angle)
     if found in ("", PLAINLY[facet.kind]):
         return facet.kind
     return f"{facet.kind}: {found}"
@@ -138,8 +138,14 @@ def thing(finding: Finding, facet: Facet) -> str:
     if facet.hue is not None and "shape" in facet.kind and angle is None:
         return _shape_of(facet.hue)
     hue = None if facet.hue is None else hue_name(facet.hue)
-    strokes = None if angle is None else f"{direction_name(angle)} strokes"
+    strokes = None if angle is None else f"{direction_name(angle)} strokes{_in_color(facet, angle)}"
     return ", ".join(filter(None, [hue, strokes])) or PLAINLY[facet.kind]
+
+
+def _in_color(facet: Facet, angle: float | None) -> str:
+    """What is said of strokes in color that no hue is known of; `""` of others."""
+    unknown = facet.kind == Kind.COLOR_AND_SHAPE and facet.hue is None and angle is not None
+    return " in color" if unknown else ""
 
 
 def things(finding: Finding) -> list[str]:
@@ -188,7 +194,7 @@ def _with_brightness(facet: Facet) -> str:
 
 
 def _of_class(finding: Finding, facet: Facet) -> str:
-    """Describes the shape of a class, and its color where it counts; `""` of other facets.
+    """Describes the shape of a class, and its color where it counts; `""` of brightness.
 
     It is not called by the class's name: what a logit wants may be a background, where there is a
     shortcut above all. The flat color that excites most is its color if it is that of the class in
@@ -199,7 +205,7 @@ def _of_class(finding: Finding, facet: Facet) -> str:
     """
     data = finding.evidence.data
     known = data.label if data else None
-    if data is None or known is None or "shape" not in facet.kind:
+    if data is None or known is None or facet.kind == Kind.BRIGHTNESS:
         return ""
     hue, flat, shares = facet.hue, known.flat_hue, facet.shares
     used = shares.color >= SAID_COLOR and (known.used is None or known.used.color >= LITTLE)
@@ -212,7 +218,9 @@ def _of_class(finding: Finding, facet: Facet) -> str:
         hue = known.hue  # by the name that the class's color has elsewhere
     elif hue is not None and _is_denied(hue, known, data):
         hue = None
-    return PLAINLY[facet.kind] if hue is None else _shape_of(hue)
+    if hue is None:
+        return PLAINLY[facet.kind]
+    return hue_name(hue) if facet.kind == Kind.COLOR else _shape_of(hue)
 
 
 def _is_denied(hue: float, known: ClassEvidence, data: RealEvidence) -> bool:
@@ -223,13 +231,18 @@ def _is_denied(hue: float, known: ClassEvidence, data: RealEvidence) -> bool:
     if known.hue is None or data.table is None or known.label not in data.rows:
         return False
     row = zip(data.columns, data.table[data.rows.index(known.label)], strict=True)
-    answers = {column: each for column, each in row if column is not None and each is not None}
+    answers = [(at, each) for at, each in row if at is not None and each is not None]
     if not answers:
         return False
-    near, own = (min(answers, key=lambda h: distance(h, to, 360)) for to in (hue, known.hue))
-    least = min(answers.values())
-    shown = distance(near, hue, 360) <= SAME_HUE_DEGREES
-    return shown and answers[near] - least < DENIED * (answers[own] - least)
+
+    def nearest(to: float) -> tuple[float, float]:
+        """The nearest hue that they had, degrees away, and the most that they answered in it."""
+        away, answer = min((distance(at, to, 360), -each) for at, each in answers)
+        return away, -answer
+
+    (away, shown), (_, own) = nearest(hue), nearest(known.hue)
+    least = min(each for _, each in answers)
+    return away <= SAME_HUE_DEGREES and shown - least < DENIED * (own - least)
 
 
 def _brightness(finding: Finding, facet: Facet) -> str:

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prober.findings.behavior import Shortcut
+from prober.findings.behavior import ColorChange, Shortcut
 from prober.findings.facets import Group
 from prober.findings.finding import (
     ClassEvidence,
@@ -238,6 +238,23 @@ def test_a_class_is_not_said_with_a_color_that_its_own_images_deny(own_hue, in_y
     assert thing(finding("logits", 7, own, data=data), own) == said
 
 
+def test_of_two_colors_of_one_hue_the_stronger_one_denies():
+    """Red and dark red: yellow is compared with red, which raises the logit most."""
+    own = replace(facet("color+shape", 60.0), shares=Shares(0.5, 0.5, 0.0, 0.0))
+    known = ClassEvidence("7", 0.0, (1.0, 0.0, 0.0), None, None, None)
+    colors = ((1.0, 0.0, 0.0), (0.3, 0.0, 0.0), (1.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    row = ((8.0, 2.0, 2.5, -1.0),)
+    data = RealEvidence(row, ("7",), (0.0, 0.0, 60.0, 240.0), colors, None, known, NO_EXAMPLES)
+    assert thing(finding("logits", 7, own, data=data), own) == "a shape in color"
+
+
+@pytest.mark.parametrize(("flat_hue", "said"), [(245.0, "blue"), (120.0, "sky blue")])
+def test_a_class_of_color_alone_is_said_with_its_own_where_flat_ones_say_so(flat_hue, said):
+    own = replace(facet("color", 200.0 + 9.0), shares=Shares(0.9, 0.1, 0.0, 0.0))
+    logit = finding("logits", 7, own, data=in_class("7", 245.0, flat_hue))
+    assert thing(logit, own) == said
+
+
 @pytest.mark.parametrize(("color", "said"), [(0.001, "a shape"), (0.3, "a blue shape")])
 def test_the_logit_of_a_class_that_goes_by_no_color_has_none(color, said):
     own = replace(facet("shape"), shares=Shares(0.2, 0.7, 0.1, 0.0))
@@ -273,8 +290,21 @@ def test_brightness_may_be_what_matters_though_no_class_has_one(tmp_path, lost, 
     units = [finding("conv", 0, facet("shape"), data=real(variance=Variance(0.01, 0.5, 0.4, 0.1)))]
     found = replace(SHORTCUT, accuracy_color_changed=0.99 - lost, accuracy_without_color=0.98)
     found = replace(found, names_color=None, shortcut=Shortcut.UNKNOWN)
+    found = replace(found, color_change=ColorChange.IMAGE)
     summary(tmp_path, units, behavior=found)
     assert Probed.load(tmp_path).color_noun == noun
+
+
+def test_that_classes_have_several_colors_each_is_said(tmp_path):
+    units = [finding("conv", 0, facet("color", 0.0))]
+    given = record(units, behavior=SHORTCUT)
+    data = replace(given.data, classes=("0", "1"), hues=(None, None), colors=(None, None))
+    write(tmp_path, units, replace(given, data=data))
+    text = write_summary(tmp_path).read_text(encoding="utf-8")
+    assert "\n- Colors of the classes: those that have some have several each.\n" in text
+    turned = replace(given.behavior, color_change=ColorChange.TURN)
+    write(tmp_path, units, replace(given, data=data, behavior=turned))
+    assert "Colors of the classes" not in write_summary(tmp_path).read_text(encoding="utf-8")
 
 
 def test_units_that_may_want_several_colors_are_told_beside_their_pictures(tmp_path):
@@ -282,13 +312,14 @@ def test_units_that_may_want_several_colors_are_told_beside_their_pictures(tmp_p
     two = curves_of(flat=1 + torch.cos(2 * torch.deg2rad(torch.arange(72) * 5.0)))
     one = Group(Kind.COLOR, Shares(1.0, 0.0, 0.0, 0.0), 1.0, (0,), 0.0, None, 0.5, 0.5)
     why = conclude([one], maxima_of(), two).why
+    assert why[0].startswith("It may want several colors: ")
     units = [finding("conv", 0, facet("color", 0.0)), finding("conv", 3, facet("color", 0.0))]
     units[1] = replace(units[1], why=why)
     said = answers(summary(tmp_path, units))[2]
     assert said.startswith(
-        "None found: no unit of 2 wants several things by its pictures. But 1 unit,"
+        "None found: no unit of 2 wants several things by its pictures. But 1 unit may want "
+        "several colors ([conv/3]("
     )
-    assert "conv/3" in said and "conv/0" not in said
 
 
 def test_that_colors_are_strange_to_a_cnn_is_said_once(tmp_path):
@@ -320,6 +351,13 @@ def test_an_orientation_is_said_only_of_units_that_are_about_one(
     red = replace(own, kind="color+shape", hue=30.0)
     words = "an orange shape" if said == "a shape" else f"orange, {said}"
     assert unit_words(finding("conv", 0, red, tuning=tuning)) == words
+
+
+def test_strokes_in_a_color_that_is_not_known_are_said_to_be_in_color():
+    own = facet("color+shape", None, 45.0)
+    unit = finding("conv1", 0, own)
+    assert thing(unit, own) == "rising strokes in color"
+    assert facet_words(unit, own) == "color+shape: strokes rising (45°) in color"
 
 
 def test_words_of_facets_have_angles_only_where_they_are_asked_for():

@@ -107,6 +107,11 @@ def is_interrupted(device, first, stop):
     return Outcome(interrupted=not first)
 
 
+def test_beside_a_gpu_that_cannot_be_hidden_no_process_is_forked(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert start_method() == "spawn"
+
+
 @pytest.fixture(params=sorted({start_method(), "spawn"}))
 def method(request, monkeypatch):
     monkeypatch.setattr("prober.sweep.processes.start_method", lambda: request.param)
