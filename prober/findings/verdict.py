@@ -28,7 +28,7 @@ SAME_PEAK = 5.0
 
 SEVERAL_COLORS = "It may want several colors"
 """So it begins what is said of a unit with one facet that flat patches of several hues excite,
-those between less. A summary finds such units by it, in reports of older versions, too: it stays."""
+those between less. A summary finds such units by it, also in older reports: it stays."""
 
 SOME_COLOR = 0.2
 """The share of color from which on a unit may want several colors."""
