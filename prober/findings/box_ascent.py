@@ -79,7 +79,7 @@ def climb(
 
 
 def climb_by_adam(
-    cnn: CutCNN, fields: Tensor, channels: Tensor, steps: int
+    cnn: CutCNN, fields: Tensor, channels: Tensor, steps: int, soon: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Goes on by Adam (Kingma and Ba, 2015), clamped to [0, 1]. The best that is met is kept.
 
@@ -88,6 +88,7 @@ def climb_by_adam(
         fields: `[N, c, h, w]` in [0, 1]; gray ones, c = 1, stay gray.
         channels: `[N]`, the channel that each is to excite.
         steps: How many.
+        soon: `[N]`, the score that some of a batch must reach in a third of the steps, or it ends.
 
     Returns:
         The best scores `[N]` and the fields that had them.
@@ -99,7 +100,9 @@ def climb_by_adam(
         adam = torch.optim.Adam([x], lr=FIRST_RATE, maximize=True)
         shrink = (LAST_RATE / FIRST_RATE) ** (1 / max(1, steps - 1))
         rate = torch.optim.lr_scheduler.ExponentialLR(adam, shrink)
-        for _ in range(steps):
+        for step in range(steps):
+            if step == steps // 3 and (best < soon[batch]).all():
+                break
             x.grad, best, kept[batch] = _look(cnn, x, own, best, kept[batch])
             if x.grad is None:
                 break

@@ -333,8 +333,11 @@ def _within(
     cnn: CutCNN, channels: Sequence[int], best: Best, gain: Tensor, breadth: Breadth
 ) -> Best:
     """Goes on by Adam, where signs fall short: one field for each unit, with the units' gain."""
-    score, fields = climb_by_adam(cnn, best[1], torch.tensor(channels), breadth.within_steps)
-    return _better(best, (score.where(score > best[0] + FELL_SHORT * gain, -torch.inf), fields))
+    short = FELL_SHORT * gain
+    score, fields = climb_by_adam(
+        cnn, best[1], torch.tensor(channels), breadth.within_steps, soon=best[0] + short / 3
+    )
+    return _better(best, (score.where(score > best[0] + short, -torch.inf), fields))
 
 
 def _better(one: Best, other: Best) -> Best:

@@ -22,6 +22,7 @@ from prober.findings.facet_search import plan_search
 from prober.findings.finding import Finding, save_findings
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.maxima import maxima_of_live_units
+from prober.findings.on_cores import on_cores
 from prober.findings.plain_findings import cut_findings, plain_findings
 from prober.findings.points import Point
 from prober.findings.real_images import RealImages
@@ -114,7 +115,7 @@ class Probe:
         findings.sort(key=lambda found: subject.depth(found.layer))
         save_findings(findings, folder)
         with self.watch.profile("pages"):
-            sheets = _copy_sheets(pictures, folder)
+            sheets = _copy_sheets(pictures, folder, self._cores)
         record = ReportRecord(
             subject=SubjectRecord.of(subject, findings),
             against=None,
@@ -224,11 +225,13 @@ def _check_done(made: Made) -> None:
         raise NotDone
 
 
-def _copy_sheets(pictures: Path, folder: Path) -> tuple[str, ...]:
+def _copy_sheets(pictures: Path, folder: Path, cores: int) -> tuple[str, ...]:
     """Copies contact sheets, smaller; returns their paths, relative to the folder."""
-    sheets = sorted((pictures / "sheets").glob("*.png"))
-    for sheet in sheets:
+
+    def copy(sheet: Path) -> str:
         with Image.open(sheet) as picture:
             pixels = np.asarray(picture)
         write_whole(folder / "sheets" / sheet.name, sprite(pixels[None, None]))
-    return tuple(f"sheets/{sheet.name}" for sheet in sheets)
+        return f"sheets/{sheet.name}"
+
+    return tuple(on_cores(copy, sorted((pictures / "sheets").glob("*.png")), cores))

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from prober.findings.box_ascent import climb
+from prober.findings.box_ascent import climb, climb_by_adam
 from prober.findings.cut_cnn import CutCNN
 from prober.findings.windows import Window
 from prober.subject import Subject
@@ -52,6 +52,21 @@ def test_those_that_are_not_chosen_go_half_of_the_way():
         torch.testing.assert_close(found[number], 0.5 + moved * direction)
     torch.testing.assert_close(scores, cnn(found).flatten().detach())
     torch.testing.assert_close(seen[0], scores[:1].expand(4))
+
+
+def test_adam_ends_early_where_it_gets_nowhere_soon():
+    cut, fields = cut_of(Linear(), "unit"), torch.full((2, 3, SIDE, SIDE), 0.5)
+    begun = cut.own_scores(fields, torch.zeros(2, dtype=torch.long))
+
+    def reached(*soon):
+        return climb_by_adam(
+            cut, fields, torch.zeros(2, dtype=torch.long), 6, soon=torch.tensor(soon)
+        )[0]
+
+    never, always = torch.inf, -torch.inf
+    early, late = reached(never, never), reached(always, always)
+    assert (begun < early).all() and (early < late).all()
+    torch.testing.assert_close(reached(never, always), late)
 
 
 def test_a_layer_that_gives_another_precision_is_climbed_all_the_same():
