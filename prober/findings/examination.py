@@ -21,7 +21,7 @@ from prober.findings.starts import Start
 from prober.findings.survey import Survey
 from prober.findings.trust import judge
 from prober.findings.units import Unit
-from prober.findings.verdict import beside_its_layer, conclude, of_the_dead
+from prober.findings.verdict import conclude, of_the_dead
 
 UNITS_AT_ONCE = 4
 """Units that are examined together; processes share the work by them."""
@@ -64,16 +64,10 @@ def examine(
     Returns:
         What that gives for each unit, of those that are dead, too.
     """
-    largest: dict[str, float] = {}
-    for unit, four in maxima.items():
-        largest[unit.layer] = max(largest.get(unit.layer, 0.0), four.gain.item())
 
     def examined(units: list[Unit]) -> list[Examined]:
         found = find_facets(survey, units, maxima, searched)
-        return [
-            _examined(survey, unit, found.get(unit), folder, largest.get(unit.layer, 0.0))
-            for unit in units
-        ]
+        return [_examined(survey, unit, found.get(unit), folder) for unit in units]
 
     # Of large images those of one unit fill a batch.
     most = 1 if is_large(survey.subject.input_shape) else UNITS_AT_ONCE
@@ -85,16 +79,13 @@ def examine(
     return [each for of_units in on_cores(examined, pieces, cores) for each in of_units]
 
 
-def _examined(
-    survey: Survey, unit: Unit, found: Found | None, folder: Path, largest: float
-) -> Examined:
+def _examined(survey: Survey, unit: Unit, found: Found | None, folder: Path) -> Examined:
     pictures = PictureFolder(folder, unit.folder(survey.subject))
     evidence = gather(survey, unit, found, pictures)
     if found is None:
         dead = of_the_dead(survey.known.real is not None)
         return Examined(unit, dead.finding(unit, evidence), points=[], bests=[])
-    alone = conclude(found.groups, found.maxima, survey.curves(unit))
-    verdict = beside_its_layer(alone, found.maxima.gain.item(), largest)
+    verdict = conclude(found.groups, found.maxima, survey.curves(unit))
     doubts = real_doubts(verdict.kinds, evidence.data)
     trusted, distrust = judge(evidence.trust) if evidence.trust else (None, [])
     facets = [draw_facet(i, found, survey.window(unit), pictures) for i in range(len(found.groups))]

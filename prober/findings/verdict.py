@@ -38,13 +38,8 @@ DEAD_CONFIDENCE = 0.98
 planted CNNs 88 were right, though made without pictures, which move the other; none was missed."""
 
 UNCLEAR_CONFIDENCE = 0.5
-"""That of an unclear unit, of which nothing is claimed, of one that may want other colors, too, and
-of one that hardly moves: a guess, not counted."""
-
-HARDLY = 1e-3
-"""A unit hardly moves if its gain is less than this share of the largest in its layer. Of 1,435
-units of trained CNNs five had less, 0.00004 and below: filters that weight decay had brought to
-nothing. The next had 0.002."""
+"""That of an unclear unit, of which nothing is claimed, and of one that may want other colors, too:
+a guess, not counted."""
 
 KIND_CONFIDENCE = ((0.0, 0.5), (0.03, 0.9), (0.1, 0.95), (0.3, 0.97))
 """How sure the word for a facet is, by how far its shares lie from another word; straight in
@@ -141,21 +136,6 @@ def conclude(groups: Sequence[Group], maxima: FourMaxima, curves: Curves) -> Ver
         hue=next((group.hue for group in groups if group.hue is not None), None),
         orientation=next((g.orientation for g in groups if g.orientation is not None), None),
     )
-
-
-def beside_its_layer(verdict: Verdict, gain: float, largest: float) -> Verdict:
-    """Returns a verdict, in doubt if the unit hardly moves beside others of its layer.
-
-    Args:
-        verdict: What is said of the unit alone.
-        gain: How far its score goes.
-        largest: How far that of any unit of its layer goes.
-    """
-    if gain >= HARDLY * largest:
-        return verdict
-    moves = f"its score goes by {gain:.2g}, that of others in its layer by {largest:.2g}"
-    why = (f"It hardly moves: {moves}.", *verdict.why)
-    return replace(verdict, confidence=UNCLEAR_CONFIDENCE, why=why)
 
 
 def _other_colors(groups: Sequence[Group], maxima: FourMaxima, curves: Curves) -> list[str]:

@@ -12,7 +12,6 @@ from prober.findings.finding import Shares
 from prober.findings.verdict import (
     FACETS_CONFIDENCE,
     KIND_CONFIDENCE,
-    beside_its_layer,
     conclude,
     confidence,
     of_the_dead,
@@ -228,17 +227,6 @@ def test_of_a_unit_that_rests_on_a_spike_nothing_is_claimed():
 def test_a_spike_that_changes_no_word_is_not_held_against_a_unit():
     found = conclude([group("shape")], maxima_of(shares=(0.0, 0.8, 0.2), spike=0.15), curves_of())
     assert list(found.kinds) == ["shape"] and found.why == ()
-
-
-@pytest.mark.parametrize(("gain", "doubted"), [(0.0021, False), (0.0019, True), (0.0, True)])
-def test_a_unit_that_hardly_moves_beside_its_layer_is_in_doubt(gain, doubted):
-    alone = conclude([group("color", 0.0)], maxima_of(), curves_of())
-    found = beside_its_layer(alone, gain, 2.0)
-    assert found.kinds == alone.kinds and found.hue == alone.hue
-    if doubted:
-        assert found.confidence == 0.5 and found.why[0].startswith("It hardly moves: ")
-    else:
-        assert found == alone
 
 
 def test_of_a_color_beside_another_that_excites_as_much_nothing_is_sure():
