@@ -126,15 +126,9 @@ class ComparedOptima:
         """Tells how clear it is that some optima are not of the first one's facet, up to 0.5.
 
         Those that do not differ from it are left out; 0 or less if there is no valley between.
-        Where valleys lie between most of those that do not differ, too, directions tell nothing
-        apart: of a texture each start finds some confetti of its own.
         """
         plain = {i: difference(self.optima, self.curves, first, i) for i in others}
         differ = [i for i in others if plain[i] > 0]
-        alike = self.depths(first, [i for i in others if i not in differ]) if differ else []
-        if sum(depth > 0 for depth in alike) > len(alike) / 2:
-            plain = {i: difference(self.optima, self.curves, first, i, False) for i in others}
-            differ = [i for i in others if plain[i] > 0]
         depths = self.depths(first, differ)
         return {i: min(plain[i], depth) for i, depth in zip(differ, depths, strict=True)}
 
@@ -234,17 +228,8 @@ def facet_of(compared: ComparedOptima, firsts: Sequence[int], one: int) -> int |
     return nearest if apart[nearest] < CLEARLY_APART else None
 
 
-def difference(
-    optima: Optima, curves: Curves, one: int, other: int, directions: bool = True
-) -> float:
+def difference(optima: Optima, curves: Curves, one: int, other: int) -> float:
     """Tells how plainly two optima are of different kinds, hues, directions or brightness.
-
-    Args:
-        optima: The optima of a unit.
-        curves: What it answers to bars and gratings.
-        one: The first one's number.
-        other: The second one's.
-        directions: Whether directions count.
 
     Returns:
         0 if they are not, else how far beyond the limit the difference lies, up to 0.5.
@@ -260,7 +245,7 @@ def difference(
     if all("color" in kind for kind in kinds):
         hue, other_hue = _sure_hues(optima, curves, pair)
         found = max(found, _beyond(known_distance(hue, other_hue, 360), HUE_DIFFERENCE, 180))
-    if directions and all("shape" in kind for kind in kinds):
+    if all("shape" in kind for kind in kinds):
         angles = near.orientation[pair].tolist()
         best = float(optima.score.max())
         sure = (

@@ -420,20 +420,6 @@ def test_a_picture_is_of_the_facet_that_it_is_least_apart_from(picture, expected
     assert facet_of(ComparedOptima(subject, unit, found, curves_of()), [0, 1], 2) == expected
 
 
-@pytest.mark.parametrize(("others", "facets"), [((BLACK,), 2), ((WHITE,), 1), ((BLACK, WHITE), 2)])
-@pytest.mark.parametrize("kind", [SHAPE, BOTH])
-def test_directions_tell_nothing_where_valleys_lie_between_what_is_alike_too(others, facets, kind):
-    """Of a texture any two optima have a valley between."""
-    strokes = [optimum(kind, angle=0.0, **BLACK), optimum(kind, 0.9, angle=90.0, **WHITE)]
-    alike = [optimum(kind, 0.8, **look) for look in others]
-    assert len(grouped(*strokes, *alike, curves=ANY_BAR)) == facets
-
-
-def test_hues_tell_facets_apart_though_valleys_lie_between_what_is_alike_too():
-    hues = [optimum(COLOR, **RED_HUE), optimum(COLOR, 0.9, **BLUE_HUE)]
-    assert len(grouped(*hues, optimum(COLOR, 0.8, **WHITE))) == 2
-
-
 @pytest.mark.parametrize("neutral", [-3.0, 2.0])
 def test_gains_count_from_mid_gray(neutral):
     """Seen from gray, the second has 49 % of the first one's gain, whatever gray itself gives."""
