@@ -9,7 +9,7 @@ from jsonargparse import Namespace
 from lightning.pytorch import Trainer
 from typing_extensions import override
 
-from prober.ascent.hardware import accelerator_for, hide_idle_gpus, threads_for
+from prober.ascent.hardware import hide_idle_gpus, threads_for
 from prober.ascent.method import Method
 from prober.cli.command import RUNS, Command, add_snapshot_arguments, say_notes
 from prober.cli.parser import ProberParser
@@ -53,9 +53,6 @@ class GridCommand(Command):
         subject = settings.model.subject
         say_notes(subject)
         arguments = vars(settings.trainer)
-        asked, precision = arguments["accelerator"], arguments["precision"]
-        hide_idle_gpus(accelerator_for(asked, subject.input_shape, precision))
-        rehearse(_quiet_trainer, arguments)
         engine = Engine(
             subject=subject,
             method=Method(**{each.name: settings.model[each.name] for each in fields(Method)}),
@@ -66,6 +63,8 @@ class GridCommand(Command):
             memory=settings.memory,
             channels_last=settings.channels_last,
         )
+        hide_idle_gpus(engine.accelerator)
+        rehearse(_quiet_trainer, arguments)
         return Sweep(
             engine=engine,
             grid=settings.grid,

@@ -30,7 +30,7 @@ class ProberParser(LightningArgumentParser):
     @override
     def parse_string(self, *args: Any, **kwargs: Any) -> Namespace:
         config = super().parse_string(*args, **kwargs)
-        self.check_groups(config)  # before options of a group take the place of what stands there
+        self._check_groups(config)  # before options of a group take the place of what stands there
         if self.only is None:
             return config
         part = Namespace()
@@ -80,7 +80,7 @@ class ProberParser(LightningArgumentParser):
             super().error(message, ex)
         raise Refused(explain(message, self, self._reading))
 
-    def check_groups(self, config: Namespace) -> None:
+    def _check_groups(self, config: Namespace) -> None:
         """Checks that what stands for a group of settings is one; jsonargparse takes anything.
 
         Args:

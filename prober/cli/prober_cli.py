@@ -90,7 +90,6 @@ class ProberCLI(LightningCLI):
         name = self.config.subcommand
         self.command, self.parser = self._commands[name], self._parsers[name]
         self.config = self.config[name]
-        self.parser.check_groups(self.config)
         seed = self.config.get("seed_everything", 0)
         if not 0 <= seed < 2**32:
             raise InputError(f"seed_everything is {seed}; choose 0 to {2**32 - 1}.")
