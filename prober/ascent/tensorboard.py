@@ -1,12 +1,13 @@
 """What TensorBoard shows of a run: the evolving image, the scalars, the hyperparameters."""
 
-from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
+from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torchmetrics.aggregation import RunningMean
 from torchmetrics.functional.image import total_variation
@@ -31,7 +32,7 @@ class TensorBoardImages(AtSnapshots):
         """Logs the image, enlarged so that each of its pixels can be seen."""
         if writer := tensorboard(trainer):
             pixels = enlarge(drawn_one(module.pictures().detach()[0]))
-            add_png(writer, "image", png(pixels), pixels.shape[:2], step)
+            add_png(writer, "image", png(pixels), step)
 
 
 class TensorBoardScalars(Callback):
@@ -97,7 +98,7 @@ def tensorboard(trainer: Trainer) -> Any:
     return logger.experiment if isinstance(logger, TensorBoardLogger) else None
 
 
-def add_png(writer: Any, tag: str, file: bytes, size: Sequence[int], step: int = 0) -> None:
+def add_png(writer: Any, tag: str, file: bytes, step: int = 0) -> None:
     """Shows a PNG file in TensorBoard as it is.
 
     `SummaryWriter.add_image` compresses as hard as it can, which takes three times as long.
@@ -106,10 +107,10 @@ def add_png(writer: Any, tag: str, file: bytes, size: Sequence[int], step: int =
         writer: A `SummaryWriter`.
         tag: What it is shown under.
         file: The file's bytes.
-        size: The picture's height and width.
         step: Where the slider stands.
     """
-    height, width = size
+    with Image.open(BytesIO(file)) as picture:
+        width, height = picture.size
     image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=file)
     writer.file_writer.add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
 

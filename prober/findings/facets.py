@@ -180,7 +180,7 @@ def group_optima(compared: ComparedOptima, maxima: FourMaxima) -> list[Group]:
 
 def _most(optima: Optima, maxima: FourMaxima) -> Tensor:
     """The unit's gain; large images are searched as people can read them, and may stay below it."""
-    return torch.maximum(optima.gain.max(), maxima.scores[0] - maxima.neutral)
+    return torch.maximum(optima.gain.max(), maxima.gain)
 
 
 def runner_up(
@@ -387,7 +387,7 @@ def _group(
 ) -> Group:
     best = members[0]
     kind, margin = kind_of(shares)
-    near, gain = optima.near, (maxima.scores[0] - maxima.neutral).item()
+    near, gain = optima.near, maxima.gain.item()
     return Group(
         kind=kind,
         shares=shares,

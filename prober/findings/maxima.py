@@ -138,6 +138,11 @@ class FourMaxima:
     beside: Tensor
 
     @property
+    def gain(self) -> Tensor:
+        """`[U]`, how far the scores go from mid gray's."""
+        return self.scores[..., 0] - self.neutral
+
+    @property
     def shares(self) -> Tensor:
         """`[U, 4]`, see `kinds.shares_of`."""
         return shares_of(self.neutral, self.scores)
@@ -163,7 +168,7 @@ class FourMaxima:
 
         bfloat16 rounds to a 256th of a score, which then is little of the gain.
         """
-        return self.neutral.abs() <= self.scores[..., 0] - self.neutral
+        return self.neutral.abs() <= self.gain
 
     def or_better(self, image: Tensor, score: Tensor) -> "FourMaxima":
         """Returns those of one unit with another image `[C, H, W]` where that excites it more.
@@ -226,7 +231,7 @@ def find_maxima(
     found = _search(cut, channels, breadth, cut.crop(known))
     rescored = _rescored(whole, channels, found)
     # The cut was checked with noise. Should it differ elsewhere, the whole image does not.
-    gain = (rescored.scores[:, 0] - rescored.neutral).clamp_min(1e-12)
+    gain = rescored.gain.clamp_min(1e-12)
     if half and not rescored.near_zero.all():
         return find_maxima(subject, layer, channels, window, breadth, known)
     if ((rescored.scores - found.scores).abs() > CUT_ERROR * gain[:, None]).any():

@@ -191,14 +191,14 @@ def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:
     hues = []
     for group in groups:
         hue = group.hue
-        if group.kind != Kind.COLOR and hue is not None and not curves.wants_hue(hue):
-            hue = None
-        elif group.kind == Kind.COLOR and hue is not None:
+        if group.kind == Kind.COLOR and hue is not None:
             hue = on_circle(phase(curves.flat, 360), 360) if len(groups) == 1 else hue
             place = round(hue / 360 * number) % number
             peak = height.index(max(height)) if len(groups) == 1 else _uphill(height, place)
             if height[place] < HILL_HEIGHT * height[peak]:
                 hue = peak / number * 360
+        elif hue is not None and not curves.wants_hue(hue):
+            hue = None
         hues.append(hue)
     found = []
     for i, (group, hue) in enumerate(zip(groups, hues, strict=True)):

@@ -4,14 +4,12 @@ import re
 import shutil
 import time
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from google.protobuf import text_format
-from PIL import Image
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 from torch.utils.tensorboard import SummaryWriter
 
@@ -54,10 +52,7 @@ def _write_events(folder: Path, sheets: Sequence[str], into: Path) -> None:
     summary = (folder / "SUMMARY.md").read_text(encoding="utf-8")
     writer.add_text("summary", words_alone(summary))
     for sheet in sheets:
-        drawn = (folder / sheet).read_bytes()
-        with Image.open(BytesIO(drawn)) as picture:
-            size = picture.height, picture.width
-        add_png(writer, f"sheets/{Path(sheet).stem}", drawn, size)
+        add_png(writer, f"sheets/{Path(sheet).stem}", (folder / sheet).read_bytes())
     writer.close()
     for file in into.glob("events.out.tfevents.*"):
         # The writer's own name for it tells the host it was made on.

@@ -53,8 +53,7 @@ def _write_evolution(writer: SummaryWriter, store: Store, layer: str, chunks: li
             first.setdefault(planned.folder, (steps, evolution.copy()))
     for step in sorted({int(step) for steps, _ in first.values() for step in steps}):
         frames = [evolution[latest(steps, step)] for steps, evolution in first.values()]
-        pixels = side_by_side(frames)
-        add_png(writer, layer, png(pixels), pixels.shape[:2], step)
+        add_png(writer, layer, png(side_by_side(frames)), step)
 
 
 def _write_curves(writer: SummaryWriter, store: Store, layer: str, chunks: list[int]) -> None:
