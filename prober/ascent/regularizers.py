@@ -165,7 +165,7 @@ class _MeanDifferences(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor, *_: None) -> tuple[Tensor, None]:
         found = gradient.new_zeros(ctx.shape)
         for dim, difference in zip(ctx.sides[::-1], ctx.saved_tensors[::-1], strict=True):
-            step = difference.sign() * _each(gradient / difference[0].numel(), difference)
+            step = difference.sign().mul_(_each(gradient / difference[0].numel(), difference))
             found.narrow(dim, 1, difference.shape[dim]).add_(step)
             found.narrow(dim, 0, difference.shape[dim]).sub_(step)
         return found, None

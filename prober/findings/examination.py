@@ -13,7 +13,6 @@ from prober.findings.finding import Finding
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.found_facets import Found, find_facets
 from prober.findings.maxima import FourMaxima
-from prober.findings.on_cores import on_cores
 from prober.findings.picture_folder import PictureFolder
 from prober.findings.points import Point, points_of
 from prober.findings.real_evidence import real_doubts
@@ -22,6 +21,7 @@ from prober.findings.survey import Survey
 from prober.findings.trust import judge
 from prober.findings.units import Unit
 from prober.findings.verdict import conclude, of_the_dead
+from prober.sweep.on_cores import on_cores
 
 UNITS_AT_ONCE = 4
 """Units that are examined together; processes share the work by them."""

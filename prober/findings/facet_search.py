@@ -12,11 +12,11 @@ from prober.ascent.targets import Target
 from prober.findings.ascents import push_away
 from prober.findings.batches import images_at_once
 from prober.findings.effort import effort
-from prober.findings.on_cores import on_cores
 from prober.findings.responses import scores
 from prober.findings.starts import Start
 from prober.findings.survey import Survey
 from prober.findings.units import Unit
+from prober.sweep.on_cores import on_cores
 from prober.sweep.planned import PlannedTarget
 
 PENALTY = 0.02

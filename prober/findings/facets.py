@@ -247,15 +247,9 @@ def difference(optima: Optima, curves: Curves, one: int, other: int) -> float:
         found = max(found, _beyond(known_distance(hue, other_hue, 360), HUE_DIFFERENCE, 180))
     if all("shape" in kind for kind in kinds):
         angles = near.orientation[pair].tolist()
-        best = float(optima.score.max())
-        sure = (
-            near.orientation_contrast[pair].min() >= SURE_ORIENTATION_CONTRAST
-            and near.orientation_agreement[pair].min() >= SURE_ORIENTATION_AGREEMENT
-            and all(_stroke_excites(curves, angle, best) for angle in angles)
-        )
-        if (sure or both_are_peaks(curves, angles, best)) and _others_do_less(curves, angles):
-            apart = known_distance(angles[0], angles[1], 180)
-            found = max(found, _beyond(apart, ORIENTATION_DIFFERENCE, 90))
+        apart = _beyond(known_distance(angles[0], angles[1], 180), ORIENTATION_DIFFERENCE, 90)
+        if apart > found and _are_two_directions(optima, curves, pair, angles):
+            found = apart
     if kinds == [Kind.BRIGHTNESS] * 2:
         light = without_color(optima.flat_color[pair][:, :, None, None])[:, 0]
         found = _beyond((light[0] - light[1]).abs().item(), BRIGHTNESS_DIFFERENCE, 1)
@@ -277,6 +271,19 @@ def _sure_hues(optima: Optima, curves: Curves, pair: Sequence[int]) -> list[floa
         360 * hue if saturated >= SURE_SATURATION and curves.wants_hue(360 * hue) else math.nan
         for hue, saturated, _ in colors
     ]
+
+
+def _are_two_directions(
+    optima: Optima, curves: Curves, pair: Sequence[int], angles: Sequence[float]
+) -> bool:
+    """Whether the strokes of two optima are such that their orientations can be told apart."""
+    best, near = float(optima.score.max()), optima.near
+    sure = (
+        near.orientation_contrast[pair].min() >= SURE_ORIENTATION_CONTRAST
+        and near.orientation_agreement[pair].min() >= SURE_ORIENTATION_AGREEMENT
+        and all(_stroke_excites(curves, angle, best) for angle in angles)
+    )
+    return bool(sure or both_are_peaks(curves, angles, best)) and _others_do_less(curves, angles)
 
 
 def both_are_peaks(curves: Curves, angles: Sequence[float], best: float) -> bool:

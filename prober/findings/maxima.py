@@ -16,11 +16,11 @@ from prober.findings.box_ascent import climb, climb_by_adam
 from prober.findings.cut_cnn import CutCNN
 from prober.findings.finding import Shares
 from prober.findings.kinds import shares_of
-from prober.findings.on_cores import on_cores
 from prober.findings.survey import Survey
 from prober.findings.units import Unit
 from prober.findings.windows import Window
 from prober.subject import Subject
+from prober.sweep.on_cores import on_cores
 
 NUMBER_OF_GRAYS = 129
 """Flat grays that are tried, evenly from black to white."""

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from prober.ascent.method import is_large
-from prober.findings.on_cores import on_cores
 from prober.findings.real_images import TURNS, RealImages
 from prober.findings.responses import Responses, responses, responses_in_blocks, together
 from prober.findings.units import Site
 from prober.findings.windows import Window, window_of
 from prober.subject import LOGITS, Subject
+from prober.sweep.on_cores import on_cores
 
 LOGIT_SITE: Site = (LOGITS, None)
 """Where the logits of the classes are."""

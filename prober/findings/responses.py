@@ -10,10 +10,10 @@ from prober.ascent.objectives import Objective
 from prober.ascent.scorer import Scorer, share_seen
 from prober.common.errors import InputError
 from prober.findings.batches import batches, forward_batches, gradient_batches, images_at_once
-from prober.findings.on_cores import on_cores
 from prober.findings.units import Site, Unit
 from prober.findings.windows import Window
 from prober.subject import Subject
+from prober.sweep.on_cores import on_cores
 
 MANY_BATCHES = 16
 """Batches from which on it pays to start processes for them."""

@@ -14,7 +14,6 @@ from prober.findings.facets import ComparedOptima, facet_of
 from prober.findings.finding import Finding, StyledFacet
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.maxima import FourMaxima
-from prober.findings.on_cores import on_cores
 from prober.findings.optima import measure_optima
 from prober.findings.picture_folder import PictureFolder
 from prober.findings.starts import Start
@@ -22,6 +21,7 @@ from prober.findings.styled_pictures import FIRST
 from prober.findings.survey import Survey
 from prober.findings.units import Unit
 from prober.findings.windows import Window
+from prober.sweep.on_cores import on_cores
 from prober.sweep.planned import PlannedTarget
 
 SOFTENED, LEAST_SOFTENED = 0.05, 16

@@ -13,12 +13,12 @@ from prober.common.colors import angle_of
 from prober.common.inputs import ImageShape, plane_of
 from prober.findings import stimuli
 from prober.findings.finding import FrequencyTuning, HueTuning, OrientationTuning, Tuning
-from prober.findings.on_cores import on_cores
 from prober.findings.responses import responses
 from prober.findings.stimuli import TINTED_HUES, Choice, Stimuli, choice
 from prober.findings.units import Site
 from prober.findings.windows import Window
 from prober.subject import Subject
+from prober.sweep.on_cores import on_cores
 
 PEAK_VALLEY = 0.9
 """Two peaks are two where the curve falls below this share of the lower one between them."""

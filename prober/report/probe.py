@@ -22,7 +22,6 @@ from prober.findings.facet_search import plan_search
 from prober.findings.finding import Finding, save_findings
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.maxima import maxima_of_live_units
-from prober.findings.on_cores import on_cores
 from prober.findings.plain_findings import cut_findings, plain_findings
 from prober.findings.points import Point
 from prober.findings.real_images import RealImages
@@ -33,6 +32,7 @@ from prober.findings.survey import AllResponses, respond_to_all, survey
 from prober.findings.units import Unit
 from prober.report.record import DataRecord, ReportRecord, SettingsRecord, SubjectRecord
 from prober.sweep.engine import Engine, read_saved
+from prober.sweep.on_cores import on_cores
 from prober.sweep.planned import PlannedTarget
 from prober.sweep.resume import Config
 from prober.sweep.sweep import Made, make_pictures

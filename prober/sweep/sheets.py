@@ -1,6 +1,7 @@
 """The contact sheets of a sweep: channels down, seeds across."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -39,19 +40,20 @@ Records = dict[str, dict[str, Any]]
 """What came of targets, by their paths."""
 
 
-def write_sheets(store: Store, targets: Sequence[PlannedTarget]) -> list[Path]:
-    """Writes for each layer its contact sheets: channels down, seeds across, labelled.
+def sheet_writers(store: Store, targets: Sequence[PlannedTarget]) -> list[Callable[[], Path]]:
+    """Plans for each layer its contact sheets: channels down, seeds across, labelled.
 
     A channel that is looked at in several ways (positions, initial images, regularizers) has them
     across, too, or, where these are many, a row for each. A target that failed or is missing
     leaves its place empty.
 
     Returns:
-        The files, `sheets/conv2.png`, or `sheets/conv2_1.png` … where one is not enough.
+        What writes each, and returns its file: `sheets/conv2.png`, or `sheets/conv2_1.png` … where
+        one is not enough. One sheet at a time is in memory, however many there are.
     """
     records = {record["stem"]: record for record in store.all_records()}
     folders = {each.layer_folder.casefold() for each in targets}
-    files = []
+    writers: list[Callable[[], Path]] = []
     for layer, group in groupby(targets, key=lambda each: each.layer):
         of_layer = list(group)
         rows = _rows(of_layer)
@@ -60,6 +62,7 @@ def write_sheets(store: Store, targets: Sequence[PlannedTarget]) -> list[Path]:
         below = min(ROWS, max(LEAST_ROWS, -(-len(rows) // beside)))
         parts = [rows[i : i + below] for i in range(0, len(rows), below)]
         pages = [parts[i : i + beside] for i in range(0, len(parts), beside)]
+        title = _title(layer, targets, records)
         for number, page in enumerate(pages, 1):
             name = of_layer[0].layer_folder
             if len(pages) > 1:
@@ -67,11 +70,22 @@ def write_sheets(store: Store, targets: Sequence[PlannedTarget]) -> list[Path]:
                 taken = f"{name}_{number}".casefold() in folders
                 name += f"__{number}" if taken else f"_{number}"
             file = store.folder / "sheets" / f"{name}.png"
-            # One page at a time is in memory, however many there are.
-            blocks = [_block(store, part, records, side) for part in page]
-            write_whole(file, png(_sheet(blocks, _title(layer, targets, records))))
-            files.append(file)
-    return files
+            writers.append(partial(_write_sheet, store, page, records, side, title, file))
+    return writers
+
+
+def _write_sheet(
+    store: Store,
+    page: Sequence[list[list[PlannedTarget]]],
+    records: Records,
+    side: int,
+    title: str,
+    file: Path,
+) -> Path:
+    """Writes a sheet of some blocks of rows, and returns its file."""
+    blocks = [_block(store, part, records, side) for part in page]
+    write_whole(file, png(_sheet(blocks, title)))
+    return file
 
 
 def _side(store: Store, rows: list[list[PlannedTarget]], records: Records) -> int:

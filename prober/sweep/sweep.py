@@ -3,8 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,9 +18,10 @@ from prober.common.files import claim_version, safe_name, write_whole
 from prober.sweep.engine import Engine, Job, Stopped, make_chunks
 from prober.sweep.grid import Grid
 from prober.sweep.interpolate import Interpolation, interpolate, pair_of_records, pairs_of_grid
+from prober.sweep.on_cores import on_cores
 from prober.sweep.planned import PlannedTarget
 from prober.sweep.resume import Config
-from prober.sweep.sheets import write_sheets
+from prober.sweep.sheets import sheet_writers
 from prober.sweep.store import Store
 from prober.sweep.tensorboard import write_tensorboard
 
@@ -177,6 +177,7 @@ class Made:
         made_now: How many were made now.
         seconds: How long that took.
         interrupted: Whether Ctrl-C ended it.
+        processes: How many made them on this machine.
     """
 
     store: Store
@@ -185,6 +186,7 @@ class Made:
     made_now: int
     seconds: float
     interrupted: bool
+    processes: int
 
     def show(self, targets: Sequence[PlannedTarget]) -> None:
         """Writes contact sheets and what TensorBoard shows, and says what came of it.
@@ -194,10 +196,10 @@ class Made:
         """
         folder = self.store.folder
         try:
-            with ThreadPoolExecutor(1) as pool:  # half of the time goes into files and compression
-                writing = pool.submit(write_sheets, self.store, targets)
-                write_tensorboard(self.store, targets)
-                sheets = writing.result()
+            sheets = sheet_writers(self.store, targets)
+            work: list[Callable[[], Path | None]] = [*sheets]
+            work.append(partial(write_tensorboard, self.store, targets))  # the longest, begun first
+            *files, _ = on_cores(lambda i: work[i](), list(range(len(work))), self.processes)
         except OSError as error:
             raise Stopped.by(error) from error
         dead = sum(record["dead"] for record in self.records)
@@ -211,8 +213,8 @@ class Made:
         )
         for record in failed:
             print(f"Failed: {record['stem']} at step {record['failed_at_step']}.")
-        if sheets:
-            print(f"Contact sheets: {', '.join(map(str, sheets))}")
+        if files:
+            print(f"Contact sheets: {', '.join(map(str, files))}")
         print(f"Sweep: {folder}")
         print(f"Evolution: {tensorboard_command(folder / 'tensorboard')}")
         print(f"HParams: tensorboard --logdir {folder / 'hparams'}")
@@ -264,4 +266,5 @@ def make_pictures(job: Job, folder: Path) -> Made:
         made_now=len(records) - before,
         seconds=seconds,
         interrupted=outcome.interrupted,
+        processes=job.processes.number,
     )

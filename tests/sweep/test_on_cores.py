@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from prober.common.errors import InputError
-from prober.findings.on_cores import on_cores
 from prober.sweep.engine import Stopped
+from prober.sweep.on_cores import on_cores
 from prober.sweep.processes import start_method
 
 forks = pytest.mark.skipif(start_method() != "fork", reason="no process is forked here")
@@ -82,7 +82,7 @@ def test_a_process_that_dies_is_told():
 
 WAITING = """
 import os, time
-from prober.findings.on_cores import on_cores
+from prober.sweep.on_cores import on_cores
 
 def wait(piece):
     os.write(1, b"begun\\n")

@@ -10,6 +10,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+import torch
+
 from prober.common.interrupts import interrupts
 from prober.sweep.engine import Stopped
 from prober.sweep.processes import start_method
@@ -59,8 +61,7 @@ def on_cores(function: Callable[[Piece], Result], pieces: list[Piece], cores: in
         return [pickle.loads(each.result()) for each in begun[::-1]]
     except BrokenProcessPool as error:
         raise Stopped(
-            "A process of the report has died, for want of memory perhaps. What is finished is "
-            "kept; go on"
+            "A process has died, for want of memory perhaps. What is finished is kept; go on"
         ) from error
     except BaseException:
         for process in multiprocessing.active_children():
@@ -75,6 +76,7 @@ def _begin(function: Callable[[Any], Any]) -> None:
     global _function
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(1)  # threads that the parent had are not forked, and would be waited for
     _function = function
 
 
