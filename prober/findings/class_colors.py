@@ -75,6 +75,9 @@ PLAIN_HUE = 0.7
 """The length of the mean of the colors' differences from gray, in parts of their mean length, from
 which on they are of one hue: hues that scatter by 30 degrees have 0.87, by 55 degrees 0.63."""
 
+ABOUT_AS_COLORFUL = 0.75
+"""Parts of the chroma of the most colorful role that another one needs to be about as colorful."""
+
 MOST_NEIGHBORS = 50
 """Images whose classes name the class of a color, at the most."""
 
@@ -154,11 +157,14 @@ class Dealer:
     def color(self, number: int) -> Tensor:
         """Returns the median color `[3]` of a group, of the role where that is most colorful.
 
-        It is NaN where the group's images have several colors, or pale ones of several hues.
+        Of roles that are about as colorful it is the largest area's: where red digits on green are
+        one class and green ones on red the other, both would else be red. It is NaN where the
+        group's images have several colors, or pale ones of several hues.
         """
         colors = self.palettes.by_role()[0][self.donors[number]][:, self.roles]
         medians = colors.median(0).values
-        role = (medians.amax(1) - medians.amin(1)).argmax()
+        chroma = medians.amax(1) - medians.amin(1)
+        role = int((chroma >= ABOUT_AS_COLORFUL * chroma.max()).nonzero()[0])
         own, median = colors[:, role], medians[role]
         plain = ((own - median).norm(dim=1) <= PLAIN_COLOR).float().mean() >= PLAIN_PART
         if (own.amax(1) - own.amin(1)).median() > NEAR:

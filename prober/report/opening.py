@@ -9,7 +9,7 @@ from prober.report.charts import CLASSES_CHART, LAYERS_CHART
 from prober.report.markdown import plain
 from prober.report.probed import Probed, color_of_class, flagged
 from prober.report.words import (
-    class_color,
+    class_colors,
     counted,
     hue_name,
     is_extreme,
@@ -110,7 +110,7 @@ def what_figures_rest_on(probed: Probed) -> list[str]:
             under += f" What the hue explains rests on at most {SHOWN_IN_HUES} of them."
         lines.append(f"Figures on real images rest on {said}.{under}")
     if data and data.colors and data.hues:
-        named = zip(data.classes, map(class_color, data.colors, data.hues), strict=True)
+        named = zip(data.classes, class_colors(data.colors, data.hues), strict=True)
         colors = [f"{plain(label)} {color}" for label, color in named if color]
         if colors:
             where = ", to which the whole image leans" if data.tinted else ""

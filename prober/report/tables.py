@@ -18,7 +18,7 @@ from prober.report.probed import (
     link,
 )
 from prober.report.words import (
-    class_color,
+    class_colors,
     counted,
     hue_name,
     is_own,
@@ -182,7 +182,9 @@ def with_interval(behavior: Behavior, name: str) -> str:
 def class_table(probed: Probed) -> str:
     """Shows for each class, or unit of the output, what it wants, and how far it goes by color."""
     known = list(filter(None, map(class_of, probed.classes)))
-    own = ["its color"] if any(class_color(each.color, each.hue) for each in known) else []
+    colors = class_colors([each.color for each in known], [each.hue for each in known])
+    color_of = dict(zip([each.label for each in known], colors, strict=True))
+    own = ["its color"] if any(colors) else []
     columns = ["picture", "wants"]
     if any(each.used for each in known) and probed.classes_by_color:
         columns += ["color wanted", "color used"]
@@ -191,11 +193,13 @@ def class_table(probed: Probed) -> str:
     rows = []
     for finding in probed.classes[:CLASSES]:
         row = [class_link(probed, finding)]
+        if own:
+            its = class_of(finding)
+            row.append((color_of[its.label] if its else "") or EMPTY)
         for cnn in probed.cnns:
             unit = cnn.same_unit(finding)
             cells = _class_cells(cnn, unit) if unit else {}
-            shown = own + columns if cnn is probed else columns
-            row += [cells.get(column, EMPTY) for column in shown]
+            row += [cells.get(column, EMPTY) for column in columns]
         rows.append(row)
     return table([probed.output_noun, *own, *_headers(probed.cnns, columns)], rows)
 
@@ -240,16 +244,14 @@ def _class_cells(probed: Probed, finding: Finding) -> dict[str, str]:
         "color wanted": _percent(wanted),
         "color used": f"{mark}{_percent(used)}{mark}",
     }
-    if known:
-        cells["its color"] = class_color(known.color, known.hue) or EMPTY
-        if known.hue is not None and known.flat_hue is not None and not finding.dead:
-            name = hue_name(known.flat_hue)
-            said = f"{'another ' * (name == hue_name(known.hue))}{name}, not its own"
-            if is_own(known.flat_hue, known):
-                said = "its own"
-            if finding.shares and (wanted or 0) < LEAST_COLOR:
-                said = "none"
-            cells["flat hue that excites it most"] = said
+    if known and known.hue is not None and known.flat_hue is not None and not finding.dead:
+        name = hue_name(known.flat_hue)
+        said = f"{'another ' * (name == hue_name(known.hue))}{name}, not its own"
+        if is_own(known.flat_hue, known):
+            said = "its own"
+        if finding.shares and (wanted or 0) < LEAST_COLOR:
+            said = "none"
+        cells["flat hue that excites it most"] = said
     return cells
 
 

@@ -3,6 +3,7 @@
 The summary and the page take them from here; the page gets them ready-made.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 from prober.common.colors import distance
@@ -61,6 +62,10 @@ DARK_COLOR, PALE_COLOR = 0.6, 0.5
 SAID_COLOR = 0.1
 """The share of color from which on the shape of a class is said with a color."""
 
+A_QUARTER = 0.25
+"""A share of color or shape of less is not named if brightness has more: of a class that goes by
+green, whose flat patch reaches 85 % of the gain, the other two were named, a green shape."""
+
 DENIED = 0.5
 """How far a class's images in a hue must raise its logit, on the way from the least to their own
 hue's, for the class to be said with it. Of 88 logits of trained CNNs that were said with a color 22
@@ -72,13 +77,28 @@ def hue_name(degrees: float) -> str:
     return HUE_NAMES[round(degrees % 360 / 30) % len(HUE_NAMES)]
 
 
-def class_color(color: Sequence[float] | None, hue: float | None) -> str:
-    """Names the color of a class: `red`, `dark red`, `gray`; `""` if it has none of its own.
+def class_colors(
+    colors: Sequence[Sequence[float] | None], hues: Sequence[float | None]
+) -> list[str]:
+    """Names the colors of classes: `red`, `dark red`, `gray`; `""` where one has none of its own.
+
+    Where two that differ would have the same name their hues are said, too: `blue (225°)`.
 
     Args:
-        color: Red, green and blue in [0, 1]; None if it has none, or an older report has only hues.
-        hue: Degrees; None for grays.
+        colors: Red, green and blue in [0, 1]; None where a class has none, or in older reports,
+            which have only hues.
+        hues: Degrees; None for grays.
     """
+    named = list(map(_color_name, colors, hues))
+    angles = ["" if hue is None else f" ({round(hue) % 360}°)" for hue in hues]
+    different = set(zip(named, angles, strict=True))
+    alike = Counter(name for name, _ in different)
+    return [
+        name + angle if alike[name] > 1 else name for name, angle in zip(named, angles, strict=True)
+    ]
+
+
+def _color_name(color: Sequence[float] | None, hue: float | None) -> str:
     if color is None:
         return "" if hue is None else hue_name(hue)
     high, low = max(color), min(color)
@@ -184,11 +204,13 @@ def _without_angles(finding: Finding, facet: Facet) -> str:
 
 
 def _with_brightness(facet: Facet) -> str:
-    """Names color or shape with brightness, where there is little of the other; `""` elsewhere."""
+    """Names color or shape with brightness, where there is less of the other; `""` elsewhere."""
     shares = facet.shares
-    if facet.kind != Kind.COLOR_AND_SHAPE or min(shares.color, shares.shape) >= LITTLE:
+    least = min(shares.color, shares.shape)
+    beside = least >= LITTLE and not least < min(shares.brightness, A_QUARTER)
+    if facet.kind != Kind.COLOR_AND_SHAPE or beside:
         return ""
-    if shares.color < LITTLE:
+    if shares.color < shares.shape:
         return "a shape and brightness"
     return f"{'color' if facet.hue is None else hue_name(facet.hue)} and brightness"
 

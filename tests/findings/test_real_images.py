@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from prober.common.errors import InputError
 from prober.findings.real_images import RealImages, read_real_images
+from prober.subject.reference import load_digits
 from tests.files import save_image
 from tests.plain import FOLDER
 
@@ -197,6 +198,17 @@ def test_a_class_of_many_hues_has_none_of_its_own():
 def test_classes_of_one_hue_are_not_told_apart_by_it(hues):
     colors = [colorsys.hsv_to_rgb(h / 360, 1, 1) for h in hues] * 20
     assert data_of(colors, [0, 1] * 20, ["a", "b"]).color_groups == []
+
+
+def test_of_two_colors_of_a_class_that_of_the_larger_area_is_its_own():
+    """Strokes of one color on a ground of another, and the other way around."""
+    red, green = torch.eye(3)[:2, :, None, None]
+    strokes = load_digits()[0][:80, None]
+    swapped = (torch.arange(80) % 2).bool()[:, None, None, None]
+    images = torch.where(swapped, red, green) * (1 - strokes)
+    images += torch.where(swapped, green, red) * strokes
+    data = RealImages("swapped", images, swapped.long().flatten(), ["red on green", "green on red"])
+    assert data.class_hues.tolist() == pytest.approx([120, 0], abs=2)
 
 
 @pytest.mark.parametrize("gray", [(0.5, 0.5, 0.5), (0.2, 0.2, 0.2), (0.95, 0.95, 0.95)])

@@ -380,6 +380,10 @@ def test_where_there_is_little_shape_or_color_it_is_not_named():
     assert said(0.55, 0.02)[0] == "color and brightness"
     assert said(0.02, 0.55)[0] == "a shape and brightness"
     assert said(0.4, 0.3, 0.0)[0] == "red, horizontal strokes"
+    assert said(0.49, 0.14, 0.0)[0] == "red and brightness"
+    assert said(0.2, 0.48, 0.0)[0] == "a shape and brightness"
+    assert said(0.59, 0.21, 0.0)[0] == "red, horizontal strokes"
+    assert said(0.4, 0.26, 0.0)[0] == "red, horizontal strokes"
 
 
 def test_facets_of_the_same_words_are_told_apart_by_their_angles():
@@ -683,6 +687,13 @@ PLAIN_COLOR = "flat hue that excites it most"
             "brightness",
         ),
         (((0, 0, 0), (1, 1, 1)), (None, None), "0 black and 1 white", "brightness"),
+        (
+            ((0, 0.7, 1), (0, 0.4, 1)),
+            (200.0, 218.0),
+            "0 sky blue (200°) and 1 sky blue (218°)",
+            "color",
+        ),
+        (((1, 0, 0), (1, 0, 0)), (0.0, 0.0), "0 red and 1 red", "color"),
     ],
 )
 def test_colors_of_classes_are_told_apart_as_colors(tmp_path, colors, hues, said, noun):
