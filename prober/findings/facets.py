@@ -153,7 +153,8 @@ def group_optima(compared: ComparedOptima, maxima: FourMaxima) -> list[Group]:
 
     Args:
         compared: The optima.
-        maxima: The unit's maxima.
+        maxima: The unit's maxima. The optima of large images, which are searched as people can read
+            them, may stay far below.
 
     Returns:
         The facets, the one with the best score first.
@@ -161,7 +162,7 @@ def group_optima(compared: ComparedOptima, maxima: FourMaxima) -> list[Group]:
     optima = compared.optima
     gain, best = optima.gain, optima.gain.max()
     order = gain.argsort(descending=True).tolist()
-    needed = min(FACET_GAIN * _most(optima, maxima), best)
+    needed = min(FACET_GAIN * maxima.gain, best)
     left = [i for i in order if best > 0 and gain[i] >= needed]
     found: list[tuple[list[int], float]] = []
     separation = 0.5
@@ -178,11 +179,6 @@ def group_optima(compared: ComparedOptima, maxima: FourMaxima) -> list[Group]:
     return [_group(optima, maxima, shares[own[0]], own, apart) for own, apart in found]
 
 
-def _most(optima: Optima, maxima: FourMaxima) -> Tensor:
-    """The unit's gain; large images are searched as people can read them, and may stay below it."""
-    return torch.maximum(optima.gain.max(), maxima.gain)
-
-
 def runner_up(
     compared: ComparedOptima, groups: Sequence[Group], maxima: FourMaxima
 ) -> float | None:
@@ -197,7 +193,7 @@ def runner_up(
         A share of the unit's gain, above 0 and below `FACET_GAIN`; None if there is no such
         optimum.
     """
-    gain, most = compared.optima.gain, _most(compared.optima, maxima)
+    gain, most = compared.optima.gain, maxima.gain
     left = [i for i in gain.argsort(descending=True).tolist() if 0 < gain[i] < FACET_GAIN * most]
     for group in groups:
         apart = compared.apart(group.members[0], left)
