@@ -6,6 +6,7 @@ from prober.findings.found_facets import Found, facets_by_stem
 from prober.findings.maxima_pictures import draw_maxima
 from prober.findings.picture_folder import PictureFolder
 from prober.findings.real_evidence import real_evidence
+from prober.findings.single_hues import several_hues
 from prober.findings.styled_pictures import draw_styles
 from prober.findings.survey import Survey
 from prober.findings.trust import compare_paths
@@ -38,5 +39,10 @@ def gather(survey: Survey, unit: Unit, found: Found | None, folder: PictureFolde
         trust=compare_paths(survey, unit, found, real) if found and found.groups and real else None,
         styles=draw_styles((survey.sweep, survey.other_style), unit, folder)
         if survey.other_style
+        else (),
+        several_hues=several_hues(
+            survey.cut_cnn(unit.site), unit.channel, found.groups, found.maxima, curves
+        )
+        if found
         else (),
     )

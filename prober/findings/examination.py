@@ -85,7 +85,7 @@ def _examined(survey: Survey, unit: Unit, found: Found | None, folder: Path) -> 
     if found is None:
         dead = of_the_dead(survey.known.real is not None)
         return Examined(unit, dead.finding(unit, evidence), points=[], bests=[])
-    verdict = conclude(found.groups, found.maxima, survey.curves(unit))
+    verdict = conclude(found.groups, found.maxima, evidence.several_hues)
     doubts = real_doubts(verdict.kinds, evidence.data)
     trusted, distrust = judge(evidence.trust) if evidence.trust else (None, [])
     facets = [draw_facet(i, found, survey.window(unit), pictures) for i in range(len(found.groups))]

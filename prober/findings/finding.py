@@ -537,6 +537,19 @@ class StyledPicture:
 
 
 @dataclass(frozen=True)
+class SingleHue:
+    """How far a unit goes by images in which there is one hue beside grays.
+
+    Attributes:
+        degrees: The hue.
+        share: The best score, as a share of the unit's gain.
+    """
+
+    degrees: float
+    share: float
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What a finding rests on; each part of it is one section of the unit's page.
 
@@ -554,6 +567,9 @@ class Evidence:
         trust: How the picture compares with real images; `null` without any.
         styles: The unit's picture in both styles, the legible one first, see below; where only
             plain ones were asked for, `[]`, or the plain one where the input is no image.
+        several_hues: Of a unit with one facet that may want several colors: the hues that each
+            excite it by half of the best one and more, where those between do less, the best
+            first; `[]` of others.
     """
 
     score: ScoreRange
@@ -566,6 +582,7 @@ class Evidence:
     data: RealEvidence | None
     trust: Trust | None
     styles: tuple[StyledPicture, ...] = ()
+    several_hues: tuple[SingleHue, ...] = ()
 
 
 @dataclass(frozen=True)

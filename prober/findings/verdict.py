@@ -7,11 +7,11 @@ import numpy as np
 
 from prober.common.colors import distance, on_circle
 from prober.findings.dead_units import why_dead
-from prober.findings.facets import FACET_GAIN, Group
-from prober.findings.finding import Evidence, Finding, Kind, Shares
+from prober.findings.facets import Group
+from prober.findings.finding import Evidence, Finding, Kind, Shares, SingleHue
 from prober.findings.kinds import kind_of, shares_of
 from prober.findings.maxima import SETTLED, FourMaxima
-from prober.findings.tuning import Curves, peaks, phase
+from prober.findings.tuning import Curves, phase
 from prober.findings.units import Unit
 
 EITHER = -0.5
@@ -25,13 +25,6 @@ at 0.9 of 66 planted hues 8 were moved there, at 0.7 none."""
 
 SAME_PEAK = 5.0
 """Degrees between two hues up to which they are of one peak."""
-
-SEVERAL_COLORS = "It may want several colors"
-"""So it begins what is said of a unit with one facet that flat patches of several hues excite,
-those between less. A summary finds such units by it, also in older reports: it stays."""
-
-SOME_COLOR = 0.2
-"""The share of color from which on a unit may want several colors."""
 
 DEAD_CONFIDENCE = 0.98
 """How sure it is that a unit is dead which nothing moves. Set by hand: of 89 such claims on 28
@@ -101,13 +94,15 @@ def of_the_dead(saw_real_images: bool) -> Verdict:
     return Verdict((), DEAD_CONFIDENCE, (why,), dead=True)
 
 
-def conclude(groups: Sequence[Group], maxima: FourMaxima, curves: Curves) -> Verdict:
+def conclude(
+    groups: Sequence[Group], maxima: FourMaxima, hues: Sequence[SingleHue] = ()
+) -> Verdict:
     """Draws the conclusions about a unit that is not dead.
 
     Args:
         groups: Its facets, settled, the best first.
         maxima: Its maxima.
-        curves: Its answers to flat patches.
+        hues: The hues that each excite it, if they are several, see `several_hues`.
     """
     why = []
     if not groups:
@@ -127,7 +122,7 @@ def conclude(groups: Sequence[Group], maxima: FourMaxima, curves: Curves) -> Ver
             "Its figures contradict each other: color alone or shape alone would do, which is two "
             "things, but its pictures show one."
         )
-    others = _other_colors(groups, maxima, curves)
+    others = _other_colors(hues)
     return Verdict(
         kinds=(Kind.UNCLEAR,) if why else tuple(sorted({group.kind for group in groups})),
         confidence=UNCLEAR_CONFIDENCE if why or others else confidence(groups),
@@ -138,26 +133,14 @@ def conclude(groups: Sequence[Group], maxima: FourMaxima, curves: Curves) -> Ver
     )
 
 
-def _other_colors(groups: Sequence[Group], maxima: FourMaxima, curves: Curves) -> list[str]:
-    """Says of which hues flat patches excite a unit that has one facet, and goes by color.
-
-    A picture may show a mix of them, pixel by pixel, which leads from one to the other without a
-    valley, so that the search finds a single facet. Of such a mix flat patches bring a part only,
-    so where it is a color they are compared with the best of them; else with the mix.
-    """
-    if len(groups) != 1 or groups[0].shares.color < SOME_COLOR or not len(curves.flat):
+def _other_colors(hues: Sequence[SingleHue]) -> list[str]:
+    """Says which hues each excite a unit that has one facet; nothing if they are not several."""
+    if not hues:
         return []
-    shares = (curves.flat - curves.neutral) / (maxima.scores[0].item() - curves.neutral)
-    # Yellow, cyan and magenta are light: what a gray gives is not due to a hue.
-    found = peaks(curves.flat, max(curves.neutral, curves.grays.max().item()), FACET_GAIN)
-    if groups[0].kind != Kind.COLOR:
-        found = [i for i in found if shares[i] >= FACET_GAIN]
-    if len(found) < 2:
-        return []
-    said = [f"{i / len(shares) * 360:.0f}° bring {shares[i]:.0%}" for i in found]
+    said = [f"{hue.share:.0%} of its gain at {hue.degrees:.0f}°" for hue in hues]
     return [
-        f"{SEVERAL_COLORS}: flat patches of hue {' and of hue '.join(said)} of its gain, "
-        "those between less."
+        "It may want several colors: images of one hue beside grays bring "
+        f"{' and '.join(said)}, at hues between less."
     ]
 
 

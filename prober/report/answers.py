@@ -266,16 +266,13 @@ def polysemantic_answer(probed: Probed) -> str:
     if not probed.searched:
         return _why_none(probed)
     found, units = probed.polysemantic, counted(len(probed.searched), "unit")
+    colors = _several_colors(probed)
     if not found:
         sentences = [f"None found: no unit of {len(probed.searched):,} wants several things"]
         second = max(probed.live, key=lambda finding: finding.runner_up or 0)
-        if several := probed.several_colors:
-            sentences[0] += " by its pictures"
-            named = joined([probed.link(each) for each in several], NAMED_SEVERAL)
-            sentences.append(
-                f"But {counted(len(several), 'unit')} may want several colors ({named}): flat "
-                "patches of several hues excite, those between less"
-            )
+        if colors:
+            none = f"None that is sure: no unit of {len(probed.searched):,} wants several things"
+            sentences = [f"{none} by its pictures", f"But {colors}"]
         elif second.runner_up:
             sentences.append(
                 f"The strongest second thing, of {probed.link(second)}, reaches "
@@ -298,8 +295,21 @@ def polysemantic_answer(probed: Probed) -> str:
             f"{'Yes' if clear else 'None that is sure'}: {len(found)} of {units} {want} several "
             f"things, {confidence}",
             f"{which} is {probed.link(best)}: {plain(unit_words(best))}",
+            *([f"Besides, {colors}"] if colors else []),
         ]
     if (against := probed.against) and against.searched:
         number = f"{len(against.polysemantic)} of {counted(len(against.searched), 'unit')}"
         sentences.append(f"In {plain(against.name)} {number} want several")
     return ". ".join(sentences) + "."
+
+
+def _several_colors(probed: Probed) -> str:
+    """Says which units of one facet may want several colors; `""` if none may."""
+    several = probed.several_colors
+    if not several:
+        return ""
+    named = joined([probed.link(each) for each in several], NAMED_SEVERAL)
+    return (
+        f"{counted(len(several), 'unit')} may want several colors ({named}): images of one hue "
+        "beside grays excite in several hues, in those between less"
+    )

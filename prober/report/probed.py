@@ -12,7 +12,6 @@ from urllib.parse import quote
 from prober.common.inputs import input_kind
 from prober.findings.behavior import NOISE_LOSS, Shortcut
 from prober.findings.finding import WANTED, ClassEvidence, Facet, Finding, Kind, load_findings
-from prober.findings.verdict import SEVERAL_COLORS
 from prober.report.markdown import plain
 from prober.report.record import RECORD_FILE, ReportRecord, load_record
 from prober.report.words import joined, thing
@@ -208,9 +207,8 @@ class Probed:
 
     @property
     def several_colors(self) -> list[Finding]:
-        """Those of one facet that may want several colors, by flat patches; flagged ones last."""
-        found = [f for f in self.live if any(each.startswith(SEVERAL_COLORS) for each in f.why)]
-        return sorted(found, key=flagged)
+        """Those of one facet that may want several colors, each by itself; flagged ones last."""
+        return sorted((each for each in self.live if each.evidence.several_hues), key=flagged)
 
     def class_name(self, finding: Finding) -> str | None:
         """Returns the name of the class whose logit a unit is, where it has one."""

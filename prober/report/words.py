@@ -200,7 +200,21 @@ def stroke_angle(finding: Finding, facet: Facet) -> float | None:
 
 def _without_angles(finding: Finding, facet: Facet) -> str:
     """Says what a facet wants that is told by neither a hue nor an orientation; `""` of others."""
-    return _with_brightness(facet) or _brightness(finding, facet) or _of_class(finding, facet)
+    return (
+        _in_several_hues(finding, facet)
+        or _with_brightness(facet)
+        or _brightness(finding, facet)
+        or _of_class(finding, facet)
+    )
+
+
+def _in_several_hues(finding: Finding, facet: Facet) -> str:
+    """Names the hues of a unit that may want several, `red or cyan`; `""` of others."""
+    hues = finding.evidence.several_hues
+    if not hues:
+        return ""
+    names = " or ".join(dict.fromkeys(hue_name(each.degrees) for each in hues))
+    return names if facet.kind == Kind.COLOR else f"a shape in {names}"
 
 
 def _with_brightness(facet: Facet) -> str:

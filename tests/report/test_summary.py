@@ -7,12 +7,10 @@ from urllib.parse import unquote
 
 import markdown
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prober.findings.behavior import ColorChange, Shortcut
-from prober.findings.facets import Group
 from prober.findings.finding import (
     ClassEvidence,
     ClassLogit,
@@ -23,10 +21,10 @@ from prober.findings.finding import (
     OrientationTuning,
     RealEvidence,
     Shares,
+    SingleHue,
     UsedShares,
     Variance,
 )
-from prober.findings.verdict import conclude
 from prober.report.markdown import plain
 from prober.report.probed import Probed
 from prober.report.summary import write_summary
@@ -40,7 +38,6 @@ from prober.report.words import (
     unit_sentence,
     unit_words,
 )
-from tests.findings.figures import curves_of, maxima_of
 from tests.report.reports import EVIDENCE, GUESSING, HONEST, SHORTCUT, facet, finding, record, write
 
 LOGIT = ClassLogit(own=9.0, color_changed=1.0, shape_changed=7.0, both_changed=-3.0)
@@ -309,17 +306,20 @@ def test_that_classes_have_several_colors_each_is_said(tmp_path):
 
 def test_units_that_may_want_several_colors_are_told_beside_their_pictures(tmp_path):
     """Their picture is a mix, so the search finds one thing."""
-    two = curves_of(flat=1 + torch.cos(2 * torch.deg2rad(torch.arange(72) * 5.0)))
-    one = Group(Kind.COLOR, Shares(1.0, 0.0, 0.0, 0.0), 1.0, (0,), 0.0, None, 0.5, 0.5)
-    why = conclude([one], maxima_of(), two).why
-    assert why[0].startswith("It may want several colors: ")
-    units = [finding("conv", 0, facet("color", 0.0)), finding("conv", 3, facet("color", 0.0))]
-    units[1] = replace(units[1], why=why)
+    hues = (SingleHue(180.0, 0.68), SingleHue(0.0, 0.6))
+    units = [finding("conv", i, facet("color", 90.0)) for i in (0, 3)]
+    units += [finding("conv", 5, facet("color+shape", 90.0, 45.0))]
+    units[1:] = [
+        replace(each, evidence=replace(each.evidence, several_hues=hues)) for each in units[1:]
+    ]
+    assert [unit_words(each) for each in units[1:]] == ["cyan or red", "a shape in cyan or red"]
     said = answers(summary(tmp_path, units))[2]
     assert said.startswith(
-        "None found: no unit of 2 wants several things by its pictures. But 1 unit may want "
-        "several colors ([conv/3]("
+        "None that is sure: no unit of 3 wants several things by its pictures. But 2 units may "
+        "want several colors ([conv/3]("
     )
+    units.append(finding("conv", 7, facet("color", 10.0), facet("color", 200.0)))
+    assert "Besides, 2 units may want several colors (" in answers(summary(tmp_path, units))[2]
 
 
 def test_that_colors_are_strange_to_a_cnn_is_said_once(tmp_path):
