@@ -549,7 +549,7 @@ class SingleHue:
     share: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What a finding rests on; each part of it is one section of the unit's page.
 
@@ -573,19 +573,19 @@ class Evidence:
     """
 
     score: ScoreRange
-    maxima: Maxima | None
-    field: Field | None
+    maxima: Maxima | None = None
+    field: Field | None = None
     neuron: tuple[int, ...] | None
-    pictures: Pictures | None
+    pictures: Pictures | None = None
     starts: dict[str, int]
-    tuning: Tuning | None
+    tuning: Tuning | None = None
     data: RealEvidence | None
-    trust: Trust | None
+    trust: Trust | None = None
     styles: tuple[StyledPicture, ...] = ()
     several_hues: tuple[SingleHue, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finding:
     """What is found of one unit.
 
@@ -619,16 +619,16 @@ class Finding:
     channel: int
     position: tuple[int, ...] | None
     kinds: tuple[Kind, ...]
-    shares: Shares | None
+    shares: Shares | None = None
     dead: bool
     polysemantic: bool | None
     hue: float | None
     orientation: float | None
     confidence: float | None
     why: tuple[str, ...]
-    trusted: bool | None
-    facets: tuple[Facet, ...]
-    runner_up: float | None
+    trusted: bool | None = None
+    facets: tuple[Facet, ...] = ()
+    runner_up: float | None = None
     evidence: Evidence
 
     @property

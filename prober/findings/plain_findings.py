@@ -100,14 +100,10 @@ def plain_findings(
         score = ScoreRange(neutral, neutral if dead else best)
         evidence = Evidence(
             score=score,
-            maxima=None,
-            field=None,
             neuron=unit.position,
             pictures=draw_evolutions(sweep, unit, {}, pictures) if sweep else None,
             starts={},
-            tuning=None,
             data=real_evidence(responses, unit, None, score, pictures) if responses else None,
-            trust=None,
             styles=draw_styles(styles, unit, pictures),
         )
         shown = "noise, inputs of one value"
@@ -147,14 +143,11 @@ def cut_findings(
         shown = f"flat and striped images{', real images' if real else ''}"
         evidence = Evidence(
             score=score,
-            maxima=None,
             field=Field(window.top, window.left, window.height, window.width),
             neuron=window.neuron,
-            pictures=None,
             starts={},
             tuning=tuning_of(curves),
             data=real_evidence(real, unit, curves, score, pictures) if real else None,
-            trust=None,
         )
         return _plain(_why_cut(subject, unit.layer, dead, shown), dead).finding(unit, evidence)
 

@@ -73,15 +73,7 @@ class Verdict:
     def finding(self, unit: Unit, evidence: Evidence) -> Finding:
         """Returns a finding that says this of a unit, as one does that has no facets."""
         # What a unit is and what is said of it have the same names in a finding.
-        return Finding(
-            **vars(unit),
-            **vars(self),
-            shares=None,
-            trusted=None,
-            facets=(),
-            runner_up=None,
-            evidence=evidence,
-        )
+        return Finding(**vars(unit), **vars(self), evidence=evidence)
 
 
 def of_the_dead(saw_real_images: bool) -> Verdict:

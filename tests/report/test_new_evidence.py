@@ -25,7 +25,7 @@ class Darkness:
     black: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
 '''
 
@@ -57,11 +57,12 @@ def test_new_evidence_is_four_files(tmp_path):
     shutil.copytree(PROJECT / "prober", tmp_path / "prober")
     shutil.copy(PROJECT / "main.py", tmp_path)
     findings = tmp_path / "prober" / "findings"
-    change(findings / "finding.py", "\n@dataclass(frozen=True)\nclass Evidence:\n", TYPE)
+    evidence = "\n@dataclass(frozen=True, kw_only=True)\nclass Evidence:\n"
+    change(findings / "finding.py", evidence, TYPE)
     change(
         findings / "finding.py",
-        "    trust: Trust | None\n",
-        "    trust: Trust | None\n    darkness: Darkness | None = None\n",
+        "    trust: Trust | None = None\n",
+        "    trust: Trust | None = None\n    darkness: Darkness | None = None\n",
     )
     (findings / "darkness.py").write_text(COMPUTED, encoding="utf-8")
     change(
