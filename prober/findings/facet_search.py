@@ -13,7 +13,7 @@ from prober.findings.ascents import push_away
 from prober.findings.batches import images_at_once
 from prober.findings.effort import effort
 from prober.findings.responses import scores
-from prober.findings.starts import Start
+from prober.findings.starts import Start, choose_starts
 from prober.findings.survey import Survey
 from prober.findings.units import Unit
 from prober.sweep.on_cores import on_cores
@@ -49,7 +49,7 @@ def _plan(survey: Survey, units: Sequence[Unit]) -> list[PlannedTarget]:
     """Plans for units of one site."""
     starts = [
         [*([Start.of("awakened", survey.awakened[unit])] if unit in survey.awakened else []), *own]
-        for unit, own in zip(units, survey.starts(units), strict=True)
+        for unit, own in zip(units, choose_starts(survey, units), strict=True)
     ]
     known, gains = _known(survey, units, starts)
     pushed = _pushed_away(survey, units, known, gains)

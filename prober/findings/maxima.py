@@ -16,6 +16,7 @@ from prober.findings.box_ascent import climb, climb_by_adam
 from prober.findings.cut_cnn import CutCNN
 from prober.findings.finding import Shares
 from prober.findings.kinds import shares_of
+from prober.findings.starts import choose_starts
 from prober.findings.survey import Survey
 from prober.findings.units import Unit
 from prober.findings.windows import Window
@@ -265,7 +266,7 @@ def maxima_of_live_units(survey: Survey, cores: int) -> dict[Unit, FourMaxima]:
 
 def _from_what_moves(survey: Survey, unit: Unit) -> FourMaxima:
     """Looks for the maxima of a unit from flat, striped and real images and others' pictures."""
-    (starts,) = survey.starts([unit])
+    (starts,) = choose_starts(survey, [unit])
     images = [start.image for start in starts]
     images += [survey.awakened[unit]] if unit in survey.awakened else []
     window, known = survey.window(unit), torch.stack(images)

@@ -19,8 +19,8 @@ from prober.common.colors import distance
 from prober.common.inputs import Shape
 from prober.findings.batches import forward_batches
 from prober.findings.effort import effort
-from prober.findings.real_responses import RealResponses
 from prober.findings.stimuli import TINTED_HUES
+from prober.findings.survey import Survey
 from prober.findings.tuning import Battery, peaks
 from prober.findings.units import Unit
 from prober.findings.windows import Window
@@ -72,29 +72,18 @@ class Start(InitialImage):
         return {"name": type(self).__name__, "sort": self.origin}
 
 
-def choose_starts(
-    subject: Subject,
-    units: Sequence[Unit],
-    window: Window,
-    battery: Battery,
-    others: Tensor,
-    answered: Tensor,
-    real: RealResponses | None,
-) -> list[list[Start]]:
+def choose_starts(survey: Survey, units: Sequence[Unit]) -> list[list[Start]]:
     """Chooses the starts for units of one site.
 
     Args:
-        subject: The CNN under study.
+        survey: What they answer to the images that are at hand.
         units: U units of the site.
-        window: Where they look.
-        battery: The responses to flat and striped images.
-        others: `[P, C, H, W]`, pictures of any units.
-        answered: `[P, channels]`, the site's responses to them.
-        real: The responses to real images, or None.
 
     Returns:
         For each unit its starts.
     """
+    subject, battery, real = survey.subject, survey.known.battery, survey.known.real
+    others, answered = survey.pictures, survey.to_pictures[units[0].site].strongest
     chosen = effort(subject)
     numbers: list[int] = []
     origins: list[tuple[int, str]] = []
@@ -114,7 +103,7 @@ def choose_starts(
             images += real.images_of_pool(best[:, unit.channel].tolist())
             origins += [(i, "real")] * len(best)
     channels = [units[i].channel for i, _ in origins]
-    layer = units[0].layer
+    layer, window = units[0].layer, survey.window(units[0])
     centered = brought_to_neuron(subject, layer, channels, torch.stack(images), window)
     starts: list[list[Start]] = [[] for _ in units]
     for (i, origin), image in zip(origins, centered, strict=True):

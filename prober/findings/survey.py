@@ -15,7 +15,6 @@ from prober.findings.finished_sweep import FinishedSweep, SweepPicture
 from prober.findings.real_images import RealImages
 from prober.findings.real_responses import RealResponses, respond_to_real
 from prober.findings.responses import Responses, check_finite, responses
-from prober.findings.starts import Start, choose_starts
 from prober.findings.tuning import Battery, Curves
 from prober.findings.units import Site, Unit
 from prober.findings.windows import Window, window_of
@@ -124,19 +123,6 @@ class Survey:
         """Returns the units that are not dead, those of a site in lists of so many at the most."""
         sites = [[unit for unit in own if unit not in self.dead] for own in self.units.values()]
         return [own[batch] for own in sites for batch in batches(len(own), most)]
-
-    def starts(self, units: Sequence[Unit]) -> list[list[Start]]:
-        """Chooses starts for units of one site, see `choose_starts`."""
-        site = units[0].site
-        return choose_starts(
-            self.subject,
-            units,
-            self.windows[site],
-            self.known.battery,
-            self.pictures,
-            self.to_pictures[site].strongest,
-            self.known.real,
-        )
 
     def candidates(self, unit: Unit) -> list[SweepPicture]:
         """Returns the visualizations of exactly the neuron, or flat unit, that is examined."""

@@ -1,6 +1,7 @@
 """Large images: fewer stimuli that are as coarse as the image, and a search that holds little."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from prober.ascent.starts import frequencies
 from prober.findings import stimuli, tuning
 from prober.findings.ascents import push_away
 from prober.findings.effort import effort
-from prober.findings.responses import scores
+from prober.findings.responses import Responses, scores
 from prober.findings.starts import Start, brought_to_neuron, choose_starts
 from prober.findings.tuning import Battery, phase
 from prober.findings.units import Unit
@@ -107,7 +108,14 @@ def test_starts_excite_their_unit_at_its_neuron(subject, window, battery):
     units = [Unit("conv", channel) for channel in range(3)]
     others = torch.rand(4, *LARGE, generator=torch.Generator().manual_seed(0))
     answered = subject(others, ["conv"])["conv"].amax((2, 3))
-    found = choose_starts(subject, units, window, battery, others, answered, None)
+    survey = SimpleNamespace(
+        subject=subject,
+        window=lambda unit: window,
+        known=SimpleNamespace(battery=battery, real=None),
+        pictures=others,
+        to_pictures={CONV: Responses(answered, answered, answered)},
+    )
+    found = choose_starts(survey, units)
     for unit, starts in zip(units, found, strict=True):
         images = torch.stack([start.image for start in starts])
         best = scores(subject, [window.objective(unit)] * len(images), images).max().item()
