@@ -13,7 +13,7 @@ from prober.ascent.losses import Measures
 from prober.ascent.module import ActivationMaximization
 from prober.ascent.snapshots import AtSnapshots
 from prober.ascent.target_records import target_records
-from prober.ascent.tensorboard import hyperparameters, tensorboard
+from prober.ascent.tensorboard import add_png, hyperparameters, tensorboard
 from prober.common.drawn_inputs import drawn_one
 from prober.common.files import write_whole
 from prober.common.pictures import enlarge, gif, png
@@ -24,8 +24,10 @@ def run_folder(trainer: Trainer) -> Path | None:
     return Path(trainer.log_dir) if trainer.logger and trainer.log_dir else None
 
 
-class SnapshotFiles(AtSnapshots):
+class Snapshots(AtSnapshots):
     """Writes the snapshots into the run's folder, and at the end as one moving picture.
+
+    TensorBoard has them under one tag, so that its slider plays the evolution.
 
     Args:
         every: Steps from one snapshot to the next, at least 1.
@@ -36,11 +38,14 @@ class SnapshotFiles(AtSnapshots):
         self._frames: list[np.ndarray] = []
 
     def take(self, trainer: Trainer, module: ActivationMaximization, step: int) -> None:
-        """Writes `evolution/step_0050.png`."""
+        """Writes `evolution/step_0050.png`, enlarged so that each pixel can be seen."""
         if folder := run_folder(trainer):
             frame = enlarge(drawn_one(module.pictures().detach()[0]))
-            write_whole(folder / "evolution" / f"step_{step:04d}.png", png(frame))
+            file = png(frame)
+            write_whole(folder / "evolution" / f"step_{step:04d}.png", file)
             self._frames.append(frame)
+            if writer := tensorboard(trainer):
+                add_png(writer, "image", file, step)
 
     def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Takes the last snapshot, however the run ends, and writes `evolution.gif` of all."""

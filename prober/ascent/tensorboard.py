@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run: the evolving image, the scalars, the hyperparameters."""
+"""What TensorBoard shows of a run beside its snapshots: the scalars, the hyperparameters."""
 
 from io import BytesIO
 from pathlib import Path
@@ -13,26 +13,9 @@ from torchmetrics.aggregation import RunningMean
 from torchmetrics.functional.image import total_variation
 
 from prober.ascent.losses import Measures
-from prober.ascent.module import ActivationMaximization
 from prober.ascent.objectives import Objective
-from prober.ascent.snapshots import AtSnapshots
 from prober.ascent.targets import regularizers_of
-from prober.common.drawn_inputs import drawn_one
-from prober.common.pictures import colorfulness, enlarge, png
-
-
-class TensorBoardImages(AtSnapshots):
-    """Shows the image in TensorBoard under one tag, so that its slider plays the evolution.
-
-    Args:
-        every: Steps from one snapshot to the next, at least 1.
-    """
-
-    def take(self, trainer: Trainer, module: ActivationMaximization, step: int) -> None:
-        """Logs the image, enlarged so that each of its pixels can be seen."""
-        if writer := tensorboard(trainer):
-            pixels = enlarge(drawn_one(module.pictures().detach()[0]))
-            add_png(writer, "image", png(pixels), step)
+from prober.common.pictures import colorfulness
 
 
 class TensorBoardScalars(Callback):

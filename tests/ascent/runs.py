@@ -11,8 +11,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from prober.ascent.module import single_target
 from prober.ascent.objectives import ChannelMean
-from prober.ascent.run_files import RunRecord, SnapshotFiles
-from prober.ascent.tensorboard import TensorBoardImages, TensorBoardScalars
+from prober.ascent.run_files import RunRecord, Snapshots
+from prober.ascent.tensorboard import TensorBoardScalars
 from tests import plain
 
 
@@ -20,13 +20,7 @@ def run(folder, steps, every, before=(), log_every_n_steps=10):
     module = single_target(plain.subject(), ChannelMean("conv1", 2), seed=1, style="plain")
     logger = TensorBoardLogger(folder, name="run", version=0, default_hp_metric=False)
     record = RunRecord()
-    callbacks = [
-        *before,
-        record,
-        SnapshotFiles(every),
-        TensorBoardScalars(),
-        TensorBoardImages(every),
-    ]
+    callbacks = [*before, record, Snapshots(every), TensorBoardScalars()]
     with suppress(KeyError):
         plain.fit(
             module,

@@ -6,8 +6,8 @@ from PIL import Image
 
 from prober.ascent.module import single_target
 from prober.ascent.objectives import ChannelMean
-from prober.ascent.run_files import RunRecord, SnapshotFiles
-from prober.ascent.tensorboard import TensorBoardImages, TensorBoardScalars
+from prober.ascent.run_files import RunRecord, Snapshots
+from prober.ascent.tensorboard import TensorBoardScalars
 from tests import plain
 from tests.ascent.runs import run, snapshots
 
@@ -37,7 +37,7 @@ def test_nothing_is_written_without_a_logger(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     record = RunRecord()
     module = single_target(plain.subject(), ChannelMean("conv1", 2), seed=1, style="plain")
-    callbacks = [record, SnapshotFiles(1), TensorBoardScalars(), TensorBoardImages(1)]
+    callbacks = [record, Snapshots(1), TensorBoardScalars()]
     plain.fit(module, 2, callbacks=callbacks)
     assert record.record["status"] == "finished"
     assert list(tmp_path.iterdir()) == []

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from prober.ascent.run_files import SnapshotFiles
-from prober.ascent.tensorboard import TensorBoardImages
+from prober.ascent.run_files import Snapshots
 from prober.common.errors import InputError
 from tests.ascent.runs import Keep, events, run, snapshots
 
@@ -40,8 +39,7 @@ def test_snapshot_of_a_step_is_the_image_after_so_many_steps(tmp_path):
     assert len({picture.tobytes() for picture in pictures.values()}) == 4
 
 
-@pytest.mark.parametrize("callback", [SnapshotFiles, TensorBoardImages])
 @pytest.mark.parametrize("every", [0, -3])
-def test_interval_out_of_range_is_told(callback, every):
+def test_interval_out_of_range_is_told(every):
     with pytest.raises(InputError, match=f"every {every} steps"):
-        callback(every)
+        Snapshots(every)

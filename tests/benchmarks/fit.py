@@ -32,10 +32,10 @@ from prober.ascent.method import Method
 from prober.ascent.module import ActivationMaximization
 from prober.ascent.objectives import ChannelMean
 from prober.ascent.regularizers import L2, TotalVariation
-from prober.ascent.run_files import RunRecord, SnapshotFiles
+from prober.ascent.run_files import RunRecord, Snapshots
 from prober.ascent.starts import GaussianNoise
 from prober.ascent.targets import Target
-from prober.ascent.tensorboard import TensorBoardImages, TensorBoardScalars
+from prober.ascent.tensorboard import TensorBoardScalars
 from prober.cli.commands.fit import RunLogger, trainer_of_run
 from prober.cli.prober_cli import ProberCLI
 from prober.common.files import PROJECT
@@ -120,7 +120,7 @@ def fit_batch(layer: str, channels: list[int], precision: str, steps: int) -> fl
             precision=precision,
             log_every_n_steps=10,
             logger=RunLogger(folder, "batch"),
-            callbacks=[RunRecord(), SnapshotFiles(), TensorBoardScalars(), TensorBoardImages()],
+            callbacks=[RunRecord(), Snapshots(), TensorBoardScalars()],
             enable_progress_bar=False,
             enable_checkpointing=False,
             enable_model_summary=False,

@@ -19,13 +19,8 @@ from prober.ascent.hardware import accelerator_for, hide_idle_gpus, note_of, thr
 from prober.ascent.module import ActivationMaximization
 from prober.ascent.profiler import NoProfiler
 from prober.ascent.progress import ProgressBar
-from prober.ascent.run_files import RunRecord, SnapshotFiles, run_folder
-from prober.ascent.tensorboard import (
-    TensorBoardImages,
-    TensorBoardScalars,
-    tensorboard,
-    tensorboard_command,
-)
+from prober.ascent.run_files import RunRecord, Snapshots, run_folder
+from prober.ascent.tensorboard import TensorBoardScalars, tensorboard, tensorboard_command
 from prober.cli.command import RUNS, Command, add_snapshot_arguments, say_notes
 from prober.cli.parser import ProberParser
 from prober.cli.prober_cli import ProberCLI
@@ -160,12 +155,8 @@ def trainer_of_run(cli: ProberCLI) -> tuple[Trainer, RunRecord]:
     if note := note_of(asked.accelerator, accelerator):
         print(note)
     every, run_record = settings.snapshots.every, RunRecord()
-    callbacks: list[Callback] = [
-        run_record,  # first: should the disk be full at the end, the image comes first
-        SnapshotFiles(every),
-        TensorBoardScalars(),
-        TensorBoardImages(every),
-    ]
+    # The record first: should the disk be full at the end, the image comes first.
+    callbacks: list[Callback] = [run_record, Snapshots(every), TensorBoardScalars()]
     other_bar = any(isinstance(each, LightningBar) for each in given)
     if arguments["enable_progress_bar"] and not other_bar:
         callbacks.append(ProgressBar(file=sys.stdout))
