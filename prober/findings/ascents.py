@@ -36,10 +36,8 @@ def push_away(
     known: Sequence[Tensor],
     gains: Tensor,
     window: Window,
-    seed: int,
-    leaky: bool,
     method: Method,
-) -> Tensor:
+) -> list[Tensor]:
     """Makes starts that excite their unit and look unlike what is known to excite it.
 
     The diversity term is the likeness, after Olah et al., "Feature visualization" (2017), but of
@@ -51,14 +49,13 @@ def push_away(
         known: For each the pictures `[K, C, H, W]` that are known, K may be 0.
         gains: `[N]`, how far the score goes, for scale.
         window: Where they look.
-        seed: Of the noise.
-        leaky: Whether ReLUs let the gradient through, see `awaken`: to what else excites a unit
-            there may lead no gradient from here.
         method: How images are optimized: as the rest, or a start that need not be robust to being
             moved would win by that alone.
 
     Returns:
-        `[N, C, H, W]` in [0, 1].
+        As often as the effort says, from other noise each time, `[N, C, H, W]` in [0, 1]; every
+        second time through ReLUs that let the gradient through, see `awaken`: to what else excites
+        a unit there may lead no gradient from here.
     """
     most = max(map(len, known), default=0)
     away = torch.zeros(len(known), most, subject.input_shape[0] + 2)
@@ -71,16 +68,15 @@ def push_away(
         likeness = (descriptors(window.crop(x))[:, None] * away[batch].to(x)).sum(2)
         return LIKENESS_WEIGHT * likeness.clamp_min(0).sum(1) - score / scale[batch]
 
-    relus = LeakyReLUs if leaky else nullcontext
-    return _descend(subject, objectives, loss, effort(subject).pushes, seed, relus, method)
+    steps, relus = effort(subject).pushes, (nullcontext, LeakyReLUs)
+    return [
+        _descend(subject, objectives, loss, steps, seed, relus[seed % 2], method)
+        for seed in range(effort(subject).pushed)
+    ]
 
 
 def awaken(
-    subject: Subject,
-    objectives: Sequence[Objective],
-    seed: int,
-    method: Method,
-    nearest: bool = False,
+    subject: Subject, objectives: Sequence[Objective], method: Method, nearest: bool = False
 ) -> Tensor:
     """Makes starts for units that look dead: ascends with ReLUs that let the gradient through.
 
@@ -90,7 +86,6 @@ def awaken(
     Args:
         subject: The CNN under study.
         objectives: N objectives of one layer.
-        seed: Of the noise.
         method: How images are optimized.
         nearest: Whether ReLUs that are nearest to opening leak most.
 
@@ -101,8 +96,8 @@ def awaken(
     def loss(_: slice, x: Tensor, score: Tensor) -> Tensor:
         return -score
 
-    relus = partial(LeakyReLUs, nearest)
-    return _descend(subject, objectives, loss, 2 * effort(subject).pushes, seed, relus, method)
+    steps, relus = 2 * effort(subject).pushes, partial(LeakyReLUs, nearest)
+    return _descend(subject, objectives, loss, steps, 0, relus, method)
 
 
 def _noise(subject: Subject, number: int, seed: int) -> Tensor:

@@ -91,7 +91,7 @@ def split_dead(
         if not suspects:
             break
         objectives = [window.objective(unit) for unit in suspects]
-        images = awaken(subject, objectives, 0, ascent, nearest)
+        images = awaken(subject, objectives, ascent, nearest)
         before = scores(subject, objectives, torch.full_like(images, 0.5))
         after = scores(subject, objectives, images)
         for unit, image, *pair in zip(suspects, images, before, after, strict=True):

@@ -85,24 +85,11 @@ def _pushed_away(
 ) -> list[list[Start]]:
     """For each unit starts that are pushed away from what excites it."""
     objectives = [survey.objective(unit) for unit in units]
-    scale = torch.tensor(gains, dtype=torch.float64)
-    found: list[list[Start]] = [[] for _ in units]
-    where = survey.subject.mean.device.type
-    for seed in range(effort(survey.subject).pushed):
-        with torch.autocast(where, torch.bfloat16, enabled=survey.half):
-            images = push_away(
-                survey.subject,
-                objectives,
-                known,
-                scale,
-                survey.window(units[0]),
-                seed,
-                leaky=seed % 2 == 1,
-                method=survey.method,
-            )
-        for own, image in zip(found, images, strict=True):
-            own.append(Start.of("pushed away", image))
-    return found
+    scale, window = torch.tensor(gains, dtype=torch.float64), survey.window(units[0])
+    subject, method = survey.subject, survey.method
+    with torch.autocast(subject.mean.device.type, torch.bfloat16, enabled=survey.half):
+        pushed = push_away(subject, objectives, known, scale, window, method)
+    return [[Start.of("pushed away", image) for image in own] for own in zip(*pushed, strict=True)]
 
 
 def _targets(

@@ -69,9 +69,7 @@ def test_an_ascent_through_leaky_relus_wakes_what_noise_does_not(relu):
     subject = Subject(Deep(relu), input_shape=(1, 8, 8))
     noise = torch.rand(200, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     assert not subject(noise, ["relu"])["relu"].any()
-    awake = awaken(
-        subject, [Neuron("relu", 0, 1, 1), Neuron("relu", 1, 1, 1)], seed=0, method=PIXELS
-    )
+    awake = awaken(subject, [Neuron("relu", 0, 1, 1), Neuron("relu", 1, 1, 1)], PIXELS)
     answers = subject(awake, ["relu"])["relu"][:, :, 1, 1]
     assert answers[0, 0] > 0.05
     assert answers[1, 1] == 0

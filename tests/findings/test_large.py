@@ -137,9 +137,7 @@ def test_what_is_pushed_away_is_soft_and_excites_its_unit(subject, window):
     objective = window.objective(Unit("conv", 2))
     known = [torch.rand(1, *LARGE, generator=torch.Generator().manual_seed(2))]
     method = Method(parameterization=Fourier(), transforms=())
-    image = push_away(
-        subject, [objective], known, torch.ones(1), window, seed=0, leaky=False, method=method
-    )
+    image = push_away(subject, [objective], known, torch.ones(1), window, method)[0]
     assert image.min() >= 0 and image.max() <= 1
     neutral = scores(subject, [objective], torch.full_like(image, 0.5))
     assert scores(subject, [objective], image) > neutral + 0.05
