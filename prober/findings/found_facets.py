@@ -80,14 +80,7 @@ def find_facets(
     if not live:
         return {}
     shown, images = zip(*(_optima_of(survey, unit, searched) for unit in live), strict=True)
-    measured = measure_optima(
-        survey.subject,
-        live,
-        images,
-        [maxima[unit] for unit in live],
-        survey.window(live[0]),
-        survey.cut_cnn(live[0].site),
-    )
+    measured = measure_optima(survey, live, images, [maxima[unit] for unit in live])
     return {
         unit: _grouped(survey, unit, maxima[unit], optima, own)
         for unit, optima, own in zip(live, measured, shown, strict=True)

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from prober.findings.cut_cnn import CutCNN
 from prober.findings.finding import Shares
 from prober.findings.kinds import shares_of
 from prober.findings.maxima import FourMaxima
 from prober.findings.nearby_maxima import FACET_VALLEY, lowest_between, maxima_nearby
 from prober.findings.preferences import Preferences, preferences
 from prober.findings.responses import scores
+from prober.findings.survey import Survey
 from prober.findings.units import Unit
-from prober.findings.windows import Window
-from prober.subject import Subject
 
 
 @dataclass(frozen=True)
@@ -59,23 +57,21 @@ class Optima:
 
 
 def measure_optima(
-    subject: Subject,
+    survey: Survey,
     units: Sequence[Unit],
     images: Sequence[Tensor],
     maxima: Sequence[FourMaxima],
-    window: Window,
-    cut: CutCNN,
 ) -> list[Optima]:
-    """Measures what excites U units of one layer, together: small batches cost what large ones do.
+    """Measures what excites U units of one site, together: small batches cost what large ones do.
 
     Args:
-        subject: The CNN under study.
+        survey: Of the CNN under study.
         units: The units.
         images: For each unit `[N, C, H, W]` in [0, 1], what excites it.
         maxima: Their maxima.
-        window: Where they look.
-        cut: The CNN cut down to that.
     """
+    subject, window = survey.subject, survey.window(units[0])
+    cut = survey.cut_cnn(units[0].site)
     which = [u for u, own in enumerate(images) for _ in range(len(own))]  # the unit of each image
     parts = torch.arange(len(which)).split([len(own) for own in images])
     pictures, channel = torch.cat(list(images)), torch.tensor([units[u].channel for u in which])

@@ -115,9 +115,7 @@ def _styled(
                 sweep, shown = made_of[variant]
                 images.append(sweep.image(shown))
                 others.append((number, shown))
-    (optima,) = measure_optima(
-        subject, [unit], [torch.stack(images)], [maxima], window, survey.cut_cnn(unit.site)
-    )
+    (optima,) = measure_optima(survey, [unit], [torch.stack(images)], [maxima])
     styles = [
         [StyledFacet(style, facet.score, facet.pictures[0])]
         for (_, style), facet in zip(bests, facets, strict=True)

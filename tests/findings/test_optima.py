@@ -1,6 +1,7 @@
 """Optima: what can be reached from them, and what a unit prefers nearby."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -34,11 +35,17 @@ def detector(kernel, bias=0.0):
     return Subject(nn.Sequential(conv), input_shape=(3, SIDE, SIDE))
 
 
+def surveyed(subject, layer="0", window=WINDOW):
+    """What of a survey says where the units of a layer look."""
+    cut = CutCNN(subject, layer, window)
+    return SimpleNamespace(subject=subject, window=lambda _: window, cut_cnn=lambda _: cut)
+
+
 def measured(subject, image, window=WINDOW):
     images = torch.from_numpy(np.ascontiguousarray(image)).float()[None]
     maxima = find_maxima(subject, "0", [0], window).of(0)
-    cut = CutCNN(subject, "0", window)
-    return measure_optima(subject, [Unit("0", 0)], [images], [maxima], window, cut)[0]
+    survey = surveyed(subject, window=window)
+    return measure_optima(survey, [Unit("0", 0)], [images], [maxima])[0]
 
 
 def atoms(make, *args, number=8, **kwargs):
@@ -139,8 +146,7 @@ def test_an_image_without_a_valley_to_the_best_shares_what_the_best_reaches():
     images = torch.stack([torch.lerp(torch.full_like(best, 0.5), best, 0.6), best])
     subject = detector(hue.kernel)
     maxima = find_maxima(subject, "0", [0], WINDOW).of(0)
-    cut = CutCNN(subject, "0", WINDOW)
-    [found] = measure_optima(subject, [Unit("0", 0)], [images], [maxima], WINDOW, cut)
+    [found] = measure_optima(surveyed(subject), [Unit("0", 0)], [images], [maxima])
     assert found.score[0] < found.score[1]
     assert torch.equal(found.reached[0], found.reached[1])
     assert torch.equal(found.flat_color[0], found.flat_color[1])
@@ -149,9 +155,9 @@ def test_an_image_without_a_valley_to_the_best_shares_what_the_best_reaches():
 def test_an_image_across_a_valley_reaches_what_is_its_own():
     hue, stroke = HUES[0], STROKES[0]
     subject, maxima = either(hue, stroke)
-    cut = CutCNN(subject, "unit", WINDOW)
     images = torch.from_numpy(np.stack([hue.optimum(), stroke.optimum(), hue.optimum()])).float()
-    [found] = measure_optima(subject, [Unit("unit", 0)], [images], [maxima], WINDOW, cut)
+    survey = surveyed(subject, "unit")
+    [found] = measure_optima(survey, [Unit("unit", 0)], [images], [maxima])
     assert [kind_of(own)[0] for own in found.shares] == ["color", "shape", "color"]
 
 
@@ -173,13 +179,13 @@ def test_units_that_are_measured_together_are_measured_as_each_alone():
     conv.weight = nn.Parameter(torch.from_numpy(np.stack([hue.kernel, stroke.kernel])).float())
     subject = Subject(nn.Sequential(conv), input_shape=(3, SIDE, SIDE))
     found = find_maxima(subject, "0", [0, 1], WINDOW)
-    cut = CutCNN(subject, "0", WINDOW)
+    survey = surveyed(subject)
     tops = torch.from_numpy(np.stack([hue.optimum(), stroke.optimum()])).float()
     images = [torch.cat([tops[:1], torch.rand(3, 3, SIDE, SIDE)]), tops[1:]]
     units = [(Unit("0", c), images[c], found.of(c)) for c in (1, 0)]
-    together = measure_optima(subject, *zip(*units, strict=True), WINDOW, cut)
+    together = measure_optima(survey, *zip(*units, strict=True))
     for unit, own in zip(units, together, strict=True):
-        [alone] = measure_optima(subject, *([each] for each in unit), WINDOW, cut)
+        [alone] = measure_optima(survey, *([each] for each in unit))
         assert len(own) == len(unit[1])
         for one, other in ((own, alone), (own.near, alone.near)):
             for name, value in vars(one).items() if one is own else one._asdict().items():
