@@ -63,11 +63,11 @@ these began with. Where two strokes were planted, those of the weaker one reach 
 pairs), in four units of trained CNNs that were said to want two orientations and do not, 0.05 and
 less."""
 
-OTHER_STROKES, STROKES_BETWEEN = 0.5, 0.72
-"""And if strokes of some other angle excite by no more than the first share of the best, or those
-of the angles between by no more than the second one of the lesser. Where two strokes were planted,
-the first is 0.34 and less, of two small edges the second 0.67 and less; of units that go by how
-fine stripes are, in any direction, they are 0.6 and 0.74 and more."""
+STROKES_BETWEEN = 0.72
+"""And if strokes of the angles between excite by no more than this share of the lesser one. Where
+two strokes were planted it is 0.67 and less; units that go by how fine stripes are, in any
+direction, have 0.74 and more, and a class of pale digits that wants nearly level strokes, which was
+said to want some at 13 and some at 151 degrees, 0.84."""
 
 BAR_PEAK = 0.4
 """A peak of the answers to bars confirms an orientation if it reaches this share of the gain, and
@@ -279,7 +279,9 @@ def _are_two_directions(
         and near.orientation_agreement[pair].min() >= SURE_ORIENTATION_AGREEMENT
         and all(_stroke_excites(curves, angle, best) for angle in angles)
     )
-    return bool(sure or both_are_peaks(curves, angles, best)) and _others_do_less(curves, angles)
+    return bool(sure or both_are_peaks(curves, angles, best)) and _those_between_do_less(
+        curves, angles
+    )
 
 
 def both_are_peaks(curves: Curves, angles: Sequence[float], best: float) -> bool:
@@ -315,16 +317,15 @@ def _stroke_excites(curves: Curves, angle: float, best: float) -> bool:
     )
 
 
-def _others_do_less(curves: Curves, angles: Sequence[float]) -> bool:
-    """Tells whether strokes of other angles, or of those between two, excite a unit far less.
+def _those_between_do_less(curves: Curves, angles: Sequence[float]) -> bool:
+    """Tells whether strokes of the angles between two excite a unit less than either.
 
-    Else it wants stripes in any direction, and pictures show some.
+    Else it wants stripes in any direction, or in a broad range, and pictures show some.
     """
     heights = [curve - curves.neutral for curve in _of_angles(curves)]
-    best = max(heights, key=lambda height: height.max().item())
-    return bool(best.min() <= OTHER_STROKES * best.max()) or any(
-        dip(each, *(_best_near(each, angle) for angle in angles)) <= STROKES_BETWEEN
-        for each in heights
+    places = [[_best_near(each, angle) for angle in angles] for each in heights]
+    return any(
+        dip(each, *own) <= STROKES_BETWEEN for each, own in zip(heights, places, strict=True)
     )
 
 

@@ -108,7 +108,8 @@ def _grouped(
     maxima = maxima.or_better(optima.images[optima.score.argmax()], optima.score.max())
     groups = group_optima(compared, maxima)
     second = runner_up(compared, groups, maxima)
-    return Found(maxima, shown, optima, settled(groups, compared.curves), second)
+    groups = settled(groups, compared.curves, maxima.gain.item())
+    return Found(maxima, shown, optima, groups, second)
 
 
 def facets_by_stem(survey: Survey, unit: Unit, found: Found) -> dict[str, int | None]:

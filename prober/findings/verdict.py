@@ -23,6 +23,14 @@ less it lies on a slope, or between hills, and a hue beside it excites the unit 
 corners of the RGB cube that have a hue, yellow say beside a planted orange, excite a little more:
 at 0.9 of 66 planted hues 8 were moved there, at 0.7 none."""
 
+ORIENTED, NEAR_DEGREES = 0.25, 20.0
+"""A unit is about an orientation if bars of all orientations differ by this share of its gain, and
+the best of them by so many degrees from it. Of strokes that were planted bars differ by 0.54 and
+more, and by 8 degrees at the most."""
+
+AT_ONCE = 0.5
+"""The interaction from which on a unit needs color and shape at once; of planted ones 0.77 on."""
+
 SAME_PEAK = 5.0
 """Degrees between two hues up to which they are of one peak."""
 
@@ -147,22 +155,33 @@ def _rests_on_a_spike(maxima: FourMaxima) -> bool:
     return kinds[0] != kinds[1] and bool((own - beside)[:3].abs().max() > SETTLED)
 
 
-def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:
-    """Takes the hues of colors from the unit's tuning curve, its answers to flat patches.
+def settled(groups: Sequence[Group], curves: Curves, gain: float) -> list[Group]:
+    """Takes hues and orientations from the unit's tuning curves, where these know better.
 
     What was found near the picture is an estimate. Of a unit whose only facet is a color the hue is
-    the phase of the first harmonic of the whole curve. Of a curve with several hills, or a crooked
-    one, a class's logit say, the phase may lie beside what excites most: then it is that of the
-    highest answer. Of several facets each that is a color keeps its own, or likewise has that of
-    the next peak uphill, unless another has that, too.
+    the phase of the first harmonic of the whole curve of flat patches. Of a curve with several
+    hills, or a crooked one, a class's logit say, the phase may lie beside what excites most: then
+    it is that of the highest answer. Of several facets each that is a color keeps its own, or
+    likewise has that of the next peak uphill, unless another has that, too.
+
+    Args:
+        groups: The unit's facets.
+        curves: Its answers to flat patches, bars and tinted strokes.
+        gain: How far its score goes.
 
     Returns:
         The facets; one that is no color alone loses a hue that neither flat patches nor strokes of
-        it bear out.
+        it bear out, and the only one an orientation that bars do not.
     """
+    hues = _settled_hues(groups, curves) if len(curves.flat) else [each.hue for each in groups]
+    found = [replace(group, hue=hue) for group, hue in zip(groups, hues, strict=True)]
+    if len(found) == 1 and not _is_about(found[0].orientation, found[0], curves, gain):
+        found = [replace(found[0], orientation=None)]
+    return found
+
+
+def _settled_hues(groups: Sequence[Group], curves: Curves) -> list[float | None]:
     number, height = len(curves.flat), (curves.flat - curves.neutral).tolist()
-    if not number:
-        return list(groups)
     hues = []
     for group in groups:
         hue = group.hue
@@ -179,8 +198,24 @@ def settled(groups: Sequence[Group], curves: Curves) -> list[Group]:
     for i, (group, hue) in enumerate(zip(groups, hues, strict=True)):
         others = [each for each in hues[:i] + hues[i + 1 :] if each is not None]
         taken = hue is not None and any(distance(hue, each, 360) <= SAME_PEAK for each in others)
-        found.append(group if taken else replace(group, hue=hue))
+        found.append(group.hue if taken else hue)
     return found
+
+
+def _is_about(angle: float | None, group: Group, curves: Curves, gain: float) -> bool:
+    """Whether a unit is about the orientation of its facet.
+
+    The bar nearest to it must be the one that excites most, or nearly, and others clearly less. Of
+    a unit that needs color and shape at once bars without color say nothing: those in the best
+    color are asked, where there are any.
+    """
+    together = group.shares.interaction >= AT_ONCE
+    if angle is None or (together and not len(curves.tinted)):
+        return angle is not None
+    bars = curves.tinted.amax(0) if together else curves.bars
+    best = int(bars.argmax()) * 180 / len(bars)
+    clear = (bars.max() - bars.min()).item() >= ORIENTED * gain
+    return clear and distance(best, angle, 180) <= NEAR_DEGREES
 
 
 def _uphill(curve: Sequence[float], place: int) -> int:

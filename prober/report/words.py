@@ -42,14 +42,6 @@ PLAINLY = {
 SAME_HUE_DEGREES = 18.0
 """Degrees up to which two hues count as the same: half the step between ten hues on the circle."""
 
-ORIENTED, NEAR_DEGREES = 0.25, 20.0
-"""A unit is about an orientation if bars of all orientations differ by this share of its gain, and
-the best of them by so many degrees from it. Of strokes that were planted bars differ by 0.54 and
-more, and by 8 degrees at the most."""
-
-AT_ONCE = 0.5
-"""The interaction from which on a unit needs color and shape at once; of planted ones 0.77 on."""
-
 DARK, LIGHT = 0.35, 0.65
 """Levels of a flat gray up to which it is dark, and from which on it is light."""
 
@@ -141,10 +133,10 @@ def facet_words(finding: Finding, facet: Facet) -> str:
     """
     found = _without_angles(finding, facet)
     if not found:
-        angle = stroke_angle(finding, facet)
+        angle = facet.orientation
         hue = None if facet.hue is None else hue_words(facet.hue)
         strokes = None if angle is None else f"strokes {orientation_words(angle)}"
-        found = ", ".join(filter(None, [hue, strokes])) + _in_color(facet, angle)
+        found = ", ".join(filter(None, [hue, strokes])) + _in_color(facet)
     if found in ("", PLAINLY[facet.kind]):
         return facet.kind
     return f"{facet.kind}: {found}"
@@ -154,18 +146,18 @@ def thing(finding: Finding, facet: Facet) -> str:
     """Says what a facet wants in plain words, without angles: `red, rising strokes`."""
     if said := _without_angles(finding, facet):
         return said
-    angle = stroke_angle(finding, facet)
+    angle = facet.orientation
     if facet.hue is not None and "shape" in facet.kind and angle is None:
         return _shape_of(facet.hue)
     hue = None if facet.hue is None else hue_name(facet.hue)
-    strokes = None if angle is None else f"{direction_name(angle)} strokes{_in_color(facet, angle)}"
+    strokes = None if angle is None else f"{direction_name(angle)} strokes{_in_color(facet)}"
     return ", ".join(filter(None, [hue, strokes])) or PLAINLY[facet.kind]
 
 
-def _in_color(facet: Facet, angle: float | None) -> str:
+def _in_color(facet: Facet) -> str:
     """What is said of strokes in color that no hue is known of; `""` of others."""
-    unknown = facet.kind == Kind.COLOR_AND_SHAPE and facet.hue is None and angle is not None
-    return " in color" if unknown else ""
+    strokes = facet.kind == Kind.COLOR_AND_SHAPE and facet.orientation is not None
+    return " in color" if strokes and facet.hue is None else ""
 
 
 def things(finding: Finding) -> list[str]:
@@ -177,25 +169,6 @@ def things(finding: Finding) -> list[str]:
         else f"{words} at {round(facet.orientation) % 180}°"
         for words, facet in zip(said, finding.facets, strict=True)
     ]
-
-
-def stroke_angle(finding: Finding, facet: Facet) -> float | None:
-    """Returns a facet's orientation, degrees, if the unit is about one; else None.
-
-    The bar nearest to it must be the one that excites most, or nearly, and others clearly less. Of
-    a unit that needs color and shape at once bars without color say nothing: those in the best
-    color are asked. Of a unit with several facets bars may show another than this one.
-    """
-    angle, measured, score = facet.orientation, finding.evidence.tuning, finding.evidence.score
-    if angle is None or measured is None or len(finding.facets) > 1:
-        return angle
-    tuning, together = measured.orientation, facet.shares.interaction >= AT_ONCE
-    if together and not tuning.tinted:  # as in reports from before there were such answers
-        return angle
-    bars = tuning.tinted if together else tuning.bars
-    best = tuning.degrees[:: len(tuning.degrees) // len(bars)][bars.index(max(bars))]
-    clear = max(bars) - min(bars) >= ORIENTED * (score.best - score.neutral)
-    return angle if clear and distance(best, angle, 180) <= NEAR_DEGREES else None
 
 
 def _without_angles(finding: Finding, facet: Facet) -> str:

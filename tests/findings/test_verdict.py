@@ -175,7 +175,7 @@ SETTLED = {
 @pytest.mark.parametrize(("facets", "flat", "expected"), SETTLED.values(), ids=SETTLED)
 def test_the_hue_of_a_flat_color_is_that_of_its_whole_tuning_curve(facets, flat, expected):
     before = list(facets)
-    found = settled(facets, curves_of(flat=flat.double()))
+    found = settled(facets, curves_of(flat=flat.double()), 1.0)
     assert [each.hue for each in found] == [
         hue if hue is None else pytest.approx(hue, abs=1e-4) for hue in expected
     ]
@@ -191,26 +191,26 @@ def test_a_planted_hue_is_not_that_of_the_corner_of_colors_beside_it(planted, th
     answers = (around * np.exp(-1j * np.radians(planted))).real
     flat = torch.tensor(np.maximum(answers - threshold * answers.max(), 0))
     for facets in ([group("color", planted)], [group("color", planted), group("shape")]):
-        assert settled(facets, curves_of(flat=flat))[0].hue == pytest.approx(planted, abs=5)
+        assert settled(facets, curves_of(flat=flat), 1.0)[0].hue == pytest.approx(planted, abs=5)
 
 
 def test_a_hue_stays_where_no_flat_patch_and_no_stroke_of_any_hue_excites():
     """A digit in color, say, is none of them."""
-    (one,) = settled([group("color+shape", 300.0)], curves_of())
+    (one,) = settled([group("color+shape", 300.0)], curves_of(), 1.0)
     assert one.hue == 300.0
 
 
 def test_a_hue_of_strokes_stays_though_flat_patches_of_it_excite_least():
     strokes = torch.zeros(12, 12)
     strokes[10, 3] = 1.0  # of 300 degrees
-    (one,) = settled([group("color+shape", 300.0)], curves_of(flat=COSINE, tinted=strokes))
+    (one,) = settled([group("color+shape", 300.0)], curves_of(flat=COSINE, tinted=strokes), 1.0)
     assert one.hue == 300.0
 
 
 def test_the_phase_of_a_curve_is_that_of_its_first_harmonic():
     flat = torch.rand(72, generator=torch.Generator().manual_seed(0)).double()
     flat += 2 * COSINE  # the highest answers lie about the phase
-    (only,) = settled([group("color", 0.0)], curves_of(flat=flat))
+    (only,) = settled([group("color", 0.0)], curves_of(flat=flat), 1.0)
     spectrum = np.fft.rfft(flat.numpy())[1]
     assert only.hue == pytest.approx(math.degrees(-np.angle(spectrum)) % 360, abs=0.006)
 
@@ -237,3 +237,28 @@ def test_of_a_color_beside_another_that_excites_as_much_nothing_is_sure():
         "It may want several colors: images of one hue beside grays bring 68% of its gain at 0° "
         "and 60% of its gain at 180°, at hues between less.",
     )
+
+
+@pytest.mark.parametrize(
+    ("angle", "height", "tinted", "interaction", "is_about"),
+    [
+        (80.0, 0.6, 0.0, 0.1, True),
+        (80.0, 0.2, 1.0, 0.1, False),  # bars differ by a fifth of the gain
+        (50.0, 0.6, 0.0, 0.1, False),  # others excite it more
+        (80.0, 0.0, 0.4, 0.6, True),  # bars in color do
+        (80.0, 0.6, 0.0, 0.6, False),
+        (80.0, 0.0, None, 0.6, True),  # there are none in color
+    ],
+)
+def test_a_unit_has_an_orientation_only_if_it_is_about_one(
+    angle, height, tinted, interaction, is_about
+):
+    bars = torch.zeros(36)
+    bars[15] = height  # at 75 degrees
+    strokes = torch.zeros(12, 12)
+    strokes[3, 5] = tinted or 0.0  # at 75 degrees, too
+    curves = curves_of(bars=bars, tinted=torch.zeros(0) if tinted is None else strokes)
+    own = Group("shape", Shares(0.2, 0.7, 0.1, interaction), 1.0, (0,), None, angle, 0.5, 0.5)
+    (found,) = settled([own], curves, 1.0)
+    assert found.orientation == (angle if is_about else None)
+    assert [each.orientation for each in settled([own, own], curves, 1.0)] == [angle, angle]

@@ -18,7 +18,6 @@ from prober.findings.finding import (
     Kind,
     Maxima,
     Maximum,
-    OrientationTuning,
     RealEvidence,
     Shares,
     SingleHue,
@@ -328,29 +327,6 @@ def test_that_colors_are_strange_to_a_cnn_is_said_once(tmp_path):
     said = answers(summary(tmp_path, [finding("conv", 0, facet("shape"))], behavior=found))[1]
     assert said.startswith("Cannot be said.") and said.count("70%") == 1
     assert said.endswith("Without color it is 70%: the colors are strange to it.")
-
-
-@pytest.mark.parametrize(
-    ("degrees", "bars", "tinted", "interaction", "said"),
-    [
-        ((80.0, 170.0), (2.0, 1.4), (1.0, 1.0), 0.1, "upright strokes"),
-        ((80.0, 170.0), (2.0, 1.6), (2.0, 1.0), 0.1, "a shape"),  # bars differ by a fifth
-        ((60.0, 150.0), (2.0, 1.0), (1.0, 2.0), 0.1, "a shape"),  # others excite it more
-        ((80.0, 170.0), (1.0, 1.0), (2.0, 1.4), 0.6, "upright strokes"),  # bars in color do
-        ((80.0, 170.0), (2.0, 1.4), (1.0, 1.0), 0.6, "a shape"),
-        ((80.0, 125.0, 170.0, 35.0), (1.0,) * 4, (2.0, 1.0), 0.6, "upright strokes"),
-        ((80.0, 170.0), (1.0, 1.0), (), 0.6, "upright strokes"),  # as in older reports
-    ],
-)
-def test_an_orientation_is_said_only_of_units_that_are_about_one(
-    degrees, bars, tinted, interaction, said
-):
-    tuning = replace(EVIDENCE.tuning, orientation=OrientationTuning(degrees, bars, bars, tinted))
-    own = replace(facet("shape", None, 90.0), shares=Shares(0.2, 0.7, 0.1, interaction))
-    assert unit_words(finding("conv", 0, own, tuning=tuning)) == said
-    red = replace(own, kind="color+shape", hue=30.0)
-    words = "an orange shape" if said == "a shape" else f"orange, {said}"
-    assert unit_words(finding("conv", 0, red, tuning=tuning)) == words
 
 
 def test_strokes_in_a_color_that_is_not_known_are_said_to_be_in_color():
