@@ -155,7 +155,7 @@ class Facet:
         share: The share of all starts that led to it.
         pictures: Files: optima cropped to what the neuron sees, the best first, then those least
             like it.
-        full: File: the best one, whole.
+        full: File: the best one, whole; a small one is enlarged, each pixel a square of several.
         styles: Of several facets: the best one in its own style, and what gradient ascent in the
             other style made of it, the legible one first. The best one alone where that ascent has
             left the facet; `[]` where only plain pictures were asked for.
@@ -344,12 +344,16 @@ class Variance:
         brightness: The share that the brightness explains.
         label: The share that the class explains.
         rest: What is left: differences within a class, and what needs two of them at once.
+        hue_by_class: The part of the rest that goes with the hue in each class otherwise: all of it
+            where circles that are red and squares that are blue are one class, and the others the
+            other one, though neither color nor shape alone tells anything.
     """
 
     hue: float
     brightness: float
     label: float = field(metadata={KEY: "class"})
     rest: float
+    hue_by_class: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,8 @@ def variance_of(responses: RealResponses, site: Site, channel: int) -> Variance 
 
     An analysis of variance of images that are each shown in every hue at every brightness: the
     shares of the total sum of squares that hue, brightness and class explain. As each is crossed
-    with the others, they add up, and what is left is the rest.
+    with the others, they add up, and what is left is the rest, with the interaction of hue and
+    class.
 
     Returns:
         None where images have no color, or where all answers are the same.
@@ -143,16 +144,21 @@ def variance_of(responses: RealResponses, site: Site, channel: int) -> Variance 
     total = (response - mean).square().mean().item()
     if total <= 1e-12 * max(1e-30, mean.square().item()):
         return None
-    means = torch.stack([response[:, :, own].mean() for own in kept])
-    hue, brightness, label = (
+    sizes = kept.double().mean(1)
+    of_hue = response.mean((1, 2)) - mean
+    cells = torch.stack([response[:, :, own].mean((1, 2)) for own in kept])  # [classes, hues]
+    of_class = cells.mean(1) - mean
+    hue, brightness, label, hue_by_class = (
         part.item() / total
         for part in (
-            (response.mean((1, 2)) - mean).square().mean(),
+            of_hue.square().mean(),
             (response.mean((0, 2)) - mean).square().mean(),
-            (kept.double().mean(1) * (means - mean).square()).sum(),
+            (sizes * of_class.square()).sum(),
+            (sizes[:, None] * (cells - mean - of_hue - of_class[:, None]).square()).mean(1).sum(),
         )
     )
-    return Variance(hue, brightness, label, rest=max(0.0, 1 - hue - brightness - label))
+    rest = max(0.0, 1 - hue - brightness - label)
+    return Variance(hue, brightness, label, rest, hue_by_class)
 
 
 def class_evidence(

@@ -106,6 +106,11 @@ def _on_real_images(probed: Probed) -> str:
     same = [others[name] for name in mostly or explained if name in others]
     if against and same:
         said += f", in {plain(against.name)} at most {percent(max(same))}"
+    by_class = probed.hue_by_class_shares
+    layer = max(by_class, key=by_class.__getitem__)
+    if by_class[layer] >= max(PARTLY, explained[layer]):
+        more = percent(by_class[layer])
+        said += f" by itself; another {more} of those of {plain(layer)} in each class otherwise"
     return f"On real images {said}"
 
 

@@ -30,6 +30,10 @@ NAMED_COLORS = 12
 """Classes whose colors are named."""
 
 
+SEVERAL_EACH = "none has one of its own, but several that others have not"
+"""What is said where classes have several hues each, or shades of all hues."""
+
+
 def layers_chart(probed: Probed) -> str:
     """Shows the chart of the layers in Markdown; `""` if nothing excites any unit."""
     said = []
@@ -116,7 +120,9 @@ def what_figures_rest_on(probed: Probed) -> list[str]:
             where = ", to which the whole image leans" if data.tinted else ""
             lines.append(f"Colors of the classes{where}: {joined(colors, NAMED_COLORS)}.")
         elif behavior and behavior.color_change == ColorChange.CLASS:
-            lines.append("Colors of the classes: those that have some have several each.")
+            lines.append(
+                "Colors of the classes: none has one of its own, but several that others have not."
+            )
     return lines
 
 

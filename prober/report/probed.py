@@ -3,7 +3,7 @@
 import html
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,15 @@ from urllib.parse import quote
 
 from prober.common.inputs import input_kind
 from prober.findings.behavior import NOISE_LOSS, Shortcut
-from prober.findings.finding import WANTED, ClassEvidence, Facet, Finding, Kind, load_findings
+from prober.findings.finding import (
+    WANTED,
+    ClassEvidence,
+    Facet,
+    Finding,
+    Kind,
+    Variance,
+    load_findings,
+)
 from prober.report.markdown import plain
 from prober.report.record import RECORD_FILE, ReportRecord, load_record
 from prober.report.words import joined, thing
@@ -130,15 +138,24 @@ class Probed:
     def hue_shares(self) -> dict[str, float]:
         """What the hue explains of the answers of each layer's units to real images, likewise.
 
-        Of a CNN that sees only one mix of the channels it explains nothing: hues are as light as
-        others by the sum of these, and not by that mix.
+        By itself: without what it does in each class otherwise. Of a CNN that sees only one mix of
+        the channels it explains nothing: hues are as light as others by the sum of these, and not
+        by that mix.
         """
+        return self._of_variance(lambda variance: variance.hue)
+
+    @cached_property
+    def hue_by_class_shares(self) -> dict[str, float]:
+        """What goes with the hue in each class otherwise, likewise."""
+        return self._of_variance(lambda variance: variance.hue_by_class)
+
+    def _of_variance(self, part: Callable[[Variance], float]) -> dict[str, float]:
         if self.record.subject.mix is not None:
             return {}
         shares: dict[str, list[float]] = {}
         for finding in self.live:
             if (data := finding.evidence.data) and data.variance:
-                shares.setdefault(finding.layer, []).append(data.variance.hue)
+                shares.setdefault(finding.layer, []).append(part(data.variance))
         return {layer: sum(own) / len(own) for layer, own in shares.items()}
 
     @cached_property

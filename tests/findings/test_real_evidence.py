@@ -58,7 +58,24 @@ def test_the_shares_of_variance_are_those_of_an_analysis_of_variance(labels):
             parts[name] += effect**2
     total = ((response - mean) ** 2).sum()
     assert sum(parts.values()) == pytest.approx(total)
+    parts["hue_by_class"] = 0.0
+    for (h, _, i), _ in np.ndenumerate(response):
+        own = labels == labels[i]
+        alone = response[h].mean() + response[:, :, own].mean() - mean
+        parts["hue_by_class"] += (response[h][:, own].mean() - alone) ** 2
     assert vars(found) == pytest.approx({k: v / total for k, v in parts.items()}, abs=1e-6)
+
+
+def test_what_the_hue_does_in_each_class_otherwise_is_told():
+    """As of red circles and blue squares in one class, the others in the other."""
+    signs = np.array([1, -1]) * np.array([1, 1, 1, -1, -1, -1])[:, None, None]
+    response = np.broadcast_to(signs, (6, 3, 2)).repeat(4, 2).astype(float)
+    responses = replace(
+        responses_of(data_of([0] * 4 + [1] * 4), np.zeros((2, 8, 1))),
+        turned={LOGIT_SITE: torch.from_numpy(response[..., None])},
+    )
+    found = variance_of(responses, LOGIT_SITE, 0)
+    assert (found.hue, found.label, found.hue_by_class, found.rest) == pytest.approx((0, 0, 1, 1))
 
 
 def test_the_table_has_the_means_by_class_and_color():

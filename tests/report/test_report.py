@@ -541,6 +541,9 @@ def test_the_shares_of_variance_are_those_of_plain_numpy(units, digits, shapes, 
         "class": ((response.reshape(6, 3, 10, 8).mean((0, 1, 3)) - mean) ** 2).mean() / total,
     }
     expected["rest"] = 1 - sum(expected.values())
+    cells = response.reshape(6, 3, 10, 8).mean((1, 3))
+    alone = cells.mean(1)[:, None] + cells.mean(0) - mean
+    expected["hue_by_class"] = ((cells - alone) ** 2).mean() / total
     found = units[layer]["evidence"]["data"]["variance"]
     assert found == pytest.approx(expected, abs=2e-3)
 

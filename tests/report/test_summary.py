@@ -291,13 +291,32 @@ def test_brightness_may_be_what_matters_though_no_class_has_one(tmp_path, lost, 
     assert Probed.load(tmp_path).color_noun == noun
 
 
+def test_that_the_hue_counts_in_each_class_otherwise_is_said(tmp_path):
+    """As where only color and shape together tell the class."""
+
+    def said(by_class):
+        own = Variance(0.02, 0.1, 0.1, 0.78, by_class)
+        return answers(
+            summary(tmp_path, [finding("conv", 0, facet("shape"), data=real(None, own))])
+        )
+
+    assert (
+        "the hue explains at most 2% of the answers of a layer by itself; another 70% of those of "
+        "conv in each class otherwise."
+    ) in said(0.7)[0]
+    assert "by itself" not in said(0.1)[0]
+
+
 def test_that_classes_have_several_colors_each_is_said(tmp_path):
     units = [finding("conv", 0, facet("color", 0.0))]
     given = record(units, behavior=SHORTCUT)
     data = replace(given.data, classes=("0", "1"), hues=(None, None), colors=(None, None))
     write(tmp_path, units, replace(given, data=data))
     text = write_summary(tmp_path).read_text(encoding="utf-8")
-    assert "\n- Colors of the classes: those that have some have several each.\n" in text
+    assert (
+        "\n- Colors of the classes: none has one of its own, but several that others have not.\n"
+        in text
+    )
     turned = replace(given.behavior, color_change=ColorChange.TURN)
     write(tmp_path, units, replace(given, data=data, behavior=turned))
     assert "Colors of the classes" not in write_summary(tmp_path).read_text(encoding="utf-8")

@@ -34,7 +34,8 @@ function variance(shares) {
   if (!shares) return null;
   return paragraph(`Of the variance of the score, ${percent(shares.hue)} goes with the hue at equal `
     + `brightness, ${percent(shares.brightness)} with the brightness, `
-    + `${percent(shares.class)} with the class, and ${percent(shares.rest)} with none of them alone.`);
+    + `${percent(shares.class)} with the class, and ${percent(shares.rest)} with none of them alone`
+    + (shares.hue_by_class ? `: ${percent(shares.hue_by_class)} with the hue in each class otherwise.` : "."));
 }
 
 /** Mean scores as a table, classes down and colors across, from light to dark (or dark to light). */
