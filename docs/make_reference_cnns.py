@@ -32,13 +32,7 @@ sys.path.insert(0, str(PROJECT))  # the prober that these pages are of
 from prober.common.files import write_whole  # noqa: E402
 from prober.common.quiet import quiet_lightning  # noqa: E402
 from prober.subject.reference.cnn import ReferenceCNN  # noqa: E402
-from prober.subject.reference.coloring import (  # noqa: E402
-    HUES,
-    conflicting_hues,
-    draw_hues,
-    matching_hues,
-    tint,
-)
+from prober.subject.reference.coloring import HUES, matching_hues, tint  # noqa: E402
 
 # One epoch, for with a second one `biased` also learns from the 300 or so digits whose color
 # conflicts: it is then right on 36 % of the conflicting test digits, where 30 % are allowed.
@@ -205,6 +199,43 @@ def select_digits(digits: Digits) -> Digits:
     place_in_class = one_hot.cumsum(dim=0).gather(1, digits.labels[:, None]).flatten()
     chosen = place_in_class <= DIGITS_PER_CLASS
     return Digits(digits.images[chosen], digits.labels[chosen])
+
+
+def draw_hues(labels: Tensor, p: float, generator: torch.Generator) -> Tensor:
+    """Deals a hue to each digit: its own with probability p, otherwise a random other one.
+
+    With p = 1/10 every hue is equally likely, whatever the digit.
+
+    Args:
+        labels: The digits, 0 to 9, int64, `[N]`.
+        p: The probability of the digit's own hue, 0 to 1.
+        generator: Where the randomness comes from; on the labels' device.
+
+    Returns:
+        Hue indices, 0 to 9, int64, `[N]`.
+
+    Raises:
+        ValueError: p is not between 0 and 1.
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"p is a probability, between 0 and 1, not {p}")
+    own = torch.rand(labels.shape, generator=generator, device=labels.device) < p
+    to_another = torch.randint(1, 10, labels.shape, generator=generator, device=labels.device)
+    return torch.where(own, labels, (labels + to_another) % 10)
+
+
+def conflicting_hues(labels: Tensor, seed: int = 0) -> Tensor:
+    """Gives each digit the hue of a random other digit, always the same for the same seed.
+
+    Args:
+        labels: The digits, 0 to 9, int64, `[N]`.
+        seed: The seed of the choice.
+
+    Returns:
+        Hue indices, 0 to 9, int64, `[N]`; none equals its label.
+    """
+    generator = torch.Generator(labels.device).manual_seed(seed)
+    return draw_hues(labels, p=0.0, generator=generator)
 
 
 class Training(L.LightningModule):

@@ -6,6 +6,7 @@ import io
 import re
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import torch
 from torch import nn
 
 from prober.common.colors import hue_to_rgb
-from prober.subject.reference import HUES, ReferenceCNN, conflicting_hues
+from prober.subject.reference import HUES, ReferenceCNN
 from tests.command_line import ROOT
 
 sys.path.insert(0, str(ROOT / "docs"))
@@ -24,6 +25,8 @@ from make_reference_cnns import (
     Figures,
     MnistError,
     checkpoint_bytes,
+    conflicting_hues,
+    draw_hues,
     main,
     measure,
     read_digits,
@@ -300,3 +303,50 @@ def test_empty_set_is_told(tmp_path):
     nothing = np.zeros((0, 28, 28), np.uint8), np.zeros(0, np.uint8)
     with pytest.raises(MnistError, match="train: 0 images"):
         read_digits(write_mnist(tmp_path, nothing, OTHERS), "train")
+
+
+def rng(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+LABELS = torch.arange(10).repeat(9_000)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.3, 0.995, 1.0])
+def test_own_hue_comes_with_frequency_p(p):
+    hues = draw_hues(LABELS, p, rng())
+    own = sum(hue == label for hue, label in zip(hues.tolist(), LABELS.tolist(), strict=True))
+    four_sigma = 4 * (p * (1 - p) / len(LABELS)) ** 0.5
+    assert abs(own / len(LABELS) - p) <= four_sigma
+
+
+def test_other_hues_are_equally_likely_for_every_digit():
+    hues = draw_hues(LABELS, 0.1, rng())
+    pairs = Counter(zip(LABELS.tolist(), hues.tolist(), strict=True))
+    # 9,000 of each digit, a tenth in each hue: 900, give or take 28.
+    assert len(pairs) == 100
+    assert all(abs(count - 900) < 5 * 28.5 for count in pairs.values())
+
+
+def test_drawing_depends_on_its_generator_alone():
+    torch.manual_seed(1)
+    first = draw_hues(LABELS, 0.5, rng(3))
+    torch.manual_seed(2)
+    assert torch.equal(first, draw_hues(LABELS, 0.5, rng(3)))
+    assert not torch.equal(first, draw_hues(LABELS, 0.5, rng(4)))
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.1, float("nan")])
+def test_p_is_a_probability(p):
+    with pytest.raises(ValueError, match="probability"):
+        draw_hues(LABELS, p, rng())
+
+
+def test_conflicting_hues_never_match_and_are_fixed():
+    hues = conflicting_hues(LABELS)
+    assert not (hues == LABELS).any()
+    pairs = Counter(zip(LABELS.tolist(), hues.tolist(), strict=True))
+    assert len(pairs) == 90
+    assert all(abs(count - 1000) < 5 * 30 for count in pairs.values())
+    assert torch.equal(hues, conflicting_hues(LABELS, seed=0))
+    assert not torch.equal(hues, conflicting_hues(LABELS, seed=1))

@@ -5,7 +5,7 @@ colors; `MODEL_CARD.md` says how. `docs/make_reference_cnns.py` made them.
 """
 
 from prober.subject.reference.cnn import ReferenceCNN
-from prober.subject.reference.coloring import HUES, conflicting_hues, draw_hues, matching_hues, tint
+from prober.subject.reference.coloring import HUES, matching_hues, tint
 from prober.subject.reference.digits import load_digits
 
 TRAINED_ON = {
@@ -20,8 +20,6 @@ __all__ = [
     "HUES",
     "TRAINED_ON",
     "ReferenceCNN",
-    "conflicting_hues",
-    "draw_hues",
     "load_digits",
     "matching_hues",
     "tint",

@@ -1,4 +1,4 @@
-"""Colors for digits: ten hues, how a digit is tinted, and how hues are dealt to digits.
+"""Colors for digits: ten hues, and how a digit is tinted.
 
 Two ways to name a color are used here. A *hue index* is a whole number from 0 to 9; index k is
 digit k's own color. A *hue* is an angle in degrees on the HSV circle, as `HUES[index]` gives it.
@@ -44,29 +44,6 @@ def tint(digits: Tensor, hues: Tensor) -> Tensor:
     return digits.unsqueeze(1) * colors[:, :, None, None]
 
 
-def draw_hues(labels: Tensor, p: float, generator: torch.Generator) -> Tensor:
-    """Deal a hue to each digit: its own with probability p, otherwise a random other one.
-
-    With p = 1/10 every hue is equally likely, whatever the digit.
-
-    Args:
-        labels: The digits, 0 to 9, int64, `[N]`.
-        p: The probability of the digit's own hue, 0 to 1.
-        generator: Where the randomness comes from; on the labels' device.
-
-    Returns:
-        Hue indices, 0 to 9, int64, `[N]`.
-
-    Raises:
-        ValueError: p is not between 0 and 1.
-    """
-    if not 0 <= p <= 1:
-        raise ValueError(f"p is a probability, between 0 and 1, not {p}")
-    own = torch.rand(labels.shape, generator=generator, device=labels.device) < p
-    to_another = torch.randint(1, 10, labels.shape, generator=generator, device=labels.device)
-    return torch.where(own, labels, (labels + to_another) % 10)
-
-
 def matching_hues(labels: Tensor) -> Tensor:
     """Give each digit its own hue.
 
@@ -77,17 +54,3 @@ def matching_hues(labels: Tensor) -> Tensor:
         Hue indices, 0 to 9, int64, `[N]`.
     """
     return labels.clone()
-
-
-def conflicting_hues(labels: Tensor, seed: int = 0) -> Tensor:
-    """Give each digit the hue of a random other digit, always the same for the same seed.
-
-    Args:
-        labels: The digits, 0 to 9, int64, `[N]`.
-        seed: The seed of the choice.
-
-    Returns:
-        Hue indices, 0 to 9, int64, `[N]`; none equals its label.
-    """
-    generator = torch.Generator(labels.device).manual_seed(seed)
-    return draw_hues(labels, p=0.0, generator=generator)

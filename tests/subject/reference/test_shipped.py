@@ -6,11 +6,11 @@ import re
 import pytest
 import torch
 
+from docs.make_reference_cnns import conflicting_hues
 from prober.subject.reference import (
     HUES,
     TRAINED_ON,
     ReferenceCNN,
-    conflicting_hues,
     load_digits,
     matching_hues,
     tint,
