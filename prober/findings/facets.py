@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from colorsys import rgb_to_hsv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -172,11 +172,19 @@ def group_optima(compared: ComparedOptima, maxima: FourMaxima) -> list[Group]:
         found.append(([i for i in left if i not in parted], separation))
         left = list(parted)
         separation = parted[left[0]] if left else separation
-    if len(found) == 1:
-        whole = Shares(*maxima.shares.tolist())
-        return [_group(optima, maxima, whole, members, apart) for members, apart in found]
     shares = optima.shares
-    return [_group(optima, maxima, shares[own[0]], own, apart) for own, apart in found]
+    groups = [_group(optima, maxima, shares[own[0]], own, apart) for own, apart in found]
+    colors = [group for group in groups if group.kind == Kind.COLOR]
+    if len(colors) > 1 and any(group.hue is None for group in colors):
+        # Which hue the one has cannot be said, so it may be any, and that of the others, too.
+        members = sorted((i for group in colors for i in group.members), key=order.index)
+        one = replace(colors[0], members=tuple(members))
+        others = [group for group in groups if group.kind != Kind.COLOR]
+        groups = sorted([one, *others], key=lambda group: order.index(group.members[0]))
+    if len(groups) == 1:
+        whole = Shares(*maxima.shares.tolist())
+        return [_group(optima, maxima, whole, groups[0].members, groups[0].separation)]
+    return groups
 
 
 def runner_up(

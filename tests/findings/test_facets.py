@@ -323,6 +323,15 @@ GROUPS = {
         0.7,
         [("color", [0, 1])],
     ),
+    "colors of which one cannot be named": (
+        [
+            optimum(COLOR, 0.9, mean_color=(1.0, 0.0, 0.0), hue_agreement=0.2, **BLACK),
+            optimum(SHAPE, 0.8, color=[0.0, 1.0, 0.0]),
+            optimum(COLOR, mean_color=(0.0, 0.0, 1.0), hue_agreement=0.2, **WHITE),
+        ],
+        0.0,
+        [("color", [2, 0]), ("shape", [1])],
+    ),
     "a valley, but nothing differs": (
         [optimum(COLOR, hue=0.0, **BLACK), optimum(COLOR, hue=40.0, **WHITE)],
         0.0,
