@@ -63,11 +63,13 @@ these began with. Where two strokes were planted, those of the weaker one reach 
 pairs), in four units of trained CNNs that were said to want two orientations and do not, 0.05 and
 less."""
 
-STROKES_BETWEEN = 0.72
-"""And if strokes of the angles between excite by no more than this share of the lesser one. Where
-two strokes were planted it is 0.67 and less; units that go by how fine stripes are, in any
-direction, have 0.74 and more, and a class of pale digits that wants nearly level strokes, which was
-said to want some at 13 and some at 151 degrees, 0.84."""
+OTHER_STROKES, STROKES_BETWEEN, VALLEY_OF_STROKES = 0.5, 0.72, 0.1
+"""And if strokes of the angles between excite by no more than the second share of the lesser one;
+or if those of some other angle do by no more than the first one of the best, and those between by
+the third share of the gain less. Of two small edges that were planted the second is 0.67 and less;
+units that go by how fine stripes are, in any direction, have 0.6 and 0.74 and more. Of others that
+were planted 42 degrees apart those between do 0.82 and 0.15 less. A class of pale digits that wants
+nearly level strokes, and was said to want some at 13 and some at 151 degrees, has 0.84 and 0.06."""
 
 BAR_PEAK = 0.4
 """A peak of the answers to bars confirms an orientation if it reaches this share of the gain, and
@@ -287,9 +289,8 @@ def _are_two_directions(
         and near.orientation_agreement[pair].min() >= SURE_ORIENTATION_AGREEMENT
         and all(_stroke_excites(curves, angle, best) for angle in angles)
     )
-    return bool(sure or both_are_peaks(curves, angles, best)) and _those_between_do_less(
-        curves, angles
-    )
+    strokes = sure or both_are_peaks(curves, angles, best)
+    return bool(strokes) and _others_do_less(curves, angles, best)
 
 
 def both_are_peaks(curves: Curves, angles: Sequence[float], best: float) -> bool:
@@ -325,16 +326,21 @@ def _stroke_excites(curves: Curves, angle: float, best: float) -> bool:
     )
 
 
-def _those_between_do_less(curves: Curves, angles: Sequence[float]) -> bool:
-    """Tells whether strokes of the angles between two excite a unit less than either.
+def _others_do_less(curves: Curves, angles: Sequence[float], best: float) -> bool:
+    """Tells whether strokes of other angles than two, those between above all, excite a unit less.
 
     Else it wants stripes in any direction, or in a broad range, and pictures show some.
     """
-    heights = [curve - curves.neutral for curve in _of_angles(curves)]
-    places = [[_best_near(each, angle) for angle in angles] for each in heights]
-    return any(
-        dip(each, *own) <= STROKES_BETWEEN for each, own in zip(heights, places, strict=True)
-    )
+    heights, gain = [curve - curves.neutral for curve in _of_angles(curves)], best - curves.neutral
+    strongest = max(heights, key=lambda height: height.max().item())
+    narrow = bool(strongest.min() <= OTHER_STROKES * strongest.max())
+    for height in heights:
+        places = [_best_near(height, angle) for angle in angles]
+        share = dip(height, *places)
+        valley = (1 - share) * height[places].min().item()
+        if share <= STROKES_BETWEEN or (narrow and valley >= VALLEY_OF_STROKES * gain):
+            return True
+    return False
 
 
 def _best_near(curve: Tensor, angle: float) -> int:

@@ -149,6 +149,20 @@ def test_strokes_are_two_where_those_between_excite_less(between, apart):
     assert difference(optima, curves_of(bars=bars), 0, 1) == 0
 
 
+@pytest.mark.parametrize(
+    ("height", "between", "apart"), [(0.8, 0.85, 1), (0.8, 0.9, 0), (0.4, 0.74, 1), (0.4, 0.76, 0)]
+)
+def test_strokes_of_a_narrow_range_are_two_where_those_between_do_a_tenth_of_the_gain_less(
+    height, between, apart
+):
+    """Those on the other side hardly excite."""
+    optima = optima_of(optimum(SHAPE, angle=0.0), optimum(SHAPE, angle=90.0))
+    bars = torch.zeros(36, dtype=torch.float64)
+    bars[:19] = height
+    bars[9] *= between
+    assert difference(optima, curves_of(bars=bars), 0, 1) == apart / 2
+
+
 def bumps(*peaks, length=36, width=15.0):
     """A closed curve over 180 degrees with peaks of (degrees, height)."""
     at = torch.arange(length) * 180.0 / length
