@@ -55,8 +55,8 @@ SAID_COLOR = 0.1
 """The share of color from which on the shape of a class is said with a color."""
 
 A_QUARTER = 0.25
-"""A share of color or shape of less is not named if brightness has more: of a class that goes by
-green, whose flat patch reaches 85 % of the gain, the other two were named, a green shape."""
+"""A share of shape of less is not named if brightness has more: a class that goes by green, whose
+flat patch reaches 85 % of the gain, was said to want a green shape."""
 
 DENIED = 0.5
 """How far a class's images in a hue must raise its logit, on the way from the least to their own
@@ -193,12 +193,12 @@ def _in_several_hues(finding: Finding, facet: Facet) -> str:
 def _with_brightness(facet: Facet) -> str:
     """Names color or shape with brightness, where there is less of the other; `""` elsewhere."""
     shares = facet.shares
-    least = min(shares.color, shares.shape)
-    beside = least >= LITTLE and not least < min(shares.brightness, A_QUARTER)
-    if facet.kind != Kind.COLOR_AND_SHAPE or beside:
+    if facet.kind != Kind.COLOR_AND_SHAPE:
         return ""
-    if shares.color < shares.shape:
+    if shares.color < LITTLE:
         return "a shape and brightness"
+    if shares.shape >= max(LITTLE, min(shares.brightness, A_QUARTER)):
+        return ""
     return f"{'color' if facet.hue is None else hue_name(facet.hue)} and brightness"
 
 

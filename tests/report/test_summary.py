@@ -376,7 +376,7 @@ def test_where_there_is_little_shape_or_color_it_is_not_named():
     assert said(0.02, 0.55)[0] == "a shape and brightness"
     assert said(0.4, 0.3, 0.0)[0] == "red, horizontal strokes"
     assert said(0.49, 0.14, 0.0)[0] == "red and brightness"
-    assert said(0.2, 0.48, 0.0)[0] == "a shape and brightness"
+    assert said(0.2, 0.48, 0.0)[0] == "red, horizontal strokes"
     assert said(0.59, 0.21, 0.0)[0] == "red, horizontal strokes"
     assert said(0.4, 0.26, 0.0)[0] == "red, horizontal strokes"
 
