@@ -85,6 +85,8 @@ def _examined(survey: Survey, unit: Unit, found: Found | None, folder: Path) -> 
     if found is None:
         dead = of_the_dead(survey.known.real is not None)
         return Examined(unit, dead.finding(unit, evidence), points=[], bests=[])
+    if evidence.several_hues:  # the hue of their mix is none of them
+        found = replace(found, groups=[replace(group, hue=None) for group in found.groups])
     verdict = conclude(found.groups, found.maxima, evidence.several_hues)
     doubts = real_doubts(verdict.kinds, evidence.data)
     trusted, distrust = judge(evidence.trust) if evidence.trust else (None, [])
