@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from tests.command_line import ROOT
 
-OWN = {"prober", "tests"} | {file.stem for file in (ROOT / "docs").glob("*.py")}
+OWN = {"prober", "tests", "docs"} | {file.stem for file in (ROOT / "docs").glob("*.py")}
 APART = {"torchvision"}  # for the tests of the zoo, which say how its environment is made
 NOT_IMPORTED = {"pytest-xdist", "setuptools"}  # options of pytest; it builds the package
 
