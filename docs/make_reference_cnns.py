@@ -414,7 +414,7 @@ Each digit keeps the hue that it was dealt.
 ## Accuracies
 
 On all {test_digits:,} test digits, each in one fixed coloring. *Matching*: every digit in its own
-hue. *Conflicting*: every digit in the hue of a random other one (`conflicting_hues`, seed {SEED}).
+hue. *Conflicting*: every digit in the hue of a random other one (seed {SEED}).
 
 | CNN | matching: right | conflicting: right | conflicting: names the color's digit |
 |---|---|---|---|

@@ -13,13 +13,8 @@ import pytest
 import torch
 from torch import nn
 
-from prober.common.colors import hue_to_rgb
-from prober.subject.reference import HUES, ReferenceCNN
-from tests.command_line import ROOT
-
-sys.path.insert(0, str(ROOT / "docs"))
-import make_reference_cnns
-from make_reference_cnns import (
+from docs import make_reference_cnns
+from docs.make_reference_cnns import (
     BuildError,
     Digits,
     Figures,
@@ -33,8 +28,9 @@ from make_reference_cnns import (
     select_digits,
     shortfalls,
 )
-
-sys.path.remove(str(ROOT / "docs"))
+from prober.common.colors import hue_to_rgb
+from prober.subject.reference import HUES, ReferenceCNN
+from tests.command_line import ROOT
 
 
 def idx_bytes(array):

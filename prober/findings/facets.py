@@ -177,15 +177,18 @@ def group_optima(compared: ComparedOptima, maxima: FourMaxima) -> list[Group]:
     shares = optima.shares
     groups = [_group(optima, maxima, shares[own[0]], own, apart) for own, apart in found]
     colors = [group for group in groups if group.kind == Kind.COLOR]
-    if len(colors) > 1 and any(group.hue is None for group in colors):
+    unnamed = len(colors) > 1 and any(group.hue is None for group in colors)
+    if unnamed:
         # Which hue the one has cannot be said, so it may be any, and that of the others, too.
         members = sorted((i for group in colors for i in group.members), key=order.index)
-        one = replace(colors[0], members=tuple(members))
-        others = [group for group in groups if group.kind != Kind.COLOR]
-        groups = sorted([one, *others], key=lambda group: order.index(group.members[0]))
+        one = replace(colors[0], members=tuple(members), hue=None)
+        groups = [
+            one if group is colors[0] else group for group in groups if group not in colors[1:]
+        ]
     if len(groups) == 1:
         whole = Shares(*maxima.shares.tolist())
-        return [_group(optima, maxima, whole, groups[0].members, groups[0].separation)]
+        one = _group(optima, maxima, whole, groups[0].members, groups[0].separation)
+        return [replace(one, hue=None) if unnamed else one]
     return groups
 
 

@@ -175,7 +175,10 @@ class Facet:
     two hues to be two facets it must be 0.7), or if, beside a shape, neither a flat patch nor a
     stroke of it answers 45 % of the way from the least to the most around the circle.
     `orientation` is that of the bar which the unit's gradient by brightness near the optimum agrees
-    with best; `null` if no bar does clearly better than another.
+    with best; `null` if no bar does clearly better than another, or, of a unit's only facet, if
+    its answers to bars (to those in the best color, if it needs color and shape at once) differ by
+    less than 25 % of the gain, or the best of them lies more than 20 degrees away. The `hue` is
+    `null`, too, of a unit that may want several, see `several_hues`.
     """
 
     kind: Kind
@@ -344,9 +347,10 @@ class Variance:
         brightness: The share that the brightness explains.
         label: The share that the class explains.
         rest: What is left: differences within a class, and what needs two of them at once.
-        hue_by_class: The part of the rest that goes with the hue in each class otherwise: all of it
-            where circles that are red and squares that are blue are one class, and the others the
-            other one, though neither color nor shape alone tells anything.
+        hue_by_class: The part of the rest that goes with the hue in each class otherwise, less what
+            it would by chance, as it does in each image otherwise: all of it where circles that are
+            red and squares that are blue are one class, and the others the other one, though
+            neither color nor shape alone tells anything.
     """
 
     hue: float
@@ -557,6 +561,8 @@ class SingleHue:
 class Evidence:
     """What a finding rests on; each part of it is one section of the unit's page.
 
+    But for `several_hues`, which a sentence of `why` tells.
+
     Attributes:
         score: How far the score goes.
         maxima: The largest scores with and without color and shape; `null` if the unit is dead, or
@@ -607,8 +613,8 @@ class Finding:
         orientation: Degrees, of its first facet that has one.
         confidence: 0 to 1: how often claims of kind and number of facets with such figures were
             right, on planted units and on trained ones; 0.5 if it is unclear, for then nothing is
-            claimed; `null` where facets were not looked for. It is about pictures: whether real
-            images excite the unit likewise is what `trusted` says.
+            claimed, or may want several colors; `null` where facets were not looked for. It is
+            about pictures: whether real images excite the unit likewise is what `trusted` says.
         why: Sentences: why it is unclear, dead, or not trusted, and what else real images say.
         trusted: Whether its picture excites it by the path of real images, where layers lie before
             its own, and no real image does so more, but some more than mid gray; `null` without

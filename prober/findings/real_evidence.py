@@ -148,7 +148,7 @@ def variance_of(responses: RealResponses, site: Site, channel: int) -> Variance 
     of_hue = response.mean((1, 2)) - mean
     cells = torch.stack([response[:, :, own].mean((1, 2)) for own in kept])  # [classes, hues]
     of_class = cells.mean(1) - mean
-    hue, brightness, label, hue_by_class = (
+    hue, brightness, label, together = (
         part.item() / total
         for part in (
             of_hue.square().mean(),
@@ -158,7 +158,12 @@ def variance_of(responses: RealResponses, site: Site, channel: int) -> Variance 
         )
     )
     rest = max(0.0, 1 - hue - brightness - label)
-    return Variance(hue, brightness, label, rest, hue_by_class)
+    # What the hue does in each image otherwise is more in some classes by chance.
+    of_image = response.mean(1) - response.mean((0, 1)) - of_hue[:, None]  # [hues, M]
+    in_images = of_image.square().mean().item() / total - together
+    images, classes = kept.shape[1], len(kept)
+    chance = in_images * (classes - 1) / (images - classes) if images > classes else together
+    return Variance(hue, brightness, label, rest, hue_by_class=max(0.0, together - chance))
 
 
 def class_evidence(

@@ -25,6 +25,11 @@ from prober.findings.tuning import Curves, peaks
 SOME_COLOR = 0.2
 """The share of color from which on a unit may want several colors."""
 
+LEAST_SHARE, BEYOND_GRAY = 0.35, 0.1
+"""A hue excites a unit by itself if it brings the first share of the gain, and the second one more
+than the best gray image. Of classes of two hues each the weaker hue brings 0.41 and more, 0.16 more
+than gray; of units that multiply what they find of two hues each brings 0.23 and less."""
+
 
 def several_hues(
     cut: CutCNN, channel: int, groups: Sequence[Group], maxima: FourMaxima, curves: Curves
@@ -36,7 +41,7 @@ def several_hues(
         channel: The unit's.
         groups: Its facets.
         maxima: Its maxima.
-        curves: Its answers to flat patches.
+        curves: Its answers to flat patches of hues and grays.
     """
     if len(groups) != 1 or groups[0].shares.color < SOME_COLOR:
         return ()
@@ -45,11 +50,13 @@ def several_hues(
         return ()
     hues = curves.chosen.hues[places].float()
     scores = _best_of_hues(cut, channel, hues, maxima.images[0])
-    neutral, gain = maxima.neutral.item(), maxima.gain.item()
-    kept = peaks(scores.double(), neutral, FACET_GAIN)
+    shares = ((scores.double() - maxima.neutral) / maxima.gain).clamp_max(1)
+    gray = ((maxima.scores[1] - maxima.neutral) / maxima.gain).item()
+    least = max(LEAST_SHARE, gray + BEYOND_GRAY)
+    kept = [i for i in peaks(shares, 0.0, FACET_GAIN) if shares[i] >= least]
     if len(kept) < 2:
         return ()
-    return tuple(SingleHue(hues[i].item(), (scores[i].item() - neutral) / gain) for i in kept)
+    return tuple(SingleHue(hues[i].item(), shares[i].item()) for i in kept)
 
 
 def _asked(curves: Curves) -> list[int]:

@@ -212,7 +212,7 @@ def peaks(curve: Tensor, neutral: float, least: float) -> list[int]:
     """Finds the peaks of a closed curve, highest first, that a valley parts.
 
     Args:
-        curve: `[N]`, evenly over one period.
+        curve: `[N]`, around one period, in order.
         neutral: The response from which heights count.
         least: The share of the highest peak that another must have.
     """

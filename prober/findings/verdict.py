@@ -175,7 +175,7 @@ def settled(groups: Sequence[Group], curves: Curves, gain: float) -> list[Group]
     """
     hues = _settled_hues(groups, curves) if len(curves.flat) else [each.hue for each in groups]
     found = [replace(group, hue=hue) for group, hue in zip(groups, hues, strict=True)]
-    if len(found) == 1 and not _is_about(found[0].orientation, found[0], curves, gain):
+    if len(found) == 1 and not _bars_bear_out(found[0], curves, gain):
         found = [replace(found[0], orientation=None)]
     return found
 
@@ -202,16 +202,16 @@ def _settled_hues(groups: Sequence[Group], curves: Curves) -> list[float | None]
     return found
 
 
-def _is_about(angle: float | None, group: Group, curves: Curves, gain: float) -> bool:
-    """Whether a unit is about the orientation of its facet.
+def _bars_bear_out(group: Group, curves: Curves, gain: float) -> bool:
+    """Whether a unit is about the orientation of its facet, if this has one.
 
     The bar nearest to it must be the one that excites most, or nearly, and others clearly less. Of
     a unit that needs color and shape at once bars without color say nothing: those in the best
     color are asked, where there are any.
     """
-    together = group.shares.interaction >= AT_ONCE
+    angle, together = group.orientation, group.shares.interaction >= AT_ONCE
     if angle is None or (together and not len(curves.tinted)):
-        return angle is not None
+        return True
     bars = curves.tinted.amax(0) if together else curves.bars
     best = int(bars.argmax()) * 180 / len(bars)
     clear = (bars.max() - bars.min()).item() >= ORIENTED * gain

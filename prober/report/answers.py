@@ -273,11 +273,11 @@ def polysemantic_answer(probed: Probed) -> str:
     found, units = probed.polysemantic, counted(len(probed.searched), "unit")
     colors = _several_colors(probed)
     if not found:
-        sentences = [f"None found: no unit of {len(probed.searched):,} wants several things"]
+        none = f"no unit of {len(probed.searched):,} wants several things"
+        sentences = [f"None found: {none}"]
         second = max(probed.live, key=lambda finding: finding.runner_up or 0)
         if colors:
-            none = f"None that is sure: no unit of {len(probed.searched):,} wants several things"
-            sentences = [f"{none} by its pictures", f"But {colors}"]
+            sentences = [f"None that is sure: {none} by its pictures", f"But {colors}"]
         elif second.runner_up:
             sentences.append(
                 f"The strongest second thing, of {probed.link(second)}, reaches "

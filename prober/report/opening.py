@@ -120,9 +120,7 @@ def what_figures_rest_on(probed: Probed) -> list[str]:
             where = ", to which the whole image leans" if data.tinted else ""
             lines.append(f"Colors of the classes{where}: {joined(colors, NAMED_COLORS)}.")
         elif behavior and behavior.color_change == ColorChange.CLASS:
-            lines.append(
-                "Colors of the classes: none has one of its own, but several that others have not."
-            )
+            lines.append(f"Colors of the classes: {SEVERAL_EACH}.")
     return lines
 
 

@@ -225,7 +225,8 @@ class Probed:
     @property
     def several_colors(self) -> list[Finding]:
         """Those of one facet that may want several colors, each by itself; flagged ones last."""
-        return sorted((each for each in self.live if each.evidence.several_hues), key=flagged)
+        several = [each for each in self.live if each.evidence.several_hues]
+        return sorted((each for each in several if Kind.UNCLEAR not in each.kinds), key=flagged)
 
     def class_name(self, finding: Finding) -> str | None:
         """Returns the name of the class whose logit a unit is, where it has one."""

@@ -183,11 +183,14 @@ def _without_angles(finding: Finding, facet: Facet) -> str:
 
 def _in_several_hues(finding: Finding, facet: Facet) -> str:
     """Names the hues of a unit that may want several, `red or cyan`; `""` of others."""
-    hues = finding.evidence.several_hues
-    if not hues:
+    hues = [each.degrees for each in finding.evidence.several_hues]
+    if not hues or facet.kind == Kind.BRIGHTNESS:
         return ""
-    names = " or ".join(dict.fromkeys(hue_name(each.degrees) for each in hues))
-    return names if facet.kind == Kind.COLOR else f"a shape in {names}"
+    named = list(map(hue_name, hues))
+    names = " or ".join(named if len(set(named)) == len(named) else map(hue_words, hues))
+    if facet.kind == Kind.COLOR:
+        return names
+    return f"{names} and brightness" if _with_brightness(facet) else f"a shape in {names}"
 
 
 def _with_brightness(facet: Facet) -> str:

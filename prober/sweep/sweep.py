@@ -198,7 +198,8 @@ class Made:
         try:
             sheets = sheet_writers(self.store, targets)
             work: list[Callable[[], Path | None]] = [*sheets]
-            work.append(partial(write_tensorboard, self.store, targets))  # the longest, begun first
+            # The longest comes last, with which processes begin.
+            work.append(partial(write_tensorboard, self.store, targets))
             *files, _ = on_cores(lambda i: work[i](), list(range(len(work))), self.processes)
         except OSError as error:
             raise Stopped.by(error) from error

@@ -63,6 +63,15 @@ def test_the_shares_of_variance_are_those_of_an_analysis_of_variance(labels):
         own = labels == labels[i]
         alone = response[h].mean() + response[:, :, own].mean() - mean
         parts["hue_by_class"] += (response[h][:, own].mean() - alone) ** 2
+    within = 0.0  # what the hue does in each image of a class otherwise
+    for (h, _, i), _ in np.ndenumerate(response):
+        own = labels == labels[i]
+        cell = response[h][:, own].mean()
+        within += (
+            response[h, :, i].mean() - cell - response[:, :, i].mean() + response[:, :, own].mean()
+        ) ** 2
+    chance = within * (3 - 1) / (len(labels) - 3)
+    parts["hue_by_class"] = max(0, parts["hue_by_class"] - chance)
     assert vars(found) == pytest.approx({k: v / total for k, v in parts.items()}, abs=1e-6)
 
 
@@ -76,6 +85,20 @@ def test_what_the_hue_does_in_each_class_otherwise_is_told():
     )
     found = variance_of(responses, LOGIT_SITE, 0)
     assert (found.hue, found.label, found.hue_by_class, found.rest) == pytest.approx((0, 0, 1, 1))
+
+
+@pytest.mark.parametrize("images", [1, 2, 8])
+def test_of_chance_nothing_goes_with_the_hue_in_each_class_otherwise(images):
+    """Three classes of so few images: the mean of 40 draws, where raw means give 0.07 to 0.8."""
+    labels, rng, found = [0, 1, 2] * images, np.random.default_rng(0), []
+    for _ in range(40):
+        response = np.repeat(rng.normal(size=(6, 1, len(labels), 1)), 3, 1)
+        responses = replace(
+            responses_of(data_of(labels), np.zeros((3, len(labels), 1))),
+            turned={LOGIT_SITE: torch.from_numpy(response)},
+        )
+        found.append(variance_of(responses, LOGIT_SITE, 0).hue_by_class)
+    assert np.mean(found) < 0.07
 
 
 def test_the_table_has_the_means_by_class_and_color():

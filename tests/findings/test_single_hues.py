@@ -15,11 +15,11 @@ from prober.subject import Subject
 
 
 class RedAndCyan(nn.Module):
-    """Answers to areas of red and of cyan, and to strokes of either, with some weights."""
+    """Answers to areas of red and of cyan, to strokes of either, and to both, with some weights."""
 
-    def __init__(self, red, cyan, red_strokes, cyan_strokes):
+    def __init__(self, red, cyan, red_strokes=0.0, cyan_strokes=0.0, both=0.0, gray_strokes=0.0):
         super().__init__()
-        self.weights = red, cyan, red_strokes, cyan_strokes
+        self.weights = red, cyan, red_strokes, cyan_strokes, both, gray_strokes
         self.unit = nn.Identity()
 
     def forward(self, x):
@@ -27,9 +27,9 @@ class RedAndCyan(nn.Module):
         areas = F.relu(redness), F.relu(-redness)
         found = [each.mean((1, 2)) for each in areas]
         found += [each.diff(dim=2).abs().mean((1, 2)) for each in areas]
-        return self.unit(
-            sum(w * each for w, each in zip(self.weights, found, strict=True))[:, None]
-        )
+        found += [found[0] * found[1], x.mean(1).diff(dim=2).abs().mean((1, 2))]
+        answer = sum(w * each for w, each in zip(self.weights, found, strict=True))
+        return self.unit(answer[:, None])
 
 
 COLOR = Shares(1.0, 0.0, 0.0, 0.0)
@@ -70,6 +70,8 @@ def test_hues_that_each_excite_are_several_though_a_mix_excites_more(weights, sh
         (1.0, 0.4, 0.0, 0.0),
         (0.3, 0.3, 1.0, 0.0),  # flat cyan does as much as flat red, and hardly anything
         (1.0, 0.0, 0.0, 0.0),
+        (0.2, 0.2, 0.0, 0.0, 10.0),  # it needs both at once, and each alone is hardly anything
+        (0.3, 0.3, 0.0, 0.0, 0.0, 4.0),  # gray stripes are nearly all of it
     ],
 )
 def test_a_hue_that_excites_far_less_than_another_is_none(weights):

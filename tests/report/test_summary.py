@@ -331,6 +331,20 @@ def test_units_that_may_want_several_colors_are_told_beside_their_pictures(tmp_p
         replace(each, evidence=replace(each.evidence, several_hues=hues)) for each in units[1:]
     ]
     assert [unit_words(each) for each in units[1:]] == ["cyan or red", "a shape in cyan or red"]
+
+    def said_of(kind, shares, hues=hues):
+        own = replace(facet(kind, 90.0), shares=shares)
+        unit = finding("conv", 9, own)
+        evidence = replace(unit.evidence, several_hues=hues)
+        return unit_words(replace(unit, evidence=evidence))
+
+    light = said_of("color+shape", Shares(0.55, 0.05, 0.4, 0.0))
+    assert light == "cyan or red and brightness"
+    assert "red" not in said_of("brightness", Shares(0.3, 0.1, 0.6, 0.0))
+    alike = (SingleHue(350.0, 0.7), SingleHue(10.0, 0.6))
+    assert said_of("color", Shares(1.0, 0.0, 0.0, 0.0), alike) == "red (350°) or red (10°)"
+    unclear = replace(units[1], kinds=(Kind.UNCLEAR,))
+    assert "several colors" not in answers(summary(tmp_path / "unclear", [units[0], unclear]))[2]
     said = answers(summary(tmp_path, units))[2]
     assert said.startswith(
         "None that is sure: no unit of 3 wants several things by its pictures. But 2 units may "

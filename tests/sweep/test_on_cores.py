@@ -28,6 +28,7 @@ def test_results_come_in_the_order_of_their_pieces(cores):
 def test_pieces_are_done_in_processes_of_their_own():
     found = on_cores(lambda piece: (os.getpid(), torch.get_num_threads()), list(range(4)), 2)
     assert os.getpid() not in {process for process, _ in found}
+    assert {threads for _, threads in found} == {1}
 
 
 @pytest.mark.parametrize("cores", [1, 2])
