@@ -7,6 +7,7 @@ from pathlib import Path
 from prober.ascent.method import is_large
 from prober.ascent.styles import Style
 from prober.findings.batches import batches
+from prober.findings.dead_units import why_faint
 from prober.findings.evidence import gather
 from prober.findings.facet_pictures import draw_facet
 from prober.findings.finding import Finding
@@ -64,10 +65,16 @@ def examine(
     Returns:
         What that gives for each unit, of those that are dead, too.
     """
+    strongest: dict[str, float] = {}
+    for unit, own in maxima.items():
+        strongest[unit.layer] = max(own.gain.item(), strongest.get(unit.layer, 0.0))
 
     def examined(units: list[Unit]) -> list[Examined]:
         found = find_facets(survey, units, maxima, searched)
-        return [_examined(survey, unit, found.get(unit), folder) for unit in units]
+        return [
+            _examined(survey, unit, found.get(unit), strongest.get(unit.layer, 0.0), folder)
+            for unit in units
+        ]
 
     # Of large images those of one unit fill a batch.
     most = 1 if is_large(survey.subject.input_shape) else UNITS_AT_ONCE
@@ -79,7 +86,9 @@ def examine(
     return [each for of_units in on_cores(examined, pieces, cores) for each in of_units]
 
 
-def _examined(survey: Survey, unit: Unit, found: Found | None, folder: Path) -> Examined:
+def _examined(
+    survey: Survey, unit: Unit, found: Found | None, strongest: float, folder: Path
+) -> Examined:
     pictures = PictureFolder(folder, unit.folder(survey.subject))
     evidence = gather(survey, unit, found, pictures)
     if found is None:
@@ -88,7 +97,8 @@ def _examined(survey: Survey, unit: Unit, found: Found | None, folder: Path) -> 
     if evidence.several_hues:  # the hue of their mix is none of them
         found = replace(found, groups=[replace(group, hue=None) for group in found.groups])
     verdict = conclude(found.groups, found.maxima, evidence.several_hues)
-    doubts = real_doubts(verdict.kinds, evidence.data)
+    doubts = why_faint(found.maxima.gain.item(), strongest)
+    doubts += real_doubts(verdict.kinds, evidence.data)
     trusted, distrust = judge(evidence.trust) if evidence.trust else (None, [])
     facets = [draw_facet(i, found, survey.window(unit), pictures) for i in range(len(found.groups))]
     finding = replace(

@@ -615,7 +615,8 @@ class Finding:
             right, on planted units and on trained ones; 0.5 if it is unclear, for then nothing is
             claimed, or may want several colors; `null` where facets were not looked for. It is
             about pictures: whether real images excite the unit likewise is what `trusted` says.
-        why: Sentences: why it is unclear, dead, or not trusted, and what else real images say.
+        why: Sentences: why it is unclear, dead, faint or not trusted, and what else real images
+            say.
         trusted: Whether its picture excites it by the path of real images, where layers lie before
             its own, and no real image does so more, but some more than mid gray; `null` without
             real images.

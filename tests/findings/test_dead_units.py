@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from prober.ascent.method import Method
-from prober.findings.dead_units import looks_dead, split_dead
+from prober.findings.dead_units import looks_dead, split_dead, why_faint
 from prober.findings.units import Unit
 from prober.findings.windows import window_of
 from prober.subject import Subject
@@ -49,3 +49,9 @@ def test_what_rounding_alone_may_move_looks_dead():
     noisy = torch.tensor([0.0, 1e-5, -2e-5])
     assert looks_dead(noisy, torch.tensor(1e-5))
     assert not looks_dead(noisy, torch.tensor(1e-8))
+
+
+def test_a_faint_unit_is_told_with_both_figures():
+    [said] = why_faint(4e-6, 3.0)
+    assert "by 4e-06" in said and "by 3:" in said
+    assert why_faint(4e-4, 3.0) == why_faint(0.0, 3.0) == why_faint(3.0, 3.0) == []

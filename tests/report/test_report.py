@@ -142,11 +142,12 @@ class Checkers(nn.Module):
 
 
 class Gray(nn.Module):
-    """One channel: a stroke, a dead unit, a stroke beyond the reach of noise, and brightness."""
+    """One channel: a stroke, a dead unit, a stroke beyond the reach of noise, brightness, and a
+    stroke that training has all but pruned."""
 
     def __init__(self):
         super().__init__()
-        self.conv = nn.Conv2d(1, 4, 5)
+        self.conv = nn.Conv2d(1, 5, 5)
         self.relu = nn.ReLU()
         bar = torch.full((5, 5), -0.5)
         bar[:, 2] = 1
@@ -154,7 +155,8 @@ class Gray(nn.Module):
             self.conv.weight[:] = 0
             self.conv.weight[0, 0] = self.conv.weight[2, 0] = bar
             self.conv.weight[3] = 1 / 25
-            self.conv.bias[:] = torch.tensor([0, -5, -4.5, 0])
+            self.conv.weight[4, 0] = 1e-6 * bar
+            self.conv.bias[:] = torch.tensor([0, -5, -4.5, 0, 0])
 
     def forward(self, images):
         return self.relu(self.conv(images))
@@ -1114,9 +1116,12 @@ def test_dead_units_are_told_from_those_that_only_look_dead(prober, tmp_path):
     assert ended.code == 0, ended.err
     folder = folder_of(tmp_path, "Gray")
     found = findings_of(folder)
-    assert [unit["channel"] for unit in found] == [0, 1, 2, 3]
-    assert [unit["dead"] for unit in found] == [False, True, False, False]
-    assert [unit["kinds"] for unit in found] == [["shape"], [], ["shape"], ["brightness"]]
+    assert [unit["channel"] for unit in found] == [0, 1, 2, 3, 4]
+    assert [unit["dead"] for unit in found] == [False, True, False, False, False]
+    kinds = [["shape"], [], ["shape"], ["brightness"], ["shape"]]
+    assert [unit["kinds"] for unit in found] == kinds
+    faint = "Its score goes up by 5e-06 at the most, that of its layer's strongest unit by 5"
+    assert [any(faint in said for said in unit["why"]) for unit in found] == [False] * 4 + [True]
     dead = found[1]
     assert dead["facets"] == [] and not dead["polysemantic"] and dead["trusted"] is None
     for unit in found:
