@@ -112,11 +112,11 @@ def visualize(
     Examples:
         The channel 3 of conv2 of the reference CNN, which ships with the project:
 
-        >>> made = visualize(Subject(), "conv2:3", steps=20)
+        >>> made = visualize(Subject(), "conv2:3", steps=20, style="plain")
         >>> made
-        <Visualization of conv2_ch3: score 0.71 to 2.36 after 20 steps, seed 0, image [3, 28, 28]>
+        <Visualization of conv2_ch3: score 0.75 to 2.83 after 20 steps, seed 0, image [3, 28, 28]>
         >>> made.array.shape, float(made.scores.values[-1])
-        ((3, 28, 28), 2.36)
+        ((3, 28, 28), 2.83)
     """
     if not isinstance(model, nn.Module):
         raise InputError(f"The model is {named_kind(model)}; give an nn.Module or a Subject.")

@@ -128,20 +128,6 @@ def test_the_slices_of_a_volume_move_together():
         torch.testing.assert_close(moved[:, :, depth], slice_by_slice(volume[:, :, depth], draw))
 
 
-def test_blur_and_frequencies_along_one_side_are_those_of_a_row():
-    row = torch.rand(2, 1, 30)
-    blurred = prober.ascent.starts.gaussian_blur(row[:, 0], 2.0, 1)
-    torch.testing.assert_close(blurred, prober.ascent.starts.gaussian_blur(row, 2.0)[:, 0])
-    volume = torch.rand(4, 5, 6)
-    spectrum = torch.fft.fftn(volume)
-    f = prober.ascent.starts.frequencies(4, 5, 6)
-    axes = torch.meshgrid(*(torch.fft.fftfreq(n).double() for n in (4, 5, 6)), indexing="ij")
-    torch.testing.assert_close(f, sum(axis**2 for axis in axes).sqrt())
-    gain = torch.exp(-2 * (np.pi * 1.5 * f) ** 2)
-    expected = torch.fft.ifftn(spectrum * gain).real.float()
-    torch.testing.assert_close(prober.ascent.starts.gaussian_blur(volume, 1.5, 3), expected)
-
-
 @pytest.mark.parametrize("name", INPUTS)
 def test_fit_writes_what_can_be_looked_at(name, prober, tmp_path):
     shape, layer, _, _, place = INPUTS[name]

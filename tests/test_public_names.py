@@ -29,7 +29,9 @@ def in_types():
     tree = ast.parse((ROOT / "prober" / "__init__.pyi").read_text(encoding="utf-8"))
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     found = [(each, node.module) for node in imports for each in node.names]
-    return {each.name: module for each, module in found if each.asname == each.name}
+    offered = {each.name: module for each, module in found if each.asname == each.name}
+    assert len(offered) == len(found), "a name stands twice, and the first one is lost"
+    return offered
 
 
 def test_type_checkers_find_the_same_names_in_the_same_places():

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from prober.ascent.fitting import fitting
 from prober.ascent.objectives import Objective, OfChannel, Simple
-from prober.ascent.own_parts import fitting
 from prober.common.errors import InputError
 
 

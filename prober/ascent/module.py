@@ -385,7 +385,7 @@ def single_target(
         initial_image: Where the optimization starts: GaussianNoise (that of `plain`), GrayNoise,
             LowFrequencyNoise, PinkNoise (that of `legible`) or a GivenImage.
         regularizers: Penalties with weights, such as L2, TotalVariation and Distance, any list of
-            them, `[]` for none. Where none are given, the style's: `DEFAULT_REGULARIZERS` of
+            them, `[]` for none. Where none are given, the style's: `PLAIN_REGULARIZERS` of
             `plain`, none of `legible`.
         seed: Seed of the initial image's noise; where none is given, that of `seed_everything`.
         **method: The settings of `Method`.

@@ -20,9 +20,10 @@ from typing_extensions import override
 
 from prober.ascent.given_images import read_images
 from prober.ascent.records import Recorded
-from prober.ascent.starts import GaussianNoise, InitialImage, PinkNoise, frequencies
+from prober.ascent.starts import GaussianNoise, InitialImage, PinkNoise
 from prober.common.errors import InputError, check_not_negative
 from prober.common.files import expanded
+from prober.common.frequencies import frequencies
 from prober.common.inputs import Shape
 
 SQUEEZE = 0.01

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from prober.ascent.own_parts import fitting
+from prober.ascent.fitting import fitting
 from prober.ascent.records import Recorded, settings
 from prober.common.errors import check_not_negative
 
@@ -18,8 +18,9 @@ from prober.common.errors import check_not_negative
 class Regularizer(Recorded):
     """A penalty on an image that the loss counts with a weight.
 
-    A subclass is a frozen dataclass with a `weight` and whatever other settings it has; those of
-    many images that are equal but for the weight are computed together.
+    A subclass is a frozen dataclass with a `weight`, which comes first, and whatever other settings
+    it has, all with defaults; a check of these calls `super().__post_init__()`, too. Those of many
+    images that are equal but for the weight are computed together.
 
     Attributes:
         name: What the penalty is called in records and in TensorBoard.
@@ -181,8 +182,8 @@ def _each(numbers: Tensor, images: Tensor) -> Tensor:
     return numbers.view(-1, *[1] * (images.dim() - 1))
 
 
-DEFAULT_REGULARIZERS: tuple[Regularizer, ...] = (L2(), TotalVariation())
-"""The penalties where none are given."""
+PLAIN_REGULARIZERS: tuple[Regularizer, ...] = (L2(), TotalVariation())
+"""The penalties of plain pictures, where none are given."""
 
 
 class Penalties:

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from prober.ascent.objectives import Objective
 from prober.ascent.parameterizations import Fourier, Parameterization, Pixels
-from prober.ascent.regularizers import DEFAULT_REGULARIZERS, Regularizer
+from prober.ascent.regularizers import PLAIN_REGULARIZERS, Regularizer
 from prober.ascent.starts import GaussianNoise, InitialImage, PinkNoise
 from prober.ascent.transforms import Jitter, Padding, Rotation, Scale, Transform, robust
 from prober.common.inputs import InputKind, Shape, input_kind
@@ -32,7 +32,7 @@ FINE = 128
 """From sides of so many pixels on a picture is fine; in a coarse one a stroke is a few pixels wide.
 Nothing was measured between 96 and 224 pixels; the border is a guess."""
 
-RATES = {FINE: 0.015, 32: 0.025, 0: 0.05}
+LEGIBLE_RATES = {FINE: 0.015, 32: 0.025, 0: 0.05}
 """Adam's rates for the spectrum of a legible picture of `MEASURED_SIDE`, from sides of so many
 pixels on. The smaller, the less of it is black, white and pure colors only, which digits of 28
 pixels are: with 0.05 a face of 48 has no skin, and fewer CNNs name what they see at 224. But scores
@@ -124,15 +124,16 @@ def look(style: str, shape: Shape) -> Look:
         (Fourier(decay=1.5, least_slope=0.1), 0.4)
     """
     if style == "plain":
-        return Look(Pixels(), GaussianNoise(), DEFAULT_REGULARIZERS, PLAIN_RATE)
+        return Look(Pixels(), GaussianNoise(), PLAIN_REGULARIZERS, PLAIN_RATE)
     if input_kind(shape) is InputKind.VECTOR:  # whose numbers have no order, and so no spectrum
         return Look(Pixels(), GaussianNoise(), (), PLAIN_RATE)
     side = min(shape[1:][-2:])
+    rate = next(rate for least, rate in LEGIBLE_RATES.items() if side >= least)
     return Look(
         parameterization=Fourier(decay=1.5, least_slope=LEAST_SLOPE),
         initial_image=PinkNoise(contrast=0.05),
         regularizers=(),
-        lr=next(rate for least, rate in RATES.items() if side >= least) * MEASURED_SIDE / side,
+        lr=rate * MEASURED_SIDE / side,
         averaging=FINE_AVERAGING if side >= FINE else 1,
         batchnorm_statistics=0.0 if side >= FINE else COARSE_STATISTICS,
     )

@@ -23,8 +23,8 @@ from torch.nn import functional as F
 from typing_extensions import override
 
 from prober.ascent.records import Recorded
-from prober.ascent.starts import gaussian_blur
 from prober.common.errors import InputError, check_not_negative
+from prober.common.frequencies import gaussian_blur
 from prober.common.inputs import InputKind, Shape, input_kind, plane_of
 
 PLANNED = 64

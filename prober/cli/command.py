@@ -35,9 +35,7 @@ class Command(ABC):
         Arguments that have no dashes can be among them:
         `parser.add_argument("run", type=str, metavar="RUN")`.
 
-        `seed_everything` must be among them: LightningCLI sets the seed, whether or not a command
-        has the option, and writes it into the config, which cannot be written as YAML without it.
-        `cli.add_default_arguments_to_parser` adds it. By `False` nothing is seeded.
+        `cli.add_default_arguments_to_parser` adds `seed_everything`, for what makes use of chance.
 
         Args:
             cli: Has the options that LightningCLI knows, to be added if the command takes them.

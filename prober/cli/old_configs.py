@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from prober.ascent.method import LARGE
-from prober.ascent.regularizers import DEFAULT_REGULARIZERS
+from prober.ascent.regularizers import PLAIN_REGULARIZERS
 from prober.ascent.styles import PLAIN_RATE
 from prober.ascent.transforms import robust
 from prober.cli.resolved import written
@@ -56,7 +56,7 @@ def with_style(config: Any) -> Any:
 
 def _are_defaults(regularizers: Any) -> bool:
     """Tells whether a config's regularizers are those that stood where none were given."""
-    defaults = [(type(each).__name__, asdict(each)) for each in DEFAULT_REGULARIZERS]
+    defaults = [(type(each).__name__, asdict(each)) for each in PLAIN_REGULARIZERS]
     try:
         given = [(each["class_path"], each["init_args"]) for each in regularizers]
     except (TypeError, KeyError):  # in another form

@@ -3,6 +3,7 @@
 import inspect
 import re
 import sys
+from argparse import SUPPRESS
 from contextlib import suppress
 from pkgutil import resolve_name
 from typing import Any
@@ -23,6 +24,7 @@ from prober.cli.parser import ProberParser
 from prober.cli.refused import Refused
 from prober.cli.trainer import TRAINER_DEFAULTS
 from prober.common.errors import InputError
+from prober.common.patches import options_of
 
 
 class ProberCLI(LightningCLI):
@@ -80,6 +82,11 @@ class ProberCLI(LightningCLI):
             assert isinstance(parser, ProberParser)  # as `parser_class` says
             self._parsers[name] = parser
             command.add_arguments(self, parser)
+            if all(option.dest != "seed_everything" for option in options_of(parser)):
+                # LightningCLI reads it of every command; by False nothing is seeded.
+                parser.add_argument(
+                    "--seed_everything", type=bool | int, default=False, help=SUPPRESS
+                )
             parser.shorten_help()
             subcommands.add_subcommand(name, parser, help=command.description)
 

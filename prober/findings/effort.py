@@ -53,6 +53,7 @@ class Effort:
     pushes: int
 
 
+# Seeds, positions and steps of pictures are those of large images, too.
 OF_SMALL_IMAGES = Effort(
     seeds=8,
     positions=2,

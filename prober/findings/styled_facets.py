@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from prober.ascent.starts import gaussian_blur
 from prober.ascent.styles import Style
 from prober.ascent.targets import Target
+from prober.common.frequencies import gaussian_blur
 from prober.findings.examination import Examined
 from prober.findings.facets import ComparedOptima, facet_of
 from prober.findings.finding import Finding, StyledFacet

@@ -16,8 +16,8 @@ from prober.common.files import claim_version, safe_name, write_whole
 from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.real_images import RealImages, read_real_images
 from prober.findings.units import Unit
+from prober.report.investigation import Investigation, NotDone
 from prober.report.page import write_page
-from prober.report.probe import NotDone, Probe
 from prober.report.record import ReportRecord, save_record
 from prober.report.summary import write_summary
 from prober.report.tensorboard import write_report_tensorboard
@@ -129,13 +129,15 @@ class Report:
     ) -> None:
         watch, engine, config = SimpleProfiler(), self.sweep.engine, self.sweep.config
         finished = Path(self.finished) if self.finished else None
-        probe = Probe(engine, config, folder, images, both_styles, watch)
-        record, points = probe.run(targets, cut, finished)
+        investigation = Investigation(engine, config, folder, images, both_styles, watch)
+        record, points = investigation.run(targets, cut, finished)
         records = {folder: record}
         if self.against is not None:
             beside = folder / "against"
-            probe = replace(probe, engine=replace(engine, subject=self.against), folder=beside)
-            other, _ = probe.run(targets, cut, None)
+            investigation = replace(
+                investigation, engine=replace(engine, subject=self.against), folder=beside
+            )
+            other, _ = investigation.run(targets, cut, None)
             records = {folder: replace(record, against=other.subject), beside: other}
         with watch.profile("pages"):
             _write_records(records, watch)

@@ -42,8 +42,8 @@ class Grid:
         channels: Channels of each layer: a number, a list, a range such as `0-4` (both ends
             count), or `all`. A layer with fewer is looked at in those that it has.
         objectives: What to look at in each channel: a list of objectives of a channel, each its
-            name (ChannelMean, TopKMean, Neuron), the import path of another, or one of them with
-            settings, `{class_path: TopKMean, init_args: {k: 7}}`.
+            name, such as Neuron, the import path of another, or one of them with settings,
+            `{class_path: TopKMean, init_args: {k: 7}}`.
         k: How many values TopKMean counts, if it does not say so itself.
         positions: Where Neuron looks: how many positions (the first is the map's middle, the
             others are spread over the map; as many as there are on a small one), or a list of

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 
 from jsonargparse import ArgumentError, ArgumentParser
 
-from prober.ascent.objectives import OfChannel
+from prober.ascent.objectives import OfChannel, TopKMean
 from prober.ascent.records import concrete
 from prober.common.errors import InputError, suggestion
 
@@ -62,7 +62,7 @@ class NamedObjective:
                 f"grid.objectives: {path} has no setting '{wrong[0]}'{by_grid}."
                 f"{suggestion(wrong[0], free)}"
             )
-        settings = ({"k": k} if "k" in free else {}) | dict(own)
+        settings = ({"k": k} if kind is TopKMean else {}) | dict(own)
         unset = [
             name
             for name, each in free.items()

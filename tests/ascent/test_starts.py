@@ -14,8 +14,6 @@ from prober.ascent.starts import (
     GrayNoise,
     LowFrequencyNoise,
     PinkNoise,
-    frequencies,
-    gaussian_blur,
 )
 from prober.common.errors import InputError
 
@@ -136,62 +134,10 @@ def test_pink_noise_falls_with_frequency_at_the_asked_contrast(shape):
     np.testing.assert_allclose(amplitude / amplitude[0], middle / middle[0], rtol=0.05)
 
 
-@pytest.mark.parametrize(("height", "width"), [(8, 8), (7, 12), (1, 5), (1, 1)])
-def test_frequencies_are_those_of_the_waves(height, width):
-    f = frequencies(height, width)
-    assert f.dtype == torch.float64
-    for i in range(height):
-        for j in range(width):
-            down, across = min(i, height - i) / height, min(j, width - j) / width
-            assert f[i, j].item() == pytest.approx(math.hypot(down, across))
-
-
 def test_blur_of_any_width_gives_finite_images():
     for shape in ((3, 28, 28), (1, 7, 3), (1, 1, 1)):
         for sigma in (0.0, 1e-3, 1e3, 1e6):
             assert LowFrequencyNoise(sigma=sigma).make(shape, 0).isfinite().all()
-
-
-def direct_blur(image, sigma):
-    """Convolution with a Gaussian that goes on at the far edge, sample by sample."""
-    height, width = image.shape[-2:]
-
-    def kernel(size):
-        turns = np.arange(-12, 13)[:, None] * size
-        values = np.exp(-((np.arange(size) + turns) ** 2) / (2 * sigma**2)).sum(0)
-        return values / values.sum()
-
-    down, across = kernel(height), kernel(width)
-    blurred = np.zeros(image.shape)
-    for i in range(height):
-        for j in range(width):
-            blurred += down[i] * across[j] * np.roll(image, (i, j), (-2, -1))
-    return blurred
-
-
-@pytest.mark.parametrize("sigma", [1.5, 2.0, 5.0, 20.0])
-@pytest.mark.parametrize("shape", [(2, 28, 28), (1, 15, 22), (1, 9, 13)])
-def test_blur_is_a_direct_convolution(sigma, shape):
-    image = np.random.default_rng(0).standard_normal(shape)
-    blurred = gaussian_blur(torch.from_numpy(image), sigma).numpy()
-    np.testing.assert_allclose(blurred, direct_blur(image, sigma), atol=1e-4)
-
-
-def test_blur_of_each_image_by_its_own_width():
-    images = torch.rand(3, 2, 9, 12, dtype=torch.float64)
-    sigmas = [0.0, 1.5, 4.0]
-    together = gaussian_blur(images, torch.tensor(sigmas).double()[:, None, None, None])
-    for image, sigma, blurred in zip(images, sigmas, together, strict=True):
-        torch.testing.assert_close(blurred, gaussian_blur(image, sigma))
-
-
-def test_blur_by_zero_is_none_and_keeps_the_mean():
-    image = torch.rand(2, 9, 12, dtype=torch.float64)
-    torch.testing.assert_close(gaussian_blur(image, 0.0), image)
-    means = image.mean((1, 2))
-    torch.testing.assert_close(gaussian_blur(image, 3.0).mean((1, 2)), means)
-    flat = gaussian_blur(image, 1e4)
-    torch.testing.assert_close(flat, means[:, None, None].expand_as(flat))
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,7 @@ from prober.ascent.transforms import (
     robust,
 )
 from prober.common.errors import InputError
-
-from .test_starts import direct_blur
+from tests.common.test_frequencies import direct_blur
 
 ALL = (Padding(2), Jitter(3), Scale(0.8, 1.3), Blur(1.5), Rotation(25), Noise(0.1), Jitter(1))
 SIZES = [(3, 24, 24), (1, 17, 30), (2, 9, 8)]

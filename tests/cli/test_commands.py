@@ -30,7 +30,6 @@ class Count(Command):
 
     def add_arguments(self, cli, parser):
         parser.add_class_arguments(Subject, "model.subject")
-        parser.add_argument("--seed_everything", default=False)
         parser.add_argument("--layer", type=str, default="conv1", help="The layer.")
 
     def run(self, cli):
@@ -51,7 +50,6 @@ class Pair(Command):
     description = "Pairs two runs."
 
     def add_arguments(self, cli, parser):
-        parser.add_argument("--seed_everything", default=False)
         parser.add_argument("run_a", type=str, metavar="RUN_A", help="A run's folder.")
         parser.add_argument("run_b", type=str, metavar="RUN_B", help="Another's.")
 

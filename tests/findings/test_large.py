@@ -9,7 +9,7 @@ from torch import nn
 
 from prober.ascent.method import Method
 from prober.ascent.parameterizations import Fourier
-from prober.ascent.starts import frequencies
+from prober.common.frequencies import frequencies
 from prober.findings import stimuli, tuning
 from prober.findings.ascents import push_away
 from prober.findings.effort import effort

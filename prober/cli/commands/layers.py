@@ -1,7 +1,5 @@
 """The command `layers`: what of a CNN can be probed, before anything is."""
 
-from argparse import SUPPRESS
-
 from typing_extensions import override
 
 from prober.cli.command import Command
@@ -20,8 +18,6 @@ class LayersCommand(Command):
     def add_arguments(self, cli: ProberCLI, parser: ProberParser) -> None:
         parser.only = "model.subject"
         parser.add_class_arguments(Subject, "model.subject", fail_untyped=False)
-        # Without a seed: where the weights come from chance, the layers are the same.
-        parser.add_argument("--seed_everything", type=bool | int, default=False, help=SUPPRESS)
         parser.add_argument("--json", action="store_true", help="As JSON, for machines.")
 
     @override

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from prober.ascent.hardware import accelerator_for
 from prober.ascent.method import various_initial_images
-from prober.ascent.regularizers import DEFAULT_REGULARIZERS
+from prober.ascent.regularizers import PLAIN_REGULARIZERS
 from prober.ascent.starts import InitialImage
 from prober.cli.command import say_notes
 from prober.cli.grid_command import GridCommand
@@ -36,7 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "grid.regularizers": [
         [
             written(replace(each, weight=times * each.weight)).as_dict()
-            for each in DEFAULT_REGULARIZERS
+            for each in PLAIN_REGULARIZERS
         ]
         for times in (1, 10)
     ],

@@ -1,6 +1,10 @@
 // One unit: where it stands among the others, what it wants, and the same unit of a second CNN.
 
-/** The parts of a unit's page below that: each file in `sections` adds one, from unit to elements. */
+/**
+ * The parts of a unit's page below that: each file in `sections` adds one, in the order of their
+ * numbers. It is given the unit's finding with the keys of findings.json, and returns a `part`
+ * (elements.js), or null where there is nothing to show. All scripts share their names.
+ */
 const sections = [];
 
 /** The units before and after one, among those shown if it is one of them. */

@@ -43,7 +43,7 @@ class NotDone(Exception):
 
 
 @dataclass(frozen=True)
-class Probe:
+class Investigation:
     """How one CNN of a report is probed.
 
     Attributes:
