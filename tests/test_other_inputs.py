@@ -12,7 +12,7 @@ from torch import nn
 
 import prober
 from prober.ascent.given_images import read_images
-from prober.cli.layers import describe_layers
+from prober.cli.layer_table import describe_layers
 from prober.common.drawn_inputs import drawn_one
 from prober.common.errors import InputError
 from prober.common.pictures import enlarge

@@ -17,7 +17,7 @@ from prober.findings.maxima import FourMaxima
 from prober.findings.picture_folder import PictureFolder
 from prober.findings.points import Point, points_of
 from prober.findings.real_evidence import real_doubts
-from prober.findings.starts import Start
+from prober.findings.search_starts import Start
 from prober.findings.survey import Survey
 from prober.findings.trust import judge
 from prober.findings.units import Unit

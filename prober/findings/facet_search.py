@@ -13,7 +13,7 @@ from prober.findings.ascents import push_away
 from prober.findings.batches import images_at_once
 from prober.findings.effort import effort
 from prober.findings.responses import scores
-from prober.findings.starts import Start, choose_starts
+from prober.findings.search_starts import Start, choose_starts
 from prober.findings.survey import Survey
 from prober.findings.units import Unit
 from prober.sweep.on_cores import on_cores

@@ -15,7 +15,7 @@ from prober.findings.finished_sweep import FinishedSweep, SweepPicture
 from prober.findings.maxima import FourMaxima
 from prober.findings.optima import Optima, measure_optima
 from prober.findings.preferences import preferences
-from prober.findings.starts import Start
+from prober.findings.search_starts import Start
 from prober.findings.survey import Survey
 from prober.findings.units import Unit
 from prober.findings.verdict import settled

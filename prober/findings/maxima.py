@@ -16,7 +16,7 @@ from prober.findings.box_ascent import climb, climb_by_adam
 from prober.findings.cut_cnn import CutCNN
 from prober.findings.finding import Shares
 from prober.findings.kinds import shares_of
-from prober.findings.starts import choose_starts
+from prober.findings.search_starts import choose_starts
 from prober.findings.survey import Survey
 from prober.findings.units import Unit
 from prober.findings.windows import Window

@@ -16,7 +16,7 @@ from prober.findings.finished_sweep import FinishedSweep
 from prober.findings.maxima import FourMaxima
 from prober.findings.optima import measure_optima
 from prober.findings.picture_folder import PictureFolder
-from prober.findings.starts import Start
+from prober.findings.search_starts import Start
 from prober.findings.styled_pictures import FIRST
 from prober.findings.survey import Survey
 from prober.findings.units import Unit

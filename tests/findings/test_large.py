@@ -14,7 +14,7 @@ from prober.findings import stimuli, tuning
 from prober.findings.ascents import push_away
 from prober.findings.effort import effort
 from prober.findings.responses import Responses, scores
-from prober.findings.starts import Start, brought_to_neuron, choose_starts
+from prober.findings.search_starts import Start, brought_to_neuron, choose_starts
 from prober.findings.tuning import Battery, phase
 from prober.findings.units import Unit
 from prober.findings.windows import window_of

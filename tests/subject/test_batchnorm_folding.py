@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from prober.cli.layers import layers_table
+from prober.cli.layer_table import layers_table
 from prober.subject import Subject
 from tests.benchmarks.resnet import settled_resnet18
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from prober.cli.layers import layers_table
+from prober.cli.layer_table import layers_table
 from prober.report.record import SubjectRecord
 from prober.subject import Subject
 

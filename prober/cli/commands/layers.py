@@ -3,7 +3,7 @@
 from typing_extensions import override
 
 from prober.cli.command import Command
-from prober.cli.layers import layers_json, layers_table
+from prober.cli.layer_table import layers_json, layers_table
 from prober.cli.parser import ProberParser
 from prober.cli.prober_cli import ProberCLI
 from prober.subject import Subject

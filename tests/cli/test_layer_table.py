@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from prober.cli.layers import layers_table
+from prober.cli.layer_table import layers_table
 from prober.subject import Subject
 from tests.command_line import CONFIGS, refused
 from tests.subject.nets import Net, conv
