@@ -13,15 +13,23 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from prober.common.inputs import InputKind, input_kind
 from prober.subject.input_shape import some_input
-from prober.subject.passes import about_the_same, exact_float32, without_padding
+from prober.subject.passes import TOLERANCE, exact_float32, without_padding
 from prober.subject.receptive_fields import pixels_seen
 from prober.subject.subject import Subject
 
 MORE = 3
 """Lines, at most, by which a field is grown at its end so that a layer takes it."""
+
+LEAST_TOLERANCE = TOLERANCE / 10
+"""What any channel may differ by, as a share of the layer's largest: a faint one may be the rounded
+difference of what is large."""
+
+LEAD = 3
+"""Of how many images a gradient has to lead back, so that equal bits say something."""
 
 Neuron = tuple[int, int]
 
@@ -78,9 +86,9 @@ _SEEN: WeakKeyDictionary[Subject, dict[str, Tensor]] = WeakKeyDictionary()
 def crop_of(subject: Subject, layer: str, neuron: Neuron, channels: Sequence[int]) -> Crop | None:
     """Finds the smallest part of an image that gives a layer's neuron what the whole image gives.
 
-    Whether it does, but for rounding, is checked on the CNN itself, with noise; in float64, the
-    exact precision, to the last bit of activation and gradient. It does not where a neuron sees all
-    of the image, as after a global mean (squeeze-excitation), in attention or in group
+    Whether it does, but for rounding, is checked on the CNN itself, with six images; in float64,
+    the exact precision, to the last bit of activation and gradient. It does not where a neuron sees
+    all of the image, as after a global mean (squeeze-excitation), in attention or in group
     normalization.
 
     Args:
@@ -116,20 +124,39 @@ def crop_of(subject: Subject, layer: str, neuron: Neuron, channels: Sequence[int
     return found[key]
 
 
+def _images(subject: Subject) -> Tensor:
+    """Images that find out whether a crop does, `[6, C, H, W]`: what noise excites is not all.
+
+    Noise, dark and bright noise, black and white, and blots. None is of one value: a CNN may divide
+    by the contrast.
+    """
+    noise = some_input(subject.input_shape, 6)
+    blots = F.interpolate(noise[5:, :, :4, :4], subject.input_shape[1:])
+    images = [noise[:2], noise[2:3] / 10, 1 - noise[3:4] / 10, noise[4:5].round(), blots]
+    return torch.cat(images).to(subject.mean)
+
+
 def _same_but_for_rounding(subject: Subject, layer: str, neuron: Neuron) -> Crop | None:
     """Returns the first crop that gives all channels what the whole image gives, but for rounding.
 
-    Of all, since they say more than a few, of which noise may excite none.
+    Of all, since they say more than a few, of which the images may excite none.
     """
     if not (tries := _tries(subject, layer, neuron)):
         return None
     h, w = neuron
+    asked = []
     with torch.no_grad():
-        noise = some_input(subject.input_shape, 2).to(subject.mean)
-        whole = subject(noise, [layer])[layer]
+        for images in _images(subject).split(2):
+            whole = subject(images, [layer])[layer]
+            largest = whole.abs().amax((0, 2, 3))
+            tolerance = torch.maximum(TOLERANCE * largest, LEAST_TOLERANCE * largest.max())
+            asked.append((images, whole[..., h, w].clone(), tolerance))
         for crop in tries:
-            own = _answers(crop, subject, noise, layer)
-            if own is not None and about_the_same(own, whole[..., h, w], whole):
+            answers = (_answers(crop, subject, images, layer) for images, _, _ in asked)
+            if all(
+                own is not None and bool(((own - whole).abs() <= tolerance).all())
+                for own, (_, whole, tolerance) in zip(answers, asked, strict=True)
+            ):
                 return crop
     return None
 
@@ -140,19 +167,18 @@ def _same_bits(
     """Returns the first crop with the same activations and gradients as the whole image.
 
     Channels that are computed alone may round otherwise, so none but these are asked for. Where
-    noise does not excite them, that all bits are 0 says nothing.
+    hardly any image excites them, that all bits are 0 says nothing.
     """
     tries = _tries(subject, layer, neuron)
     h, w = neuron
-    noise = some_input(subject.input_shape, 4).to(subject.mean)
-    for image in noise.split(1) if tries else ():
+    led = 0
+    for image in _images(subject).split(1) if tries else ():
         x = image.requires_grad_()
         whole = subject(x, [layer], channels)[layer][..., h, w].sum(1)
         if not whole.requires_grad:
             return None
         (gradient,) = torch.autograd.grad(whole, x)
-        if not gradient.any():
-            return None
+        led += bool(gradient.any())
         same = []
         for crop in tries:
             own = _answers(crop, subject, x, layer, channels)
@@ -161,7 +187,7 @@ def _same_bits(
             if torch.equal(torch.autograd.grad(own.sum(1), x)[0], gradient):
                 same.append(crop)
         tries = same
-    return tries[0] if tries else None
+    return tries[0] if tries and led >= LEAD else None
 
 
 def _answers(
@@ -184,6 +210,9 @@ def _tries(subject: Subject, layer: str, neuron: Neuron) -> list[Crop]:
     top, bottom, left, right = seen[:, neuron[0], neuron[1]].tolist()
     if top == bottom or (top, bottom, left, right) == (0, sides[0], 0, sides[1]):
         return []
+    # Of a field that is cut off at the border the first neuron of a bare map would be another.
+    height, width = (seen[1] - seen[0]).max().item(), (seen[3] - seen[2]).max().item()
+    inside = bottom - top == height < sides[0] and right - left == width < sides[1]
     bare = [
         Crop(
             (top, min(bottom + more, sides[0])),
@@ -191,7 +220,7 @@ def _tries(subject: Subject, layer: str, neuron: Neuron) -> list[Crop]:
             (0, 0),
             padded=False,
         )
-        for more in range(MORE)
+        for more in range(MORE if inside else 0)
     ]
     first_row, row, down = _aligned(seen[0, :, neuron[1]].tolist(), neuron[0])
     first_column, column, across = _aligned(seen[2, neuron[0]].tolist(), neuron[1])

@@ -173,3 +173,47 @@ def test_what_pads_is_put_back():
     with pytest.raises(RuntimeError):
         crop.outputs(subject, images[..., :4, :4], "conv3")  # too small for it
     assert torch.equal(subject(images, ["conv3"])["conv3"], before)
+
+
+class Off(nn.Module):
+    """A mean over 3 x 3 that only what is brighter than noise passes, beside what always does."""
+
+    def __init__(self, beside):
+        super().__init__()
+        self.beside = conv(3, 1, 1) if beside else None
+        self.mean = conv(3, 1, 3, padding=1)
+        with torch.no_grad():
+            self.mean.weight.fill_(1 / 27)
+            self.mean.bias.fill_(-0.7)
+
+    def forward(self, x):
+        found = self.mean(x).relu()
+        return found if self.beside is None else found + self.beside(x)
+
+
+class Faint(nn.Module):
+    """A channel that knows where it is, beside a stronger one that does not."""
+
+    def __init__(self):
+        super().__init__()
+        self.place = nn.Parameter(torch.rand(*SHAPE[1:]))
+
+    def forward(self, x):
+        own = x[:, :1] + self.place[: x.shape[2], : x.shape[3]]
+        return torch.cat([1e4 * x[:, 1:], own], 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("parts", [[Off(False)], [Off(True)], [conv(3, 3, 1), Faint()]])
+def test_what_noise_does_not_show_is_right_all_the_same(parts, dtype):
+    subject = subject_of(parts).to(dtype)
+    layer = str(len(parts) - 1)
+    white = torch.ones(1, *SHAPE, dtype=dtype)
+    whole = subject(white, [layer])[layer]
+    for h, w in neurons(whole.shape[1:]):
+        for channel in range(whole.shape[1]):
+            crop = crop_of(subject, layer, (h, w), [channel])
+            if crop is None:
+                continue
+            own = crop.outputs(subject, crop.of(white), layer)[0, channel, *crop.neuron]
+            torch.testing.assert_close(own, whole[0, channel, h, w], rtol=0, atol=1e-5)
