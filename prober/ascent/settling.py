@@ -6,9 +6,10 @@ from torch import Tensor
 WINDOW = 50
 """Steps over which a score has to rise.
 
-Measured on the 122 units of the reference CNN, 3 seeds of 500 steps each: with 0.001 of the gain
-the scores of 97 % of the targets are 99.5 % of those after all steps, or more, after 212 steps on
-average; with 0.002 of 92 %, after 176; with 20 steps and 0.001 of 85 %, after 142."""
+Measured on plain pictures of the 122 units of the reference CNN, 3 seeds of 500 steps each: with
+0.001 of the gain the scores of 97 % of the targets are 99.5 % of those after all steps, or more,
+after 212 steps on average; with 0.002 of 92 %, after 176; with 20 steps and 0.001 of 85 %, after
+142. Where transforms make a score tremble it comes too early, see `docs/speed.md`."""
 
 EVERY = 10
 """Steps from one look at the scores to the next."""

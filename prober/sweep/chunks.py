@@ -32,11 +32,8 @@ ROOM = 2**30
 """Bytes of activations that so few images may hold."""
 
 MOST_IN_CHUNK = 256
-"""Images in a chunk at the most: more gained little, and what is lost with a chunk grows.
-
-Measured on the reference CNN, milliseconds a step and image in chunks of 64, of 128 and of 256:
-neurons of conv1 0.042, 0.035 and 0.033, of conv2 0.055, 0.046 and 0.036, of conv3 0.103, 0.079 and
-0.072."""
+"""Images in a chunk at the most: more gained little, and what is lost with a chunk grows; what a
+step takes in chunks of 64 to 256 is in `docs/speed.md`."""
 
 
 MOST_ON_GPU = 2048
