@@ -1,6 +1,7 @@
 """Images that the user gives: a folder, an array, a datamodule, the shipped digits."""
 
 import math
+import os
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -136,16 +137,17 @@ def _of_folder(folder: Path, shape: Shape, resize: bool) -> LabelledImages:
             f"the subject takes {list(shape)}, which is no image of a folder: give an array (.npy) "
             f"of {_many(shape)}, or a LightningDataModule by its import path."
         )
-    classes = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    files = [
-        (file, classes.index(file.relative_to(folder).parts[0]) if classes else -1)
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-        and file.suffix.lower() in ENDINGS
-        and (not classes or file.relative_to(folder).parts[0] in classes)
-    ]
-    if not files:
+    found = _pictures_in(folder)
+    if not found:
         raise InputError(f"there is no image ({', '.join(sorted(ENDINGS))}) in '{folder}'.")
+    below = [file for file in found if file.parent != folder]
+    # Also folders without an image: classes go by their order, too.
+    named = {p.name for p in folder.iterdir() if p.is_dir() and not _is_hidden(p.name)}
+    classes = sorted(named) if below else []
+    files = [
+        (file, classes.index(file.relative_to(folder).parts[0]) if below else -1)
+        for file in below or found
+    ]
     files = _thinned(files, shape)
     images, labels, skipped = [], [], []
     for file, label in files:
@@ -159,6 +161,26 @@ def _of_folder(folder: Path, shape: Shape, resize: bool) -> LabelledImages:
         raise InputError(f"no image in '{folder}' can be used. '{name}': {why}")
     name = f"{len(images):,} images of the folder {folder.name}"
     return LabelledImages(name, torch.stack(images), torch.tensor(labels), classes, skipped)
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    """Finds the image files in a folder and in all below, links among them, but for hidden ones."""
+    found, seen = [], set()
+    for path, folders, names in os.walk(folder, followlinks=True):
+        seen.add(os.path.realpath(path))
+        folders[:] = [  # a link may lead back
+            each
+            for each in folders
+            if not _is_hidden(each) and os.path.realpath(os.path.join(path, each)) not in seen
+        ]
+        files = (Path(path, name) for name in names if not _is_hidden(name))
+        found += [file for file in files if file.suffix.lower() in ENDINGS and file.is_file()]
+    return sorted(found)
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a system, or a tool, keeps something of its own under a name."""
+    return name.startswith((".", "__MACOSX"))
 
 
 def read_picture(file: Path, shape: Shape, resize: bool = True) -> Tensor:

@@ -1,7 +1,6 @@
 """What the commands share that make the images of a grid of targets."""
 
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +14,7 @@ from prober.cli.command import RUNS, Command, add_snapshot_arguments, say_notes
 from prober.cli.parser import ProberParser
 from prober.cli.prober_cli import ProberCLI
 from prober.cli.trainer import TRAINER_DEFAULTS, check_trainer, rehearse
+from prober.common.files import expanded
 from prober.subject import Subject
 from prober.sweep.engine import HANDLED, Engine
 from prober.sweep.grid import Grid
@@ -69,7 +69,7 @@ class GridCommand(Command):
             engine=engine,
             grid=settings.grid,
             seed=settings.seed_everything or 0,
-            runs=Path(settings.trainer.default_root_dir or ".") / RUNS,
+            runs=expanded(settings.trainer.default_root_dir or ".") / RUNS,
             config=Config(cli.text, cli.today),
             interpolation=interpolation,
             resume=settings.resume,

@@ -61,7 +61,10 @@ class Boxes(TorchDispatchMode):
 
     def read(self, tensor: Tensor) -> Tensor | None:
         """Returns the boxes of a tensor, `[4, *shape]`, as a view; None if it has none."""
-        memory = self._memory.get(_storage(tensor))
+        try:
+            memory = self._memory.get(_storage(tensor))
+        except NotImplementedError:  # a sparse one, say, has no memory of its own
+            return torch.full((self.ends, *tensor.shape), UNKNOWN)
         if memory is None:
             return None
         if tensor.element_size() * memory.shape[1] != tensor.untyped_storage().nbytes():

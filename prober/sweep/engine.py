@@ -17,9 +17,10 @@ import torch
 
 from prober.ascent.hardware import accelerator_for, free_cores, note_of
 from prober.ascent.method import Method
-from prober.ascent.module import ActivationMaximization
+from prober.ascent.module import ActivationMaximization, ScoreNotFinite
 from prober.ascent.progress import ProgressBar
 from prober.ascent.strangeness import normalizations_before
+from prober.ascent.targets import Target
 from prober.common.errors import InputError
 from prober.common.interrupts import interrupts
 from prober.subject import Subject
@@ -104,11 +105,25 @@ class Engine:
             raise InputError(f"memory is {self.memory}; it must be greater than 0, in GiB.")
         if self.chunk_size is not None and self.chunk_size < 1:
             raise InputError(f"chunk_size is {self.chunk_size}; choose 1 or more.")
-        if targets:
-            first = targets[0].target
-            alike = [each.target for each in targets if each.target.objective == first.objective]
-            together = alike if first.objective.compares else [first]
-            ActivationMaximization(self.subject, together, self.method)
+        asked = [each.target for each in targets]
+        for first in {type(target.objective): target for target in reversed(asked)}.values():
+            alike = [target for target in asked if target.objective == first.objective]
+            if not first.objective.compares:
+                self._rehearse([first])
+            elif len(alike) > 1:  # one alone has nothing to be compared with, which is told later
+                self._rehearse(alike)
+
+    def _rehearse(self, targets: Sequence[Target]) -> None:
+        """Makes the loss of a first step, for which all parts of a person's own are called."""
+        try:
+            ActivationMaximization(self.subject, targets, self.method).loss_of_step()
+        except ScoreNotFinite:  # others may do better
+            pass
+        except InputError:
+            raise
+        except Exception as error:  # whatever a person's own part does
+            said = f"{type(error).__name__}: {error}"
+            raise InputError(f"{targets[0].objective} fails at the first step: {said}") from error
 
     def plan(
         self, targets: Sequence[PlannedTarget], config: Config, begun: Path | None = None

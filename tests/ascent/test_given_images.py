@@ -214,3 +214,26 @@ def test_what_cannot_be_used_is_told_with_the_option_that_names_it(tmp_path):
         read_images("digits", SHAPE, "my option")
     with pytest.raises(InputError, match=r"Give an array \(\.npy\) of \[N, 2, 90\]\.$"):
         read_images("digits", (2, 90))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there links need a right of their own")
+def test_links_are_followed_and_what_is_hidden_is_no_class_and_no_image(tmp_path):
+    folder, pixels = tmp_path / "data", noise(3)
+    save_image(folder / "ape" / "a.png", pixels[0])
+    save_image(tmp_path / "elsewhere" / "b.png", pixels[1])
+    for hidden in ("ape/.checkpoints/c.png", "ape/._a.png", "__MACOSX/ape/a.png"):
+        save_image(folder / hidden, pixels[2])
+    (folder / "bat").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (folder / "ape" / "back").symlink_to(folder, target_is_directory=True)
+    (folder / "cow").mkdir()
+    data = read_images(str(folder), SHAPE)
+    assert (data.classes, data.labels.tolist()) == (["ape", "bat", "cow"], [0, 1])
+    assert data.skipped == []
+
+
+def test_subfolders_without_images_make_no_classes(tmp_path):
+    save_image(tmp_path / "a.png", noise(1)[0])
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.txt").write_text("7", encoding="utf-8")
+    data = read_images(str(tmp_path), SHAPE)
+    assert (data.classes, data.labels.tolist()) == ([], [-1])

@@ -484,3 +484,19 @@ def test_subject_is_as_before():
     torch.testing.assert_close(
         subject(images, ["logits"])["logits"], plain.outputs(images)["logits"]
     )
+
+
+class Sparse(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        return self.conv(x).to_sparse()
+
+
+def test_what_a_sparse_output_sees_is_unknown_and_what_lies_before_is_known():
+    subject = Subject(Sparse(), input_shape=(3, 12, 12))
+    assert pixels_seen(subject, "conv")[:, 2, 3].tolist() == [2, 5, 3, 6]
+    fields = receptive_fields(subject)
+    assert fields["conv"] == (3, 3) and fields["logits"] is None

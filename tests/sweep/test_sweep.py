@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.command_line import refused
+from tests.command_line import CONV2_CH3, refused
 from tests.sweep.sweeps import arrays_of, records_of, same, write
 
 
@@ -191,3 +191,47 @@ def test_targets_that_settle_have_steps_of_their_own_wherever_they_are_shown(pro
     assert last.value == pytest.approx(min(r["score_end"] for r in records[6:]), rel=1e-5)
     ended = prober("sweep", "--config", config, "--resume", folder, "--model.settle", "0.02")
     assert ended.code == 2 and "model.settle was 0.01 and is 0.02" in ended.err
+
+
+OWN = """
+from dataclasses import dataclass
+from prober.ascent.objectives import OfChannel
+from prober.ascent.parameterizations import Parameterization
+
+@dataclass(frozen=True)
+class Nowhere(Parameterization):
+    def basis(self, shape):
+        return None
+
+@dataclass(frozen=True)
+class Nothing(OfChannel):
+    def scores(self, maps, images):
+        return None
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "said"),
+    [
+        ("--model.parameterization", "own.Nowhere", "'NoneType' object has no attribute"),
+        ("--grid.objectives", "[Neuron, own.Nothing]", "Nothing.scores gives a NoneType"),
+    ],
+)
+def test_a_part_of_ones_own_that_fails_is_refused_before_a_folder_is_made(
+    prober, tmp_path, option, given, said
+):
+    (tmp_path / "own.py").write_text(OWN, encoding="utf-8")
+    few = ("--grid.layers", "conv1", "--grid.channels", "0-1", "--trainer.devices", 1)
+    refused(prober("sweep", *few, option, given), said)
+    assert not (tmp_path / "lightning_logs").exists()
+
+
+def test_the_home_directory_has_one_name_for_all_that_is_written(prober, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    where = ("--trainer.default_root_dir=~/out", "--trainer.max_steps", 2)
+    few = ("--grid.layers", "conv1", "--grid.channels", 0, "--trainer.devices", 1)
+    assert prober("sweep", *few, *where).code == 0
+    assert prober("fit", "--config", CONV2_CH3, *where).code == 0
+    assert len(list(tmp_path.glob("home/out/lightning_logs/*/version_0"))) == 2
+    assert not (tmp_path / "~").exists()

@@ -26,7 +26,7 @@ from prober.cli.parser import ProberParser
 from prober.cli.prober_cli import ProberCLI
 from prober.cli.trainer import check_callbacks, check_trainer, rehearse
 from prober.common.errors import InputError
-from prober.common.files import claim_version, safe_name, write_whole
+from prober.common.files import claim_version, expanded, safe_name, write_whole
 
 QUIET = {
     "callbacks": None,
@@ -165,7 +165,7 @@ def trainer_of_run(cli: ProberCLI) -> tuple[Trainer, RunRecord]:
     # By itself Lightning would show one of its own.
     arguments["enable_progress_bar"] = other_bar and arguments["enable_progress_bar"]
     if arguments["logger"] in (None, True):
-        runs = Path(arguments["default_root_dir"] or ".") / RUNS
+        runs = expanded(arguments["default_root_dir"] or ".") / RUNS
         arguments["logger"] = RunLogger(runs, safe_name(settings.model.targets[0].name))
     if arguments["profiler"] is None:
         arguments["profiler"] = NoProfiler()
