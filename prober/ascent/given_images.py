@@ -1,7 +1,6 @@
 """Images that the user gives: a folder, an array, a datamodule, the shipped digits."""
 
 import math
-import os
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -163,19 +162,23 @@ def _of_folder(folder: Path, shape: Shape, resize: bool) -> LabelledImages:
     return LabelledImages(name, torch.stack(images), torch.tensor(labels), classes, skipped)
 
 
-def _pictures_in(folder: Path) -> list[Path]:
-    """Finds the image files in a folder and in all below, links among them, but for hidden ones."""
-    found, seen = [], set()
-    for path, folders, names in os.walk(folder, followlinks=True):
-        seen.add(os.path.realpath(path))
-        folders[:] = [  # a link may lead back
-            each
-            for each in folders
-            if not _is_hidden(each) and os.path.realpath(os.path.join(path, each)) not in seen
-        ]
-        files = (Path(path, name) for name in names if not _is_hidden(name))
-        found += [file for file in files if file.suffix.lower() in ENDINGS and file.is_file()]
-    return sorted(found)
+def _pictures_in(folder: Path, above: tuple[Path, ...] = ()) -> list[Path]:
+    """Finds the image files in a folder and in all below, links among them, but for hidden ones.
+
+    Args:
+        folder: The folder.
+        above: Those that lead to it, to which a link in it may lead back.
+    """
+    here = folder.resolve()
+    found: list[Path] = []
+    for entry in sorted(folder.iterdir()) if here not in above else ():
+        if _is_hidden(entry.name):
+            continue
+        if entry.is_dir():
+            found += _pictures_in(entry, (*above, here))
+        elif entry.suffix.lower() in ENDINGS and entry.is_file():
+            found.append(entry)
+    return found
 
 
 def _is_hidden(name: str) -> bool:

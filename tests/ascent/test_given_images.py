@@ -226,8 +226,12 @@ def test_links_are_followed_and_what_is_hidden_is_no_class_and_no_image(tmp_path
     (folder / "bat").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     (folder / "ape" / "back").symlink_to(folder, target_is_directory=True)
     (folder / "cow").mkdir()
+    (folder / "cow" / "same").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "elsewhere" / "cow").symlink_to(folder / "cow", target_is_directory=True)
     data = read_images(str(folder), SHAPE)
-    assert (data.classes, data.labels.tolist()) == (["ape", "bat", "cow"], [0, 1])
+    # A link that leads back is not followed again, and what two links lead to is in both.
+    assert data.classes == ["ape", "bat", "cow"]
+    assert data.labels.tolist() == [0, 1, 2]
     assert data.skipped == []
 
 
