@@ -88,7 +88,7 @@ def test_config_of_a_sweep_of_other_objectives_gives_the_same_bits(others, probe
         (["--interpolate.records", "[a]"], "give two"),
         (
             ["--grid.layers", "conv1", "--grid.diversity", "1"],
-            "compares the images of several seeds: use sweep with grid.seeds of 2 or more",
+            "compares the images of several seeds, and there is one: set grid.seeds to 2 or more",
         ),
         (
             ["--grid.layers", "conv1", "--grid.diversity", "-1", "--grid.seeds", "2"],
