@@ -44,10 +44,7 @@ def imported(source):
                 modules.add(module)
     tops = {module.split(".")[0] for module in modules} - set(sys.stdlib_module_names) - OWN - APART
     owners = owners_of_modules()
-    return {
-        canonicalize_name("protobuf" if top == "google" else owners.get(top, [top])[0])
-        for top in tops
-    }
+    return {canonicalize_name(owners.get(top, [top])[0]) for top in tops}
 
 
 def imported_in(folder, pattern):
@@ -62,7 +59,6 @@ def imported_in(folder, pattern):
         ("import os, numpy as np", {"numpy"}),
         ("def f():\n    from PIL.Image import Image", {"pillow"}),
         ("from . import a\nfrom tests.b import c", set()),
-        ("from google.protobuf import text_format", {"protobuf"}),
         ("import yaml, nowhere.at_all", {"pyyaml", "nowhere"}),
     ],
 )

@@ -639,7 +639,8 @@ def test_every_link_of_the_summary_leads_to_a_unit_or_a_file(reported):
 
 
 def test_a_point_in_tensorboard_has_the_seed_of_its_picture(reported):
-    lines = (reported / "tensorboard" / "labels.tsv").read_text(encoding="utf-8").splitlines()
+    [file] = reported.glob("tensorboard/*/*/metadata.tsv")
+    lines = file.read_text(encoding="utf-8").splitlines()
     rows = [dict(zip(lines[0].split("\t"), line.split("\t"), strict=True)) for line in lines[1:]]
     assert {row["seed"] for row in rows} == {"0", "1"}  # the search has 0 alone, the sweep both
 
