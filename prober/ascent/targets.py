@@ -30,7 +30,7 @@ class Target:
     @property
     def name(self) -> str:
         """What is probed, as a folder's name."""
-        return self.objective.name
+        return name_of(self.objective)
 
     def record(self) -> dict[str, Any]:
         """Returns what a run's record says of the target."""
@@ -58,6 +58,22 @@ class Target:
             regularizers_of(record),
             record["seed"],
         )
+
+
+def name_of(objective: Objective) -> str:
+    """Returns the name of an objective, which may be a person's own.
+
+    Raises:
+        InputError: It gives none.
+    """
+    try:
+        name = objective.name
+    except Exception as error:  # whatever a person's own objective does
+        said = f"{type(error).__name__}: {error}"
+        raise InputError(f"The name of a {type(objective).__name__} fails: {said}") from error
+    if not isinstance(name, str):
+        raise InputError(f"The name of a {type(objective).__name__} is {name!r}, which is no text.")
+    return name
 
 
 def checked_seed(given: Any) -> int:

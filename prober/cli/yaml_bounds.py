@@ -59,7 +59,7 @@ def _follow(
         if not isinstance(event, yaml.NodeEvent):
             continue  # a document begins or ends
         if is_key and isinstance(event, yaml.ScalarEvent):
-            _note_key(keys, event)
+            _note_key(keys, event, outermost=depth == 2)
         is_key = mapping and not is_key
         item_size, item_height = 1.0, 0
         if isinstance(event, yaml.AliasEvent):
@@ -86,13 +86,18 @@ def _check_bounds(size: float, depth: int) -> None:
         raise yaml.YAMLError(f"its keys and lists stand more than {DEEPEST} deep.")
 
 
-def _note_key(keys: set[str], event: yaml.ScalarEvent) -> None:
+def _note_key(keys: set[str], event: yaml.ScalarEvent, outermost: bool) -> None:
     """Notes a key of a mapping, which is there once and is a text."""
     if event.value == "<<":
         return
     where = f"(line {event.start_mark.line + 1})"
     if event.value in keys:
         raise yaml.YAMLError(f"the key '{event.value}' stands twice {where}.")
+    if outermost and (lost := [key for key in keys if key.startswith(f"{event.value}.")]):
+        raise yaml.YAMLError(
+            f"the key '{lost[0]}' would be lost, for '{event.value}' stands below it {where}: "
+            f"write it within '{event.value}'."
+        )
     if event.implicit[0] and event.value.lower() in ("yes", "no", "on", "off"):
         raise yaml.YAMLError(
             f"the key {event.value} is no text but a truth value {where}: write '{event.value}'."

@@ -121,7 +121,7 @@ class Engine:
             pass
         except InputError:
             raise
-        except Exception as error:  # whatever a person's own part does
+        except (Exception, SystemExit) as error:  # whatever a person's own part does
             said = f"{type(error).__name__}: {error}"
             raise InputError(f"{targets[0].objective} fails at the first step: {said}") from error
 

@@ -14,7 +14,7 @@ from prober.ascent.layer_objectives import Diversity
 from prober.ascent.objectives import ChannelMean, Objective
 from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import InitialImage
-from prober.ascent.targets import Target
+from prober.ascent.targets import Target, name_of
 from prober.common.errors import InputError, listed, suggestion
 from prober.common.files import safe_name
 from prober.subject import LOGITS, Subject
@@ -108,7 +108,9 @@ class Grid:
             if self.diversity:
                 diversity = self.diversity * Diversity(objective.layer)
                 objective = (objective + diversity).resolved(subject)
-            folder = f"{subject.folder_name(objective.layer)}/{safe_name(folder or objective.name)}"
+            folder = (
+                f"{subject.folder_name(objective.layer)}/{safe_name(folder or name_of(objective))}"
+            )
             for of_run, image, penalties, number in runs:
                 variant = "_".join(filter(None, (label, of_run)))
                 path = f"{folder}/{safe_name(f'{variant}_seed{number}')}"

@@ -64,7 +64,7 @@ class Sweep:
 
         Raises:
             InputError: Something asked for cannot be done, and nothing has been written; or not
-                everything could be made, and what is finished is kept.
+                everything could be made, and what is finished is kept; or every target failed.
             OSError: The folder cannot be written.
         """
         targets = self.check()
@@ -83,6 +83,11 @@ class Sweep:
         if made.missing:
             print(f"Go on with the same command and --resume {folder}")
         job.processes.close()
+        if made.all_failed:
+            raise InputError(
+                "Every target failed, for its score became NaN or infinite. Weights that are not "
+                "finite can cause it, or a learning rate that is too large."
+            )
         return INTERRUPTED if made.interrupted else FAILED if made.missing else DONE
 
     def check(self) -> list[PlannedTarget]:
@@ -187,6 +192,12 @@ class Made:
     seconds: float
     interrupted: bool
     processes: int
+
+    @property
+    def all_failed(self) -> bool:
+        """Whether there is not one picture, as of a CNN whose weights are NaN."""
+        failed = [record["status"] == "failed" for record in self.records]
+        return bool(failed) and all(failed) and not self.missing
 
     def show(self, targets: Sequence[PlannedTarget]) -> None:
         """Writes contact sheets and what TensorBoard shows, and says what came of it.

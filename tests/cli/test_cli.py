@@ -13,7 +13,7 @@ import yaml
 from prober.ascent.starts import GivenImage, GrayNoise, LowFrequencyNoise, PinkNoise
 from tests import plain
 from tests.cnns import NEVER, SHUT
-from tests.command_line import CONFIGS, CONV2_CH3, ROOT, lines
+from tests.command_line import CONFIGS, CONV2_CH3, ROOT, lines, refused
 
 L2 = {"name": "l2", "weight": 1e-4}
 TOTAL_VARIATION = {"name": "total_variation", "weight": 1e-3}
@@ -570,6 +570,15 @@ def test_score_that_is_not_finite_only_after_the_last_step(prober, tmp_path, val
         else:
             assert (ended.code, ended.err) == (0, "")
             assert record["status"] == "finished"
+
+
+def test_a_sweep_all_of_whose_targets_fail_does_not_end_as_one_that_made_pictures(prober):
+    cnn = "{class_path: tests.cnns.Fragile, init_args: {beyond: .nan}}"
+    args = ["--grid.layers", "bright", "--grid.channels", 0, "--grid.seeds", 2]
+    args += ["--trainer.devices", 1, "--trainer.enable_progress_bar", "false"]
+    ended = prober("sweep", "--model.subject.cnn", cnn, *args)
+    refused(ended, "Every target failed")
+    assert "2 of 2 targets done, 0 dead, 2 failed." in ended.out
 
 
 def test_a_report_looks_at_the_same_with_its_config_and_without(prober):

@@ -147,3 +147,66 @@ def test_a_bar_that_is_given_is_shown_in_place_of_the_own_one(prober):
     assert ended.code == 0, ended.err
     assert "Epoch 0" in ended.out + ended.err  # what Lightning's bar counts
     assert "conv2_ch3:" not in ended.out.partition("conv2_ch3: score")[0]
+
+
+OWN = """
+import sys
+from dataclasses import dataclass
+from prober.ascent.objectives import ChannelMean
+from prober.ascent.regularizers import Regularizer
+from prober.ascent.transforms import Noise
+
+
+@dataclass(frozen=True)
+class Ends(Regularizer):
+    weight: float = 1.0
+
+    def penalties(self, images):
+        sys.exit("enough")
+
+
+class Nothing(Noise):
+    def apply(self, pictures, plans):
+        pass
+
+
+class Nameless(ChannelMean):
+    @property
+    def name(self):
+        raise KeyError("no name")
+
+
+class Numbered(ChannelMean):
+    @property
+    def name(self):
+        return 5
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "word"),
+    [
+        ([*FIT, "--model.regularizers", "[own.Ends]"], "SystemExit: enough"),
+        ([*SWEEP, "--grid.regularizers", "[[own.Ends]]"], "SystemExit: enough"),
+        ([*FIT, "--model.transforms", "[own.Nothing]"], "None"),
+        ([*SWEEP, "--model.transforms", "[own.Nothing]"], "None"),
+    ],
+)
+def test_own_parts_that_fail_at_the_first_step_leave_nothing(prober, tmp_path, command, word):
+    (tmp_path / "own.py").write_text(OWN, encoding="utf-8")
+    refused(prober(*command, *QUICK), "first step", word)
+    assert not (tmp_path / "lightning_logs").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("Nameless", "fails: KeyError: 'no name'"), ("Numbered", "is 5")]
+)
+def test_an_objective_without_a_name_is_told(prober, tmp_path, name, words):
+    (tmp_path / "own.py").write_text(OWN, encoding="utf-8")
+    own = f"{{class_path: own.{name}, init_args: {{layer: conv1, channel: 0}}}}"
+    for command in (
+        ["fit", "--model.objective", own],
+        ["sweep", "--grid.targets", f"[{own}]", "--trainer.devices", 1],
+    ):
+        refused(prober(*command, *QUICK), f"The name of a {name} {words}")
+    assert not (tmp_path / "lightning_logs").exists()

@@ -30,6 +30,10 @@ TOO_MUCH = {
         "model: {lr: 0.1}\ntrainer: {}\nmodel: {}\n",
         ["'model' stands twice (line 3)"],
     ),
+    "a key that one below replaces": (
+        "model.lr: 0.1\ntrainer: {}\nmodel: {style: plain}\n",
+        ["'model.lr' would be lost, for 'model' stands below it (line 3)"],
+    ),
     "a tag": ("model: !!python/object/apply:os.system [ls]", ["python/object/apply:os.system"]),
     "a number of 5,000 digits": (f"seed_everything: {'1' * 5000}", ["not valid YAML"]),
     "keys that are numbers": ("1: 2\n", ["1"]),

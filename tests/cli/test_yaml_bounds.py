@@ -42,6 +42,8 @@ FINE = {
     "a value": "3",
     "an alias": "a: &a {lr: 1}\nb: *a\nc: *a",
     "merged keys": "a: &a {lr: 1}\nb: {<<: *a, <<: *a, steps: 2}",
+    "a key that adds to one above": "a: {lr: 1}\na.steps: 2",
+    "layers by their names": "g: {c: {layer1.0: 1, layer1: 2}}",
     "a key in two mappings": "a: {lr: 1}\nb: {lr: 1}\nlr: 1",
     "a value like a key": "a: b\nb: a",
     "a few laughs": laughs(4),

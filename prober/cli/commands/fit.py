@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from traceback import walk_tb
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from jsonargparse import Namespace
@@ -16,7 +16,6 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from typing_extensions import override
 
 from prober.ascent.hardware import accelerator_for, hide_idle_gpus, note_of, threads_for
-from prober.ascent.module import ActivationMaximization
 from prober.ascent.profiler import NoProfiler
 from prober.ascent.progress import ProgressBar
 from prober.ascent.run_files import RunRecord, Snapshots, run_folder
@@ -71,17 +70,12 @@ class FitCommand(Command):
         interrupted = False
         try:
             trainer.fit(module, datamodule=cli.config_init.data)
-        except SystemExit:  # how the Trainer ends after Ctrl-C
-            interrupted = True
-        except Exception as error:
-            if module.start is None and isinstance(trainer.logger, RunLogger):
-                trainer.logger.withdraw()
-            if isinstance(error, InputError):
-                raise
-            callback = _failed_callback(_listed(cli.config_init.trainer.callbacks), error)
-            if isinstance(error, OSError) and callback is None:  # a full disk, say
-                raise
-            raise InputError(_failure(trainer, module, callback, error)) from error
+        except (Exception, SystemExit) as error:
+            # The Trainer ends so after Ctrl-C; a person's own part may end Python, too.
+            ended = isinstance(error, SystemExit)
+            interrupted = ended and isinstance(error.__context__, KeyboardInterrupt)
+            if not interrupted:
+                _fail(cli, trainer, error)
         _say_result(trainer, module.targets[0].name, run_record.record)
         return 130 if interrupted else 0
 
@@ -180,22 +174,29 @@ def _listed(callbacks: Callback | list[Callback] | None) -> list[Callback]:
     return [callbacks] if isinstance(callbacks, Callback) else callbacks or []
 
 
-def _failed_callback(given: list[Callback], error: Exception) -> Callback | None:
+def _fail(cli: ProberCLI, trainer: Trainer, error: BaseException) -> NoReturn:
+    """Says why a run failed, of which nothing stays if it made no step."""
+    if trainer.global_step == 0 and isinstance(trainer.logger, RunLogger):
+        trainer.logger.withdraw()
+    if isinstance(error, InputError):
+        raise error
+    callback = _failed_callback(_listed(cli.config_init.trainer.callbacks), error)
+    if isinstance(error, OSError) and callback is None:  # a full disk, say
+        raise error
+    raise InputError(_failure(trainer, callback, error)) from error
+
+
+def _failed_callback(given: list[Callback], error: BaseException) -> Callback | None:
     """Returns that of the callbacks which raised an error, None if none did."""
     objects = [frame.f_locals.get("self") for frame, _ in walk_tb(error.__traceback__)]
     return next((each for each in given if any(found is each for found in objects)), None)
 
 
-def _failure(
-    trainer: Trainer,
-    module: ActivationMaximization,
-    callback: Callback | None,
-    error: Exception,
-) -> str:
+def _failure(trainer: Trainer, callback: Callback | None, error: BaseException) -> str:
     """Says what failed, when, and what there is of the run."""
     failed = "the run" if callback is None else f"the callback {type(callback).__name__}"
     said = f"{failed} failed: {type(error).__name__}: {error}".rstrip(".") + "."
-    if module.start is None:
+    if trainer.global_step == 0:
         return f"Before the first step was made {said}"
     folder = run_folder(trainer)
     kept = f" What there is of the run is in '{folder}'." if folder else ""
