@@ -156,6 +156,11 @@ class Report:
         """Makes the report's folder, or checks the one that is resumed."""
         if self.sweep.resume:
             folder = Path(self.sweep.resume)
+            if (folder / "sweep.json").is_file():
+                raise InputError(
+                    f"'{folder}' is the folder of a sweep: with --sweep in place of --resume a "
+                    "report takes its pictures."
+                )
             check_unchanged(folder, self.sweep.config, "report")
         else:
             subject = self.sweep.engine.subject

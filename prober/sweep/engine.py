@@ -55,7 +55,7 @@ class Stopped(Exception):
     def by(cls, error: OSError) -> "Stopped":
         """Says which file could not be written, and why."""
         said = f"{error.strerror}: '{error.filename}'" if error.filename else str(error)
-        return cls(f"{said}. What is finished is kept; make room and go on")
+        return cls(f"{said}. What is finished is kept; once it can be written, go on")
 
 
 @dataclass(frozen=True)

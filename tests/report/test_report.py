@@ -816,6 +816,7 @@ def test_a_finished_sweep_s_pictures_are_taken(prober, tmp_path):
     config = write(tmp_path)
     assert prober("sweep", "--config", config).code == 0
     swept = next(tmp_path.glob("lightning_logs/sweep_*/version_0"))
+    refused(prober("report", "--config", config, "--resume", swept), "a sweep", "--sweep in place")
     before = {file: file.stat().st_mtime_ns for file in swept.rglob("*")}
     ended = prober("report", "--config", config, "--sweep", swept)
     assert ended.code == 0, ended.err

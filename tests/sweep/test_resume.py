@@ -56,7 +56,7 @@ def test_what_cannot_be_written_at_the_end_is_told_with_how_to_go_on(
     place.rename(kept)
     place.touch()  # a file, where a folder is to be
     command = ("sweep", "--config", write(tmp_path), "--resume", folder)
-    refused(prober(*command), unwritable, "make room and go on", f"--resume {folder}")
+    refused(prober(*command), unwritable, "once it can be written, go on", f"--resume {folder}")
     place.unlink()
     assert prober(*command).code == 0
     assert place.is_dir()
