@@ -117,10 +117,12 @@ def crop_of(subject: Subject, layer: str, neuron: Neuron, channels: Sequence[int
     found = _FOUND.setdefault(subject, {})
     if key not in found:
         with exact_float32():
-            if exact:
-                found[key] = _same_bits(subject, layer, neuron, channels)
+            if not (tries := _tries(subject, layer, neuron)):
+                found[key] = None
+            elif exact:
+                found[key] = _same_bits(tries, subject, layer, neuron, channels)
             else:
-                found[key] = _same_but_for_rounding(subject, layer, neuron)
+                found[key] = _same_but_for_rounding(tries, subject, layer, neuron)
     return found[key]
 
 
@@ -136,13 +138,13 @@ def _images(subject: Subject) -> Tensor:
     return torch.cat(images).to(subject.mean)
 
 
-def _same_but_for_rounding(subject: Subject, layer: str, neuron: Neuron) -> Crop | None:
+def _same_but_for_rounding(
+    tries: list[Crop], subject: Subject, layer: str, neuron: Neuron
+) -> Crop | None:
     """Returns the first crop that gives all channels what the whole image gives, but for rounding.
 
     Of all, since they say more than a few, of which the images may excite none.
     """
-    if not (tries := _tries(subject, layer, neuron)):
-        return None
     h, w = neuron
     asked = []
     with torch.no_grad():
@@ -151,43 +153,40 @@ def _same_but_for_rounding(subject: Subject, layer: str, neuron: Neuron) -> Crop
             largest = whole.abs().amax((0, 2, 3))
             tolerance = torch.maximum(TOLERANCE * largest, LEAST_TOLERANCE * largest.max())
             asked.append((images, whole[..., h, w].clone(), tolerance))
-        for crop in tries:
-            answers = (_answers(crop, subject, images, layer) for images, _, _ in asked)
-            if all(
-                own is not None and bool(((own - whole).abs() <= tolerance).all())
-                for own, (_, whole, tolerance) in zip(answers, asked, strict=True)
-            ):
-                return crop
-    return None
+
+        def same(crop: Crop, images: Tensor, whole: Tensor, tolerance: Tensor) -> bool:
+            own = _answers(crop, subject, images, layer)
+            return own is not None and bool(((own - whole).abs() <= tolerance).all())
+
+        return next((crop for crop in tries if all(same(crop, *each) for each in asked)), None)
 
 
 def _same_bits(
-    subject: Subject, layer: str, neuron: Neuron, channels: Sequence[int]
+    tries: list[Crop], subject: Subject, layer: str, neuron: Neuron, channels: Sequence[int]
 ) -> Crop | None:
     """Returns the first crop with the same activations and gradients as the whole image.
 
     Channels that are computed alone may round otherwise, so none but these are asked for. Where
     hardly any image excites them, that all bits are 0 says nothing.
     """
-    tries = _tries(subject, layer, neuron)
     h, w = neuron
-    led = 0
-    for image in _images(subject).split(1) if tries else ():
+    asked = []
+    for image in _images(subject).split(1):
         x = image.requires_grad_()
         whole = subject(x, [layer], channels)[layer][..., h, w].sum(1)
         if not whole.requires_grad:
             return None
-        (gradient,) = torch.autograd.grad(whole, x)
-        led += bool(gradient.any())
-        same = []
-        for crop in tries:
-            own = _answers(crop, subject, x, layer, channels)
-            if own is None or not own.requires_grad or not torch.equal(own.sum(1), whole):
-                continue
-            if torch.equal(torch.autograd.grad(own.sum(1), x)[0], gradient):
-                same.append(crop)
-        tries = same
-    return tries[0] if tries and led >= LEAD else None
+        asked.append((x, whole.detach(), *torch.autograd.grad(whole, x)))
+    if sum(bool(gradient.any()) for *_, gradient in asked) < LEAD:
+        return None
+
+    def same(crop: Crop, x: Tensor, whole: Tensor, gradient: Tensor) -> bool:
+        own = _answers(crop, subject, x, layer, channels)
+        if own is None or not own.requires_grad or not torch.equal(own.sum(1), whole):
+            return False
+        return torch.equal(torch.autograd.grad(own.sum(1), x)[0], gradient)
+
+    return next((crop for crop in tries if all(same(crop, *each) for each in asked)), None)
 
 
 def _answers(
