@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from prober.common.errors import InputError, named_kind
+from prober.common.evenly import evenly
 from prober.common.files import expanded, read_npy
 from prober.common.inputs import Shape, input_kind
 from prober.subject.reference import HUES, load_digits, matching_hues, tint
@@ -147,9 +148,8 @@ def _of_folder(folder: Path, shape: Shape, resize: bool) -> LabelledImages:
         (file, classes.index(file.relative_to(folder).parts[0]) if below else -1)
         for file in below or found
     ]
-    files = _thinned(files, shape)
     images, labels, skipped = [], [], []
-    for file, label in files:
+    for file, label in (files[i] for i in evenly(len(files), _most(shape))):
         try:
             images.append(read_picture(file, shape, resize))
             labels.append(label)
@@ -242,7 +242,7 @@ def _of_array(file: Path, shape: Shape) -> LabelledImages:
     if list(images.shape[1:]) != list(shape) or not len(images):
         raise InputError(f"'{file}' is {list(images.shape)}; this subject takes {_many(shape)}.")
     check_unit_range(images, str(file))
-    images = images[_thinned(list(range(len(images))), shape)]
+    images = images[evenly(len(images), _most(shape))]
     labels = torch.full((len(images),), -1)
     name = f"{len(images):,} {input_kind(shape).plural} of {file.name}"
     return LabelledImages(name, images, labels, [])
@@ -310,10 +310,3 @@ def _many(shape: Shape) -> str:
 def _most(shape: Shape) -> int:
     """How many images of a shape are taken at the most."""
     return max(1, min(MOST_IMAGES, MOST_IMAGE_BYTES // (4 * math.prod(shape))))
-
-
-def _thinned(items: list, shape: Shape) -> list:
-    most = _most(shape)
-    if len(items) <= most:
-        return items
-    return [items[i * len(items) // most] for i in range(most)]
