@@ -1,12 +1,10 @@
 """The visualizations of a finished sweep, read from its folder."""
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -99,17 +97,11 @@ class FinishedSweep:
         self._store = Store(folder, [])
         number = _check_subject(folder, subject)
         import_classes(folder / "config.yaml")
-        try:
-            found = [
-                SweepPicture(record, chunk, row)
-                for chunk in self._store.finished()
-                for row, record in enumerate(self._store.records(chunk))
-            ]
-        except (OSError, ValueError, KeyError, BadZipFile, zlib.error) as error:
-            raise InputError(
-                f"A chunk of the sweep in '{folder}' cannot be read ({error}). Run the sweep again "
-                f"with --resume {folder}"
-            ) from error
+        found = [
+            SweepPicture(record, chunk, row)
+            for chunk in self._store.finished()
+            for row, record in enumerate(self._store.records(chunk))
+        ]
         missing = [v for v in found if is_broken(self._array(v))]
         lost = len(missing) + (0 if number is None else number - len(found))
         if lost or not found:

@@ -118,14 +118,15 @@ class Store:
         try:
             return read_arrays(self.chunk_file(index), names)
         except (OSError, ValueError) as error:
-            raise InputError(
-                f"'{self.chunk_file(index)}' cannot be read ({error}). Run the sweep again with "
-                f"--resume {self.folder}, which makes what is damaged anew."
-            ) from error
+            raise self._damaged(index, error) from error
 
     def records(self, index: int) -> list[dict[str, Any]]:
-        """Reads the records of a finished chunk."""
-        return json.loads(str(*self.read(index, "records")))
+        """Reads the records of a finished chunk; raises as `read` does."""
+        found = self.read(index, "records")
+        try:
+            return json.loads(str(*found))
+        except ValueError as error:
+            raise self._damaged(index, error) from error
 
     def all_records(self) -> list[dict[str, Any]]:
         """Reads the records of all finished chunks, chunk by chunk."""
@@ -184,6 +185,12 @@ class Store:
     def chunk_file(self, index: int) -> Path:
         """Evolution, score curves and records of a chunk."""
         return self.folder / "chunks" / f"{index:05d}.npz"
+
+    def _damaged(self, index: int, error: Exception) -> InputError:
+        return InputError(
+            f"'{self.chunk_file(index)}' cannot be read ({error}). Run the sweep again with "
+            f"--resume {self.folder}, which makes what is damaged anew."
+        )
 
     def _claim_file(self, index: int) -> Path:
         return self.chunk_file(index).with_suffix(".claim")
