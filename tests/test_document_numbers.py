@@ -6,13 +6,13 @@ from itertools import pairwise
 
 import pytest
 
-from prober.ascent.method import various_initial_images
 from prober.ascent.objectives import Objective, OfChannel
 from prober.ascent.records import concrete
 from prober.ascent.styles import LEAST_MOVED, far, look, transforms_of
 from prober.ascent.transforms import Jitter, Rotation, Scale
 from prober.cli.commands.report import DEFAULTS
 from prober.findings.effort import COSTLY, OF_COSTLY_CNNS, OF_SMALL_IMAGES
+from prober.findings.search_starts import various_initial_images
 from prober.subject import Subject
 from prober.sweep.grid import Grid
 from tests.command_line import ROOT

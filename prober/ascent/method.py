@@ -7,13 +7,6 @@ from typing import Any, Self
 from prober.ascent.held import Held
 from prober.ascent.parameterizations import Parameterization, Pixels
 from prober.ascent.records import as_setting, settings
-from prober.ascent.starts import (
-    GaussianNoise,
-    GrayNoise,
-    InitialImage,
-    LowFrequencyNoise,
-    PinkNoise,
-)
 from prober.ascent.strangeness import normalizations_before
 from prober.ascent.styles import STYLES, Style, look, transforms_of
 from prober.ascent.targets import Target
@@ -194,11 +187,3 @@ class Method:
 def is_large(shape: Shape) -> bool:
     """Tells whether images `[C, H, W]` are large ones; of volumes, whether their slices are."""
     return min(shape[1:][-2:], default=0) >= LARGE
-
-
-def various_initial_images(shape: Shape) -> list[InitialImage]:
-    """Initial images that lead to different optima, where a unit has several."""
-    if is_large(shape):
-        sigma = min(shape[1:]) / 16
-        return [PinkNoise(), PinkNoise(contrast=0.25), LowFrequencyNoise(sigma=sigma)]
-    return [GaussianNoise(), GrayNoise(), LowFrequencyNoise()]

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from prober.ascent.method import various_initial_images
 from prober.ascent.regularizers import L2, TotalVariation
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target
@@ -13,7 +12,7 @@ from prober.findings.ascents import push_away
 from prober.findings.batches import images_at_once
 from prober.findings.effort import effort
 from prober.findings.responses import scores
-from prober.findings.search_starts import Start, choose_starts
+from prober.findings.search_starts import Start, choose_starts, various_initial_images
 from prober.findings.survey import Survey
 from prober.findings.units import Unit
 from prober.sweep.on_cores import on_cores

@@ -14,7 +14,13 @@ from torch import Tensor
 from typing_extensions import override
 
 from prober.ascent.method import is_large
-from prober.ascent.starts import InitialImage
+from prober.ascent.starts import (
+    GaussianNoise,
+    GrayNoise,
+    InitialImage,
+    LowFrequencyNoise,
+    PinkNoise,
+)
 from prober.common.colors import distance
 from prober.common.inputs import Shape
 from prober.findings.batches import forward_batches
@@ -35,6 +41,14 @@ ORIENTATION_BETWEEN_STROKES = 45.0
 
 REAL_STARTS = 2
 """Starts that are real images, for each unit."""
+
+
+def various_initial_images(shape: Shape) -> list[InitialImage]:
+    """Initial images that lead to different optima, where a unit has several."""
+    if is_large(shape):
+        sigma = min(shape[1:]) / 16
+        return [PinkNoise(), PinkNoise(contrast=0.25), LowFrequencyNoise(sigma=sigma)]
+    return [GaussianNoise(), GrayNoise(), LowFrequencyNoise()]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,6 @@ from lightning.pytorch import LightningDataModule
 from typing_extensions import override
 
 from prober.ascent.hardware import accelerator_for
-from prober.ascent.method import various_initial_images
 from prober.ascent.regularizers import PLAIN_REGULARIZERS
 from prober.ascent.starts import InitialImage
 from prober.cli.command import say_notes
@@ -20,6 +19,7 @@ from prober.cli.parser import ProberParser
 from prober.cli.prober_cli import ProberCLI
 from prober.cli.resolved import written
 from prober.findings.effort import OF_COSTLY_CNNS, effort, operations, precision
+from prober.findings.search_starts import various_initial_images
 from prober.report.report import Report
 from prober.report.words import joined
 from prober.subject import Subject
