@@ -175,16 +175,16 @@ class Scorer:
         if crop is None:
             return objective
         h, w = crop.neuron
-        neurons = [replace(neuron, h=h, w=w) for neuron in _neurons(objective)]
+        neurons = [replace(neuron, h=h, w=w) for neuron in neurons_of(objective)]
         weights = [term.weight for term in objective.terms]
         return WeightedSum(tuple(map(Weighted, neurons, weights)))
 
 
 def crop_for(subject: Subject, objective: Objective) -> Crop | None:
     """Returns the crop that gives a resolved objective its score; None for the whole image."""
-    neurons = _neurons(objective)
+    neurons = neurons_of(objective)
     places = {(neuron.layer, neuron.h, neuron.w) for neuron in neurons}
-    if len(neurons) < len(objective.terms) or len(places) > 1:
+    if len(places) != 1:
         return None
     ((layer, h, w),) = places
     assert h is not None and w is not None  # it is resolved
@@ -204,7 +204,7 @@ def share_seen(subject: Subject, objectives: Iterable[Objective]) -> float:
     return max((math.prod(crop.size) / pixels if crop else 1.0 for crop in crops), default=1.0)
 
 
-def _neurons(objective: Objective) -> list[Neuron]:
-    """The single neurons that an objective looks at."""
-    simple = [term.objective for term in objective.terms]
-    return [each for each in simple if type(each) is Neuron]
+def neurons_of(objective: Objective) -> list[Neuron]:
+    """Returns the single neurons that an objective looks at; none if it looks at anything else."""
+    neurons = [each.objective for each in objective.terms if type(each.objective) is Neuron]
+    return neurons if len(neurons) == len(objective.terms) else []

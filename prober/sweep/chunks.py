@@ -6,8 +6,8 @@ from collections.abc import Container, Iterable, Sequence
 from itertools import groupby
 
 from prober.ascent.method import is_large
-from prober.ascent.objectives import Neuron, Objective
-from prober.ascent.scorer import share_seen
+from prober.ascent.objectives import Objective
+from prober.ascent.scorer import neurons_of, share_seen
 from prober.common.errors import InputError
 from prober.subject import Subject
 from prober.sweep.planned import PlannedTarget
@@ -88,8 +88,7 @@ def by_kind(
     kinds: dict[str, list[PlannedTarget]] = {}
     for each in targets:
         kind, of_neurons = each.layer, f"neurons of {each.layer}"
-        neurons = all(type(term.objective) is Neuron for term in each.target.objective.terms)
-        if neurons and (known is None or of_neurons in known):
+        if neurons_of(each.target.objective) and (known is None or of_neurons in known):
             kind = of_neurons
         kinds.setdefault(kind, []).append(each)
     return kinds
