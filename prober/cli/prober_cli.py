@@ -110,7 +110,12 @@ class ProberCLI(LightningCLI):
 
     @override
     def instantiate_classes(self) -> None:
-        self.config_init = self.built(self.config)
+        config = self.config.clone()
+        seed = config.get("seed_everything", False)
+        # Asked of torch, once all is built, it would be that of a CNN that seeds as it is built.
+        if seed is not False and "model.seed" in config and config.model.seed is None:
+            config.model.seed = seed
+        self.config_init = self.built(config)
 
     @property
     def text(self) -> str:

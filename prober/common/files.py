@@ -178,7 +178,7 @@ def read_array(path: Path | str) -> np.ndarray:
     except OSError:
         raise
     except Exception as error:  # a damaged header can raise almost anything
-        raise ValueError(str(error)) from error
+        raise _damaged(error) from error
 
 
 def read_arrays(path: Path | str, names: Iterable[str]) -> list[np.ndarray]:
@@ -194,7 +194,13 @@ def read_arrays(path: Path | str, names: Iterable[str]) -> list[np.ndarray]:
     except (OSError, MemoryError):
         raise
     except Exception as error:  # a damaged part can raise almost anything
-        raise ValueError(str(error)) from error
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> ValueError:
+    """Says what NumPy says, but for its advice to read what is no array as Python's pickles."""
+    advises = "allow_pickle" in str(error)
+    return ValueError("it holds no array of numbers" if advises else str(error))
 
 
 def read_npy(path: Path | str, what: str) -> Tensor:

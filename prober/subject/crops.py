@@ -87,9 +87,9 @@ def crop_of(subject: Subject, layer: str, neuron: Neuron, channels: Sequence[int
     """Finds the smallest part of an image that gives a layer's neuron what the whole image gives.
 
     Whether it does, but for rounding, is checked on the CNN itself, with six images; in float64,
-    the exact precision, to the last bit of activation and gradient. It does not where a neuron sees
-    all of the image, as after a global mean (squeeze-excitation), in attention or in group
-    normalization.
+    the exact precision, activation and gradient of these have to be the same to the last bit. No
+    part does where a neuron sees all of the image, as after a global mean (squeeze-excitation), in
+    attention or in group normalization.
 
     Args:
         subject: The CNN.

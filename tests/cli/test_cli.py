@@ -66,6 +66,25 @@ def test_seed_changes_the_noise_and_is_in_the_record(prober, tmp_path):
     assert np.array_equal(second, third)
 
 
+def test_a_cnn_that_seeds_as_it_is_built_leaves_the_seed_of_the_noise_alone(prober, tmp_path):
+    (tmp_path / "seeding.py").write_text(
+        "import torch\n"
+        "from prober.subject.reference import ReferenceCNN\n\n\n"
+        "class Seeding(ReferenceCNN):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        torch.manual_seed(1)\n",
+        encoding="utf-8",
+    )
+    cnn = ("--model.subject.cnn", "seeding.Seeding")
+    for seed in (0, 7):
+        fit(prober, *cnn, "--seed_everything", seed)
+    records = [read(tmp_path, f"conv2_ch3/version_{i}")[0] for i in range(2)]
+    assert [record["seed"] for record in records] == [0, 7]
+    config = tmp_path / "lightning_logs" / "conv2_ch3" / "version_1" / "config.yaml"
+    assert yaml.safe_load(config.read_text(encoding="utf-8"))["model"]["seed"] is None
+
+
 def test_folder_is_named_after_what_was_really_probed(prober, tmp_path):
     fit(prober, "--model.objective.channel", 5)
     assert [path.name for path in (tmp_path / "lightning_logs").iterdir()] == ["conv2_ch5"]
