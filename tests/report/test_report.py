@@ -846,7 +846,10 @@ def test_a_finished_sweep_s_pictures_are_taken(prober, tmp_path):
     )
     refuses("missing or damaged", change=lambda of: next(of.glob("chunks/*.npz")).unlink())
     refuses("not the folder of a sweep", change=lambda of: (of / "sweep.json").unlink())
-    refuses("cannot be read", change=lambda of: next(of.glob("chunks/*.npz")).write_bytes(b"no"))
+    refuses(
+        "cannot be read (it holds no array of numbers). Run the sweep again",
+        change=lambda of: next(of.glob("chunks/*.npz")).write_bytes(b"no"),
+    )
     refuses(first, change=lambda of: (of / f"{first}.npy").write_bytes(b"no"))
     (tmp_path / "cnns.py").write_text(CNNS.replace("0.4", "0.5"), encoding="utf-8")
     del sys.modules["cnns"]
