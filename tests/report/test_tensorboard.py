@@ -70,14 +70,14 @@ def text(folder):
 
 
 def projector(folder):
-    """The side of a picture, points, rows of labels, and sprite, where the configuration says."""
+    """The sides of a picture, points, rows of labels, and sprite, where the configuration says."""
     here = folder / "tensorboard"
     config = (here / "projector_config.pbtxt").read_text(encoding="utf-8")
     paths = dict(re.findall(r'(\w+): "(.*)"', config))
     points = np.loadtxt(here / paths["tensor_path"], delimiter="\t", dtype=np.float32, ndmin=2)
     labels = (here / paths["metadata_path"]).read_text(encoding="utf-8").splitlines()
     sprite = np.asarray(Image.open(here / paths["image_path"]))
-    sides = {int(side) for side in re.findall(r"single_image_dim: (\d+)", config)}
+    sides = [int(side) for side in re.findall(r"single_image_dim: (\d+)", config)]
     return sides, points, [line.split("\t") for line in labels], sprite
 
 
@@ -110,7 +110,7 @@ def test_each_visualization_is_a_point_with_its_picture_and_labels(folder):
     assert len(rows) == 6
     assert rows[3] == ["conv1/2", "color", "conv1", "2", "0", "2", "0.5"]
     assert rows[4] == ["two columns or lines", "color", "conv1", "3", "-", "2", "0.75"]
-    assert sides == {6}
+    assert sides == [6, 6]
     assert sprite.shape == (18, 18, 3)
     for i in range(5):
         top, left = 6 * (i // 3), 6 * (i % 3)
