@@ -3,7 +3,6 @@
 import functools
 import inspect
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from importlib import import_module
 from types import FunctionType
@@ -93,10 +92,12 @@ def buildable(found: Any, path: str) -> Any:
     if not isinstance(found, FunctionType):
         return found
     signature = inspect.signature(found)
-    if signature.return_annotation is inspect.Signature.empty:
-        declared: Any = nn.Module
-    else:
-        declared = _return_type(found)
+    declared: Any = nn.Module
+    if signature.return_annotation is not inspect.Signature.empty:
+        try:
+            declared = get_type_hints(found)["return"]
+        except Exception:  # whatever the names in its annotations lead to
+            return found
     if not (inspect.isclass(declared) and issubclass(declared, nn.Module)):
         return found
 
@@ -111,10 +112,3 @@ def buildable(found: Any, path: str) -> Any:
     # The parser reads it.
     build.__signature__ = signature.replace(return_annotation=declared)  # type: ignore[attr-defined]
     return build
-
-
-def _return_type(function: Callable[..., Any]) -> Any:
-    try:
-        return get_type_hints(function).get("return")
-    except Exception:  # whatever the names in its annotations lead to
-        return None
