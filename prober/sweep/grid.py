@@ -5,13 +5,15 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from inspect import signature
 from itertools import cycle, product
 from typing import Any, TypeVar
 
 from torch.quasirandom import SobolEngine
 
 from prober.ascent.layer_objectives import Diversity
-from prober.ascent.objectives import ChannelMean, Objective
+from prober.ascent.objectives import ChannelMean, Objective, OfChannel
 from prober.ascent.regularizers import Regularizer
 from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target, name_of
@@ -19,7 +21,7 @@ from prober.common.errors import InputError, listed, suggestion
 from prober.common.files import safe_name
 from prober.subject import LOGITS, Subject
 from prober.subject.class_names import class_number
-from prober.sweep.named_objectives import NamedObjective
+from prober.sweep.named_objectives import named_objective
 from prober.sweep.planned import PlannedTarget
 
 Item = TypeVar("Item")
@@ -217,14 +219,14 @@ class Grid:
     def _objectives(self, subject: Subject) -> Iterator[tuple[str, str, Objective]]:
         """Gives what is looked at: its name, that of its folder, and its objective."""
         logits: set[int] = set()  # those that the layers name
-        named = [NamedObjective.read(each, self.k) for each in self.objectives]
-        without_mean = all(each.kind is not ChannelMean for each in named)
+        named = [named_objective(each, self.k) for each in self.objectives]
+        without_mean = all(each.func is not ChannelMean for each in named)
         for layer, channels in self._channels(subject, self._layers(subject)):
             shape = subject.check_layer(layer)
             for channel in channels:
                 for each in named:
                     for place in self._places(each, shape, without_mean):
-                        objective = each.of(layer, channel, **place)
+                        objective = each(layer, channel, **place)
                         if objective == ChannelMean(LOGITS, channel):
                             logits.add(channel)
                         yield objective.variant, f"ch{channel:03d}", objective
@@ -239,10 +241,10 @@ class Grid:
             yield type(written).__name__.lower(), "", written
 
     def _places(
-        self, named: NamedObjective, shape: Sequence[int], without_mean: bool
+        self, named: partial[OfChannel], shape: Sequence[int], without_mean: bool
     ) -> list[dict[str, int]]:
         """Returns where in a channel one kind of objective looks: at positions, or as a whole."""
-        if not named.of_neuron:
+        if not {"h", "w"} <= signature(named).parameters.keys():
             return [{}]
         if len(shape) == 1 and not without_mean:  # of a flat layer, it is the mean
             return []

@@ -2,7 +2,8 @@
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
+from functools import partial
 from importlib import import_module
 from types import NoneType
 from typing import Any, get_args, get_type_hints
@@ -17,72 +18,53 @@ OF_GRID = ("layer", "channel", "h", "w", "d")
 """Settings that the grid itself gives: `layers`, `channels` and `positions`."""
 
 
-@dataclass(frozen=True)
-class NamedObjective:
-    """An objective of a channel but for the channel.
+def named_objective(given: str | Mapping[str, Any], k: int) -> partial[OfChannel]:
+    """Reads what a grid says: a name, an import path, or one with settings.
 
-    Attributes:
-        kind: Its class.
-        settings: Those of its settings that are not the grid's.
+    Args:
+        given: `TopKMean`, or `{class_path: TopKMean, init_args: {k: 7}}`.
+        k: The setting `k` of objectives that have one, if it is not given.
+
+    Returns:
+        Its class with those of its settings that are not the grid's.
+
+    Raises:
+        InputError: There is no such class, or it has no such settings, or needs others.
+
+    Examples:
+        >>> named_objective("TopKMean", 20)("conv2", 3)
+        TopKMean(layer='conv2', channel=3, k=20)
     """
-
-    kind: type[OfChannel]
-    settings: Mapping[str, Any]
-
-    @classmethod
-    def read(cls, given: str | Mapping[str, Any], k: int) -> "NamedObjective":
-        """Reads what a grid says: a name, an import path, or one with settings.
-
-        Args:
-            given: `TopKMean`, or `{class_path: TopKMean, init_args: {k: 7}}`.
-            k: The setting `k` of objectives that have one, if it is not given.
-
-        Raises:
-            InputError: There is no such class, or it has no such settings, or needs others.
-
-        Examples:
-            >>> NamedObjective.read("TopKMean", 20).of("conv2", 3)
-            TopKMean(layer='conv2', channel=3, k=20)
-        """
-        written: dict[str, Any] = {"class_path": given}
-        if isinstance(given, Mapping):
-            written = dict(given)
-        path, own = written.pop("class_path", None), written.pop("init_args", None) or {}
-        known = isinstance(path, str) and isinstance(own, Mapping) and not written
-        if not known or path.startswith("["):  # a list is read as a text
-            raise InputError(
-                f"grid.objectives: {given} is no objective. Write its name, or "
-                "{class_path: TopKMean, init_args: {k: 7}}."
-            )
-        kind = _class_of_channel(path)
-        free = {each.name: each for each in fields(kind) if each.name not in OF_GRID}
-        if wrong := [str(name) for name in own if name not in free]:
-            by_grid = " here: layers, channels and positions are the grid's" * (wrong[0] in OF_GRID)
-            raise InputError(
-                f"grid.objectives: {path} has no setting '{wrong[0]}'{by_grid}."
-                f"{suggestion(wrong[0], free)}"
-            )
-        settings = ({"k": k} if kind is TopKMean else {}) | dict(own)
-        unset = [
-            name
-            for name, each in free.items()
-            if each.default is each.default_factory and name not in settings  # MISSING both
-        ]
-        if unset:
-            raise InputError(
-                f"grid.objectives: {path} has no default for {', '.join(unset)}: write "
-                f"{{class_path: {path}, init_args: {{{unset[0]}: …}}}}."
-            )
-        return cls(kind, {name: _typed(kind, name, value) for name, value in settings.items()})
-
-    @property
-    def of_neuron(self) -> bool:
-        """Whether it looks at one position."""
-        return {"h", "w"} <= {each.name for each in fields(self.kind)}
-
-    def of(self, layer: str, channel: int, **place: int) -> OfChannel:
-        """Makes the objective of a channel."""
-        return self.kind(layer, channel, **place, **self.settings)
+    written: dict[str, Any] = {"class_path": given}
+    if isinstance(given, Mapping):
+        written = dict(given)
+    path, own = written.pop("class_path", None), written.pop("init_args", None) or {}
+    known = isinstance(path, str) and isinstance(own, Mapping) and not written
+    if not known or path.startswith("["):  # a list is read as a text
+        raise InputError(
+            f"grid.objectives: {given} is no objective. Write its name, or "
+            "{class_path: TopKMean, init_args: {k: 7}}."
+        )
+    kind = _class_of_channel(path)
+    free = {each.name: each for each in fields(kind) if each.name not in OF_GRID}
+    if wrong := [str(name) for name in own if name not in free]:
+        by_grid = " here: layers, channels and positions are the grid's" * (wrong[0] in OF_GRID)
+        raise InputError(
+            f"grid.objectives: {path} has no setting '{wrong[0]}'{by_grid}."
+            f"{suggestion(wrong[0], free)}"
+        )
+    settings = ({"k": k} if kind is TopKMean else {}) | dict(own)
+    unset = [
+        name
+        for name, each in free.items()
+        if each.default is each.default_factory and name not in settings  # MISSING both
+    ]
+    if unset:
+        raise InputError(
+            f"grid.objectives: {path} has no default for {', '.join(unset)}: write "
+            f"{{class_path: {path}, init_args: {{{unset[0]}: …}}}}."
+        )
+    return partial(kind, **{name: _typed(kind, name, value) for name, value in settings.items()})
 
 
 def _typed(kind: type[OfChannel], name: str, value: Any) -> Any:
