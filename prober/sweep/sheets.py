@@ -82,9 +82,19 @@ def _write_sheet(
     title: str,
     file: Path,
 ) -> Path:
-    """Writes a sheet of some blocks of rows, and returns its file."""
+    """Writes a sheet of some blocks of rows beside each other, and returns its file."""
     blocks = [_block(store, part, records, side) for part in page]
-    write_whole(file, png(_sheet(blocks, title)))
+    box = ImageDraw.Draw(Image.new("RGB", (1, 1))).textbbox((GAP, GAP), title, font(15))
+    width = max(sum(block.width for block in blocks), int(box[2]) + GAP)
+    height = int(box[3]) + 3 * GAP
+    sheet = Image.new("RGB", (width, height + max(block.height for block in blocks)), "white")
+    ImageDraw.Draw(sheet).text((GAP, GAP), title, "black", font(15))
+    left = 0
+    while blocks:
+        block = blocks.pop(0)  # a large page need not be in memory twice
+        sheet.paste(block, (left, height))
+        left += block.width
+    write_whole(file, png(np.asarray(sheet)))
     return file
 
 
@@ -137,21 +147,6 @@ def _rows(targets: list[PlannedTarget]) -> list[list[PlannedTarget]]:
     rows = [list(group) for _, group in groupby(targets, key=row)]
     # More seeds than fit across go on in the next row.
     return [row[i : i + COLUMNS] for row in rows for i in range(0, len(row), COLUMNS)]
-
-
-def _sheet(blocks: list[Image.Image], title: str) -> np.ndarray:
-    """Puts blocks beside each other below a title, uint8 `[H, W, 3]`."""
-    box = ImageDraw.Draw(Image.new("RGB", (1, 1))).textbbox((GAP, GAP), title, font(15))
-    width = max(sum(block.width for block in blocks), int(box[2]) + GAP)
-    height = int(box[3]) + 3 * GAP
-    sheet = Image.new("RGB", (width, height + max(block.height for block in blocks)), "white")
-    ImageDraw.Draw(sheet).text((GAP, GAP), title, "black", font(15))
-    left = 0
-    while blocks:
-        block = blocks.pop(0)  # a large page need not be in memory twice
-        sheet.paste(block, (left, height))
-        left += block.width
-    return np.asarray(sheet)
 
 
 def _block(
