@@ -4,7 +4,7 @@ import copy
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from inspect import Parameter, Signature, signature
@@ -168,17 +168,16 @@ def visualize(
     return shown if several or len(numbers) > 1 else shown[0]
 
 
-def _shown(function: Callable[..., Any]) -> Signature:
-    """A function's signature, with the settings of `Method` in place of `**method`, for `help`."""
-    own = [
-        each for each in signature(function).parameters.values() if each.kind != each.VAR_KEYWORD
-    ]
+def _shown() -> Signature:
+    """The signature of `visualize`, with the settings of `Method` in place of `**method`."""
+    written = signature(visualize)
+    *own, _ = written.parameters.values()
     settings = signature(Method).parameters.values()
     named = [each.replace(kind=Parameter.KEYWORD_ONLY) for each in settings]
-    return signature(function).replace(parameters=[*own, *named])
+    return written.replace(parameters=[*own, *named])
 
 
-visualize.__signature__ = _shown(visualize)  # type: ignore[attr-defined]  # help reads it
+visualize.__signature__ = _shown()  # type: ignore[attr-defined]  # help reads it
 
 
 def _as_list(name: str, given: Any) -> list:
