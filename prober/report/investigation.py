@@ -93,7 +93,12 @@ class Investigation:
         if self.engine.accelerator == "cuda":
             subject.to("cuda")  # all that it is asked from here on
         sweep = FinishedSweep(pictures, subject) if targets or finished else None
-        other_style = self._other_style(sweep) if self.both_styles and sweep is not None else None
+        other_style = None
+        if self.both_styles and sweep is not None:
+            with self.watch.profile("pictures"):
+                style = style_beside(sweep.visualizations[0].style)
+                print(f"Making {style} pictures, too.")
+                other_style = self._in_style(style, plan_other_style(sweep), folder / style)
         findings: list[Finding] = []
         points: list[Point] = []
         real: RealResponses | None = None
@@ -127,14 +132,6 @@ class Investigation:
             date=date.today().isoformat(),
         )
         return record, points
-
-    def _other_style(self, sweep: FinishedSweep) -> FinishedSweep:
-        """Makes a picture of each unit in the style that its others do not have."""
-        with self.watch.profile("pictures"):
-            style = style_beside(sweep.visualizations[0].style)
-            print(f"Making {style} pictures, too.")
-            planned = plan_other_style(sweep)
-            return self._in_style(style, planned, self.folder / style)
 
     def _examined(
         self, sweep: FinishedSweep, known: AllResponses, other_style: FinishedSweep | None
