@@ -3,7 +3,7 @@
 import functools
 import inspect
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from importlib import import_module
 from types import FunctionType
 from typing import Any, get_type_hints
@@ -34,8 +34,11 @@ def current_path(path: str) -> str:
         `path`; else the path as it is.
     """
     package, _, name = path.rpartition(".")
-    if package.partition(".")[0] != prober.__name__ or _exists(package, name):
+    if package.partition(".")[0] != prober.__name__:
         return path
+    with suppress(ImportError):
+        if hasattr(import_module(package), name):
+            return path
     if name in prober.__all__:
         return f"{prober.__name__}.{name}"
     for module in sorted(sys.modules):
@@ -43,13 +46,6 @@ def current_path(path: str) -> str:
         if inspect.isclass(own) and own.__module__ == module:
             return f"{module}.{name}"
     return path
-
-
-def _exists(package: str, name: str) -> bool:
-    try:
-        return hasattr(import_module(package), name)
-    except ImportError:
-        return False
 
 
 def why_not_imported(path: str) -> str | None:
