@@ -159,7 +159,7 @@ def processes_for(accelerator: str, devices: Any, nodes: int, chunks: int) -> Pr
             if devices in (1, "1"):
                 return Processes(Fabric(accelerator=accelerator, devices=1), 1)
             if isinstance(devices, int):
-                devices = max(1, min(devices, chunks)) if devices > 1 else devices
+                devices = min(devices, max(1, chunks))
         fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy="ddp")
         fabric.launch()
         return Processes(fabric, max(1, fabric.world_size // nodes))
