@@ -104,9 +104,9 @@ class Probed:
         if self.record.subject.mix is not None:
             return "brightness"
         data = self.record.data
-        hues = set(data.hues or ()) if data else set()
-        if data and data.colors is not None:  # a class of several colors has none
-            hues = {hue for color, hue in zip(data.colors, data.hues or (), strict=True) if color}
+        hues: set[float | None] = set()
+        if data and data.colors and data.hues:  # a class of several colors has none
+            hues = {hue for color, hue in zip(data.colors, data.hues, strict=True) if color}
         behavior = self.record.behavior
         blind = (
             behavior is not None

@@ -77,8 +77,7 @@ def class_colors(
     Where two that differ would have the same name their hues are said, too: `blue (225°)`.
 
     Args:
-        colors: Red, green and blue in [0, 1]; None where a class has none, or in older reports,
-            which have only hues.
+        colors: Red, green and blue in [0, 1]; None where a class has none.
         hues: Degrees; None for grays.
     """
     named = list(map(_color_name, colors, hues))
@@ -92,7 +91,7 @@ def class_colors(
 
 def _color_name(color: Sequence[float] | None, hue: float | None) -> str:
     if color is None:
-        return "" if hue is None else hue_name(hue)
+        return ""
     high, low = max(color), min(color)
     if hue is None:
         if high <= BLACK or low >= WHITE:
