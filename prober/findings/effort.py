@@ -28,7 +28,7 @@ it changes 1 %."""
 
 @dataclass(frozen=True)
 class Effort:
-    """How much a report does for each unit, where nothing else is asked for.
+    """How much a report does for each unit, where nothing else is asked for; of small images.
 
     Attributes:
         seeds: Pictures of the unit as a whole, and of each of its neurons.
@@ -42,29 +42,19 @@ class Effort:
         pushes: Steps that such a start is made in.
     """
 
-    seeds: int
-    positions: int
-    picture_steps: int
-    steps: int
-    noises: int
-    peaks: int
-    others: int
-    pushed: int
-    pushes: int
+    seeds: int = 8
+    positions: int = 2
+    picture_steps: int = 500
+    steps: int = 200
+    noises: int = 3
+    peaks: int = 3
+    others: int = 2
+    pushed: int = 4
+    pushes: int = 100
 
 
 # Seeds, positions and steps of pictures are those of large images, too.
-OF_SMALL_IMAGES = Effort(
-    seeds=8,
-    positions=2,
-    picture_steps=500,
-    steps=200,
-    noises=3,
-    peaks=3,
-    others=2,
-    pushed=4,
-    pushes=100,
-)
+OF_SMALL_IMAGES = Effort()
 
 # A step with a large image takes a CNN a hundred times as long. So that the search of a unit takes
 # no longer than its pictures, it then has two thirds of the starts and half the steps. Not

@@ -63,7 +63,7 @@ CNNs: at most 0.04."""
 
 @dataclass(frozen=True)
 class Breadth:
-    """How far and wide is searched.
+    """How far and wide is searched; by default, where a forward pass costs little.
 
     Attributes:
         noises: Starts of uniform noise, an even number; the same for every unit.
@@ -78,30 +78,19 @@ class Breadth:
         local_steps: Steps from an image at hand to the maxima near it.
     """
 
-    noises: int
-    steps: int
-    kicks: int
-    kicked: int
-    kick_steps: int
-    colors: int
-    peaks: int
-    flat_steps: int
-    within_steps: int
-    local_steps: int
+    noises: int = 12
+    steps: int = 150
+    kicks: int = 6
+    kicked: int = 4
+    kick_steps: int = 40
+    colors: int = 2197
+    peaks: int = 8
+    flat_steps: int = 30
+    within_steps: int = 300
+    local_steps: int = 30
 
 
-WIDE = Breadth(
-    noises=12,
-    steps=150,
-    kicks=6,
-    kicked=4,
-    kick_steps=40,
-    colors=2197,
-    peaks=8,
-    flat_steps=30,
-    within_steps=300,
-    local_steps=30,
-)
+WIDE = Breadth()
 NARROW = Breadth(
     noises=4,
     steps=60,
@@ -205,7 +194,6 @@ def find_maxima(
     layer: str,
     channels: Sequence[int],
     window: Window,
-    breadth: Breadth | None = None,
     known: Tensor | None = None,
     half: bool = False,
 ) -> FourMaxima:
@@ -219,13 +207,12 @@ def find_maxima(
         layer: The layer.
         channels: U channels of it.
         window: Where its neuron looks.
-        breadth: How far and wide to search; by default less where a forward pass is costly.
         known: `[K, C, H, W]` in [0, 1], images that are known to excite one of the units.
         half: Whether bfloat16 may lead the search, where it rounds to little of the gain; what the
             scores are is not computed in it.
     """
     cut = CutCNN(subject, layer, window, half=half)
-    breadth = breadth or breadth_for(cut, channels[0])
+    breadth = breadth_for(cut, channels[0])
     whole = CutCNN(subject, layer, window, whole=True, half=half)
     if known is None:
         known = torch.zeros(0, *subject.input_shape)
@@ -234,7 +221,7 @@ def find_maxima(
     # The cut was checked with noise. Should it differ elsewhere, the whole image does not.
     gain = rescored.gain.clamp_min(1e-12)
     if half and not rescored.near_zero.all():
-        return find_maxima(subject, layer, channels, window, breadth, known)
+        return find_maxima(subject, layer, channels, window, known)
     if ((rescored.scores - found.scores).abs() > CUT_ERROR * gain[:, None]).any():
         rescored = _rescored(whole, channels, _search(whole, channels, breadth, known))
     return rescored

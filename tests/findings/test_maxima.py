@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import nn
 
+from prober.findings import maxima
 from prober.findings.cut_cnn import CutCNN
-from prober.findings.maxima import NARROW, find_maxima
+from prober.findings.maxima import find_maxima
 from prober.findings.windows import window_of
 from prober.subject import Subject
 from tests.findings import figures
@@ -238,10 +239,11 @@ def test_a_cut_cnn_gives_what_the_whole_one_gives(layer, expected):
     torch.testing.assert_close(found, whole[:, [7, 2]], rtol=1e-4, atol=1e-4)
 
 
-def test_a_costly_cnn_is_searched_less_widely(deep):
+def test_a_costly_cnn_is_searched_less_widely(deep, monkeypatch):
+    monkeypatch.setattr(maxima, "NARROW_FROM", 0)
     subject, channels, found = deep
     window = window_of(subject, "conv2", None)
-    narrow = find_maxima(subject, "conv2", channels, window, NARROW)
+    narrow = find_maxima(subject, "conv2", channels, window)
     assert (narrow.scores <= found.scores + 1e-3).all()
     torch.testing.assert_close(narrow.shares, found.shares, rtol=0, atol=0.03)
 
@@ -259,16 +261,15 @@ def test_gradients_in_half_precision_find_the_same_and_scores_are_exact(deep):
     torch.testing.assert_close(half.scores[:, 0], answers, rtol=1e-5, atol=1e-5)
 
 
-def test_half_precision_is_left_where_it_rounds_to_much_of_the_gain():
+def test_half_precision_is_left_where_it_rounds_to_much_of_the_gain(monkeypatch):
     """It has 8 bits of a score, which lies far from 0 here."""
+    monkeypatch.setattr(maxima, "NARROW_FROM", 0)
     torch.manual_seed(0)
     cnn = nn.Sequential(nn.Conv2d(3, 8, 5), nn.ReLU(), nn.Conv2d(8, 4, 5))
     cnn[2].bias.data += 100
     subject = Subject(cnn, input_shape=(3, 20, 20))
     window = window_of(subject, "2", None)
-    half, whole = (
-        find_maxima(subject, "2", range(4), window, NARROW, half=h) for h in (True, False)
-    )
+    half, whole = (find_maxima(subject, "2", range(4), window, half=h) for h in (True, False))
     assert (half.scores[:, 0] - half.neutral < 10).all()
     assert torch.equal(half.scores, whole.scores)
 
