@@ -40,7 +40,7 @@ NONE = torch.tensor(math.nan)
 
 @dataclass(frozen=True)
 class Choice:
-    """Which stimuli there are for images of some size.
+    """Which stimuli there are for images of some size; by default, for small ones.
 
     Attributes:
         hues: Of the flat patches, in degrees.
@@ -54,15 +54,15 @@ class Choice:
         tinted_phases: Of the tinted gratings, in turns.
     """
 
-    hues: Tensor
-    angles: Tensor
-    tinted_angles: Tensor
-    frequencies: Tensor
-    widths: tuple[float, ...]
-    tinted_widths: tuple[float, ...]
-    offsets: tuple[float, ...]
-    tinted_offsets: tuple[float, ...]
-    tinted_phases: tuple[float, ...]
+    hues: Tensor = FLAT_HUES
+    angles: Tensor = ANGLES
+    tinted_angles: Tensor = ANGLES[::2]
+    frequencies: Tensor = FREQUENCIES
+    widths: tuple[float, ...] = WIDTHS
+    tinted_widths: tuple[float, ...] = WIDTHS[:2]
+    offsets: tuple[float, ...] = OFFSETS
+    tinted_offsets: tuple[float, ...] = OFFSETS[1:-1:2]
+    tinted_phases: tuple[float, ...] = PHASES
 
 
 def choice(shape: tuple[int, int, int]) -> Choice:
@@ -77,17 +77,7 @@ def choice(shape: tuple[int, int, int]) -> Choice:
     and periods of 3 to 56.
     """
     if not is_large(shape):
-        return Choice(
-            hues=FLAT_HUES,
-            angles=ANGLES,
-            tinted_angles=ANGLES[::2],
-            frequencies=FREQUENCIES,
-            widths=WIDTHS,
-            tinted_widths=WIDTHS[:2],
-            offsets=OFFSETS,
-            tinted_offsets=OFFSETS[1:-1:2],
-            tinted_phases=PHASES,
-        )
+        return Choice()
     grown = min(shape[1:]) / LARGE
     widths = _geometric(WIDTHS[0], WIDTHS[-1] * grown, len(WIDTHS))
     low, high = FREQUENCIES[0].item() / grown, FREQUENCIES[-1].item()
