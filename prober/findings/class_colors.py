@@ -200,7 +200,7 @@ def dealer_of(palettes: Palettes | Tints, labels: Tensor) -> Dealer | None:
     Returns:
         None if there are no colors that could be dealt.
     """
-    colors, there = palettes.by_role()
+    colors, there, _ = palettes.by_role()
     present, labels = _present(labels)
     classes = len(present)
     if classes >= 2:
@@ -238,7 +238,7 @@ def _dealer_among(
         groups: `[classes]`, which group each is of.
     """
     labels, number = groups[labels].where(labels >= 0, -1), int(groups.max()) + 1
-    colors, there = palettes.by_role()
+    colors, there, even = palettes.by_role()
     roles = torch.tensor(_carrying(palettes, labels, number), dtype=torch.long)
     dealable = there[:, roles].all(1) & (labels >= 0)
     if not len(roles):
@@ -246,7 +246,6 @@ def _dealer_among(
     named = _Named.by(colors[:, roles], dealable, labels, number)
     own = _typical(named, dealable, labels, number)
     members = [(groups == group).nonzero()[:, 0].tolist() for group in own]
-    even = palettes.even_by_role()
     return Dealer(
         palettes=palettes,
         roles=roles,
@@ -267,7 +266,7 @@ def _sharing(palettes: Palettes | Tints, labels: Tensor, classes: int) -> Tensor
     """
     if labels[labels >= 0].bincount().float().median() < FEWEST_SHARING:
         return None
-    colors, there = palettes.by_role()
+    colors, there, _ = palettes.by_role()
     best, rate = None, CARRIES_CLASS
     for role in range(there.shape[1]):
         known = there[:, role] & (labels >= 0)
@@ -307,12 +306,12 @@ def color_tells(palettes: Palettes | Tints, labels: Tensor) -> bool:
     classes = len(present)
     if classes < 2:
         return False
-    colors, there = palettes.by_role()
+    colors, there, even = palettes.by_role()
     known = labels >= 0  # wherever an area lacks there is the ground's color
     return any(
-        _is_area(even, own, labels, classes)
+        _is_area(even[:, role], there[:, role], labels, classes)
         and _Named.by(colors[:, [role]], known, labels, classes).rate >= TELLS_CLASS
-        for role, (even, own) in enumerate(zip(palettes.even_by_role().T, there.T, strict=True))
+        for role in range(there.shape[1])
     )
 
 
@@ -331,16 +330,16 @@ def _carrying(palettes: Palettes | Tints, labels: Tensor, classes: int) -> list[
     Colors are dealt to images that have all of these: a role that few have is left out if others
     are there.
     """
-    colors, there = palettes.by_role()
+    colors, there, even = palettes.by_role()
     light = colors.mean(2, keepdim=True)
     tints = (colors - light) / light.clamp_min(DARKEST)
     found = []
-    for role, (even, own) in enumerate(zip(palettes.even_by_role().T, there.T, strict=True)):
-        if _is_area(even, own, labels, classes):
+    for role in range(there.shape[1]):
+        if _is_area(even[:, role], there[:, role], labels, classes):
             asked, needed = colors, CARRIES_CLASS
         else:
             asked, needed = tints, OWN_COLOR
-        known = own & (labels >= 0)
+        known = there[:, role] & (labels >= 0)
         named = _Named.by(asked[:, [role]], known, labels, classes)
         in_part = _in_part(named.surely, known, labels, classes)
         if named.rate >= needed or len(in_part) >= 2:

@@ -28,7 +28,7 @@ LEAST_PIXELS = 4
 may be what gives a class away."""
 
 IMAGES_AT_ONCE = 64
-"""Images whose palettes are found at once."""
+"""Images whose colors are measured at once."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,11 @@ class Palettes:
     even: Tensor
     roles: Tensor
 
-    def by_role(self) -> tuple[Tensor, Tensor]:
-        """Returns the colors `[N, 4, 3]` and which there are `[N, 4]`, by role."""
+    def by_role(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the colors `[N, 4, 3]`, which there are, and how even, `[N, 4]`, by role."""
         order = self.roles.argsort(1)
         colors = self.colors.gather(1, order[:, :, None].expand(-1, -1, 3))
-        return colors, self.there.gather(1, order)
-
-    def even_by_role(self) -> Tensor:
-        """Returns how even the colors are, `[N, 4]`, by role."""
-        return self.even.gather(1, self.roles.argsort(1))
+        return colors, self.there.gather(1, order), self.even.gather(1, order)
 
     def in_order_of_finding(self) -> "Palettes":
         """Returns the same with roles in the order in which the colors were found.
@@ -78,7 +74,7 @@ class Palettes:
             `[M, 3, H, W]` in [0, 1].
         """
         old, there, own = self.colors[numbers], self.there[numbers], self.roles[numbers]
-        given, given_there = self.by_role()
+        given, given_there, _ = self.by_role()
         given = given[donors].gather(1, own[:, :, None].expand(-1, -1, 3))
         taken = there & given_there[donors].gather(1, own) & torch.isin(own, roles)
         change = (given - old) * taken[:, :, None]

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from prober.findings.palettes import IMAGES_AT_ONCE
+
 MOST_GAIN = 4.0
 """By what a channel is multiplied at the most: what an image has none of, no light brings out."""
 
 DIMMEST = 0.02
 """Brightness of a pixel up to which it leans the less to any color, the darker it is."""
-
-IMAGES_AT_ONCE = 64
-"""Images that are measured at once."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,14 @@ class Tints:
 
     colors: Tensor
 
-    def by_role(self) -> tuple[Tensor, Tensor]:
-        """Returns the colors `[N, 1, 3]`, as light as may be, and that all are there, `[N, 1]`."""
-        lightest = self.colors / self.colors.amax(1, keepdim=True)
-        return lightest[:, None], torch.ones(len(lightest), 1, dtype=torch.bool)
+    def by_role(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the colors `[N, 1, 3]`, as light as may be.
 
-    def even_by_role(self) -> Tensor:
-        """Returns that they are of no area of one color, `[N, 1]`."""
-        return torch.zeros(len(self.colors), 1)
+        And that all are there, and that they are of no area of one color, `[N, 1]`.
+        """
+        lightest = self.colors / self.colors.amax(1, keepdim=True)
+        there = torch.ones(len(lightest), 1, dtype=torch.bool)
+        return lightest[:, None], there, torch.zeros(len(lightest), 1)
 
     def recolored(self, images: Tensor, numbers: Tensor, roles: Tensor, donors: Tensor) -> Tensor:
         """Gives images the tints of other images, by a gain for each channel.
