@@ -14,7 +14,7 @@ from prober.ascent.method import is_large
 from prober.common.colors import angle_of, rgb_to_hue, turned_hues
 from prober.common.inputs import Shape
 from prober.findings.class_colors import Dealer, best_dealer, color_tells
-from prober.findings.palettes import NEAR, palettes_of
+from prober.findings.palettes import IMAGES_AT_ONCE, NEAR, palettes_of
 from prober.findings.tints import Tints, tints_of
 
 NO_IMAGES = "none"
@@ -43,12 +43,14 @@ class RealImages(LabelledImages):
 
     def __post_init__(self) -> None:
         """Measures the colors."""
-        # In blocks, since the way to the hues takes some times the memory of the images.
-        parts = self.images.split(64)
-        self.image_hues = torch.cat([_hues_of_images(part) for part in parts])
+        number = len(self.images)
+        self.image_hues = torch.full((number,), math.nan)
         self.dealer, self.color_tells = None, False
-        self.in_color = torch.zeros(len(self.images), dtype=torch.bool)
+        self.in_color = torch.zeros(number, dtype=torch.bool)
         if self.images.shape[1] == 3 and self.images.dim() == 4:
+            # In blocks, since the way to the hues takes some times the memory of the images.
+            parts = self.images.split(IMAGES_AT_ONCE)
+            self.image_hues = torch.cat([_hues_of_images(part) for part in parts])
             chroma = [(part.amax(1) - part.amin(1)).amax((1, 2)) for part in parts]
             self.in_color = torch.cat(chroma) > NEAR
             found = palettes_of(self.images)
@@ -211,9 +213,7 @@ def read_real_images(
 
 
 def _hues_of_images(images: Tensor) -> Tensor:
-    """The mean hue of each image, weighted by its pixels' chroma; NaN for gray ones."""
-    if images.shape[1] != 3 or images.dim() != 4:
-        return torch.full((len(images),), math.nan)
+    """The mean hue of each RGB image, weighted by its pixels' chroma; NaN for gray ones."""
     chroma = images.amax(1) - images.amin(1)
     radians = torch.deg2rad(rgb_to_hue(images.movedim(1, -1)))
     x, y = (chroma * radians.cos()).sum((1, 2)), (chroma * radians.sin()).sum((1, 2))
