@@ -204,19 +204,12 @@ class FinishedSweep:
         """Reads an image, `[C, H, W]` in [0, 1].
 
         Raises:
-            InputError: The file is damaged.
+            InputError: The file has been damaged since the folder was looked through.
         """
-        try:
-            return read_npy(self._array(visualization), "a picture's array")
-        except InputError as error:
-            raise InputError(f"{error} Run the sweep again with --resume {self.folder}") from error
+        return read_npy(self._array(visualization), "a picture's array")
 
     def images(self, visualizations: Sequence[SweepPicture]) -> Tensor:
-        """Reads images, `[N, C, H, W]` in [0, 1].
-
-        Raises:
-            InputError: A file is damaged.
-        """
+        """Reads images, `[N, C, H, W]` in [0, 1]; raises as `image` does."""
         return torch.stack([self.image(shown) for shown in visualizations])
 
     def evolution(self, visualization: SweepPicture) -> tuple[np.ndarray, np.ndarray]:
