@@ -74,10 +74,10 @@ def find_facets(
         survey: What units answer to images that are at hand.
         units: The units; those that are dead are left out.
         maxima: The maxima of every unit that is not dead.
-        searched: What the search for facets has made.
+        searched: What the search for facets has made; None if every unit is dead.
     """
     live = [unit for unit in units if unit in maxima]
-    if not live:
+    if not live or searched is None:
         return {}
     shown, images = zip(*(_optima_of(survey, unit, searched) for unit in live), strict=True)
     measured = measure_optima(survey, live, images, [maxima[unit] for unit in live])
@@ -88,13 +88,10 @@ def find_facets(
 
 
 def _optima_of(
-    survey: Survey, unit: Unit, searched: FinishedSweep | None
+    survey: Survey, unit: Unit, searched: FinishedSweep
 ) -> tuple[list[SweepPicture], Tensor]:
-    own = survey.candidates(unit)
-    more = searched.of(unit) if searched else []
-    images = [
-        sweep.images(v) for sweep, v in ((survey.sweep, own), (searched, more)) if sweep and v
-    ]
+    own, more = survey.candidates(unit), searched.of(unit)
+    images = [sweep.images(v) for sweep, v in ((survey.sweep, own), (searched, more)) if v]
     # Should every start have failed, mid gray is all that there is to show.
     gray = torch.full((1, *survey.subject.input_shape), 0.5)
     return [*own, *more], torch.cat(images or [gray])
