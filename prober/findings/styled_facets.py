@@ -87,23 +87,19 @@ def draw_styled_facets(
     Returns:
         The findings, in the same order.
     """
-
-    def styled(each: Examined) -> Finding:
-        if not each.bests:
-            return each.finding
-        return _styled(survey, each, made, maxima[each.unit], folder)
-
-    return on_cores(styled, list(examined), cores)
+    return on_cores(lambda each: _styled(survey, each, made, maxima, folder), list(examined), cores)
 
 
 def _styled(
     survey: Survey,
     examined: Examined,
     made: Sequence[FinishedSweep],
-    maxima: FourMaxima,
+    maxima: Mapping[Unit, FourMaxima],
     folder: Path,
 ) -> Finding:
-    """Adds both styles to the facets of one unit."""
+    """Adds both styles to the facets of one unit, if it has several."""
+    if not examined.bests:
+        return examined.finding
     unit, bests, facets = examined.unit, examined.bests, examined.finding.facets
     subject, window = survey.subject, survey.window(unit)
     pictures = PictureFolder(folder, unit.folder(subject))
@@ -115,7 +111,7 @@ def _styled(
                 sweep, shown = made_of[variant]
                 images.append(sweep.image(shown))
                 others.append((number, shown))
-    (optima,) = measure_optima(survey, [unit], [torch.stack(images)], [maxima])
+    (optima,) = measure_optima(survey, [unit], [torch.stack(images)], [maxima[unit]])
     styles = [
         [StyledFacet(style, facet.score, facet.pictures[0])]
         for (_, style), facet in zip(bests, facets, strict=True)
