@@ -196,16 +196,14 @@ class Battery:
         )
 
 
-def phase(curve: Tensor, period: float) -> float:
-    """Returns the phase of a curve's first harmonic, in [0, period).
+def phase(curve: Tensor) -> float:
+    """Returns the phase of a curve's first harmonic in degrees, in [0, 360).
 
     Args:
-        curve: `[N]`, evenly over one period, the first at 0.
-        period: 360 for hues, 180 for orientations.
+        curve: `[N]`, evenly around the circle of hues, the first at 0.
     """
     turns = torch.arange(len(curve), dtype=torch.float64) * 2 * math.pi / len(curve)
-    degrees = angle_of((curve * turns.cos()).sum(), (curve * turns.sin()).sum())
-    return degrees.item() / 360 * period
+    return angle_of((curve * turns.cos()).sum(), (curve * turns.sin()).sum()).item()
 
 
 def peaks(curve: Tensor, neutral: float, least: float) -> list[int]:

@@ -186,7 +186,7 @@ def _settled_hues(groups: Sequence[Group], curves: Curves) -> list[float | None]
     for group in groups:
         hue = group.hue
         if group.kind == Kind.COLOR and hue is not None:
-            hue = on_circle(phase(curves.flat, 360), 360) if len(groups) == 1 else hue
+            hue = on_circle(phase(curves.flat), 360) if len(groups) == 1 else hue
             place = round(hue / 360 * number) % number
             peak = height.index(max(height)) if len(groups) == 1 else _uphill(height, place)
             if height[place] < HILL_HEIGHT * height[peak]:

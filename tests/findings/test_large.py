@@ -94,7 +94,7 @@ def test_no_block_of_stimuli_takes_much_memory():
 
 def test_planted_hues_and_strokes_are_found_in_the_curves(battery):
     green = battery.curves(CONV, 0)
-    assert phase(green.flat, 360) == pytest.approx(120, abs=1)
+    assert phase(green.flat) == pytest.approx(120, abs=1)
     assert len(green.flat) == 24
     for unit, angle in ANGLES.items():
         curves = battery.curves(CONV, unit)

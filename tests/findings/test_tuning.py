@@ -24,24 +24,22 @@ def around(middle, sharp=4.0, curve=CIRCLE):
 def test_the_phase_is_that_of_a_wave():
     for degrees in (0.0, 12.0, 123.4, 301.0):
         wave = 3 + 2 * torch.cos(torch.deg2rad(CIRCLE.double() - degrees))
-        for period in (360, 180):
-            found = phase(wave, period)
-            assert 0 <= found < period
-            away = (found - degrees * period / 360 + period / 2) % period - period / 2
-            assert away == pytest.approx(0, abs=1e-6)
+        found = phase(wave)
+        assert 0 <= found < 360
+        assert (found - degrees + 180) % 360 - 180 == pytest.approx(0, abs=1e-6)
 
 
-def test_the_phase_is_less_than_the_period():
+def test_the_phase_is_less_than_360_degrees():
     """Just below the start of the circle, rounding may lead to its end."""
     wave = torch.cos(torch.deg2rad(CIRCLE.double()) + 1e-16)
     wave[1] -= 1e-15
-    assert 0 <= phase(wave, 360) < 360
+    assert 0 <= phase(wave) < 360
 
 
 def test_the_phase_is_that_of_fourier():
     for curve in torch.rand(5, 24, generator=torch.Generator().manual_seed(0)).double():
-        expected = -np.angle(np.fft.fft(curve.numpy())[1]) / (2 * np.pi) * 180 % 180
-        assert phase(curve, 180) == pytest.approx(expected, abs=1e-9)
+        expected = -np.angle(np.fft.fft(curve.numpy())[1]) / (2 * np.pi) * 360 % 360
+        assert phase(curve) == pytest.approx(expected, abs=1e-9)
 
 
 def test_one_bump_is_one_peak_and_two_are_two():
