@@ -22,9 +22,6 @@ from prober.findings.windows import Window
 from prober.subject import Subject
 from prober.subject.leaky_relus import LeakyReLUs
 
-LIKENESS_WEIGHT = 1.0
-"""How much likeness to a known facet counts beside the whole gain."""
-
 Loss = Callable[[slice, Tensor, Tensor], Tensor]
 """From which of N images they are, images `[n, C, H, W]` and their scores `[n]` to what shall be
 small, `[n]`."""
@@ -66,7 +63,8 @@ def push_away(
 
     def loss(batch: slice, x: Tensor, score: Tensor) -> Tensor:
         likeness = (descriptors(window.crop(x))[:, None] * away[batch].to(x)).sum(2)
-        return LIKENESS_WEIGHT * likeness.clamp_min(0).sum(1) - score / scale[batch]
+        # Likeness to one known facet counts as much as the whole gain.
+        return likeness.clamp_min(0).sum(1) - score / scale[batch]
 
     steps, relus = effort(subject).pushes, (nullcontext, LeakyReLUs)
     return [

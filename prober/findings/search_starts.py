@@ -67,8 +67,7 @@ class Start(InitialImage):
     @classmethod
     def of(cls, origin: str, image: Tensor) -> "Start":
         """Keeps an image `[C, H, W]` in [0, 1]."""
-        channels, height, width = image.shape
-        bytes_do = is_large((channels, height, width))
+        bytes_do = is_large(image.shape)
         return cls(origin, (image * 255).round().byte() if bytes_do else image.clone())
 
     @property
