@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from prober.ascent.method import Method, is_large
 from prober.ascent.objectives import Objective
@@ -54,11 +55,8 @@ def push_away(
         second time through ReLUs that let the gradient through, see `awaken`: to what else excites
         a unit there may lead no gradient from here.
     """
-    most = max(map(len, known), default=0)
-    away = torch.zeros(len(known), most, subject.input_shape[0] + 2)
-    for i, pictures in enumerate(known):
-        if len(pictures):
-            away[i, : len(pictures)] = descriptors(window.crop(pictures))
+    described = [descriptors(window.crop(pictures)) for pictures in known]
+    away = pad_sequence(described, batch_first=True)
     scale = gains.clamp_min(1e-30).to(subject.mean)
 
     def loss(batch: slice, x: Tensor, score: Tensor) -> Tensor:
