@@ -224,11 +224,8 @@ def _gratings(
     shape: tuple[int, int, int], angles: Tensor, frequencies: Tensor, phases: tuple[float, ...]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Sine waves `[N, H, W]` in [0, 1], their angles `[N]` and frequencies `[N]`."""
-    across = _across(shape, angles)
-    waves, cycles = [], []
-    for frequency in frequencies:
-        for phase in phases:
-            turns = across * frequency + phase
-            waves.append(0.5 + 0.5 * torch.sin(2 * math.pi * turns))
-            cycles.append(frequency.expand(len(angles)))
-    return torch.cat(waves), angles.repeat(len(waves)), torch.cat(cycles)
+    turns = _across(shape, angles) * frequencies.view(-1, 1, 1, 1, 1)
+    turns = turns + torch.tensor(phases).view(-1, 1, 1, 1)  # [frequencies, phases, angles, H, W]
+    waves = 0.5 + 0.5 * torch.sin(2 * math.pi * turns).flatten(0, 2)
+    number = len(phases) * len(angles)
+    return waves, angles.repeat(len(waves) // len(angles)), frequencies.repeat_interleave(number)
