@@ -13,9 +13,8 @@ from torch import Tensor
 
 from prober.ascent.objectives import Objective, OfChannel
 from prober.ascent.records import import_classes
-from prober.ascent.regularizers import Regularizer
 from prober.ascent.styles import Style
-from prober.ascent.targets import Target
+from prober.ascent.targets import Target, regularizers_of
 from prober.common.errors import InputError
 from prober.common.evenly import evenly
 from prober.common.files import read_npy
@@ -53,8 +52,7 @@ class SweepPicture:
     @property
     def penalties(self) -> str:
         """Its regularizers in words: `0.0001 l2 + 0.001 total_variation`, or `none`."""
-        regularizers = map(Regularizer.from_record, self.record["regularizers"])
-        return " + ".join(map(str, regularizers)) or "none"
+        return " + ".join(map(str, regularizers_of(self.record))) or "none"
 
     @property
     def variant(self) -> str:

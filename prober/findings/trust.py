@@ -104,8 +104,7 @@ def paths(
     parts: dict[str, list[Tensor]] = {name: [] for name in layers}
     with watched(modules, keep):
         with torch.no_grad():
-            whole = BatchedObjectives(objectives[:1])
-            subject(neutral, whole.layers)
+            subject(neutral, [objectives[0].layer])
         base = {name: kept[name].detach() for name in layers}
         for batch in gradient_batches(subject, objectives[0].layer, len(images)):
             score = BatchedObjectives(objectives[batch])
