@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -79,24 +80,19 @@ def choice(shape: tuple[int, int, int]) -> Choice:
     if not is_large(shape):
         return Choice()
     grown = min(shape[1:]) / LARGE
-    widths = _geometric(WIDTHS[0], WIDTHS[-1] * grown, len(WIDTHS))
+    widths = tuple(np.geomspace(WIDTHS[0], WIDTHS[-1] * grown, len(WIDTHS)).tolist())
     low, high = FREQUENCIES[0].item() / grown, FREQUENCIES[-1].item()
     return Choice(
         hues=FLAT_HUES[::3],
         angles=ANGLES[::2],
         tinted_angles=ANGLES[::4],
-        frequencies=torch.tensor(_geometric(low, high, len(FREQUENCIES))),
+        frequencies=torch.from_numpy(np.geomspace(low, high, len(FREQUENCIES))).float(),
         widths=widths,
         tinted_widths=widths[1:],
         offsets=OFFSETS[1:-1:2],
         tinted_offsets=(0.0,),
         tinted_phases=PHASES[::2],
     )
-
-
-def _geometric(first: float, last: float, number: int) -> tuple[float, ...]:
-    """Numbers from the first to the last, each by the same factor larger than the one before."""
-    return tuple(first * (last / first) ** (i / (number - 1)) for i in range(number))
 
 
 @dataclass
