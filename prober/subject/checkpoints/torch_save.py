@@ -48,9 +48,6 @@ class TorchSave(Format):
 class _StandIn:
     """Takes the place of anything that is not a tensor, does nothing and keeps nothing."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        return super().__new__(cls)
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
 
