@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from torch import Tensor, nn
@@ -130,11 +131,7 @@ class ExportedCNN(nn.Module):
                 f"the archive was exported for images of shape {wanted}, not {list(images.shape)}. "
                 "(Export with one image, or with dynamic_shapes for what shall vary.)"
             )
-        state = {
-            **dict(self.named_parameters(remove_duplicate=False)),
-            **dict(self.named_buffers(remove_duplicate=False)),
-        }
-        values: dict[str, Any] = {name: state[target] for name, target in self.targets.items()}
+        values = {name: attrgetter(target)(self) for name, target in self.targets.items()}
         values |= {DEVICE.name: images.device, DTYPE.name: images.dtype}
         run = Run(values, dict(self.named_modules(remove_duplicate=False)))
         return _run(self.whole, (images,), run)
