@@ -111,7 +111,7 @@ class Folding(nn.Module):
                 weight, bias = getattr(self, pair.weight), getattr(self, pair.bias)
                 stack.enter_context(other_weights(pair.convolution, weight=weight, bias=bias))
                 stack.callback(vars(pair.normalization).pop, "forward")
-                vars(pair.normalization)["forward"] = _unchanged
+                vars(pair.normalization)["forward"] = lambda input: input
             yield
 
     def _pair(
@@ -166,7 +166,3 @@ def _neighbors(modules: dict[str, nn.Module], run: Run, image: Tensor) -> list[t
     with watched(both, note):
         run(image)
     return [pair for pair in found if all(calls[name] == 1 for name in pair)]
-
-
-def _unchanged(input: Tensor) -> Tensor:
-    return input
