@@ -1,6 +1,7 @@
 """Logits: which of a CNN's layers has the scores of the classes, and so goes by `logits`."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,10 +21,11 @@ TRIED_FOR_NUMBERS = 24
 """Images that are tried where an output is the number of the largest score."""
 
 
+@dataclass
 class Logits:
     """Chooses which layer goes by `logits`, and says so.
 
-    Args:
+    Attributes:
         cnn: The CNN.
         name: What it is called.
         listing: Its layers. What is chosen is changed there.
@@ -32,17 +34,12 @@ class Logits:
         notes: What a person should know of how the CNN was taken. What is chosen is added there.
     """
 
-    def __init__(
-        self,
-        cnn: nn.Module,
-        name: str,
-        listing: Listing,
-        run: Callable[[Tensor], Any],
-        shape: Shape,
-        notes: list[str],
-    ) -> None:
-        self._cnn, self._name, self._listing = cnn, name, listing
-        self._run, self._shape, self._notes = run, shape, notes
+    cnn: nn.Module
+    name: str
+    listing: Listing
+    run: Callable[[Tensor], Any]
+    shape: Shape
+    notes: list[str]
 
     def take_named(self, given: str) -> None:
         """Takes the layer that a person means: an output by its key, or any layer by its name.
@@ -50,34 +47,34 @@ class Logits:
         Raises:
             InputError: There is no such layer, or nothing can be had of it.
         """
-        listing = self._listing
+        listing = self.listing
         output = f"{LOGITS}.{given.removeprefix('output.').removeprefix(f'{LOGITS}.')}"
         name = output if output in {*listing.measured, *listing.unprobed} else given
         if name not in listing.measured:
-            raise no_layer(self._cnn, self._name, listing, name)
+            raise no_layer(self.cnn, self.name, listing, name)
         if name != LOGITS:
             self._take(name, "as classes_from says")
 
     def take_evident(self) -> None:
         """Takes the layer that has the scores of the classes where it is plain which has them."""
-        listing = self._listing
+        listing = self.listing
         only = "the only output that can be probed"
         open_ones = [name for name in listing.outputs if name not in listing.unprobed]
         taken = listing.measured.get(LOGITS)
         named = taken is not None and taken.path[-1:] == (LOGITS,)
         numbered = None if named else self._numbered()
         if numbered:
-            self._take(numbered, f"whose largest unit has the number that {self._name} gives")
+            self._take(numbered, f"whose largest unit has the number that {self.name} gives")
         elif listing.outputs and taken:
             self._say_taken(joined(LOGITS, taken.path), "by its name" if named else only)
         elif len(open_ones) == 1:  # the others have no gradient
             self._take(open_ones[0], only)
         elif listing.outputs:
             why = listing.unprobed[LOGITS]
-            self._notes.append(f"{why[0].upper()}{why[1:]}.")
+            self.notes.append(f"{why[0].upper()}{why[1:]}.")
         elif listing.numbers and not taken:
-            self._notes.append(
-                f"{self._name} gives one whole number for each image, that of a class it may be, "
+            self.notes.append(
+                f"{self.name} gives one whole number for each image, that of a class it may be, "
                 "and it is not plain which layer has the scores: name it "
                 "(model.subject.classes_from), or let the forward pass give them. Without them a "
                 "report cannot say how many images are named right."
@@ -90,8 +87,8 @@ class Logits:
         Args:
             number: How many classes there are.
         """
-        taken = self._listing.measured.get(LOGITS)
-        outputs = [n for n, layer in self._listing.outputs.items() if layer.shape == (number,)]
+        taken = self.listing.measured.get(LOGITS)
+        outputs = [n for n, layer in self.listing.outputs.items() if layer.shape == (number,)]
         if len(outputs) == 1 and (taken is None or taken.shape[0] != number):
             self._take(outputs[0], f"the only flat output of {number} units, one for each class")
             self._take_scores()
@@ -103,7 +100,7 @@ class Logits:
             name: The layer.
             why: Why it is this one, as the end of a sentence.
         """
-        listing = self._listing
+        listing = self.listing
         listing.measured[LOGITS] = listing.measured[name]
         listing.unprobed.pop(LOGITS, None)
         if name in listing.unprobed:
@@ -114,33 +111,33 @@ class Logits:
         self._say_taken(name, why)
 
     def _say_taken(self, name: str, why: str) -> None:
-        output = self._listing.measured[LOGITS].output
+        output = self.listing.measured[LOGITS].output
         begun = (f"The layer {LOGITS} is ", f"The units of {LOGITS} are ", "The CNN gives ")
-        self._notes[:] = [note for note in self._notes if not note.startswith(begun)]
-        self._notes.append(f"The layer {LOGITS} is {name} {output}, {why}.")
+        self.notes[:] = [note for note in self.notes if not note.startswith(begun)]
+        self.notes.append(f"The layer {LOGITS} is {name} {output}, {why}.")
 
     def _numbered(self) -> str | None:
         """Finds the scores whose largest has the number that the CNN gives for an image."""
-        numbers = self._listing.numbers
+        numbers = self.listing.numbers
         if numbers is None:
             return None
-        channels, *sides = self._shape
+        channels, *sides = self.shape
         generator = torch.Generator().manual_seed(0)
         plain = torch.rand(TRIED_FOR_NUMBERS, 1, channels, *[1] * len(sides), generator=generator)
-        noise = torch.rand(TRIED_FOR_NUMBERS, 1, *self._shape, generator=generator)
+        noise = torch.rand(TRIED_FOR_NUMBERS, 1, *self.shape, generator=generator)
         images = (plain + noise - 0.5).clamp(0, 1)
         try:
-            return find_numbered(self._answers, images, self._listing.measured, numbers)
+            return find_numbered(self._answers, images, self.listing.measured, numbers)
         except Exception:  # whatever a forward pass of other images may raise
             return None
 
     def _take_scores(self) -> None:
         """Takes for `logits` the scores that the CNN makes probabilities of, if it gives these."""
-        layers = self._listing.layers
+        layers = self.listing.layers
         output = layers.get(LOGITS)
         if output is None or len(output.shape) != 1:
             return
-        images = some_input(self._shape, TRIED)[:, None]
+        images = some_input(self.shape, TRIED)[:, None]
         try:
             found = find_probabilities(self._answers, images, layers, output)
         except Exception:  # whatever a forward pass of other images may raise
@@ -150,7 +147,7 @@ class Logits:
         function, scores = found
         flat = "whose gradient vanishes where the CNN is sure"
         if scores is None:
-            self._notes.append(
+            self.notes.append(
                 f"The units of {LOGITS} are probabilities ({function}), {flat}; no layer "
                 "gives the scores that they are made of."
             )
@@ -168,6 +165,6 @@ class Logits:
         def keep(name: str, _call: int, given: Tensor) -> None:  # of several calls the last counts
             found[name] = given[:1].double().clone()
 
-        with torch.no_grad(), seen_at(self._cnn, layers, keep):
-            self._run(image)
+        with torch.no_grad(), seen_at(self.cnn, layers, keep):
+            self.run(image)
         return found
