@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -451,10 +451,8 @@ class _Movement(Stage):
 def _stages(transforms: Sequence[Transform]) -> list[Stage]:
     stages: list[Stage] = []
     for moves, found in groupby(transforms, lambda t: isinstance(t, Affine)):
-        if moves:
-            stages.append(_Movement(cast("list[Affine]", list(found))))
-        else:
-            stages += cast("list[Stage]", list(found))  # what moves nothing is a stage of its own
+        alike: list[Any] = list(found)
+        stages += [_Movement(alike)] if moves else alike  # what moves nothing is a stage itself
     return stages
 
 

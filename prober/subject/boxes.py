@@ -95,7 +95,6 @@ class _Call:
         name: As in `torch.ops.aten`, without the underscore of the variant in place.
         arguments: By name, with the defaults.
         in_place: Whether it changes its first argument.
-        pointwise: Whether each number of the output depends on those at its place alone.
         tensors: All tensors among the arguments.
         sees: Whether any of them depends on the image.
     """
@@ -108,7 +107,6 @@ class _Call:
         name = func.overloadpacket.__name__
         self.in_place = any(map(is_written, schema))
         self.name = name.removesuffix("_") if self.in_place else name
-        self.pointwise = torch.Tag.pointwise in func.tags
         self.tensors = _dense(self.arguments)
         self.boxes = boxes
         self.sees = any(boxes.read(tensor) is not None for tensor in self.tensors)
@@ -152,7 +150,7 @@ def _rule(call: _Call) -> Rule:
         return RULES[call.name]
     if call.name.startswith("_scaled_dot_product"):
         return _attention
-    return _pointwise if call.pointwise else _unknown
+    return _pointwise if torch.Tag.pointwise in call.func.tags else _unknown
 
 
 def _beside(box: Tensor, dims: int) -> Tensor:
