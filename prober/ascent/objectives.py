@@ -12,12 +12,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from prober.ascent.records import as_setting, class_named, concrete, made, settings
-from prober.common.errors import (
-    InputError,
-    check_not_negative,
-    check_range,
-    make_ints,
-)
+from prober.common.errors import InputError, check_not_negative, check_range, make_ints
 from prober.subject import LOGITS, Subject
 
 LONGEST_NAME = 100
