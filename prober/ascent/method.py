@@ -17,7 +17,7 @@ from prober.common.errors import (
     check_kinds,
     check_not_negative,
     is_number,
-    make_ints,
+    make_int,
     suggestion,
 )
 from prober.common.inputs import Shape
@@ -85,7 +85,7 @@ class Method:
                 "it out."
             )
         if self.averaging is not None:
-            make_ints(self, "averaging")
+            make_int(self, "averaging")
             if self.averaging < 1:
                 raise InputError(
                     f"averaging is {self.averaging}; choose a number of steps, 1 for no mean."

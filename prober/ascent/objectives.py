@@ -12,7 +12,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from prober.ascent.records import as_setting, class_named, concrete, made, settings
-from prober.common.errors import InputError, check_not_negative, check_range, make_ints
+from prober.common.errors import InputError, check_not_negative, check_range, make_int
 from prober.subject import LOGITS, Subject
 
 LONGEST_NAME = 100
@@ -206,7 +206,7 @@ class OfChannel(Simple):
         for each in fields(self):
             is_given = each.type == int | None and getattr(self, each.name) is not None
             if each.type is int or is_given:
-                make_ints(self, each.name)
+                make_int(self, each.name)
 
     @property
     @override
@@ -390,7 +390,7 @@ class ClassConditional(Composed):
 
     def __post_init__(self) -> None:
         """Makes NumPy's whole numbers Python's, which JSON knows."""
-        make_ints(self, "target_class")
+        make_int(self, "target_class")
 
     @property
     @override

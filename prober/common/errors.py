@@ -70,23 +70,21 @@ def whole_number(given: Any) -> int | None:
         return None
 
 
-def make_ints(owner: object, *names: str) -> None:
-    """Makes ints of settings that are whole numbers of another kind, as records are JSON.
+def make_int(owner: object, name: str) -> None:
+    """Makes an int of a setting that is a whole number of another kind, as records are JSON.
 
     Args:
-        owner: What has the settings, frozen or not.
-        names: Their names.
+        owner: What has the setting, frozen or not.
+        name: Its name.
 
     Raises:
-        InputError: One of them is no whole number.
+        InputError: It is no whole number.
     """
-    for name in names:
-        given = getattr(owner, name)
-        number = whole_number(given)
-        if number is None:
-            kind = type(owner).__name__
-            raise InputError(f"{name} of {kind} is {given}; it must be a whole number.")
-        object.__setattr__(owner, name, number)
+    given = getattr(owner, name)
+    number = whole_number(given)
+    if number is None:
+        raise InputError(f"{name} of {type(owner).__name__} is {given}; it must be a whole number.")
+    object.__setattr__(owner, name, number)
 
 
 def check_not_negative(owner: object, *names: str) -> None:
