@@ -70,13 +70,9 @@ def sprite(rows: np.ndarray) -> bytes:
     Args:
         rows: Pixels `[R, C, H, W, 3]`: R rows of C cells.
     """
-    return _file(_in_256_colors(laid_out(rows)), "PNG")
-
-
-def laid_out(rows: np.ndarray) -> np.ndarray:
-    """Lays pictures `[R, C, H, W, 3]`, R rows of C cells, out as one, `[R * H, C * W, 3]`."""
     number, columns, height, width, _ = rows.shape
-    return rows.swapaxes(1, 2).reshape(number * height, columns * width, 3)
+    sheet = rows.swapaxes(1, 2).reshape(number * height, columns * width, 3)
+    return _file(_in_256_colors(sheet), "PNG")
 
 
 def enlarged_png(pixels: np.ndarray) -> bytes:
