@@ -353,7 +353,7 @@ def _measured(images: str, shape: Shape, state: object) -> MagnitudeBasis:
 
 def _state(path: Path) -> tuple[tuple[str, int, int], ...]:
     """The names, times and sizes of all files at a path."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path] if path.exists() else []
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
     stats = [(str(file), file.stat()) for file in files if file.exists()]
     return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
 

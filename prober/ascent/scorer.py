@@ -146,7 +146,7 @@ class Scorer:
         parts: list[_Means | _Part] = []
         means: dict[str, dict[int, int]] = {}  # of each layer the images and their channels
         for i, objective in enumerate(self._objectives):
-            if type(objective) is ChannelMean and objective.channel is not None:
+            if type(objective) is ChannelMean:
                 means.setdefault(objective.layer, {})[i] = objective.channel
         rest = set(range(len(self._objectives)))
         for layer, own in means.items():
