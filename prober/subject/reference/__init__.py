@@ -16,11 +16,4 @@ TRAINED_ON = {
 }
 """What `biased` and `control` learned from, by the SHA-256 of their weights, `Subject.sha256`."""
 
-__all__ = [
-    "HUES",
-    "TRAINED_ON",
-    "ReferenceCNN",
-    "load_digits",
-    "matching_hues",
-    "tint",
-]
+__all__ = ["HUES", "TRAINED_ON", "ReferenceCNN", "load_digits", "matching_hues", "tint"]
