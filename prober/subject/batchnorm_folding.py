@@ -67,10 +67,8 @@ class Folding(nn.Module):
         if not any(type(module) is nn.BatchNorm2d for module in modules.values()):
             return
         with torch.no_grad(), exact_float32():
-            pairs = [
-                self._pair(number, names, modules[names[0]], modules[names[1]])
-                for number, names in enumerate(_neighbors(unhooked, run, image))
-            ]
+            neighbors = _neighbors(unhooked, run, image)
+            pairs = [self._pair(i, names, modules) for i, names in enumerate(neighbors)]
             folded = {pair.convolution for pair in pairs}
             others = {name: module for name, module in modules.items() if module not in folded}
 
@@ -114,14 +112,9 @@ class Folding(nn.Module):
                 vars(pair.normalization)["forward"] = lambda input: input
             yield
 
-    def _pair(
-        self,
-        number: int,
-        names: tuple[str, str],
-        convolution: nn.Module,
-        normalization: nn.Module,
-    ) -> Pair:
+    def _pair(self, number: int, names: tuple[str, str], modules: dict[str, nn.Module]) -> Pair:
         """Folds two modules: the weights become buffers, to go where those of the CNN go."""
+        convolution, normalization = (modules[name] for name in names)
         assert isinstance(convolution, nn.Conv2d) and isinstance(normalization, nn.BatchNorm2d)
         # A CNN's own `train` need not have switched all modules.
         folded = fuse_conv_bn_eval(
