@@ -111,7 +111,7 @@ class _Pass:
         if call.switched_off:
             return self._where_off(at)
         before = self._calls[:at]
-        inside = [j for j, each in enumerate(before) if self._is_part(each.name, call.name)]
+        inside = [j for j, each in enumerate(before) if _is_part(each.name, call.name)]
         if call.takes:
             latest = max((j for j, c in enumerate(before) if c.name == call.name), default=-1)
             inside = [j for j in inside if j > latest]
@@ -129,9 +129,9 @@ class _Pass:
             if before[j].takes and not before[j].gives:
                 return self._end(j)
             if before[j].gives:
-                parent = self._called(self._parent(name, follower))
+                parent = self._called(_parent(name, follower))
                 return f"in {parent}, after '{name}' and before '{follower}'"
-            if not self._is_part(name, follower):
+            if not _is_part(name, follower):
                 follower = name
         return f"in {self._called(follower.rpartition('.')[0])}, before '{follower}'"
 
@@ -139,7 +139,7 @@ class _Pass:
         """Names the outermost module around a call that has no gradients, for it runs without."""
         names = [self._calls[at].name]
         for call in self._calls[at + 1 :]:
-            if self._is_part(names[-1], call.name) and call.switched_off:
+            if _is_part(names[-1], call.name) and call.switched_off:
                 names.append(call.name)
         where = f"at '{names[-1]}'" if names[-1] else f"in {self._called('')}"
         return f"{where}, which runs with gradients switched off (torch.no_grad, say)"
@@ -148,15 +148,15 @@ class _Pass:
         kind = type(self._modules[name]).__name__
         return f"'{name}' ({kind})" if name else f"the forward pass of {kind}"
 
-    @staticmethod
-    def _is_part(name: str, whole: str) -> bool:
-        return name != whole and (not whole or name.startswith(f"{whole}."))
 
-    @staticmethod
-    def _parent(one: str, other: str) -> str:
-        """The name of the module that two modules are parts of."""
-        both = zip(one.split(".")[:-1], other.split(".")[:-1], strict=False)
-        return ".".join(part for part, _ in takewhile(lambda parts: parts[0] == parts[1], both))
+def _is_part(name: str, whole: str) -> bool:
+    return name != whole and (not whole or name.startswith(f"{whole}."))
+
+
+def _parent(one: str, other: str) -> str:
+    """The name of the module that two modules are parts of."""
+    both = zip(one.split(".")[:-1], other.split(".")[:-1], strict=False)
+    return ".".join(part for part, _ in takewhile(lambda parts: parts[0] == parts[1], both))
 
 
 class _Graph:
