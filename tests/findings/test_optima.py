@@ -26,11 +26,11 @@ SIDE = 9
 WINDOW = Window((0, 0), 0, 0, SIDE, SIDE)
 
 
-def detector(kernel, bias=0.0):
-    """A subject whose only neuron is linear in the image, with its best image."""
-    conv = nn.Conv2d(3, 1, SIDE)
+def detectors(kernels, bias=0.0):
+    """A subject with a neuron for each kernel, which is linear in the image."""
+    conv = nn.Conv2d(3, len(kernels), SIDE)
     with torch.no_grad():
-        conv.weight[0] = torch.from_numpy(kernel)
+        conv.weight[:] = torch.from_numpy(np.stack(kernels))
         conv.bias[:] = bias
     return Subject(nn.Sequential(conv), input_shape=(3, SIDE, SIDE))
 
@@ -41,11 +41,13 @@ def surveyed(subject, layer="0", window=WINDOW):
     return SimpleNamespace(subject=subject, window=lambda _: window, cut_cnn=lambda _: cut)
 
 
-def measured(subject, image, window=WINDOW):
-    images = torch.from_numpy(np.ascontiguousarray(image)).float()[None]
-    maxima = find_maxima(subject, "0", [0], window).of(0)
-    survey = surveyed(subject, window=window)
-    return measure_optima(survey, [Unit("0", 0)], [images], [maxima])[0]
+def measured(subject, images):
+    """What is measured at an image of each of a layer's units."""
+    maxima = find_maxima(subject, "0", list(range(len(images))), WINDOW)
+    units = [Unit("0", number) for number in range(len(images))]
+    images = [torch.from_numpy(np.ascontiguousarray(image)).float()[None] for image in images]
+    known = [maxima.of(number) for number in range(len(images))]
+    return measure_optima(surveyed(subject), units, images, known)
 
 
 def atoms(make, *args, number=8, **kwargs):
@@ -57,10 +59,20 @@ HUES, STROKES = atoms(hue_atom, at_least=3), atoms(stroke_atom)
 LIGHTS = [*atoms(brightness_atom, False, number=3), *atoms(brightness_atom, True, number=3)]
 
 
-@pytest.mark.parametrize("atom", [*HUES, *STROKES, *LIGHTS], ids=lambda atom: atom.name)
-def test_at_its_optimum_a_unit_of_one_thing_is_seen_to_want_it(atom):
+ATOMS = [*HUES, *STROKES, *LIGHTS]
+
+
+@pytest.fixture(scope="module")
+def at_optima():
+    """What is measured at the optimum of each atom's unit."""
+    subject = detectors([atom.kernel for atom in ATOMS])
+    return dict(zip(map(id, ATOMS), measured(subject, [a.optimum() for a in ATOMS]), strict=True))
+
+
+@pytest.mark.parametrize("atom", ATOMS, ids=lambda atom: atom.name)
+def test_at_its_optimum_a_unit_of_one_thing_is_seen_to_want_it(at_optima, atom):
     """Its hue and its orientation are those that it was measured to have by flat patches, bars."""
-    found = measured(detector(atom.kernel), atom.optimum())
+    found = at_optima[id(atom)]
     kind, margin = kind_of(found.shares[0])
     assert kind == atom.kind and margin > 0.03
     near = found.near
@@ -73,17 +85,16 @@ def test_at_its_optimum_a_unit_of_one_thing_is_seen_to_want_it(atom):
         )
 
 
-@pytest.mark.parametrize("atom", STROKES[:4], ids=lambda atom: atom.name)
-def test_what_can_be_reached_in_a_linear_unit_is_its_maxima(atom):
+def test_what_can_be_reached_in_a_linear_unit_is_its_maxima():
     rng = np.random.default_rng(0)
-    image, bias, kernel = rng.random((3, SIDE, SIDE)), -0.3, atom.kernel
-    found = measured(detector(kernel, bias), image)
+    image, bias, kernels = rng.random((3, SIDE, SIDE)), -0.3, [atom.kernel for atom in STROKES[:4]]
     positive = lambda x: np.clip(x, 0, None).sum()  # noqa: E731
-    expected = [positive(kernel), positive(kernel.sum(0)), positive(kernel.sum((1, 2)))]
-    expected.append(positive(kernel.sum()))
-    assert found.score.item() == pytest.approx((kernel * image).sum() + bias, abs=1e-5)
-    assert found.neutral == pytest.approx(kernel.sum() / 2 + bias, abs=1e-5)
-    assert found.reached[0].tolist() == pytest.approx(np.array(expected) + bias, abs=1e-3)
+    for kernel, found in zip(kernels, measured(detectors(kernels, bias), [image] * 4), strict=True):
+        expected = [positive(kernel), positive(kernel.sum(0)), positive(kernel.sum((1, 2)))]
+        expected.append(positive(kernel.sum()))
+        assert found.score.item() == pytest.approx((kernel * image).sum() + bias, abs=1e-5)
+        assert found.neutral == pytest.approx(kernel.sum() / 2 + bias, abs=1e-5)
+        assert found.reached[0].tolist() == pytest.approx(np.array(expected) + bias, abs=1e-3)
 
 
 def either(hue, stroke):
@@ -144,7 +155,7 @@ def test_an_image_without_a_valley_to_the_best_shares_what_the_best_reaches():
     hue = HUES[0]
     best = torch.from_numpy(hue.optimum()).float()
     images = torch.stack([torch.lerp(torch.full_like(best, 0.5), best, 0.6), best])
-    subject = detector(hue.kernel)
+    subject = detectors([hue.kernel])
     maxima = find_maxima(subject, "0", [0], WINDOW).of(0)
     [found] = measure_optima(surveyed(subject), [Unit("0", 0)], [images], [maxima])
     assert found.score[0] < found.score[1]
@@ -165,7 +176,7 @@ def test_a_gray_image_has_no_hue_and_a_unit_of_one_pixel_no_orientation():
     conv = nn.Conv2d(1, 1, SIDE)
     subject = Subject(nn.Sequential(conv), input_shape=(1, SIDE, SIDE))
     image = torch.rand(1, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).numpy()
-    near = measured(subject, image).near
+    near = measured(subject, [image])[0].near
     assert math.isnan(near.hue.item()) and near.hue_agreement.item() == 0
     pixel = preferences(
         subject, [Neuron("0", 0, 0, 0)], torch.from_numpy(image)[None], Window((0, 0), 4, 4, 1, 1)

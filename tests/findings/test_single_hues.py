@@ -1,6 +1,7 @@
 """Single hues: of a unit that sums up what it finds of red and of its opposite."""
 
 import pytest
+import torch
 from torch import nn
 from torch.nn import functional as F
 
@@ -14,12 +15,28 @@ from prober.findings.windows import window_of
 from prober.subject import Subject
 
 
-class RedAndCyan(nn.Module):
-    """Answers to areas of red and of cyan, to strokes of either, and to both, with some weights."""
+SEVERAL = {  # weights, as `RedAndCyan` has them, and the shares of red and cyan
+    "all red, or all cyan": ((1.0, 0.8, 0.0, 0.0, 0.0, 0.0), (1.0, 0.8)),
+    # Red beside cyan has the strokes of both, 2.3 in all: red beside gray has half of it.
+    "strokes of both": ((0.3, 0.3, 1.0, 1.0, 0.0, 0.0), (0.5, 0.5)),
+}
+NONE = {
+    "far more red": (1.0, 0.4, 0.0, 0.0, 0.0, 0.0),
+    "flat cyan does as much as flat red, and hardly anything": (0.3, 0.3, 1.0, 0.0, 0.0, 0.0),
+    "red alone": (1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+    "it needs both, and each alone is hardly anything": (0.2, 0.2, 0.0, 0.0, 10.0, 0.0),
+    "gray stripes are nearly all of it": (0.3, 0.3, 0.0, 0.0, 0.0, 4.0),
+}
+WEIGHTS = {name: weights for name, (weights, _) in SEVERAL.items()} | NONE
 
-    def __init__(self, red, cyan, red_strokes=0.0, cyan_strokes=0.0, both=0.0, gray_strokes=0.0):
+
+class RedAndCyan(nn.Module):
+    """A unit for each row of weights: of areas of red and of cyan, of strokes of either, of both
+    areas at once, and of gray strokes."""
+
+    def __init__(self, weights):
         super().__init__()
-        self.weights = red, cyan, red_strokes, cyan_strokes, both, gray_strokes
+        self.register_buffer("weights", torch.tensor(weights))
         self.unit = nn.Identity()
 
     def forward(self, x):
@@ -28,59 +45,46 @@ class RedAndCyan(nn.Module):
         found = [each.mean((1, 2)) for each in areas]
         found += [each.diff(dim=2).abs().mean((1, 2)) for each in areas]
         found += [found[0] * found[1], x.mean(1).diff(dim=2).abs().mean((1, 2))]
-        answer = sum(w * each for w, each in zip(self.weights, found, strict=True))
-        return self.unit(answer[:, None])
+        return self.unit(torch.stack(found, 1) @ self.weights.T)
 
 
 COLOR = Shares(1.0, 0.0, 0.0, 0.0)
 
 
-def hues_of(*weights, groups=1, shares=COLOR):
-    subject = Subject(RedAndCyan(*weights), input_shape=(3, 8, 8))
+@pytest.fixture(scope="module")
+def hues_of():
+    """The hues of a unit, and their shares; the maxima of all units are searched at once."""
+    subject = Subject(RedAndCyan(list(WEIGHTS.values())), input_shape=(3, 8, 8))
     window = window_of(subject, "unit", None)
-    one = Group(Kind.COLOR, shares, 1.0, (0,), None, None, 0.5, 0.5)
-    found = several_hues(
-        CutCNN(subject, "unit", window),
-        0,
-        [one] * groups,
-        find_maxima(subject, "unit", [0], window).of(0),
-        Battery(subject, {("unit", None): window}).curves(("unit", None), 0),
-    )
-    return [(each.degrees, each.share) for each in found]
+    maxima = find_maxima(subject, "unit", list(range(len(WEIGHTS))), window)
+    cut, battery = CutCNN(subject, "unit", window), Battery(subject, {("unit", None): window})
+
+    def hues_of(name, groups=1, shares=COLOR):
+        unit = list(WEIGHTS).index(name)
+        one = Group(Kind.COLOR, shares, 1.0, (0,), None, None, 0.5, 0.5)
+        curves = battery.curves(("unit", None), unit)
+        found = several_hues(cut, unit, [one] * groups, maxima.of(unit), curves)
+        return [(each.degrees, each.share) for each in found]
+
+    return hues_of
 
 
-@pytest.mark.parametrize(
-    ("weights", "shares"),
-    [
-        # All red, or all cyan.
-        ((1.0, 0.8, 0.0, 0.0), (1.0, 0.8)),
-        # Red beside cyan has the strokes of both, 2.3 in all: red beside gray has half of it.
-        ((0.3, 0.3, 1.0, 1.0), (0.5, 0.5)),
-    ],
-)
-def test_hues_that_each_excite_are_several_though_a_mix_excites_more(weights, shares):
-    found = sorted(hues_of(*weights))
+@pytest.mark.parametrize("name", SEVERAL)
+def test_hues_that_each_excite_are_several_though_a_mix_excites_more(hues_of, name):
+    found = sorted(hues_of(name))
     assert [hue for hue, _ in found] == [0, 180]
-    assert [share for _, share in found] == pytest.approx(shares, abs=0.02)
+    assert [share for _, share in found] == pytest.approx(SEVERAL[name][1], abs=0.02)
 
 
-@pytest.mark.parametrize(
-    "weights",
-    [
-        (1.0, 0.4, 0.0, 0.0),
-        (0.3, 0.3, 1.0, 0.0),  # flat cyan does as much as flat red, and hardly anything
-        (1.0, 0.0, 0.0, 0.0),
-        (0.2, 0.2, 0.0, 0.0, 10.0),  # it needs both at once, and each alone is hardly anything
-        (0.3, 0.3, 0.0, 0.0, 0.0, 4.0),  # gray stripes are nearly all of it
-    ],
-)
-def test_a_hue_that_excites_far_less_than_another_is_none(weights):
-    assert hues_of(*weights) == []
+@pytest.mark.parametrize("name", NONE)
+def test_a_hue_that_excites_far_less_than_another_is_none(hues_of, name):
+    assert hues_of(name) == []
 
 
-def test_of_several_facets_and_of_little_color_nothing_is_asked():
-    assert hues_of(1.0, 0.8, 0.0, 0.0, groups=2) == []
-    assert hues_of(1.0, 0.8, 0.0, 0.0, shares=Shares(0.1, 0.9, 0.0, 0.0)) == []
+def test_of_several_facets_and_of_little_color_nothing_is_asked(hues_of):
+    name = "all red, or all cyan"
+    assert hues_of(name, groups=2) == []
+    assert hues_of(name, shares=Shares(0.1, 0.9, 0.0, 0.0)) == []
 
 
 def test_of_images_without_three_channels_nothing_is_asked():
