@@ -75,8 +75,13 @@ def _suggested(parser: ArgumentParser, option: str) -> str:
 
 def _no_option(found: re.Match[str], parser: ArgumentParser) -> str:
     option = found["option"]
+    commands = _commands_of(parser)
     if command := found.groupdict().get("command"):
-        parser = _commands_of(parser)[command]
+        parser = commands[command]
+    elif commands and any(
+        each.dest.split(".")[0] == option.split(".")[0] for each in _options_below(parser)
+    ):
+        return f"'{option}' is of a command: write --config after its name, as in fit --config ..."
     for group, hint in OF_OTHER_COMMANDS.items():
         within = [f"{each.dest}.".startswith(f"{group}.") for each in _options_below(parser)]
         if f"{option}.".startswith(f"{group}.") and not any(within):
@@ -196,6 +201,9 @@ MESSAGES: dict[str, str | Callable[[re.Match[str], ArgumentParser], str | None]]
     r"Option '(?P<option>[\w.]+)' is not accepted": _no_option,
     r"Subcommand '(?P<command>\w+)' does not accept option '(?P<option>[\w.]+)'": _no_option,
     r"^unrecognized arguments: --(?P<option>[\w.]+)": _no_option,
+    r"^unrecognized arguments: (?P<file>\S+\.ya?ml)$": (
+        "'{file}' follows no option: give a config as --config {file}."
+    ),
     r'Parser key "summands": .*import path string': (
         "summands: each is an objective with its weight: {{objective: {{class_path: ..., "
         "init_args: ...}}, weight: ...}}."

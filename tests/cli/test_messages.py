@@ -68,6 +68,7 @@ CAUSES = [
         "Subcommand 'fit' does not accept option 'model.initial_imag'",
     ),
     ({}, ["--modle.lr", "1"], "unrecognized arguments: --modle.lr 1"),
+    ({}, ["other.yaml"], "unrecognized arguments: other.yaml"),
     (
         {
             "bad.yaml": "model: {objective: {class_path: WeightedSum, init_args: {summands: "
@@ -289,6 +290,13 @@ def test_a_person_s_own_class_is_a_choice(prober, tmp_path):
     args = ["--model.initial_image", "own_starts.Checkers", "--model.initial_image", "Chekers"]
     message = refused(prober("fit", "--config", CONV2_CH3, *args))
     assert "Did you mean 'Checkers'?" in message
+
+
+def test_a_config_that_stands_at_the_wrong_place_is_told(prober):
+    assert refused(prober("fit", CONV2_CH3)) == (
+        f"'{CONV2_CH3}' follows no option: give a config as --config {CONV2_CH3}."
+    )
+    refused(prober("--config", CONV2_CH3, "fit"), "after its name, as in fit --config ...")
 
 
 def test_a_config_of_another_command_is_told_from_a_misspelt_one(prober):

@@ -14,7 +14,6 @@ from prober.findings.tuning import Battery
 from prober.findings.windows import window_of
 from prober.subject import Subject
 
-
 SEVERAL = {  # weights, as `RedAndCyan` has them, and the shares of red and cyan
     "all red, or all cyan": ((1.0, 0.8, 0.0, 0.0, 0.0, 0.0), (1.0, 0.8)),
     # Red beside cyan has the strokes of both, 2.3 in all: red beside gray has half of it.
