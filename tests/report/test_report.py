@@ -242,9 +242,9 @@ OTHER = {
     "input_shape": [3, 12, 12],
 }
 RESUMED = TINY | {
-    "grid": TINY["grid"] | {"channels": [0], "seeds": 16},
+    "grid": TINY["grid"] | {"channels": [0], "positions": 1, "seeds": 8},
     "trainer": {"max_steps": 60},
-    "chunk_size": 8,
+    "chunk_size": 4,
     "data": "pictures",
 }
 SMALLEST = {"grid.layers": "conv1", "grid.channels": 0, "grid.classes": "null", "grid.seeds": 1}

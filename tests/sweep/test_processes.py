@@ -117,8 +117,11 @@ def method(request, monkeypatch):
     monkeypatch.setattr("prober.sweep.processes.start_method", lambda: request.param)
 
 
-def test_each_of_several_processes_does_the_work(method):
+def test_each_of_several_processes_does_the_work():
     assert processes_for("cpu", 2, 1, 2).run(says) == Outcome(problem="cpu False")
+
+
+def test_an_interrupted_process_is_told(method):
     assert processes_for("cpu", 2, 1, 2).run(is_interrupted) == Outcome(interrupted=True)
 
 
