@@ -311,14 +311,27 @@ class OfPlaces(nn.Module):
         return one.mean((2, 3)) - 2 * other.mean((2, 3))
 
 
-@pytest.mark.parametrize("place", [0, 1])
-def test_an_input_that_has_a_place_only_is_held_there(place, tmp_path):
+class FirstByPlace(nn.Module):
+    def forward(self, one, /, other):
+        return one.mean((2, 3)) - 2 * other.mean((2, 3))
+
+
+class OthersByPlace(nn.Module):
+    def forward(self, one, *others):
+        return one.mean((2, 3)) - 2 * others[0].mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("cnn", "place"),
+    [(OfPlaces, 0), (OfPlaces, 1), (FirstByPlace, 0), (FirstByPlace, 1), (OthersByPlace, 1)],
+)
+def test_an_input_that_has_a_place_only_is_held_there(cnn, place, tmp_path):
     images, other = torch.rand(2, 3, 8, 8), torch.rand(3, 8, 8)
     np.save(tmp_path / "other.npy", other.numpy())
     given = {str(place): str(tmp_path / "other.npy")}
-    subject = Subject(OfPlaces(), input_shape=(3, 8, 8), given=given)
+    subject = Subject(cnn(), input_shape=(3, 8, 8), given=given)
     inputs = [images, other[None]] if place == 1 else [other[None], images]
-    torch.testing.assert_close(subject(images, ["logits"])["logits"], OfPlaces()(*inputs))
+    torch.testing.assert_close(subject(images, ["logits"])["logits"], cnn()(*inputs))
 
 
 @pytest.mark.parametrize(

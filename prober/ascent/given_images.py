@@ -122,11 +122,12 @@ def _imported(path: str) -> LightningDataModule | None:
     if not module or not all(part.isidentifier() for part in path.split(".")):
         return None
     try:
-        found = getattr(import_module(module), name)
+        try:
+            found = getattr(import_module(module), name)
+        except (ImportError, AttributeError):
+            return None
         is_one = isinstance(found, type) and issubclass(found, LightningDataModule)
         return found() if is_one else None
-    except (ImportError, AttributeError):
-        return None
     except (Exception, SystemExit) as error:
         raise InputError(f"{path} cannot be built: {error}") from error
 

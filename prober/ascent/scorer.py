@@ -146,7 +146,8 @@ class Scorer:
         parts: list[_Means | _Part] = []
         means: dict[str, dict[int, int]] = {}  # of each layer the images and their channels
         for i, objective in enumerate(self._objectives):
-            if type(objective) is ChannelMean:
+            # Of what is held to statistics, the normalizations before the layer are asked, too.
+            if type(objective) is ChannelMean and not self._normalizations[i]:
                 means.setdefault(objective.layer, {})[i] = objective.channel
         rest = set(range(len(self._objectives)))
         for layer, own in means.items():

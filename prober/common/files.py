@@ -176,7 +176,7 @@ def read_array(path: Path | str) -> np.ndarray:
         with _READING:
             return np.load(path, allow_pickle=False)
     except OSError:
-        raise
+        raise  # but not MemoryError: a damaged header may ask for any size
     except Exception as error:  # a damaged header can raise almost anything
         raise _damaged(error) from error
 

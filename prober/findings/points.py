@@ -37,6 +37,8 @@ class Point:
 
 def points_of(survey: Survey, unit: Unit, found: Found) -> list[Point]:
     """Returns some of the best optima of each facet of a unit."""
+    if not found.visualizations:  # every start failed, and the optimum is mid gray
+        return []
     points = []
     window = survey.window(unit)
     own_class = survey.subject.class_name(unit.layer, unit.channel)

@@ -48,7 +48,8 @@ class GivenInputs:
         for key, value in (given or {}).items():
             place = int(key) if str(key).isdigit() else None
             if place is not None and place < len(named):
-                name: str | int = names[place]
+                by_name = named[place].kind is not Parameter.POSITIONAL_ONLY
+                name: str | int = names[place] if by_name else place
             elif place is not None and Parameter.VAR_POSITIONAL in takes_any:
                 name = place
             elif str(key) in names or Parameter.VAR_KEYWORD in takes_any:
@@ -59,7 +60,11 @@ class GivenInputs:
                     f"{suggestion(str(key), names)} Its inputs are {', '.join(names) or 'none'}."
                 )
             self._values[name] = _read(str(key), value)
-        free = [each for each in named if each.name not in self._values]
+        free = [
+            each
+            for place, each in enumerate(named)
+            if each.name not in self._values and place not in self._values
+        ]
         self._image = free[0] if free else None
         self.missing = [each.name for each in free[1:] if each.default is each.empty]
         self.as_columns = False
@@ -80,13 +85,14 @@ class GivenInputs:
             return cnn(images)
         values = {name: self._for(value, images) for name, value in self._values.items()}
         positional: list[Any] = []
-        if self._image is None or self._image.kind is Parameter.POSITIONAL_ONLY:
+        image, by_place = self._image, any(isinstance(name, int) for name in values)
+        if image is None or image.kind is Parameter.POSITIONAL_ONLY or by_place:
             # Those that have a place only, the image in the first that is free.
             free = next(place for place in count() if place not in values)
             last = max([free, *(name for name in values if isinstance(name, int))])
             positional = [values.pop(place, images) for place in range(last + 1)]
         else:
-            values[self._image.name] = images
+            values[image.name] = images
         return cnn(*positional, **{str(name): value for name, value in values.items()})
 
     def _for(self, value: Any, images: Tensor) -> Any:

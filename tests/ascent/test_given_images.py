@@ -125,6 +125,12 @@ class Mine(LightningDataModule):
 class Broken(LightningDataModule):
     def train_dataloader(self):
         raise ValueError("the disk\\nis missing")
+
+
+class Unbuilt(LightningDataModule):
+    def __init__(self):
+        super().__init__()
+        self.images = torch.no_such_function()
 """
 
 
@@ -138,6 +144,8 @@ def test_a_datamodule_is_named_by_its_import_path(tmp_path, monkeypatch):
         read_images("my_images.Broken", SHAPE)
     with pytest.raises(InputError, match=r"there is no folder 'my_images\.Nobody'"):
         read_images("my_images.Nobody", SHAPE)
+    with pytest.raises(InputError, match=r"my_images\.Unbuilt cannot be built: .*no_such_function"):
+        read_images("my_images.Unbuilt", SHAPE)
     del sys.modules["my_images"]
 
 

@@ -101,6 +101,18 @@ def test_only_units_without_a_map_are_held_and_only_by_what_is_before_them():
     assert [own.record()["batchnorm_statistics"] for own in module.methods] == [1.0, 0.0]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_convolution_whose_map_is_one_pixel_is_held_as_a_linear_layer_is(dtype):
+    held = Subject(nn.Sequential(*trained()[:3], nn.Conv2d(6, 4, 12)), input_shape=(3, 12, 12))
+    assert normalizations_before(held, {"3"}) == ("1",)
+    mean = ChannelMean("3", 2)
+    pictures = images(2).to(dtype)
+    held.to(dtype)
+    _, found = Scorer(held, [mean] * 2, [("1",)] * 2).with_strangeness(pictures)
+    torch.testing.assert_close(found, strangeness(held, held(pictures, ["1"]), ["1"]))
+    assert (found > 0).all()
+
+
 def test_it_is_in_the_gradient_of_the_loss_as_a_part_of_the_gain():
     own = subject()
     names = normalizations_before(own, LOGIT.layers)
