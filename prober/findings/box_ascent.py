@@ -121,7 +121,10 @@ def _climb(
         gradient, best, kept = _look(cnn, x, channels, best, kept)
         if gradient is None:
             return x, best, kept
-        x = (x + length.view(-1, 1, 1, 1) * gradient.sign()).clamp(0, 1)
+        moved = (x + length.view(-1, 1, 1, 1) * gradient.sign()).clamp(0, 1)
+        if moved.equal(x):  # all pixels are at the bounds that they are drawn to: in linear units
+            break
+        x = moved
     with torch.no_grad():
         return x, *_look(cnn, x, channels, best, kept)[1:]
 
