@@ -813,7 +813,7 @@ def test_only_a_report_is_resumed(prober, tmp_path, twice):
 
 
 def test_a_finished_sweep_s_pictures_are_taken(prober, tmp_path):
-    config = write(tmp_path)
+    config = write(tmp_path, grid=TINY["grid"] | {"channels": [0, 2]})
     assert prober("sweep", "--config", config).code == 0
     swept = next(tmp_path.glob("lightning_logs/sweep_*/version_0"))
     refused(prober("report", "--config", config, "--resume", swept), "a sweep", "--sweep in place")
