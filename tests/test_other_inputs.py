@@ -322,13 +322,16 @@ class OthersByPlace(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("cnn", "place"),
-    [(OfPlaces, 0), (OfPlaces, 1), (FirstByPlace, 0), (FirstByPlace, 1), (OthersByPlace, 1)],
+    ("cnn", "key", "place"),
+    [
+        *((OfPlaces, "0", 0), (OfPlaces, "1", 1), (OthersByPlace, "1", 1)),
+        *((FirstByPlace, "0", 0), (FirstByPlace, "one", 0), (FirstByPlace, "1", 1)),
+    ],
 )
-def test_an_input_that_has_a_place_only_is_held_there(cnn, place, tmp_path):
+def test_an_input_that_has_a_place_only_is_held_there(cnn, key, place, tmp_path):
     images, other = torch.rand(2, 3, 8, 8), torch.rand(3, 8, 8)
     np.save(tmp_path / "other.npy", other.numpy())
-    given = {str(place): str(tmp_path / "other.npy")}
+    given = {key: str(tmp_path / "other.npy")}
     subject = Subject(cnn(), input_shape=(3, 8, 8), given=given)
     inputs = [images, other[None]] if place == 1 else [other[None], images]
     torch.testing.assert_close(subject(images, ["logits"])["logits"], cnn()(*inputs))

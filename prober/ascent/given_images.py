@@ -1,9 +1,11 @@
 """Images that the user gives: a folder, an array, a datamodule, the shipped digits."""
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -122,10 +124,9 @@ def _imported(path: str) -> LightningDataModule | None:
     if not module or not all(part.isidentifier() for part in path.split(".")):
         return None
     try:
-        try:
+        found: Any = None
+        with suppress(ImportError, AttributeError):
             found = getattr(import_module(module), name)
-        except (ImportError, AttributeError):
-            return None
         is_one = isinstance(found, type) and issubclass(found, LightningDataModule)
         return found() if is_one else None
     except (Exception, SystemExit) as error:

@@ -123,7 +123,7 @@ def _climb(
             return x, best, kept
         moved = (x + length.view(-1, 1, 1, 1) * gradient.sign()).clamp(0, 1)
         if moved.equal(x):  # all pixels are at the bounds that they are drawn to: in linear units
-            break
+            return x, best, kept
         x = moved
     with torch.no_grad():
         return x, *_look(cnn, x, channels, best, kept)[1:]

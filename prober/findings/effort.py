@@ -28,7 +28,7 @@ it changes 1 %."""
 
 @dataclass(frozen=True)
 class Effort:
-    """How much a report does for each unit, where nothing else is asked for; of small images.
+    """How much a report does for each unit by itself; by default, of small images.
 
     Attributes:
         seeds: Pictures of the unit as a whole, and of each of its neurons.

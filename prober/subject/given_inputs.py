@@ -46,13 +46,13 @@ class GivenInputs:
         takes_any = {each.kind for each in parameters} & set(_ANY)
         self._values: dict[str | int, Any] = {}
         for key, value in (given or {}).items():
-            place = int(key) if str(key).isdigit() else None
+            place = names.index(key) if key in names else int(key) if str(key).isdigit() else None
             if place is not None and place < len(named):
                 by_name = named[place].kind is not Parameter.POSITIONAL_ONLY
                 name: str | int = names[place] if by_name else place
             elif place is not None and Parameter.VAR_POSITIONAL in takes_any:
                 name = place
-            elif str(key) in names or Parameter.VAR_KEYWORD in takes_any:
+            elif Parameter.VAR_KEYWORD in takes_any:
                 name = str(key)
             else:
                 raise InputError(

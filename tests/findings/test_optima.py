@@ -66,13 +66,13 @@ ATOMS = [*HUES, *STROKES, *LIGHTS]
 def at_optima():
     """What is measured at the optimum of each atom's unit."""
     subject = detectors([atom.kernel for atom in ATOMS])
-    return dict(zip(map(id, ATOMS), measured(subject, [a.optimum() for a in ATOMS]), strict=True))
+    return measured(subject, [atom.optimum() for atom in ATOMS])
 
 
-@pytest.mark.parametrize("atom", ATOMS, ids=lambda atom: atom.name)
-def test_at_its_optimum_a_unit_of_one_thing_is_seen_to_want_it(at_optima, atom):
+@pytest.mark.parametrize("number", range(len(ATOMS)), ids=[atom.name for atom in ATOMS])
+def test_at_its_optimum_a_unit_of_one_thing_is_seen_to_want_it(at_optima, number):
     """Its hue and its orientation are those that it was measured to have by flat patches, bars."""
-    found = at_optima[id(atom)]
+    atom, found = ATOMS[number], at_optima[number]
     kind, margin = kind_of(found.shares[0])
     assert kind == atom.kind and margin > 0.03
     near = found.near
