@@ -21,6 +21,7 @@ from prober.ascent.starts import InitialImage
 from prober.ascent.targets import Target, checked_seed
 from prober.ascent.transforms import Transforms
 from prober.common.errors import InputError
+from prober.common.interrupts import no_interrupt_inside
 from prober.common.patches import trainer_of
 from prober.subject import Subject
 
@@ -127,24 +128,10 @@ class ActivationMaximization(LightningModule):
             return self._decoded(self._shown)
         return self._decoded(self._ended.index_copy(0, self.going.to(self.device), self._shown))
 
-    def average(self, step: int) -> None:
-        """Takes the images into their mean, if the pictures are of one.
-
-        It reaches back over a quarter of the steps at most, and each step counts less than the
-        next, the newest one part in `averaging`.
-
-        Args:
-            step: How many steps have been made.
-        """
-        if self._average is not None:
-            self._average.lerp_(self.image.data, 1 / min(self._averaging, 1 + step // 4))
-
-    def keep_valid(self) -> None:
-        """Brings the image back to where it stands for pictures in [0, 1]."""
-        self.basis.keep_valid(self.image.data)
-
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """One step, by hand: the Trainer's own way of it takes a fifth of a small step's time.
+
+        It leaves the pictures in [0, 1].
 
         Raises:
             ScoreNotFinite: No target is left.
@@ -157,15 +144,13 @@ class ActivationMaximization(LightningModule):
             raise RuntimeError(f"StopIteration: {error}") from error
         self.manual_backward(loss)
         self._silence_the_failed()
-        optimizer.step()
+        with no_interrupt_inside():  # what an interrupted run leaves is of whole steps
+            optimizer.step()
+            self.basis.keep_valid(self.image.data)
+            self._take_into_average(self.global_step)
 
     def on_train_batch_end(self, *_: Any) -> None:
-        """Brings the pictures back to [0, 1] after a step, averages them, ends what has settled.
-
-        The run ends when all targets have.
-        """
-        self.keep_valid()
-        self.average(self.global_step)
+        """Ends the targets that have settled, and the run when all have."""
         if self.end_settled(self.global_step):
             self.trainer.should_stop = True
 
@@ -319,6 +304,18 @@ class ActivationMaximization(LightningModule):
         else:
             pictures = self.basis.decode(images)
         return pictures if self._holding is None else self._holding(pictures)
+
+    def _take_into_average(self, step: int) -> None:
+        """Takes the images into their mean, if the pictures are of one.
+
+        It reaches back over a quarter of the steps at most, and each step counts less than the
+        next, the newest one part in `averaging`.
+
+        Args:
+            step: How many steps have been made.
+        """
+        if self._average is not None:
+            self._average.lerp_(self.image.data, 1 / min(self._averaging, 1 + step // 4))
 
     def _of_going(self, of_all: Any) -> Any:
         """What those that go on have of something that all targets have; None stays None."""

@@ -78,7 +78,6 @@ class RunRecord(Callback):
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
         """Writes the files of a run that ended early."""
         if pl_module.start is not None:
-            pl_module.keep_valid()
             try:
                 end = pl_module.evaluate()
             except Exception:  # what has failed may fail again

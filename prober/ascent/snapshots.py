@@ -41,8 +41,6 @@ class AtSnapshots(Callback):
 
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
         """Takes the last snapshot of an interrupted or failed run."""
-        # The interrupt may have come between a step and its clamp.
-        pl_module.keep_valid()
         self.on_train_end(trainer, pl_module)
 
     def _take_once(self, trainer: Trainer, module: ActivationMaximization) -> None:

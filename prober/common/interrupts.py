@@ -29,6 +29,20 @@ def interrupts(handler: Any) -> Iterator[None]:
 
 
 @contextmanager
+def no_interrupt_inside() -> Iterator[None]:
+    """While it is active, a Ctrl-C waits: whoever hears it otherwise hears it as this ends."""
+    usual = signal.getsignal(signal.SIGINT)
+    if not callable(usual):  # nobody hears it, or something that is not Python's
+        yield
+        return
+    heard: list[tuple[Any, ...]] = []
+    with interrupts(lambda *of: heard.append(of)):
+        yield
+    if heard:
+        usual(*heard[0])
+
+
+@contextmanager
 def no_interrupt_lost() -> Iterator[None]:
     """While it is active, a Ctrl-C that comes while Python clears something away is heard later.
 

@@ -1,6 +1,7 @@
 """Every argument of the Trainer, with whatever value: it works, or one message says why not."""
 
 import json
+import signal
 from inspect import signature
 
 import pytest
@@ -86,6 +87,36 @@ def test_a_part_that_fails_in_the_first_step_leaves_nothing(prober, tmp_path):
     ended = prober(*FIT, *QUICK, "--trainer.callbacks", "breaks.Breaks")
     refused(ended, "first step", "the callback Breaks failed: KeyError: 'no such thing'")
     assert not (tmp_path / "lightning_logs").exists()
+
+
+@pytest.mark.parametrize("style", ["plain", "legible"])
+def test_ctrl_c_in_the_middle_of_a_step_leaves_what_that_many_steps_do(prober, tmp_path, style):
+    (tmp_path / "presses.py").write_text(
+        "import signal\n\n"
+        "from lightning.pytorch import Callback\n\n\n"
+        "class Presses(Callback):\n"
+        "    def on_train_start(self, trainer, *_):\n"
+        "        def press(*_):  # the image has changed, and is neither counted nor clamped\n"
+        "            if trainer.global_step == 2:\n"
+        "                signal.raise_signal(signal.SIGINT)\n\n"
+        "        trainer.optimizers[0].register_step_post_hook(press)\n",
+        encoding="utf-8",
+    )
+    command = [*FIT, *QUICK, "--model.style", style, "--model.lr", 0.5, "--model.averaging", 3]
+    interrupted = ["--trainer.max_steps", 9, "--trainer.callbacks", "presses.Presses"]
+    heard_by = signal.getsignal(signal.SIGINT)
+    ended = prober(*command, *interrupted)
+    assert (ended.code, ended.err) == (130, "")
+    assert "Interrupted after 3 steps." in ended.out
+    assert signal.getsignal(signal.SIGINT) is heard_by
+    assert prober(*command, "--trainer.max_steps", 3).code == 0
+    first, second = sorted(tmp_path.glob("lightning_logs/*/version_*"))
+    records = [json.loads((run / "record.json").read_text("utf-8")) for run in (first, second)]
+    assert [record["status"] for record in records] == ["interrupted", "finished"]
+    assert records[0]["steps"] == records[1]["steps"] == 3
+    assert records[0]["score_end"] == records[1]["score_end"]
+    for name in ("final.npy", "final.png", "evolution/step_0003.png"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
 @pytest.mark.parametrize(
