@@ -142,8 +142,12 @@ def _not_of_type(found: re.Match[str], parser: ArgumentParser) -> str:
     parts = re.findall(r"\w+(?:\[.*?\]+)?", types)
     named = [part for part in dict.fromkeys(parts) if part != "NoneType"] or ["null"]
     lists = [EXAMPLES.get(part, "[..., ...]") for part in named if part.startswith("list")]
-    hint = f" Write a list in brackets: {lists[0]}." if lists else ""
-    return f"{found['key']}: '{found['value']}' is not of type {' or '.join(named)}.{hint}"
+    hints = [f" Write a list in brackets: {lists[0]}."] if lists else []
+    if "str" in named and not found["value"].startswith(("[", "{")):  # a number's or a truth's name
+        hints = [f" Write it in quotes: '{found['value']}'."]
+    return (
+        f"{found['key']}: '{found['value']}' is not of type {' or '.join(named)}.{''.join(hints)}"
+    )
 
 
 def _abstract(found: re.Match[str], parser: ArgumentParser) -> str:
@@ -174,6 +178,7 @@ OF_OTHER_COMMANDS = {
 
 EXAMPLES = {
     "list[str]": "['0', '1', '2']",  # quoted, where YAML would take them for numbers
+    "list[str | int]": "[conv1, conv2]",
     "list[int]": "[1, 2, 3]",
     "list[float]": "[0.5, 0.5, 0.5]",
     "list[list[int]]": "[[0, 8], [0, 28]]",

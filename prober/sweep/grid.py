@@ -40,7 +40,8 @@ class Grid:
     """What a sweep looks at: every combination of the settings below is one target.
 
     Args:
-        layers: Layers by name; `all` for every convolutional and linear layer.
+        layers: Layers by name, or by number in an `nn.Sequential`; `all` for every convolutional
+            and linear layer.
         channels: Channels of each layer: a number, a list, a range such as `0-4` (both ends
             count), or `all`. A layer with fewer is looked at in those that it has.
         objectives: What to look at in each channel: a list of objectives of a channel, each its
@@ -72,7 +73,7 @@ class Grid:
         (8, 'conv1/ch000/mean_seed0')
     """
 
-    layers: list[str] | str = field(default_factory=list)
+    layers: list[str | int] | str = field(default_factory=list)
     channels: int | list[int] | str = ALL
     objectives: list[str | dict[str, Any]] = field(default_factory=lambda: [ChannelMean.__name__])
     k: int = 20
@@ -168,7 +169,7 @@ class Grid:
         others = [layer for layer in layers if layer not in cut]
         kept = dict.fromkeys(c for layer, own in channels if layer not in cut for c in own)
         once = {layer: list(dict.fromkeys(own)) for layer, own in found.items()}
-        return replace(self, layers=others, channels=list(kept), classes=classes), once
+        return replace(self, layers=[*others], channels=list(kept), classes=classes), once
 
     def left_out(self, subject: Subject) -> str | None:
         """Says which layers have fewer channels than it asks for; None if none has."""
@@ -262,7 +263,8 @@ class Grid:
         """Returns the layers that it names, with those that no gradient leads back from."""
         if self._all_layers:
             return subject.computing_layers()
-        return [self.layers] if isinstance(self.layers, str) else self.layers
+        given = [self.layers] if isinstance(self.layers, str) else self.layers
+        return [str(layer) for layer in given]  # those of an nn.Sequential have numbers for names
 
     def _channels(self, subject: Subject, layers: Sequence[str]) -> list[tuple[str, list[int]]]:
         """Returns for each layer those of the channels that it has.

@@ -424,6 +424,10 @@ BAD_YAML = {
         objective(CHANNEL_MEAN) + "  subject: {classes: [0, 1, 2]}\n",
         ["model.subject.classes", "list[str] or str. Write a list in brackets: ['0', '1', '2']"],
     ),
+    "number for the name of a layer": (
+        objective("{class_path: ChannelMean, init_args: {layer: 0, channel: 4}}"),
+        ["layer: '0' is not of type str. Write it in quotes: '0'."],
+    ),
     "misspelt group": (
         objective(CHANNEL_MEAN) + "modell:\n  lr: 0.1\n",
         ["'modell", "Did you mean 'model'?"],

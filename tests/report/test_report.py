@@ -864,7 +864,7 @@ def first_record(sweep):
 def test_a_costly_cnn_has_fewer_pictures_and_starts_than_others(prober, tmp_path):
     """A step of its whole takes ten times as long as one of the reference CNN."""
     subject = {"cnn": {"class_path": "cnns.Costly"}, "input_shape": [3, 32, 32]}
-    grid = {"layers": ["0"], "channels": [0], "classes": None}
+    grid = {"layers": [0], "channels": [0], "classes": None}
     config = write(tmp_path, of={"model": {"subject": subject}, "grid": grid})
     given = "--grid.positions", 2, "--trainer.precision", "bf16-mixed"
     ended = prober("report", "--config", config, *given)

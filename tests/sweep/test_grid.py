@@ -43,6 +43,12 @@ def test_a_number_of_seeds_counts_from_the_one_given(subject):
     assert planned[0].path == "conv1/ch002/mean_seed40"
 
 
+def test_numbers_name_the_layers_of_a_sequential():
+    cnn = nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 3))
+    planned = Grid(layers=[0, 2]).plan(Subject(cnn=cnn, input_shape=(3, 9, 9)), 0)
+    assert [p.layer for p in planned] == ["0", "0", "2", "2"]
+
+
 def test_all_layers_are_those_that_compute_channels(subject):
     planned = Grid(layers="all", classes="all").plan(subject, 0)
     layers = [p.layer for p in planned]
