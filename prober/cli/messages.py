@@ -2,9 +2,9 @@
 
 import inspect
 import re
-from argparse import Action, ArgumentParser
+from argparse import SUPPRESS, Action, ArgumentParser
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from difflib import get_close_matches
 from typing import Any, get_args
 
 import prober
@@ -44,16 +44,14 @@ def choices(parser: ArgumentParser, option: str) -> list[str]:
         for each in options
         if each.dest.endswith(f".{option}")
     ]
-    kinds = {kind for each in found for kind in _classes_within(type_of(each))}
-    own = [kind for kind in kinds if kind.__module__.partition(".")[0] == prober.__name__]
-    below = {each for kind in own for each in [kind, *concrete(kind)]}
-    return sorted({each.__name__ for each in below if _offered(each)})
+    return sorted({kind.__name__ for each in found for kind in _offered_for(each)})
 
 
 def _suggested(parser: ArgumentParser, option: str) -> str:
     """Suggests a name in place of the first part of an option that does not exist."""
     parts = option.split(".")
-    options = [each.dest.split(".") for each in _options_below(parser)]
+    known = [each for each in _options_below(parser) if not each.dest.endswith("help")]
+    options = [each.dest.split(".") for each in known]
     within = {
         ".".join(each[: each.index(parts[0]) + 1]) for each in options if parts[0] in each[1:]
     }
@@ -63,14 +61,21 @@ def _suggested(parser: ArgumentParser, option: str) -> str:
         siblings = {each[i] for each in options if each[:i] == parts[:i] and len(each) > i}
         if part not in siblings:
             break
-    if len(parts) == 1 or not siblings:  # perhaps an argument of a class
-        siblings = {part for each in options for part in each}
-        for name in prober.__all__:
-            with suppress(ValueError):  # a class of Python's own has none
-                siblings |= inspect.signature(getattr(prober, name)).parameters.keys()
-    if part in siblings:
-        return " Other choices have it, this one has not."
-    return suggestion(part, siblings)
+    if near := suggestion(part, siblings):
+        return near
+    if all(len(each) == 1 for each in options):  # the settings of the class that was chosen
+        return f" Those here: {', '.join(sorted(siblings))}." if siblings else ""
+    of_class = {
+        each.dest
+        for each in known
+        if inspect.isclass(type_of(each))
+        and any(part in inspect.signature(kind).parameters for kind in _offered_for(each))
+    }
+    if len(of_class) == 1:
+        return f" Did you mean '{of_class.pop()}.{part}'?"
+    shown = {each.dest.split(".")[-1]: each.dest for each in known if each.help != SUPPRESS}
+    nearest = get_close_matches(part, shown, n=1)
+    return f" Did you mean '{shown[nearest[0]]}'?" if nearest else ""
 
 
 def _no_option(found: re.Match[str], parser: ArgumentParser) -> str:
@@ -141,13 +146,13 @@ def _not_of_type(found: re.Match[str], parser: ArgumentParser) -> str:
     types = re.sub(r"\b(?:tuple|Sequence)\b", "list", types)
     parts = re.findall(r"\w+(?:\[.*?\]+)?", types)
     named = [part for part in dict.fromkeys(parts) if part != "NoneType"] or ["null"]
-    lists = [EXAMPLES.get(part, "[..., ...]") for part in named if part.startswith("list")]
-    hints = [f" Write a list in brackets: {lists[0]}."] if lists else []
-    if "str" in named and not found["value"].startswith(("[", "{")):  # a number's or a truth's name
-        hints = [f" Write it in quotes: '{found['value']}'."]
-    return (
-        f"{found['key']}: '{found['value']}' is not of type {' or '.join(named)}.{''.join(hints)}"
-    )
+    value = found["value"]
+    any_list = f"[{value}]" if value.isidentifier() else "[..., ...]"
+    lists = [EXAMPLES.get(part, any_list) for part in named if part.startswith("list")]
+    hint = f" Write a list in brackets: {lists[0]}." if lists else ""
+    if "str" in named and not value.startswith(("[", "{")):  # a number, say, where text belongs
+        hint = f" Write it in quotes: '{value}'."
+    return f"{found['key']}: '{value}' is not of type {' or '.join(named)}.{hint}"
 
 
 def _abstract(found: re.Match[str], parser: ArgumentParser) -> str:
@@ -224,9 +229,13 @@ MESSAGES: dict[str, str | Callable[[re.Match[str], ArgumentParser], str | None]]
     CLASS + r".*object has no attribute 'keys'": (
         "{key}: the init_args of '{name}' are settings: keys with values."
     ),
+    CLASS + r"No module named '(?P<module>.*?)'": (
+        "{key}: '{name}' cannot be had: there is no module '{module}' in this folder, nor "
+        "is one installed."
+    ),
     CLASS + r"(?P<why>.*?)(?: - Expected| Given value|$)": "{key}: cannot use '{name}': {why}.",
     KEY + r"(?:does not correspond to a subclass of|import path string)" + VALUE: (
-        "{key}: '{value}' is not the import path of a class that fits here."
+        "{key}: '{value}' is not the import path of a class that fits here, such as file.Class."
     ),
     KEY + r"instantiatable class, but (?P<name>[\w.]*) ?is abstract(?:" + VALUE + ")?": _abstract,
     KEY + r"Subtypes: \[(?P<types>.*?Literal.*)\] Errors: " + VALUE: _no_choice,
@@ -269,6 +278,13 @@ def _classes_within(hint: Any) -> Iterator[type]:
         yield hint
     for each in get_args(hint):
         yield from _classes_within(each)
+
+
+def _offered_for(option: Action) -> set[type]:
+    """Returns the classes of the project's kinds that people can choose for an option."""
+    kinds = _classes_within(type_of(option))
+    own = [kind for kind in kinds if kind.__module__.partition(".")[0] == prober.__name__]
+    return {each for kind in own for each in [kind, *concrete(kind)] if _offered(each)}
 
 
 def _offered(kind: type) -> bool:

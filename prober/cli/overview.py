@@ -16,6 +16,9 @@ from prober.common.errors import suggestion
 
 DESCRIPTION = "The Prober: what the channels, neurons and classes of a trained CNN want to see."
 
+BEFORE_COMMANDS = ("--config", "--help", "--print_config")
+"""The options that need no command before them."""
+
 
 def answer(args: Sequence[str]) -> None:
     """Ends the program with the help, or with an error, if that is all that is needed.
@@ -24,7 +27,8 @@ def answer(args: Sequence[str]) -> None:
         args: The arguments of the command line.
 
     Raises:
-        Refused: There is no command, or no such command, or an option has no value but `--`.
+        Refused: There is no command, or no such command, or an option of one stands before it, or
+            one has no value but `--`.
         SystemExit: The help was asked for, and is printed.
     """
     if not args:
@@ -35,6 +39,10 @@ def answer(args: Sequence[str]) -> None:
         sys.exit(0)
     if not first.startswith("-") and first not in command_files():
         raise Refused(no_such_command(first))
+    option = first.split("=")[0]
+    of_all = any(each.startswith(option) for each in BEFORE_COMMANDS)
+    if option.startswith("--") and not of_all and set(args) & set(command_files()):
+        raise Refused(f"{option} is of a command: write it after its name, as in fit {option} ...")
     for each in args:
         if re.fullmatch(r"(--[^=]+=|-c=?)--", each):  # some versions of argparse drop the value
             raise Refused(f"'{each}' has no value: -- is none.")

@@ -1,6 +1,7 @@
-"""YAML that would take for ever to read, or says a key twice, is refused."""
+"""YAML that would take for ever to read, or says what nobody means, is refused."""
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,9 @@ jsonargparse takes some 20 microseconds for each, several times over."""
 DEEPEST = 64
 """Keys and lists may stand so deep within each other. Those of this project stand up to 12 deep."""
 
+BASE_60 = r"[-+]?[1-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"
+"""What YAML takes for minutes and seconds, and nobody means: 1:30 would be 90."""
+
 
 def check_yaml(text: str) -> None:
     """Checks YAML before it is read.
@@ -25,8 +29,8 @@ def check_yaml(text: str) -> None:
     stand for (billion laughs).
 
     Raises:
-        yaml.YAMLError: It is not valid, holds too much, stands too deep, contains itself, or names
-            a key twice.
+        yaml.YAMLError: It is not valid, holds too much, stands too deep, contains itself, names
+            a key twice, or has a number in base 60.
     """
     if len(text) > MOST_OF_YAML:
         raise yaml.YAMLError(f"it is longer than {MOST_OF_YAML // 2**20} MB.")
@@ -58,8 +62,11 @@ def _follow(
             break
         if not isinstance(event, yaml.NodeEvent):
             continue  # a document begins or ends
-        if is_key and isinstance(event, yaml.ScalarEvent):
-            _note_key(keys, event, outermost=depth == 2)
+        if isinstance(event, yaml.ScalarEvent):
+            if is_key:
+                _note_key(keys, event, outermost=depth == 2)
+            elif event.implicit[0] and re.fullmatch(BASE_60, event.value):
+                raise yaml.YAMLError(f"{event.value} is a number in base 60: put it in quotes.")
         is_key = mapping and not is_key
         item_size, item_height = 1.0, 0
         if isinstance(event, yaml.AliasEvent):

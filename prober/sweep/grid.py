@@ -336,7 +336,8 @@ def numbers(name: str, given: int | list[int] | str, size: int, where: str) -> l
         ends = re.fullmatch(r"(\d{1,18})-(\d{1,18})", given.strip())
         if not ends:
             raise InputError(
-                f"{name}: '{given}' is no number, list, range such as 0-4, or 'all'."
+                f"{name}: '{given}' is no number, list such as [0, 3], range such as "
+                f"0-4, or '{ALL}'."
                 f"{suggestion(given, [ALL])}"
             )
         first, last = int(ends[1]), int(ends[2])

@@ -168,6 +168,21 @@ BAD_OPTIONS = {
         ["--model.objective.chanel", "1"],
         ["'chanel'", "Did you mean 'channel'?"],
     ),
+    "option of the objective's": (
+        ["--channel", "4"],
+        ["There is no option 'channel'. Did you mean 'model.objective.channel'?"],
+    ),
+    "option that another objective has": (
+        ["--model.objective.k", "4"],
+        ["There is no option 'k'. Those here: channel, layer."],
+    ),
+    "part of a trainer's option": (["--steps", "9"], ["Did you mean 'trainer.max_steps'?"]),
+    "option like no other": (["--qqq", "9"], ["There is no option 'qqq'. --help after the"]),
+    "transform that is no list": (["--model.transforms", "Jitter"], ["in brackets: [Jitter]."]),
+    "module that there is not": (
+        ["--model.subject.cnn", "nowhere.Net"],
+        ["'nowhere.Net' cannot be had: there is no module 'nowhere' in this folder"],
+    ),
     "misspelt group": (["--modle.lr", "1"], ["'modle.lr'", "Did you mean 'model'?"]),
     "misspelt trainer option": (
         ["--trainer.max_stepz", "3"],
@@ -345,7 +360,7 @@ BAD_YAML = {
     ),
     "dream of a channel": (
         objective("{class_path: DeepDream, init_args: {layer: conv2, channel: 2}}"),
-        ["no option 'channel'", "this one has not"],
+        ["There is no option 'channel'. Those here: layer."],
     ),
     "dream of a class": (
         conditional("{class_path: DeepDream, init_args: {layer: conv2}}"),

@@ -139,6 +139,16 @@ CAUSES = [
     ),
     (
         {},
+        ["--model.subject.cnn", "json.Net"],
+        'Parser key "model.subject.cnn": '
+        + UNION.format(
+            kind="torch.nn.modules.module.Module",
+            value="json.Net",
+            why="Problem with given class_path 'json.Net': module 'json' has no attribute 'Net'",
+        ),
+    ),
+    (
+        {},
         ["--model.subject.cnn", "json.JSONDecoder"],
         'Parser key "model.subject.cnn": '
         + UNION.format(

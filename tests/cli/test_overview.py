@@ -38,6 +38,14 @@ def test_errors_are_those_of_the_whole(prober, whole, args):
     assert refused(prober(*args)) == error.value.message
 
 
+@pytest.mark.parametrize("args", [["--model.lr", "3", "fit"], ["--model.lr=3", "fit"]])
+def test_an_option_before_its_command_is_told(prober, args):
+    message = refused(prober(*args))
+    assert (
+        message == "--model.lr is of a command: write it after its name, as in fit --model.lr ..."
+    )
+
+
 @pytest.mark.parametrize("args", [["fit"], ["--config", "a.yaml"], ["--version"], ["layers", "-h"]])
 def test_what_needs_a_command_is_left_to_it(args):
     overview.answer(args)

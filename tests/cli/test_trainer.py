@@ -111,7 +111,9 @@ def test_ctrl_c_in_the_middle_of_a_step_leaves_what_that_many_steps_do(prober, t
     assert signal.getsignal(signal.SIGINT) is heard_by
     assert prober(*command, "--trainer.max_steps", 3).code == 0
     first, second = sorted(tmp_path.glob("lightning_logs/*/version_*"))
-    records = [json.loads((run / "record.json").read_text("utf-8")) for run in (first, second)]
+    records = [
+        json.loads((run / "record.json").read_text(encoding="utf-8")) for run in (first, second)
+    ]
     assert [record["status"] for record in records] == ["interrupted", "finished"]
     assert records[0]["steps"] == records[1]["steps"] == 3
     assert records[0]["score_end"] == records[1]["score_end"]

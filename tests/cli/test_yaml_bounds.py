@@ -35,6 +35,7 @@ REFUSED = {
     "itself, deeper": ("a: &a {b: {c: *a}}", "stands within what it stands for"),
     "a key twice": ("a: 1\nb: 2\na: 3", r"key 'a' stands twice \(line 3\)"),
     "a key twice within": ("m: {lr: 1,\n lr: 2}", r"key 'lr' stands twice \(line 2\)"),
+    "a number in base 60": ("channels: [0, 1:3]", "1:3 is a number in base 60: put it in quotes"),
     "no YAML": ("a: [1", "expected"),
 }
 FINE = {
@@ -46,6 +47,7 @@ FINE = {
     "layers by their names": "g: {c: {layer1.0: 1, layer1: 2}}",
     "a key in two mappings": "a: {lr: 1}\nb: {lr: 1}\nlr: 1",
     "a value like a key": "a: b\nb: a",
+    "times in quotes, and a time that is text": "a: '1:30'\nb: 00:12:00:00\n1:30: c",
     "a few laughs": laughs(4),
     "as deep as may be": "[" * (DEEPEST - 1) + "]" * (DEEPEST - 1),
 }

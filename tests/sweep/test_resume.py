@@ -106,6 +106,11 @@ def test_a_config_that_says_nothing_is_told(swept, prober, tmp_path, content):
     refused(ended, "not the folder of a sweep (it has no readable config.yaml)")
 
 
+def test_what_is_missing_of_a_command_is_told_where_it_is_resumed(swept, prober):
+    message = refused(prober("sweep", "--resume", swept[0]), "started with other settings")
+    assert "grid.layers was" in message
+
+
 def test_other_objectives_that_were_killed_are_resumed_to_the_same_bits(others, prober, tmp_path):
     folder = tmp_path / "killed"
     shutil.copytree(others, folder)
