@@ -125,6 +125,19 @@ class Engine:
             said = f"{type(error).__name__}: {error}"
             raise InputError(f"{targets[0].objective} fails at the first step: {said}") from error
 
+    def begun(self, folder: Path, config: Config) -> dict[str, Any]:
+        """Returns what a sweep that was begun in a folder has saved, if it is to be gone on with.
+
+        Raises:
+            InputError: The folder is of other pictures, or of such as were begun with other
+                settings or weights.
+        """
+        saved = read_saved(folder)
+        others = saved["sha256"] != self.subject.sha256
+        known = ["the subject has other weights"] if others else []
+        check_unchanged(folder, config, "sweep", known)
+        return saved
+
     def plan(
         self, targets: Sequence[PlannedTarget], config: Config, begun: Path | None = None
     ) -> "Job":
@@ -144,10 +157,7 @@ class Engine:
         devices = self.cores() if accelerator == "cpu" else self.trainer["devices"]
         reduced: list[str] = []
         if begun is not None:
-            saved = read_saved(begun)
-            others = saved["sha256"] != self.subject.sha256
-            known = ["the subject has other weights"] if others else []
-            check_unchanged(begun, config, "sweep", known)
+            saved = self.begun(begun, config)
             sizes = saved["sizes"]
             if self.memory is not None:
                 devices = saved.get("devices", devices)

@@ -20,7 +20,7 @@ from prober.sweep.grid import Grid
 from prober.sweep.interpolate import Interpolation, interpolate, pair_of_records, pairs_of_grid
 from prober.sweep.on_cores import on_cores
 from prober.sweep.planned import PlannedTarget
-from prober.sweep.resume import Config, check_unchanged
+from prober.sweep.resume import Config
 from prober.sweep.sheets import sheet_writers
 from prober.sweep.store import Store
 from prober.sweep.tensorboard import write_tensorboard
@@ -69,7 +69,7 @@ class Sweep:
         """
         begun = Path(self.resume) if self.resume else None
         if begun:  # what differs is told before what is missing of a grid
-            check_unchanged(begun, self.config, "sweep")
+            self.engine.begun(begun, self.config)
         targets = self.check()
         self.say_left_out()
         job = self.engine.plan(targets, self.config, begun)
