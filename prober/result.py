@@ -244,7 +244,9 @@ def _outcome(record: dict[str, Any]) -> str:
     if record["status"] == "failed":
         return f"failed at step {record['failed_at_step']}, where its score was no number"
     scores = f"score {record['score_start']:.4g} to {record['score_end']:.4g}"
-    return f"{scores}, nothing excites it from this start" if record["dead"] else scores
+    if record["dead"]:
+        return f"{scores}, nothing excites it from this start"
+    return f"{scores}, this is what the penalties want" if record["penalties_won"] else scores
 
 
 def _cell(shown: Visualization, title: Image.Image, room: int) -> Image.Image:

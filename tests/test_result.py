@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import prober
-from prober import ChannelMean, InputError, Neuron
+from prober import ChannelMean, InputError, Neuron, TotalVariation
 from prober.common.drawing import CURVE
 from prober.common.pictures import enlarge, to_bytes
 from prober.result import MARGIN
@@ -103,6 +103,13 @@ def test_dead_and_failed_targets_are_told():
     for each in (dead, failed):
         assert opened(each._repr_png_()).size
         assert np.isfinite(each.array).all()
+
+
+def test_a_picture_that_the_penalties_made_is_told():
+    penalties = [TotalVariation(500.0)]
+    shown = prober.visualize(small(), "1:3", steps=5, style="plain", regularizers=penalties)
+    assert shown.record["penalties_won"]
+    assert "this is what the penalties want" in repr(shown)
 
 
 def test_saving(tmp_path):

@@ -11,7 +11,7 @@ from torch import Tensor
 from prober.ascent.objectives import Objective
 from prober.common.colors import distance, on_circle, without_color
 from prober.findings.finding import Kind, Shares
-from prober.findings.kinds import LITTLE, kind_of
+from prober.findings.kinds import LITTLE, NAMED_BESIDE, kind_of
 from prober.findings.maxima import FourMaxima
 from prober.findings.nearby_maxima import BLENDS, FACET_VALLEY
 from prober.findings.optima import Optima
@@ -409,12 +409,13 @@ def _group(
     best = members[0]
     kind, margin = kind_of(shares)
     near, gain = optima.near, maxima.gain.item()
+    least = {Kind.SHAPE: math.inf, Kind.BRIGHTNESS: NAMED_BESIDE}.get(kind, LITTLE)
     return Group(
         kind=kind,
         shares=shares,
         strength=min(1.0, (optima.reached[best, 0].item() - optima.neutral) / gain),
         members=tuple(members),
-        hue=_angle(near.hue[best], 360) if "color" in kind and shares.color >= LITTLE else None,
+        hue=_angle(near.hue[best], 360) if shares.color >= least else None,
         orientation=_angle(near.orientation[best], 180) if "shape" in kind else None,
         margin=margin,
         separation=separation,

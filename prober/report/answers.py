@@ -6,7 +6,7 @@ from prober.findings.behavior import NOISE_LOSS, Behavior, ColorChange, Shortcut
 from prober.report.markdown import plain
 from prober.report.probed import NAMED_LAYERS, Probed, flagged
 from prober.report.tables import with_interval
-from prober.report.words import changed_words, counted, joined, percent, unit_words
+from prober.report.words import changed_words, counted, joined, order_words, percent, unit_words
 
 MOSTLY, PARTLY = 0.5, 0.2
 """Color makes up so much of what excites the units of a layer, in the mean, if they go by it mostly
@@ -16,9 +16,6 @@ RGB = ("red", "green", "blue")
 
 NAMED_REAL = 3
 """Layers that are named of those which go mostly by the hue on real images."""
-
-NAMED_CLASSES = 10
-"""Classes that are named of those whose order is likely to be another."""
 
 NAMED_SEVERAL = 2
 """Units that are named of those which may want several colors."""
@@ -136,7 +133,8 @@ def shortcut_answer(probed: Probed) -> str:
         sentences = ["None in color can be: the input has one channel"]
         sentences.append("Other shortcuts were not looked for")
         if behavior:
-            sentences.append(f"Of the real images {percent(behavior.accuracy)} are named right")
+            right = f"Of the real images {percent(behavior.accuracy)} are named right"
+            sentences.append(f"{right}{plain(order_words(behavior))}")
         return ". ".join(sentences) + "."
     if behavior is None and (data := probed.record.data) is not None:
         return (
@@ -206,12 +204,8 @@ def _why_unknown(behavior: Behavior) -> str:
         gray = behavior.accuracy_without_color is not None
         why = "most of them have no color" if gray else "they could not be shown in other colors"
         return f"{right}; {why}."
-    if behavior.order is not None:
-        return (
-            f"{right}, but far more if the logits stand for "
-            f"{joined([plain(name) for name in behavior.order], NAMED_CLASSES)}, in this order. If "
-            "they do, name them so (model.subject.classes) or number the data's classes so."
-        )
+    if order := order_words(behavior):
+        return f"{right}{plain(order)}."
     beyond = _beyond_chance(behavior)
     if beyond < 0:
         return (

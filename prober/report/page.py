@@ -27,6 +27,7 @@ from prober.report.words import (
     changed_words,
     facet_words,
     hue_words,
+    order_words,
     percent,
     unit_sentence,
 )
@@ -138,6 +139,7 @@ def _index(probed: Probed) -> str:
         kinds=tuple(Kind),
         flags=tuple(FLAGS),
         percent=percent,
+        order=order_words(behavior) if (behavior := probed.record.behavior) else "",
         changed_words=changed_words,
         data=_json(data),
         style=Markup(_template("page.css")),

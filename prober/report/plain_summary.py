@@ -9,7 +9,7 @@ from prober.report.markdown import plain, table
 from prober.report.opening import who
 from prober.report.probed import Probed
 from prober.report.tables import CLASSES, EMPTY, class_link, layer_rows
-from prober.report.words import counted, percent, score_words
+from prober.report.words import counted, order_words, percent, score_words
 
 EXAMPLES = 3
 """Units of a layer whose pictures are shown: those whose score goes farthest."""
@@ -37,7 +37,7 @@ def plain_answers(probed: Probed) -> list[str]:
             named = (
                 f" Of {behavior.images['accuracy']:,} real inputs {percent(behavior.accuracy)} are "
                 f"named right (95% interval: {percent(low)} to {percent(high)}; by chance "
-                f"{percent(behavior.chance)})."
+                f"{percent(behavior.chance)}){plain(order_words(behavior))}."
             )
         said.append(f"{who(cnn)} {moved}.{named}")
     return said

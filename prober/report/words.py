@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from prober.common.colors import distance
 from prober.findings.behavior import Behavior, ColorChange
 from prober.findings.finding import ClassEvidence, Facet, Finding, Kind, RealEvidence
-from prober.findings.kinds import LITTLE
+from prober.findings.kinds import LITTLE, NAMED_BESIDE
 
 HUE_NAMES = (
     "red",
@@ -51,12 +51,11 @@ BLACK, WHITE = 0.1, 0.9
 DARK_COLOR, PALE_COLOR = 0.6, 0.5
 """The value up to which a color is dark, and the saturation up to which it is pale, of HSV."""
 
+NAMED_CLASSES = 10
+"""Classes that are named of those whose order is likely to be another."""
+
 SAID_COLOR = 0.1
 """The share of color from which on the shape of a class is said with a color."""
-
-A_QUARTER = 0.25
-"""A share of shape of less is not named if brightness has more: a class that goes by green, whose
-flat patch reaches 85 % of the gain, was said to want a green shape."""
 
 DENIED = 0.5
 """How far a class's images in a hue must raise its logit, on the way from the least to their own
@@ -131,6 +130,8 @@ def facet_words(finding: Finding, facet: Facet) -> str:
     The logit of a class wants no stroke but a whole shape: `color+shape: a red shape`.
     """
     found = _without_angles(finding, facet)
+    if _with_brightness(facet):
+        return found  # more plainly than its kind
     if not found:
         angle = facet.orientation
         hue = None if facet.hue is None else hue_words(facet.hue)
@@ -199,7 +200,7 @@ def _with_brightness(facet: Facet) -> str:
         return ""
     if shares.color < LITTLE:
         return "a shape and brightness"
-    if shares.shape >= max(LITTLE, min(shares.brightness, A_QUARTER)):
+    if shares.shape >= max(LITTLE, min(shares.brightness, NAMED_BESIDE)):
         return ""
     return f"{'color' if facet.hue is None else hue_name(facet.hue)} and brightness"
 
@@ -257,15 +258,32 @@ def _is_denied(hue: float, known: ClassEvidence, data: RealEvidence) -> bool:
 
 
 def _brightness(finding: Finding, facet: Facet) -> str:
-    """Says which brightness a unit wants, by the flat gray that excites it most.
+    """Says which brightness a facet wants, and what else: `red, and dark rather than gray`.
+
+    Which brightness a unit with one facet wants is told by the flat gray that excites it most. It
+    may be no more than less bad than mid gray, so what else has a part in the gain comes first.
 
     Returns:
-        `""` if it wants something else, or several things, or which is not known.
+        `""` of a facet that is due to something else.
     """
-    level = finding.evidence.maxima.level if finding.evidence.maxima else None
-    if facet.kind != Kind.BRIGHTNESS or len(finding.facets) > 1 or level is None:
+    if facet.kind != Kind.BRIGHTNESS:
         return ""
-    return "dark" if level <= DARK else "light" if level >= LIGHT else "a medium gray"
+    level = finding.evidence.maxima.level if finding.evidence.maxima else None
+    beside = _beside_brightness(facet)
+    if len(finding.facets) > 1 or level is None:
+        return f"{beside} and brightness" if beside else PLAINLY[facet.kind]
+    if DARK < level < LIGHT:
+        return f"{beside} and a medium gray" if beside else "a medium gray"
+    said = "dark" if level <= DARK else "light"
+    return f"{beside}, and {said} rather than gray" if beside else said
+
+
+def _beside_brightness(facet: Facet) -> str:
+    """Names color, shape or both where they have a part in what is mostly brightness, or `""`."""
+    colored, hue = facet.shares.color >= NAMED_BESIDE, facet.hue
+    if facet.shares.shape < NAMED_BESIDE:
+        return "" if not colored else "color" if hue is None else hue_name(hue)
+    return "a shape" if not colored else "a shape in color" if hue is None else _shape_of(hue)
 
 
 def _shape_of(hue: float) -> str:
@@ -315,6 +333,16 @@ def changed_words(behavior: Behavior) -> str:
     if behavior.color_change is None or behavior.color_change == ColorChange.TURN:
         return "with the hue turned"
     return f"given {behavior.color_change}"
+
+
+def order_words(behavior: Behavior) -> str:
+    """Says for which classes logits may stand, if not for the data's in its order; else `""`."""
+    if behavior.order is None:
+        return ""
+    return (
+        f", but far more if the logits stand for {joined(behavior.order, NAMED_CLASSES)}, in this "
+        "order: if they do, name them so (model.subject.classes) or number the data's classes so"
+    )
 
 
 def percent(share: float) -> str:

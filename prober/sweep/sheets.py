@@ -57,8 +57,8 @@ def sheet_writers(store: Store, targets: Sequence[PlannedTarget]) -> list[Callab
     for layer, group in groupby(targets, key=lambda each: each.layer):
         of_layer = list(group)
         rows = _rows(of_layer)
-        side = _side(store, rows, records)
-        beside = max(1, WIDTH // (max(map(len, rows)) * (side + GAP) + LABEL))
+        size = _cell(store, rows, records)
+        beside = max(1, WIDTH // (max(map(len, rows)) * (size[1] + GAP) + LABEL))
         below = min(ROWS, max(LEAST_ROWS, -(-len(rows) // beside)))
         parts = [rows[i : i + below] for i in range(0, len(rows), below)]
         pages = [parts[i : i + beside] for i in range(0, len(parts), beside)]
@@ -70,7 +70,7 @@ def sheet_writers(store: Store, targets: Sequence[PlannedTarget]) -> list[Callab
                 taken = f"{name}_{number}".casefold() in folders
                 name += f"__{number}" if taken else f"_{number}"
             file = store.folder / "sheets" / f"{name}.png"
-            writers.append(partial(_write_sheet, store, page, records, side, title, file))
+            writers.append(partial(_write_sheet, store, page, records, size, title, file))
     return writers
 
 
@@ -78,12 +78,12 @@ def _write_sheet(
     store: Store,
     page: Sequence[list[list[PlannedTarget]]],
     records: Records,
-    side: int,
+    size: tuple[int, int],
     title: str,
     file: Path,
 ) -> Path:
     """Writes a sheet of some blocks of rows beside each other, and returns its file."""
-    blocks = [_block(store, part, records, side) for part in page]
+    blocks = [_block(store, part, records, size) for part in page]
     box = ImageDraw.Draw(Image.new("RGB", (1, 1))).textbbox((GAP, GAP), title, font(15))
     width = max(sum(block.width for block in blocks), int(box[2]) + GAP)
     height = int(box[3]) + 3 * GAP
@@ -98,11 +98,12 @@ def _write_sheet(
     return file
 
 
-def _side(store: Store, rows: list[list[PlannedTarget]], records: Records) -> int:
-    """The side of a cell: that of the first picture that there is."""
+def _cell(store: Store, rows: list[list[PlannedTarget]], records: Records) -> tuple[int, int]:
+    """The height and width of a cell: those of the first picture that there is."""
     made = (each for row in rows for each in row if _status(each, records) == "finished")
     first = next(made, None)
-    return SMALLEST if first is None else max(_thumb(store, first).shape[:2])
+    height, width = (SMALLEST, 0) if first is None else _thumb(store, first).shape[:2]
+    return height, max(width, SMALLEST)  # what stands below it has room
 
 
 def _status(planned: PlannedTarget, records: Records) -> str:
@@ -150,7 +151,7 @@ def _rows(targets: list[PlannedTarget]) -> list[list[PlannedTarget]]:
 
 
 def _block(
-    store: Store, rows: list[list[PlannedTarget]], records: Records, side: int
+    store: Store, rows: list[list[PlannedTarget]], records: Records, size: tuple[int, int]
 ) -> Image.Image:
     """Draws some rows with what is across above them."""
     letters = font(LETTERS)
@@ -162,7 +163,8 @@ def _block(
     folded = [wrapped(name, LETTERS, LABEL) for name in names]
     left = int(max(letters.getlength(line) for lines in folded for line in lines)) + 3 * GAP
     line = 18
-    cell, step = side + line + GAP, side + GAP
+    (height, width), step = size, size[1] + GAP
+    cell = height + line + GAP
     head = line if wide else 2 * line
     block = Image.new("RGB", (left + len(columns) * step + GAP, head + len(rows) * cell), "white")
     draw = ImageDraw.Draw(block)
@@ -171,13 +173,13 @@ def _block(
         draw.text((left + column * step, 0), said, "black", letters)
     for i, row in enumerate(rows):
         top = head + i * cell
-        middle = top + (side - len(folded[i]) * line) // 2
+        middle = top + (height - len(folded[i]) * line) // 2
         draw.multiline_text((GAP, middle), "\n".join(folded[i]), "black", letters)
         for j, each in enumerate(row):
             column = j if overflowing else columns.index(_column(each, wide))
             corner = (left + column * step, top)
             if (status := _status(each, records)) != "finished":
-                draw.rectangle((*corner, corner[0] + side, top + side), outline="gray")
+                draw.rectangle((*corner, corner[0] + width, top + height), outline="gray")
                 draw.text((corner[0] + GAP, top + GAP), status, "gray", letters)
                 continue
             paste_framed(block, _thumb(store, each), *corner)
@@ -185,7 +187,7 @@ def _block(
             score = "dead" if record["dead"] else f"{record['score_end']:.3g}"
             score += " (penalties)" if record.get("penalties_won") and not record["dead"] else ""
             score += f"  seed {each.target.seed}" if overflowing else ""
-            draw.text((corner[0], top + side), score, "dimgray", letters)
+            draw.text((corner[0], top + height), score, "dimgray", letters)
     return block
 
 

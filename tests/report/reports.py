@@ -65,12 +65,15 @@ GUESSING = replace(
     shortcut=Shortcut.UNKNOWN,
 )
 
+LIGHT_SHARES = Shares(0.1, 0.1, 0.8, 0.0)
+
 
 def facet(kind, hue=None, orientation=None, score=3.0, share=1.0, strength=None, **files):
     """A facet, as strong as its score; its files are named by `finding` unless they are given."""
     whole = {"pictures": (), "full": ""} | files
     strength = EVIDENCE.score.share(score) if strength is None else strength
-    return Facet(Kind(kind), SHARES, strength, hue, orientation, score, share, **whole)
+    shares = LIGHT_SHARES if kind == Kind.BRIGHTNESS else SHARES
+    return Facet(Kind(kind), shares, strength, hue, orientation, score, share, **whole)
 
 
 def finding(layer, channel, *facets, **given):

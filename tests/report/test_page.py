@@ -1,5 +1,7 @@
+import html
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -725,6 +727,29 @@ def test_every_verdict(tmp_path, shortcut):
     }
     written = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert [name for name, words in said.items() if words in written] == [shortcut]
+    (look,) = re.findall('<p class="verdict (.*?)">', written)
+    assert look == ("shortcut-" + shortcut.replace(" ", "-") if shortcut else "")
+
+
+def test_that_the_classes_may_be_in_another_order_is_said(tmp_path):
+    units = [unit(tmp_path, "conv1", 0)]
+    order = ("dot", LABEL)
+    behavior = replace(SHORTCUT, accuracy=0.0, shortcut=Shortcut.UNKNOWN, order=order)
+    write(tmp_path, units, record(units, "Net", behavior, (1, 28, 28)))
+    write_page(tmp_path)
+    written = html.unescape((tmp_path / "index.html").read_text(encoding="utf-8"))
+    assert f"0% right, but far more if the logits stand for dot and {LABEL}, in this" in written
+
+
+def test_nothing_of_the_verdict_looks_like_a_missing_picture(browser, gray_page, page):
+    """The class of a missing picture once was that of a verdict, too."""
+    for address in (gray_page, page):
+        visit(browser, address)
+        size, place = (
+            one(browser, ".verdict").value_of_css_property(name)
+            for name in ("font-size", "text-align")
+        )
+        assert (size, place) == ("16px", "start")
 
 
 def test_no_real_images_are_said_to_be_missing(tmp_path):

@@ -385,7 +385,7 @@ def test_where_there_is_little_shape_or_color_it_is_not_named():
         own = replace(facet("color+shape", hue, 0.0), shares=shares)
         return thing(finding("conv", 0, own), own), facet_words(finding("conv", 0, own), own)
 
-    assert said(0.55, 0.02, 0.0) == ("red and brightness", "color+shape: red and brightness")
+    assert said(0.55, 0.02, 0.0) == ("red and brightness", "red and brightness")
     assert said(0.55, 0.02)[0] == "color and brightness"
     assert said(0.02, 0.55)[0] == "a shape and brightness"
     assert said(0.4, 0.3, 0.0)[0] == "red, horizontal strokes"
@@ -519,6 +519,28 @@ def test_it_is_said_which_brightness_a_unit_wants(level, wants):
 
 
 @pytest.mark.parametrize(
+    ("color", "shape", "hue", "level", "wants"),
+    [
+        (0.41, 0.0, 358.0, 0.0, "red, and dark rather than gray"),
+        (0.29, 0.0, None, 1.0, "color, and light rather than gray"),
+        (0.0, 0.45, None, 1.0, "a shape, and light rather than gray"),
+        (0.3, 0.3, 120.0, 0.0, "a green shape, and dark rather than gray"),
+        (0.3, 0.3, None, 0.5, "a shape in color and a medium gray"),
+        (0.41, 0.0, 358.0, None, "red and brightness"),
+        (0.24, 0.24, None, 0.0, "dark"),
+    ],
+)
+def test_color_and_shape_are_named_beside_a_brightness_that_is_not_all(
+    color, shape, hue, level, wants
+):
+    own = replace(facet("brightness", hue), shares=Shares(color, shape, 1 - color - shape, 0.0))
+    maxima = Maxima(*[Maximum(2.0, 0.5, "best.png")] * 4, level)
+    unit = finding("conv", 0, own, maxima=maxima)
+    assert unit_words(unit) == wants
+    assert unit_sentence(unit) == f"Wants brightness: {wants}."
+
+
+@pytest.mark.parametrize(
     ("channels", "said"), [(1, "no color in it"), (5, "5 channels, not red, green and blue")]
 )
 def test_input_without_color(tmp_path, channels, said):
@@ -546,6 +568,9 @@ def test_an_input_of_one_channel_leaves_no_shortcut_in_color(tmp_path):
     assert answers(text)[1] == f"{said}. Of the real images 90% are named right."
     assert table(text, "on real images")[0] == ["on real images", "named right", "chance"]
     assert "how the figures change with the color" not in text
+    other = replace(gray, accuracy=0.0, order=("dot", "bar*"))
+    told = answers(summary(tmp_path / "other", units, shape=(1, 28, 28), behavior=other))[1]
+    assert "0% are named right, but far more if the logits stand for dot and bar\\*, in" in told
     without = summary(tmp_path / "none", units, shape=(1, 28, 28), data=False)
     assert answers(without)[1] == f"{said}."
 
@@ -605,7 +630,7 @@ TURNED = replace(
         (
             replace(GUESSING, order=("circle", "bar*", "dot")),
             "Cannot be said. Of the real images 11% are named right, but far more if the logits "
-            "stand for circle, bar\\* and dot, in this order. If they do, name them so "
+            "stand for circle, bar\\* and dot, in this order: if they do, name them so "
             "(model.subject.classes) or number the data's classes so.",
         ),
         (

@@ -15,6 +15,27 @@ def test_the_contact_sheet_shows_every_image_four_times_as_large(swept):
     assert len(places_of(thumb, sheet)) == 1
 
 
+def test_below_a_wide_picture_stands_its_score(prober, tmp_path):
+    command = ("--model.subject.cnn", "wide.Wide", "--model.subject.input_shape", "[1,8,40]")
+    (tmp_path / "wide.py").write_text(
+        "from torch import nn\n\n\n"
+        "class Wide(nn.Sequential):\n"
+        "    def __init__(self):\n"
+        "        super().__init__(nn.Conv2d(1, 2, 3))\n",
+        encoding="utf-8",
+    )
+    grid = ("--grid.layers", "[0]", "--trainer.max_steps", 1, "--trainer.devices", 1)
+    assert prober("sweep", *command, *grid).code == 0
+    (folder,) = tmp_path.glob("lightning_logs/*/version_0")
+    sheet = np.asarray(Image.open(folder / "sheets" / "0.png").convert("L"))
+    pixels = np.rint(np.load(folder / "0/ch000/mean_seed0.npy")[0] * 255)
+    last = np.kron(pixels[-1], np.ones(3))
+    rows = np.lib.stride_tricks.sliding_window_view(sheet, len(last), axis=1)
+    end, left = np.argwhere((rows == last).all(2))[-1]
+    below = sheet[end + 2 :, left : left + len(last)]
+    assert 0 < (below < 200).any(1).argmax() < 12
+
+
 def test_the_contact_sheet_names_the_style_of_its_pictures(swept):
     folder, _ = swept  # of the style plain
     sheet = np.asarray(Image.open(folder / "sheets" / "conv2.png")).astype(int)
