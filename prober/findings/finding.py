@@ -171,9 +171,10 @@ class Facet:
     facet is a color, the phase of the first harmonic of its answers to flat patches around the
     circle. If there it answers with less than 70 % of its best, it is the hue of that best answer;
     of a color among several facets, of the next peak uphill. It is `null` if color makes up less
-    than a tenth of the gain, of mostly brightness than a quarter, or the pixels do not agree on a hue (their agreement is below 0.3; for
-    two hues to be two facets it must be 0.7), or if, beside a shape, neither a flat patch nor a
-    stroke of it answers 45 % of the way from the least to the most around the circle.
+    than a tenth of the gain, of mostly brightness than a quarter, or the pixels do not agree on a
+    hue (their agreement is below 0.3; for two hues to be two facets it must be 0.7), or if, beside
+    a shape, neither a flat patch nor a stroke of it answers 45 % of the way from the least to the
+    most around the circle.
     `orientation` is that of the bar which the unit's gradient by brightness near the optimum agrees
     with best; `null` if no bar does clearly better than another, or, of a unit's only facet, if
     its answers to bars (to those in the best color, if it needs color and shape at once) differ by
