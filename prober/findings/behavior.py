@@ -109,6 +109,8 @@ class Behavior:
             blue squares.
         answers_changed: How often its answer is another one with another color, right or wrong;
             `null` if they cannot be shown so.
+        colored: Of how many classes the images were given colors, where not all that there are have
+            colors of their own; else `null`.
 
     `shortcut` is `color` if the accuracy is at least a quarter of the way from chance to always
     right, falls by 20 points or more with another class's color, and the answers then follow that:
@@ -137,6 +139,7 @@ class Behavior:
     shared: bool = False
     crossed: bool = False
     answers_changed: float | None = None
+    colored: int | None = None
 
     @property
     def lost(self) -> float:
@@ -207,7 +210,7 @@ def behavior(responses: RealResponses) -> Behavior | None:
     known = (labels >= 0)[None]
     named = plain.strongest.argmax(1)
     figures = {"accuracy": _Figure.of((named == labels)[None], known, labels)}
-    change, followed, shared, crossed = None, 0.0, 1.0, False
+    change, colored, followed, shared, crossed = None, None, 0.0, 1.0, False
     if responses.gray is not None:
         right = [(each.argmax(1) == labels)[None] for each in responses.gray]
         grays = [_Figure.of(each, known, labels) for each in right]
@@ -230,6 +233,8 @@ def behavior(responses: RealResponses) -> Behavior | None:
             figures["names_color"] = names
             followed = names.share - _Figure.of(of_color[:, named], asked, labels).share
             shared = int(of_color.sum()) / len(of_color)
+            have = of_color.any(0)[labels[known[0]].unique()]
+            colored = None if have.all() else int(have.sum())
             crossed = _crossed(answer, asked, labels, of_color) or _only_colored_follow(
                 answer, asked, labels, of_color
             )
@@ -249,6 +254,7 @@ def behavior(responses: RealResponses) -> Behavior | None:
         shared=shared > 1,
         crossed=crossed,
         answers_changed=shares.get("answers_changed"),
+        colored=colored,
         order=_likelier_order(named, known, labels, real.classes, shares["accuracy"]),
     )
     return replace(found, shortcut=_shortcut(found, followed, shared / (classes - 1), real))

@@ -332,6 +332,8 @@ def changed_words(behavior: Behavior) -> str:
     """Says how the color of images was changed: `given another class's color`."""
     if behavior.color_change is None or behavior.color_change == ColorChange.TURN:
         return "with the hue turned"
+    if behavior.colored is not None:
+        return f"given the color of one of {behavior.colored} classes that have their own"
     return f"given {behavior.color_change}"
 
 

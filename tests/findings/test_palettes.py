@@ -76,6 +76,20 @@ def test_colors_that_go_with_no_class_are_dealt_among_all_images():
     assert not torch.equal(data.dealer.drawn[0], data.dealer.drawn[1])
 
 
+def striped(number=200):
+    """White digits on gray stripes, which are broad in one class and narrow in the other."""
+    digits, labels = load_digits()[0][:number, None], torch.arange(number) % 2
+    column = torch.arange(28) % 6
+    stripes = 0.5 * (column < torch.where(labels == 0, 4, 2)[:, None]).float()
+    images = torch.maximum(digits, stripes[:, None, None, :]).expand(-1, 3, -1, -1)
+    return RealImages("stripes", images.contiguous(), labels, ["broad", "narrow"])
+
+
+def test_tones_of_a_texture_are_no_colors_of_classes():
+    """The larger tone is gray in one class and black in the other: dealt, it fills the gaps."""
+    assert striped().dealer is None
+
+
 def test_photographs_have_no_color_to_deal():
     data = real("photographs", 1.0)
     assert data.dealer is None and data.colored

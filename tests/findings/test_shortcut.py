@@ -71,7 +71,7 @@ def test_a_color_that_a_part_of_a_few_classes_has_alone_is_found():
     images, digits, labels = partly_colored(of_class=True)
     subject = train(images, labels, 10)
     found = judged(subject, Images(images, labels, images, labels, 10))
-    assert found.shortcut == Shortcut.COLOR
+    assert (found.shortcut, found.colored) == (Shortcut.COLOR, 3)
     named, right = [], []
     for k, color in enumerate(torch.eye(3)):
         painted = digits[:, None] * color[:, None, None]
