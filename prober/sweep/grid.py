@@ -41,7 +41,7 @@ class Grid:
 
     Args:
         layers: Layers by name, or by number in an `nn.Sequential`; `all` for every convolutional
-            and linear layer.
+            and linear layer but the one whose units are the classes.
         channels: Channels of each layer: a number, a list, a range such as `0-4` (both ends
             count), or `all`. A layer with fewer is looked at in those that it has.
         objectives: What to look at in each channel: a list of objectives of a channel, each its

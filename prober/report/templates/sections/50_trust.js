@@ -21,7 +21,7 @@ function trust(unit) {
   const times = found.times === null ? " None of these excites it more than neutral gray does."
     : ` From neutral gray, the picture goes ${number(found.times)} times as far.`;
   return part(title,
-    paragraph(`The best picture scores ${number(found.picture)}, the best real image `
+    paragraph(`The picture that excites it most scores ${number(found.picture)}, the best real image `
       + `${number(found.best_real)}.`, times),
     found.paths.length > 0 && [
       paragraph("Does it go through the earlier layers as those real images do that excite the "
