@@ -160,6 +160,13 @@ class Method:
             batchnorm_statistics=chosen.batchnorm_statistics if statistics is None else statistics,
         )
 
+    def other_than_style(self, target: Target, shape: Shape) -> list[str]:
+        """Names what of a target's picture, resolved, is not what its style stands for."""
+        style = look(self.style, shape)
+        settings = {**vars(self), **vars(target)}
+        names = ("parameterization", "initial_image", "regularizers", "lr")
+        return [name for name in names if settings[name] != getattr(style, name)]
+
     def of_target(self, target: Target, subject: Subject) -> tuple[Self, Target]:
         """Fills in everything for one target: the method that it is optimized by, and the target.
 

@@ -598,6 +598,10 @@ def test_a_dead_unit(browser, page):
     assert "Dead: nothing that was tried excites it." in said
     assert "A dead unit has no facets." in said
     assert "There is no picture of a dead unit to trust." in said
+    assert "nothing moves a dead unit" in said
+    assert not find(browser, "#unit .chart")
+    for words in ("%", "what excites it most", "penalties", "best picture"):
+        assert words not in said
     assert "confidence" not in text(browser, ".head")
 
 

@@ -16,6 +16,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from typing_extensions import override
 
 from prober.ascent.hardware import accelerator_for, hide_idle_gpus, note_of, threads_for
+from prober.ascent.module import ActivationMaximization
 from prober.ascent.profiler import NoProfiler
 from prober.ascent.progress import ProgressBar
 from prober.ascent.run_files import RunRecord, Snapshots, run_folder
@@ -76,7 +77,7 @@ class FitCommand(Command):
             interrupted = ended and isinstance(error.__context__, KeyboardInterrupt)
             if not interrupted:
                 _fail(cli, trainer, error)
-        _say_result(trainer, module.targets[0].name, run_record.record)
+        _say_result(trainer, module, run_record.record)
         return 130 if interrupted else 0
 
 
@@ -203,7 +204,11 @@ def _failure(trainer: Trainer, callback: Callback | None, error: BaseException) 
     return f"After step {trainer.global_step} {said}{kept}"
 
 
-def _say_result(trainer: Trainer, name: str, record: dict[str, Any] | None) -> None:
+def _say_result(
+    trainer: Trainer, module: ActivationMaximization, record: dict[str, Any] | None
+) -> None:
+    [target], [method] = module.targets, module.methods
+    name = target.name
     if record is None:
         print("Interrupted before the first step.")
         return
@@ -213,6 +218,8 @@ def _say_result(trainer: Trainer, name: str, record: dict[str, Any] | None) -> N
         f"{name}: score {record['score_start']:.4g} at the start, {record['score_end']:.4g} "
         f"after {record['steps']} steps, style {record['style']}."
     )
+    if others := method.other_than_style(target, module.subject.input_shape):
+        print(f"Not of the style, for they are given: {', '.join(others)}.")
     leaky = record["leaky_steps"]
     steps = f"{leaky} step" + ("s" if leaky > 1 else "")
     if record["dead"] and leaky:

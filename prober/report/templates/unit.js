@@ -64,7 +64,8 @@ function heading(unit) {
 /** The unit of one of two subjects, in short. */
 function panel(subject, unit, folder) {
   const content = (found) => {
-    const best = found.facets[0]?.pictures[0] ?? found.evidence.styles[0]?.picture;
+    const shown = found.facets[0]?.pictures[0] ?? found.evidence.styles[0]?.picture;
+    const best = found.dead ? null : shown;
     const said = found.words.facets[0] ?? found.words.wants;
     const { neutral, best: top } = found.evidence.score;
     const { shares } = found;

@@ -32,7 +32,7 @@ function styled(said, path, matters) {
 
 function styles(unit) {
   const found = unit.evidence.styles;
-  if (!found.length) return null;
+  if (!found.length || unit.dead) return null; // it wants nothing: what was tried is below
   // Both maximize what the unit's first visualization does, which is always among those shown.
   const maximized = unit.evidence.pictures.items.find(({ look }) => look === found[0].variant);
   return part(layers.get(unit.layer).flat ? "What it wants to see"

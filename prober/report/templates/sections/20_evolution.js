@@ -20,7 +20,7 @@ function evolution(unit) {
   }
   const board = element("div", { id: "seeds" }, seeds(unit));
   return part(title, tried, player(pictures.steps, board), board,
-    note(`Percent: the share of the gain from ${NEUTRAL} to the best picture${
+    !unit.dead && note(`Percent: the share of the gain from ${NEUTRAL} to the best picture${
       layers.get(unit.layer).flat ? ""
         : " that maximizes the same, of the channel or of one neuron"}.`));
 }
@@ -69,16 +69,17 @@ function seeds(unit) {
   rows.sort((a, b) => (b.item.score ?? -Infinity) - (a.item.score ?? -Infinity));
   return [...unit.facets.keys(), null].map((index) => {
     const led = rows.filter(({ item }) => item.facet === index);
-    const name = !report.facets ? "From all starts"
+    const name = !report.facets || unit.dead ? "From all starts"
       : index === null ? `Not matched with ${unit.facets.length > 1 ? "any of them" : "it"}`
       : unit.facets.length > 1 ? `Of facet ${index + 1}: ${unit.words.facets[index]}`
         : "Of what excites it";
     return led.length > 0 && [element("h4", {}, `${name} (${plural(led.length, "picture")})`),
-      element("div", { class: "row" }, led.map((each) => seed(unit.evidence.pictures, each)))];
+      element("div", { class: "row" }, led.map((each) => seed(unit, each)))];
   });
 }
 
-function seed({ sprite, cell: size, steps, items }, { item, row }) {
+function seed(unit, { item, row }) {
+  const { sprite, cell: size, steps, items } = unit.evidence.pictures;
   const what = item.position ? `${item.objective} (${item.position.join(", ")})` : item.objective;
   const start = `seed ${item.seed}, ${item.initial_image}`;
   const label = `${what}, ${start}: score ${number(item.score)}`;
@@ -86,6 +87,7 @@ function seed({ sprite, cell: size, steps, items }, { item, row }) {
     cell({ sprite, size, columns: steps.length, rows: items.length, row, label, target: 140 }),
     element("figcaption", { title: item.regularizers }, element("b", {}, what),
       element("span", {}, `seed ${item.seed}`), element("span", {}, item.initial_image),
-      element("span", {}, `score ${number(item.score)} (${percent(item.share)})`),
-      item.record.penalties_won && penalties()));
+      element("span", {}, `score ${number(item.score)}`,
+        !unit.dead && ` (${percent(item.share)})`),
+      !unit.dead && item.record.penalties_won && penalties()));
 }

@@ -7,6 +7,7 @@ const CHART = { width: 372, height: 222, left: 46, right: 354, top: 14, bottom: 
 function tuning(unit) {
   if (!report.facets) return null;
   const title = "Tuning curves";
+  if (unit.dead) return part(title, note("They are flat: nothing moves a dead unit."));
   const { tuning: measured, score } = unit.evidence;
   const charts = measured ? [hueChart(measured.hue), orientationChart(measured.orientation),
     frequencyChart(measured.frequency)].filter(Boolean) : [];

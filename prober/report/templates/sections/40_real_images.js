@@ -7,6 +7,7 @@ function realImages(unit) {
   const title = `Real ${what}`;
   const data = unit.evidence.data;
   if (!data) return part(title, note(`No real ${what} were given.`));
+  if (unit.dead) return part(title, note(`None of the real ${what} moves it.`));
   if (!report.facets) return part(title, examples(data.examples, unit.words.examples, unit));
   return part(title, examples(data.examples, unit.words.examples, unit),
     element("h4", {}, "By class and color"), variance(data.variance),
