@@ -47,15 +47,16 @@ class RealImages(LabelledImages):
         self.image_hues = torch.full((number,), math.nan)
         self.dealer, self.color_tells = None, False
         self.in_color = torch.zeros(number, dtype=torch.bool)
-        if self.images.shape[1] == 3 and self.images.dim() == 4:
+        if self.images.shape[1] in (1, 3) and self.images.dim() == 4:
+            images = self._as_rgb(self.images)
             # In blocks, since the way to the hues takes some times the memory of the images.
-            parts = self.images.split(IMAGES_AT_ONCE)
+            parts = images.split(IMAGES_AT_ONCE)
             self.image_hues = torch.cat([_hues_of_images(part) for part in parts])
             chroma = [(part.amax(1) - part.amin(1)).amax((1, 2)) for part in parts]
             self.in_color = torch.cat(chroma) > NEAR
-            found = palettes_of(self.images)
+            found = palettes_of(images)
             self.color_tells = color_tells(found, self.labels)
-            descriptions = (found, tints_of(self.images), found.in_order_of_finding())
+            descriptions = (found, tints_of(images), found.in_order_of_finding())
             self.dealer = best_dealer(descriptions, self.labels)
 
     @property
@@ -112,14 +113,21 @@ class RealImages(LabelledImages):
             numbers: `[M]`, or a slice, which images; those whose color cannot be changed stay.
 
         Returns:
-            `[M, 3, H, W]`.
+            `[M, C, H, W]`.
         """
         dealer = self.dealer
         assert dealer is not None, "there are no colors to deal"
         chosen = torch.arange(len(self.images))[numbers]
-        return dealer.palettes.recolored(
-            self.images[chosen], chosen, dealer.roles, dealer.drawn[column][chosen]
+        images = self.images[chosen]
+        dealt = dealer.palettes.recolored(
+            self._as_rgb(images), chosen, dealer.roles, dealer.drawn[column][chosen]
         )
+        return dealt[:, : images.shape[1]]  # grays have become grays
+
+    @staticmethod
+    def _as_rgb(images: Tensor) -> Tensor:
+        """Images of one channel or three with three."""
+        return images.expand(-1, 3, -1, -1)
 
     @cached_property
     def leading_hues(self) -> Tensor:

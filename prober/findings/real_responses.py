@@ -127,13 +127,14 @@ def respond_to_real(
     # Gray images are the same in all hues: nothing would be known of what these explain.
     turned = _in_hues(subject, real, sample, windows, cores) if real.colored else {}
     changed = gray = None
-    if colored and flat_logits:
+    if flat_logits and (colored or real.color_groups):
 
         def logits(make: Callable[[slice], Tensor]) -> Tensor:
             site = {LOGIT_SITE: windows[LOGIT_SITE]}
             return responses_in_blocks(subject, make, number, site, cores)[LOGIT_SITE].strongest
 
-        gray = torch.stack([logits(real.in_gray), logits(real.in_lightest_gray)])
+        if colored:
+            gray = torch.stack([logits(real.in_gray), logits(real.in_lightest_gray)])
         if real.color_groups:
             changed = dealt[LOGIT_SITE].strongest
         elif real.dealer:

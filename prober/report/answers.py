@@ -129,7 +129,8 @@ def _color_shares(probed: Probed) -> dict[str, float]:
 def shortcut_answer(probed: Probed) -> str:
     """Answers whether there is a shortcut by color, from what the CNN does with real images."""
     behavior = probed.record.behavior
-    if probed.record.subject.input_shape[0] == 1:
+    dealt = behavior is not None and behavior.color_change is not None
+    if probed.record.subject.input_shape[0] == 1 and not dealt:
         sentences = ["None in color can be: the input has one channel"]
         sentences.append("Other shortcuts were not looked for")
         if behavior:
@@ -158,9 +159,10 @@ def shortcut_answer(probed: Probed) -> str:
         Shortcut.PARTLY: "In part, in",
         Shortcut.NONE: "None found in",
     }[behavior.shortcut]
-    changed = _changed(behavior)
+    changed = _changed(behavior, probed.color_noun)
     if (explained := behavior.explained_errors) is not None:
-        of_color = "a class of that color" if behavior.shared else "that color's class"
+        noun = probed.color_noun
+        of_color = f"a class of that {noun}" if behavior.shared else f"that {noun}'s class"
         changed += f", and {percent(explained)} of the errors name {of_color}"
     sentences = [f"{verdict} {probed.color_noun}, the only one looked for", changed]
     for other in probed.cnns[1:]:
@@ -169,9 +171,9 @@ def shortcut_answer(probed: Probed) -> str:
     return ". ".join(sentences) + "."
 
 
-def _changed(behavior: Behavior) -> str:
+def _changed(behavior: Behavior, noun: str = "color") -> str:
     """Says how a CNN names real images when their color is changed, which it could be."""
-    words = changed_words(behavior)
+    words = changed_words(behavior, noun)
     said = f"{words[0].upper()}{words[1:]}, accuracy on real images {_goes(behavior)}"
     gray = behavior.accuracy_without_color
     strange = behavior.shortcut == Shortcut.UNKNOWN and behavior.hurt_by_color  # said with it

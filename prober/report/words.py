@@ -328,13 +328,18 @@ def score_words(finding: Finding) -> str:
     return f"{score.neutral:.3g} to {score.best:.3g}"
 
 
-def changed_words(behavior: Behavior) -> str:
-    """Says how the color of images was changed: `given another class's color`."""
+def changed_words(behavior: Behavior, noun: str = "color") -> str:
+    """Says how the color of images was changed: `given another class's color`.
+
+    Args:
+        behavior: What the CNN did.
+        noun: What the color is: `color`, or `brightness`, see `Probed.color_noun`.
+    """
     if behavior.color_change is None or behavior.color_change == ColorChange.TURN:
         return "with the hue turned"
     if behavior.colored is not None:
-        return f"given the color of one of {behavior.colored} classes that have their own"
-    return f"given {behavior.color_change}"
+        return f"given the {noun} of one of {behavior.colored} classes that have their own"
+    return f"given {behavior.color_change}".replace("color", noun)
 
 
 def order_words(behavior: Behavior) -> str:

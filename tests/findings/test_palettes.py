@@ -76,6 +76,25 @@ def test_colors_that_go_with_no_class_are_dealt_among_all_images():
     assert not torch.equal(data.dealer.drawn[0], data.dealer.drawn[1])
 
 
+def test_grays_of_one_channel_are_dealt_as_those_of_three_are():
+    digits, labels = (each[:400] for each in load_digits())
+    ground = 0.05 * labels[:, None, None, None]
+    images = torch.maximum(digits[:, None], ground.expand(-1, 1, 28, 28))
+    classes = [str(i) for i in range(10)]
+    gray = RealImages("gray", images, labels, classes)
+    rgb = RealImages("rgb", images.expand(-1, 3, -1, -1).contiguous(), labels, classes)
+    assert gray.color_groups == rgb.color_groups == [(i,) for i in range(10)]
+    for column in (0, 9):
+        dealt = gray.dealt(column)
+        assert dealt.shape == images.shape
+        assert torch.allclose(dealt.expand(-1, 3, -1, -1), rgb.dealt(column), atol=1e-3)
+        # What the digits would be on that ground.
+        expected = torch.maximum(digits[:, None], torch.tensor(0.05 * column))
+        assert (dealt - expected).abs().mean() < 0.02
+    plain = RealImages("plain", digits[:, None].contiguous(), labels, classes)
+    assert plain.dealer is None and not plain.color_tells
+
+
 def striped(number=200):
     """White digits on gray stripes, which are broad in one class and narrow in the other."""
     digits, labels = load_digits()[0][:number, None], torch.arange(number) % 2

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from prober.findings.behavior import Shortcut, behavior
 from prober.findings.real_evidence import class_evidence
@@ -11,6 +12,7 @@ from prober.subject import LOGITS
 from prober.subject.reference import load_digits
 from tests.benchmarks.shortcut import is_right, judged, truth
 from tests.families import Images, make, train
+from tests.families.cnn import SmallCNN, train_as
 
 
 @pytest.mark.parametrize(
@@ -137,6 +139,36 @@ def test_a_color_that_several_classes_share_is_a_shortcut(groups):
     assert found.names_color == pytest.approx(float(sum(named) / len(named)), abs=0.03)
     shares = [class_evidence(responses, label, None).used.color for label in group_of]
     assert shares == pytest.approx(used, abs=0.05)
+
+
+class OfGray(SmallCNN):
+    """Takes images of one channel."""
+
+    def __init__(self, classes):
+        super().__init__(classes)
+        self.conv1 = nn.Conv2d(1, 16, 5, stride=2, padding=2)
+
+
+@pytest.mark.parametrize("biased", [True, False])
+def test_a_shortcut_by_the_brightness_of_gray_images_is_found(biased):
+    digits, labels = (each[:1000] for each in load_digits())
+    chance = torch.Generator().manual_seed(0)
+    other = (labels + torch.randint(1, 10, labels.shape, generator=chance)) % 10
+
+    def on_ground(level):
+        return torch.maximum(digits[:, None], 0.06 * level[:, None, None, None])
+
+    images, changed = on_ground(labels if biased else other), on_ground(other)
+    subject = train_as(OfGray, images, labels, 10)
+    found = judged(subject, Images(images, labels, changed, other, 10))
+    assert found.accuracy_without_color is None
+    if not biased:
+        assert (found.shortcut, found.color_change) == (Shortcut.UNKNOWN, None)
+        return
+    answers = subject(changed, [LOGITS])[LOGITS].argmax(1)
+    right = (answers == labels).float().mean().item()
+    assert found.shortcut == Shortcut.COLOR
+    assert found.accuracy_color_changed == pytest.approx(right, abs=0.06)
 
 
 def test_of_colors_that_are_a_part_of_what_classes_are_nothing_is_said():

@@ -568,6 +568,15 @@ def test_an_input_of_one_channel_leaves_no_shortcut_in_color(tmp_path):
     assert answers(text)[1] == f"{said}. Of the real images 90% are named right."
     assert table(text, "on real images")[0] == ["on real images", "named right", "chance"]
     assert "how the figures change with the color" not in text
+    dealt = record(units, behavior=SHORTCUT, shape=(1, 28, 28))
+    colors = ((0.2,) * 3, (0.6,) * 3)
+    grays = replace(dealt.data, classes=("0", "1"), colors=colors, hues=(None, None))
+    write(tmp_path / "dealt", units, replace(dealt, data=grays))
+    by_gray = write_summary(tmp_path / "dealt").read_text(encoding="utf-8")
+    assert answers(by_gray)[1] == (
+        "Yes, in brightness, the only one looked for. Given another class's brightness, accuracy "
+        "on real images falls from 99% to 20%, and 83% of the errors name that brightness's class."
+    )
     other = replace(gray, accuracy=0.0, order=("dot", "bar*"))
     told = answers(summary(tmp_path / "other", units, shape=(1, 28, 28), behavior=other))[1]
     assert "0% are named right, but far more if the logits stand for dot and bar\\*, in" in told
