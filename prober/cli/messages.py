@@ -150,7 +150,8 @@ def _not_of_type(found: re.Match[str], parser: ArgumentParser) -> str:
     any_list = f"[{value}]" if value.isidentifier() else "[..., ...]"
     lists = [EXAMPLES.get(part, any_list) for part in named if part.startswith("list")]
     hint = f" Write a list in brackets: {lists[0]}." if lists else ""
-    if "str" in named and not value.startswith(("[", "{")):  # a number, say, where text belongs
+    is_text = "str" in named and not {"int", "float"} & set(named)
+    if is_text and not value.startswith(("[", "{")):  # a number, say, is no text
         hint = f" Write it in quotes: '{value}'."
     return f"{found['key']}: '{value}' is not of type {' or '.join(named)}.{hint}"
 
@@ -183,7 +184,7 @@ OF_OTHER_COMMANDS = {
 
 EXAMPLES = {
     "list[str]": "['0', '1', '2']",  # quoted, where YAML would take them for numbers
-    "list[str | int]": "[conv1, conv2]",
+    "list[str | int]": "[conv1, '0.1']",
     "list[int]": "[1, 2, 3]",
     "list[float]": "[0.5, 0.5, 0.5]",
     "list[list[int]]": "[[0, 8], [0, 28]]",
@@ -230,8 +231,8 @@ MESSAGES: dict[str, str | Callable[[re.Match[str], ArgumentParser], str | None]]
         "{key}: the init_args of '{name}' are settings: keys with values."
     ),
     CLASS + r"No module named '(?P<module>.*?)'": (
-        "{key}: '{name}' cannot be had: there is no module '{module}' in this folder, nor "
-        "is one installed."
+        "{key}: cannot import '{name}': there is no module '{module}' in this folder, nor is one "
+        "installed."
     ),
     CLASS + r"(?P<why>.*?)(?: - Expected| Given value|$)": "{key}: cannot use '{name}': {why}.",
     KEY + r"(?:does not correspond to a subclass of|import path string)" + VALUE: (

@@ -39,10 +39,11 @@ def answer(args: Sequence[str]) -> None:
         sys.exit(0)
     if not first.startswith("-") and first not in command_files():
         raise Refused(no_such_command(first))
-    option = first.split("=")[0]
+    option, commands = first.split("=")[0], [each for each in args if each in command_files()]
     of_all = any(each.startswith(option) for each in BEFORE_COMMANDS)
-    if option.startswith("--") and not of_all and set(args) & set(command_files()):
-        raise Refused(f"{option} is of a command: write it after its name, as in fit {option} ...")
+    if option.startswith("--") and commands and not of_all:
+        example = f"{commands[0]} {option} ..."
+        raise Refused(f"{option} is of a command: write it after its name, as in {example}")
     for each in args:
         if re.fullmatch(r"(--[^=]+=|-c=?)--", each):  # some versions of argparse drop the value
             raise Refused(f"'{each}' has no value: -- is none.")

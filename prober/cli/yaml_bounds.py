@@ -18,7 +18,7 @@ jsonargparse takes some 20 microseconds for each, several times over."""
 DEEPEST = 64
 """Keys and lists may stand so deep within each other. Those of this project stand up to 12 deep."""
 
-BASE_60 = r"[-+]?[1-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"
+BASE_60 = r"[-+]?([1-9][0-9_]*(:[0-5]?[0-9])+|[0-9][0-9_]*(:[0-5]?[0-9])+\.[0-9_]*)"
 """What YAML takes for minutes and seconds, and nobody means: 1:30 would be 90."""
 
 
@@ -66,7 +66,10 @@ def _follow(
             if is_key:
                 _note_key(keys, event, outermost=depth == 2)
             elif event.implicit[0] and re.fullmatch(BASE_60, event.value):
-                raise yaml.YAMLError(f"{event.value} is a number in base 60: put it in quotes.")
+                raise yaml.YAMLError(
+                    f"{event.value} is a number in base 60 (line {event.start_mark.line + 1}): put "
+                    "it in quotes."
+                )
         is_key = mapping and not is_key
         item_size, item_height = 1.0, 0
         if isinstance(event, yaml.AliasEvent):

@@ -233,7 +233,7 @@ def dealer_of(palettes: Palettes | Tints, labels: Tensor) -> Dealer | None:
         labels: `[N]`, their classes, -1 where there is none.
 
     Returns:
-        None if there are no colors that could be dealt.
+        None if there are no colors that could be dealt and leave the images their shapes.
     """
     colors, there, _ = palettes.by_role()
     present, labels = _present(labels)

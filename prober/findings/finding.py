@@ -148,7 +148,7 @@ class Facet:
         shares: What its gain is due to: that of the unit, or, of several facets, of what can be
             reached from its best optimum without leaving it.
         strength: How far the score goes in it, as a share of the unit's gain.
-        hue: Degrees on the HSV circle, of its best optimum; `null` if it has no color.
+        hue: Degrees on the HSV circle, of its best optimum; `null` if color has no part in it.
         orientation: Degrees along the stroke, counter-clockwise from horizontal, modulo 180, of
             its best optimum; `null` if it has no shape, or one without a direction.
         score: Of its best optimum.

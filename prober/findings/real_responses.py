@@ -46,11 +46,11 @@ class RealResponses:
         turned: For each site `[6, 3, M, channels]`, anywhere in some images that have a color, in
             all of `SIX_HUES` and `BRIGHTNESSES`; empty where most images have none.
         turned_labels: `[M]`, the classes of those.
-        changed: The logits `[times, N, classes]` of the images with another class's color; where
-            no class has one, of another image; where none can be dealt, with the hue turned. None
-            without logits or color.
+        changed: The logits `[times, N, classes]` of the images with another class's color, or
+            gray; where no class has one, of another image; where none can be dealt, with the hue
+            turned. None without logits, or if they have none of these.
         gray: The logits `[2, N, classes]` of the images without color, at equal brightness and as
-            light as their lightest channel; None without logits.
+            light as their lightest channel; None without logits or three channels.
     """
 
     real: RealImages

@@ -131,12 +131,14 @@ def shortcut_answer(probed: Probed) -> str:
     behavior = probed.record.behavior
     dealt = behavior is not None and behavior.color_change is not None
     if probed.record.subject.input_shape[0] == 1 and not dealt:
-        sentences = ["None in color can be: the input has one channel"]
-        sentences.append("Other shortcuts were not looked for")
+        sentences = ["None in color can be: the input has one channel."]
         if behavior:
-            right = f"Of the real images {percent(behavior.accuracy)} are named right"
-            sentences.append(f"{right}{plain(order_words(behavior))}")
-        return ". ".join(sentences) + "."
+            sentences.append("No brightness was found that belongs to a class.")
+        sentences.append("Other shortcuts were not looked for.")
+        if behavior:
+            sentences.append(f"Of the real images {percent(behavior.accuracy)} are named right.")
+            sentences.append(plain(order_words(behavior)))
+        return " ".join(filter(None, sentences))
     if behavior is None and (data := probed.record.data) is not None:
         return (
             "Cannot be said. Whether the CNN names the real images right was not checked: they "
@@ -153,7 +155,7 @@ def shortcut_answer(probed: Probed) -> str:
         blind = probed.record.subject.mix is not None
         needs = "It needs color, but whether as a shortcut cannot be said"
         said = needs if behavior.needs_color and not blind else "Cannot be said"
-        return f"{said}. {_why_unknown(behavior)}"
+        return f"{said}. {_why_unknown(behavior, probed.color_noun)}"
     verdict = {
         Shortcut.COLOR: "Yes, in",
         Shortcut.PARTLY: "In part, in",
@@ -198,7 +200,7 @@ def _goes(behavior: Behavior) -> str:
     return f"{how} from {percent(before)} to {to}"
 
 
-def _why_unknown(behavior: Behavior) -> str:
+def _why_unknown(behavior: Behavior, noun: str) -> str:
     """Says why nothing can be said of a shortcut."""
     right = f"Of the real images {percent(behavior.accuracy)} are named right"
     if behavior.accuracy_color_changed is None:
@@ -207,7 +209,7 @@ def _why_unknown(behavior: Behavior) -> str:
         why = "most of them have no color" if gray else "they could not be shown in other colors"
         return f"{right}; {why}."
     if order := order_words(behavior):
-        return f"{right}{plain(order)}."
+        return f"{right}. {plain(order)}"
     beyond = _beyond_chance(behavior)
     if beyond < 0:
         return (
@@ -218,38 +220,40 @@ def _why_unknown(behavior: Behavior) -> str:
     if not behavior.knows_classes:
         return f"{right}, too few to tell what it goes by."
     if abs(behavior.lost) <= NOISE_LOSS and not behavior.crossed:
-        return f"{right}{_though_accuracy_stays(behavior)}."
-    return f"{_changed(behavior)}. {_though_accuracy_changes(behavior)}."
+        return f"{right}{_though_accuracy_stays(behavior, noun)}."
+    return f"{_changed(behavior, noun)}. {_though_accuracy_changes(behavior, noun)}."
 
 
-def _though_accuracy_stays(behavior: Behavior) -> str:
+def _though_accuracy_stays(behavior: Behavior, noun: str) -> str:
     """Says why nothing can be said, though the accuracy stays with other colors."""
-    as_many = ", about as many with other colors, but"
+    as_many = (
+        f", about as many with {'other colors' if noun == 'color' else f'another {noun}'}, but"
+    )
     if behavior.answers_otherwise:
         changed = percent(behavior.answers_changed or 0)
-        others = f"{as_many} {changed} of the answers become others: it looks at color"
+        others = f"{as_many} {changed} of the answers become others: it looks at {noun}"
         if behavior.color_change == ColorChange.CLASS:
-            return f"{others}, but hardly names the class of that color"
-        return f"{others}, and no color was found that belongs to a class"
+            return f"{others}, but hardly names the class of that {noun}"
+        return f"{others}, and no {noun} was found that belongs to a class"
     if behavior.needs_unfound_color:
         gray = f"{as_many} {percent(behavior.accuracy_without_color or 0)} without color"
         return f"{gray}: it needs color, and what of it tells a class was not found"
-    return "; color tells their class in part, and that could not be changed"
+    return f"; {noun} tells their class in part, and that could not be changed"
 
 
-def _though_accuracy_changes(behavior: Behavior) -> str:
+def _though_accuracy_changes(behavior: Behavior, noun: str) -> str:
     """Says why nothing can be said, though the accuracy changes with the color."""
     if behavior.hurt_by_color:
         gray = percent(behavior.accuracy_without_color or 0)
         return f"Without color it is {gray}: the colors are strange to it"
     if behavior.crossed:
         return (
-            "Then classes that have a color of their own are named as one of that color, and no "
-            "others are: color may be a part of what they are"
+            f"Then classes that have a {noun} of their own are named as one of that {noun}, and no "
+            f"others are: {noun} may be a part of what they are"
         )
     if behavior.names_color is None:
-        return "No color was found that belongs to a class"
-    return "The errors do not name that color's class"
+        return f"No {noun} was found that belongs to a class"
+    return f"The errors do not name that {noun}'s class"
 
 
 def _beyond_chance(behavior: Behavior) -> float:

@@ -126,6 +126,7 @@ def _index(probed: Probed) -> str:
         "against": probed.against.record.subject.name if probed.against else None,
         "input": probed.record.subject.input_shape,
         "facets": probed.has_facets,
+        "noun": probed.color_noun,
         "shares": COUNTED_AS,
         "layers": rows,
     }

@@ -37,8 +37,8 @@ def plain_answers(probed: Probed) -> list[str]:
             named = (
                 f" Of {behavior.images['accuracy']:,} real inputs {percent(behavior.accuracy)} are "
                 f"named right (95% interval: {percent(low)} to {percent(high)}; by chance "
-                f"{percent(behavior.chance)}){plain(order_words(behavior))}."
-            )
+                f"{percent(behavior.chance)}). {plain(order_words(behavior))}"
+            ).rstrip()
         said.append(f"{who(cnn)} {moved}.{named}")
     return said
 

@@ -101,7 +101,7 @@ class Probed:
         CNN goes by: it sees only one mix of red, green and blue; or it names them as well in gray,
         and the hue explains none of its answers, those of the logits where they were asked.
         """
-        if self.record.subject.mix is not None:
+        if self.record.subject.mix is not None or self.record.subject.input_shape[0] == 1:
             return "brightness"
         data = self.record.data
         hues: set[float | None] = set()

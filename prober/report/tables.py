@@ -166,7 +166,8 @@ def behavior_table(probed: Probed) -> str:
         [plain(name), *(with_interval(behavior, column) for column in columns)]
         for name, behavior in known
     ]
-    header = ["on real images", *(BEHAVIOR_COLUMNS[column] for column in columns)]
+    said = [BEHAVIOR_COLUMNS[column].replace("color", probed.color_noun) for column in columns]
+    header = ["on real images", *said]
     return table(header, rows)
 
 
@@ -302,11 +303,13 @@ def _figures(finding: Finding | None) -> list[str]:
     return [EMPTY if value is None else f"{value:z.1f}" for value in values]
 
 
-LOGIT_IMAGES = (
-    "The mean logit of each class on real images: as they are, in the color of another class, with "
-    "the shape of another class in its own color, and with both."
-)
-"""Which real images the mean logits of classes are of."""
+def logit_images(probed: Probed) -> str:
+    """Says which real images the mean logits of classes are of."""
+    return (
+        f"The mean logit of each class on real images: as they are, in the {probed.color_noun} of "
+        f"another class, with the shape of another class in its own {probed.color_noun}, and with "
+        "both."
+    )
 
 
 def logit_sentence(probed: Probed) -> str:
@@ -323,7 +326,8 @@ def logit_sentence(probed: Probed) -> str:
             said.append(f"{sum(lower)} of {number} of {plain(cnn.name)}")
     if not said:
         return ""
-    return f"It is lower with another color than with another shape in {joined(said)}."
+    changed = probed.color_noun
+    return f"It is lower with another {changed} than with another shape in {joined(said)}."
 
 
 def facet_table(probed: Probed) -> str:

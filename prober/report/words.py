@@ -51,6 +51,9 @@ BLACK, WHITE = 0.1, 0.9
 DARK_COLOR, PALE_COLOR = 0.6, 0.5
 """The value up to which a color is dark, and the saturation up to which it is pale, of HSV."""
 
+AND_BRIGHTNESS = " and brightness"
+"""What says beside color or shape that much of the gain is brightness's."""
+
 NAMED_CLASSES = 10
 """Classes that are named of those whose order is likely to be another."""
 
@@ -130,7 +133,7 @@ def facet_words(finding: Finding, facet: Facet) -> str:
     The logit of a class wants no stroke but a whole shape: `color+shape: a red shape`.
     """
     found = _without_angles(finding, facet)
-    if _with_brightness(facet):
+    if found.endswith(AND_BRIGHTNESS):
         return found  # more plainly than its kind
     if not found:
         angle = facet.orientation
@@ -190,7 +193,7 @@ def _in_several_hues(finding: Finding, facet: Facet) -> str:
     names = " or ".join(named if len(set(named)) == len(named) else map(hue_words, hues))
     if facet.kind == Kind.COLOR:
         return names
-    return f"{names} and brightness" if _with_brightness(facet) else f"a shape in {names}"
+    return f"{names}{AND_BRIGHTNESS}" if _with_brightness(facet) else f"a shape in {names}"
 
 
 def _with_brightness(facet: Facet) -> str:
@@ -199,10 +202,10 @@ def _with_brightness(facet: Facet) -> str:
     if facet.kind != Kind.COLOR_AND_SHAPE:
         return ""
     if shares.color < LITTLE:
-        return "a shape and brightness"
+        return f"a shape{AND_BRIGHTNESS}"
     if shares.shape >= max(LITTLE, min(shares.brightness, NAMED_BESIDE)):
         return ""
-    return f"{'color' if facet.hue is None else hue_name(facet.hue)} and brightness"
+    return f"{'color' if facet.hue is None else hue_name(facet.hue)}{AND_BRIGHTNESS}"
 
 
 def _of_class(finding: Finding, facet: Facet) -> str:
@@ -226,13 +229,24 @@ def _of_class(finding: Finding, facet: Facet) -> str:
         unlike_data = known.hue is not None and facet.kind == Kind.SHAPE
         counts = hue is None and alone >= SAID_COLOR and not unlike_data
         hue = flat if counts or is_own(flat, known) else hue
-    if hue is not None and is_own(hue, known):
-        hue = known.hue  # by the name that the class's color has elsewhere
-    elif hue is not None and _is_denied(hue, known, data):
-        hue = None
+    hue = _borne_out(finding, hue)
     if hue is None:
         return PLAINLY[facet.kind]
     return hue_name(hue) if facet.kind == Kind.COLOR else _shape_of(hue)
+
+
+def _borne_out(finding: Finding, hue: float | None) -> float | None:
+    """Returns the hue that a class is said with, that of its color in the data if it is about that.
+
+    None where the class's own images deny it; of a unit that stands for no class, what was given.
+    """
+    data = finding.evidence.data
+    known = data.label if data else None
+    if hue is None or data is None or known is None:
+        return hue
+    if is_own(hue, known):
+        return known.hue  # by the name that the class's color has elsewhere
+    return None if _is_denied(hue, known, data) else hue
 
 
 def _is_denied(hue: float, known: ClassEvidence, data: RealEvidence) -> bool:
@@ -269,18 +283,18 @@ def _brightness(finding: Finding, facet: Facet) -> str:
     if facet.kind != Kind.BRIGHTNESS:
         return ""
     level = finding.evidence.maxima.level if finding.evidence.maxima else None
-    beside = _beside_brightness(facet)
+    beside = _beside_brightness(facet, _borne_out(finding, facet.hue))
     if len(finding.facets) > 1 or level is None:
-        return f"{beside} and brightness" if beside else PLAINLY[facet.kind]
+        return f"{beside}{AND_BRIGHTNESS}" if beside else PLAINLY[facet.kind]
     if DARK < level < LIGHT:
         return f"{beside} and a medium gray" if beside else "a medium gray"
     said = "dark" if level <= DARK else "light"
     return f"{beside}, and {said} rather than gray" if beside else said
 
 
-def _beside_brightness(facet: Facet) -> str:
+def _beside_brightness(facet: Facet, hue: float | None) -> str:
     """Names color, shape or both where they have a part in what is mostly brightness, or `""`."""
-    colored, hue = facet.shares.color >= NAMED_BESIDE, facet.hue
+    colored = facet.shares.color >= NAMED_BESIDE
     if facet.shares.shape < NAMED_BESIDE:
         return "" if not colored else "color" if hue is None else hue_name(hue)
     return "a shape" if not colored else "a shape in color" if hue is None else _shape_of(hue)
@@ -338,7 +352,7 @@ def changed_words(behavior: Behavior, noun: str = "color") -> str:
     if behavior.color_change is None or behavior.color_change == ColorChange.TURN:
         return "with the hue turned"
     if behavior.colored is not None:
-        return f"given the {noun} of one of {behavior.colored} classes that have their own"
+        return f"given the {noun} of one of {behavior.colored} classes that have one"
     return f"given {behavior.color_change}".replace("color", noun)
 
 
@@ -347,8 +361,9 @@ def order_words(behavior: Behavior) -> str:
     if behavior.order is None:
         return ""
     return (
-        f", but far more if the logits stand for {joined(behavior.order, NAMED_CLASSES)}, in this "
-        "order: if they do, name them so (model.subject.classes) or number the data's classes so"
+        f"Far more are right if the logits stand for {joined(behavior.order, NAMED_CLASSES)}, in "
+        "this order: if they do, name them so (model.subject.classes) or number the data's classes "
+        "so."
     )
 
 

@@ -99,7 +99,7 @@ def _write_sheet(
 
 
 def _cell(store: Store, rows: list[list[PlannedTarget]], records: Records) -> tuple[int, int]:
-    """The height and width of a cell: those of the first picture that there is."""
+    """The height and width of a cell: those of the first picture that there is, if wide enough."""
     made = (each for row in rows for each in row if _status(each, records) == "finished")
     first = next(made, None)
     height, width = (SMALLEST, 0) if first is None else _thumb(store, first).shape[:2]

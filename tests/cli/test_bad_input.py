@@ -181,7 +181,7 @@ BAD_OPTIONS = {
     "transform that is no list": (["--model.transforms", "Jitter"], ["in brackets: [Jitter]."]),
     "module that there is not": (
         ["--model.subject.cnn", "nowhere.Net"],
-        ["'nowhere.Net' cannot be had: there is no module 'nowhere' in this folder"],
+        ["cannot import 'nowhere.Net': there is no module 'nowhere' in this folder"],
     ),
     "misspelt group": (["--modle.lr", "1"], ["'modle.lr'", "Did you mean 'model'?"]),
     "misspelt trainer option": (

@@ -549,8 +549,8 @@ def test_says_score_folder_and_how_to_watch(prober, tmp_path):
 
 def test_says_what_of_a_style_is_given_otherwise(prober):
     said = lines(fit(prober, "--model.style", "legible", steps=1).out)[1]
-    assert said == "Not of the style, for they are given: initial_image, regularizers, lr."
-    assert "Not of" not in prober("fit", "--config", CONFIGS / "class7.yaml", *QUICK, 1).out
+    assert said == "Other than the style's: initial_image, regularizers, lr."
+    assert "Other than" not in prober("fit", "--config", CONFIGS / "class7.yaml", *QUICK, 1).out
 
 
 def test_runs_elsewhere_if_asked(prober, tmp_path):

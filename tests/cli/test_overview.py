@@ -38,12 +38,11 @@ def test_errors_are_those_of_the_whole(prober, whole, args):
     assert refused(prober(*args)) == error.value.message
 
 
-@pytest.mark.parametrize("args", [["--model.lr", "3", "fit"], ["--model.lr=3", "fit"]])
-def test_an_option_before_its_command_is_told(prober, args):
-    message = refused(prober(*args))
-    assert (
-        message == "--model.lr is of a command: write it after its name, as in fit --model.lr ..."
-    )
+@pytest.mark.parametrize("command", ["fit", "sweep"])
+@pytest.mark.parametrize("option", [["--model.lr", "3"], ["--model.lr=3"]])
+def test_an_option_before_its_command_is_told(prober, option, command):
+    told = f"is of a command: write it after its name, as in {command} --model.lr ..."
+    assert refused(prober(*option, command)) == f"--model.lr {told}"
 
 
 @pytest.mark.parametrize("args", [["fit"], ["--config", "a.yaml"], ["--version"], ["layers", "-h"]])

@@ -35,7 +35,8 @@ REFUSED = {
     "itself, deeper": ("a: &a {b: {c: *a}}", "stands within what it stands for"),
     "a key twice": ("a: 1\nb: 2\na: 3", r"key 'a' stands twice \(line 3\)"),
     "a key twice within": ("m: {lr: 1,\n lr: 2}", r"key 'lr' stands twice \(line 2\)"),
-    "a number in base 60": ("channels: [0, 1:3]", "1:3 is a number in base 60: put it in quotes"),
+    "a number in base 60": ("a: 0\nb: [0, 1:3]", r"1:3 is a number in base 60 \(line 2\): put it"),
+    "a fraction in base 60": ("a: 0:30.5", "0:30.5 is a number in base 60"),
     "no YAML": ("a: [1", "expected"),
 }
 FINE = {

@@ -742,7 +742,21 @@ def test_that_the_classes_may_be_in_another_order_is_said(tmp_path):
     write(tmp_path, units, record(units, "Net", behavior, (1, 28, 28)))
     write_page(tmp_path)
     written = html.unescape((tmp_path / "index.html").read_text(encoding="utf-8"))
-    assert f"0% right, but far more if the logits stand for dot and {LABEL}, in this" in written
+    assert f"Far more are right if the logits stand for dot and {LABEL}, in this order" in written
+
+
+@pytest.mark.parametrize("dealt", [True, False])
+def test_of_gray_images_the_page_says_what_brightness_does(tmp_path, dealt):
+    units = [unit(tmp_path, "conv1", 0)]
+    behavior = replace(SHORTCUT, shortcut=Shortcut.UNKNOWN, accuracy_without_color=None)
+    if not dealt:
+        behavior = replace(behavior, color_change=None, accuracy_color_changed=None)
+    write(tmp_path, units, record(units, "Net", behavior, (1, 28, 28)))
+    write_page(tmp_path)
+    written = " ".join((tmp_path / "index.html").read_text(encoding="utf-8").split())
+    assert ("There can be no shortcut by color" in written) != dealt
+    assert ("Whether it takes a shortcut cannot be said" in written) == dealt
+    assert ("given another class&#39;s brightness, 20%" in written) == dealt
 
 
 def test_nothing_of_the_verdict_looks_like_a_missing_picture(browser, gray_page, page):

@@ -537,7 +537,8 @@ def test_color_and_shape_are_named_beside_a_brightness_that_is_not_all(
     maxima = Maxima(*[Maximum(2.0, 0.5, "best.png")] * 4, level)
     unit = finding("conv", 0, own, maxima=maxima)
     assert unit_words(unit) == wants
-    assert unit_sentence(unit) == f"Wants brightness: {wants}."
+    kind = "" if wants == "red and brightness" else "brightness: "
+    assert unit_sentence(unit) == f"Wants {kind}{wants}."
 
 
 @pytest.mark.parametrize(
@@ -564,8 +565,9 @@ def test_an_input_of_one_channel_leaves_no_shortcut_in_color(tmp_path):
     )
     units = [finding("conv", 0, facet("shape", None, 0.0))]
     text = summary(tmp_path, units, shape=(1, 28, 28), behavior=gray)
-    said = "None in color can be: the input has one channel. Other shortcuts were not looked for"
-    assert answers(text)[1] == f"{said}. Of the real images 90% are named right."
+    said = "None in color can be: the input has one channel. {}Other shortcuts were not looked for."
+    looked = said.format("No brightness was found that belongs to a class. ")
+    assert answers(text)[1] == f"{looked} Of the real images 90% are named right."
     assert table(text, "on real images")[0] == ["on real images", "named right", "chance"]
     assert "how the figures change with the color" not in text
     dealt = record(units, behavior=SHORTCUT, shape=(1, 28, 28))
@@ -579,9 +581,11 @@ def test_an_input_of_one_channel_leaves_no_shortcut_in_color(tmp_path):
     )
     other = replace(gray, accuracy=0.0, order=("dot", "bar*"))
     told = answers(summary(tmp_path / "other", units, shape=(1, 28, 28), behavior=other))[1]
-    assert "0% are named right, but far more if the logits stand for dot and bar\\*, in" in told
+    assert (
+        "0% are named right. Far more are right if the logits stand for dot and bar\\*, in" in told
+    )
     without = summary(tmp_path / "none", units, shape=(1, 28, 28), data=False)
-    assert answers(without)[1] == f"{said}."
+    assert answers(without)[1] == said.format("")
 
 
 PARTLY = replace(SHORTCUT, accuracy_color_changed=0.85, names_color=0.06, shortcut=Shortcut.PARTLY)
@@ -635,7 +639,7 @@ TURNED = replace(
         (
             replace(SHORTCUT, colored=3),
             "Yes, in color, the only one looked for. Given the color of one of 3 classes that have "
-            "their own, accuracy on real images falls from 99% to 20%, and 83% of the errors name "
+            "one, accuracy on real images falls from 99% to 20%, and 83% of the errors name "
             "that color's class.",
         ),
         (
@@ -644,8 +648,8 @@ TURNED = replace(
         ),
         (
             replace(GUESSING, order=("circle", "bar*", "dot")),
-            "Cannot be said. Of the real images 11% are named right, but far more if the logits "
-            "stand for circle, bar\\* and dot, in this order: if they do, name them so "
+            "Cannot be said. Of the real images 11% are named right. Far more are right if the "
+            "logits stand for circle, bar\\* and dot, in this order: if they do, name them so "
             "(model.subject.classes) or number the data's classes so.",
         ),
         (

@@ -219,7 +219,7 @@ def _say_result(
         f"after {record['steps']} steps, style {record['style']}."
     )
     if others := method.other_than_style(target, module.subject.input_shape):
-        print(f"Not of the style, for they are given: {', '.join(others)}.")
+        print(f"Other than the style's: {', '.join(others)}.")
     leaky = record["leaky_steps"]
     steps = f"{leaky} step" + ("s" if leaky > 1 else "")
     if record["dead"] and leaky:

@@ -67,8 +67,9 @@ function heatMap({ table, rows, columns, colors }, hues) {
 
 /** Whether a class goes by its color or its shape: its logit when either is changed. */
 function classChoice({ label, logit, used }, hue, wanted) {
-  const cases = { own: "its own images", color_changed: "its shape in another class's color",
-    shape_changed: "another class's shape in its color", both_changed: "both of another class" };
+  const { noun } = report; // color, or brightness where that is all that could give a class away
+  const cases = { own: "its own images", color_changed: `its shape in another class's ${noun}`,
+    shape_changed: `another class's shape in its ${noun}`, both_changed: "both of another class" };
   const values = Object.keys(cases).map((name) => logit[name]);
   const low = Math.min(0, ...values);
   const span = Math.max(0, ...values) - low || 1;
@@ -82,12 +83,12 @@ function classChoice({ label, logit, used }, hue, wanted) {
     element("td", { class: "wide" }, bar(logit[name]))));
   const turned = logit.color_changed - logit.shape_changed;
   const gain = logit.own - logit.both_changed;
-  const lowers = Math.abs(turned) > gain ? `; its ${turned > 0 ? "color" : "shape"} lowers it` : "";
-  return [element("h4", {}, `Class ${label}: color or shape?`),
+  const lowers = Math.abs(turned) > gain ? `; its ${turned > 0 ? noun : "shape"} lowers it` : "";
+  return [element("h4", {}, `Class ${label}: ${noun} or shape?`),
     paragraph("Its mean logit over real images. ", hue === null
       ? "In the data this class has no hue of its own." : `In the data this class is ${hue}.`),
     element("table", { class: "figures bars" }, element("tbody", {}, rows)),
-    used && wanted && paragraph(`So on real images ${percent(used.color)} of it is due to color and `
+    used && wanted && paragraph(`So on real images ${percent(used.color)} of it is due to ${noun} and `
       + `${percent(used.shape)} to shape${lowers}. Of what excites it most, ${percent(wanted.color)} is due to `
       + `color, ${percent(wanted.shape)} to shape and ${percent(wanted.brightness)} to brightness.`)];
 }
