@@ -426,7 +426,10 @@ def test_ctrl_c_keeps_what_there_is(commands):
 def test_own_cnn_with_a_checkpoint(commands):
     ended = commands("own")
     assert (ended.code, ended.err) == (0, "")
-    assert lines(ended.out)[1] == "Run: lightning_logs/body.2_ch5/version_0"
+    assert lines(ended.out)[1:3] == [
+        "Other than the style's: initial_image.",
+        "Run: lightning_logs/body.2_ch5/version_0",
+    ]
     run = ended.folder / "lightning_logs/body.2_ch5/version_0"
     record = json.loads((run / "record.json").read_text(encoding="utf-8"))
     cnn = stripes()
