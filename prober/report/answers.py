@@ -173,7 +173,7 @@ def shortcut_answer(probed: Probed) -> str:
     return ". ".join(sentences) + "."
 
 
-def _changed(behavior: Behavior, noun: str = "color") -> str:
+def _changed(behavior: Behavior, noun: str) -> str:
     """Says how a CNN names real images when their color is changed, which it could be."""
     words = changed_words(behavior, noun)
     said = f"{words[0].upper()}{words[1:]}, accuracy on real images {_goes(behavior)}"

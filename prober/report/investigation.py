@@ -201,7 +201,8 @@ class Investigation:
         if begun and self._number_in(folder) != len(targets):
             shutil.rmtree(folder)
             begun = False
-        job = engine.plan(targets, self.config, folder if begun else None)
+        saved = engine.begun(folder, self.config) if begun else None
+        job = engine.plan(targets, self.config, saved)
         return make_pictures(job, folder)
 
     def _number_in(self, folder: Path) -> int | None:

@@ -139,28 +139,29 @@ class Engine:
         return saved
 
     def plan(
-        self, targets: Sequence[PlannedTarget], config: Config, begun: Path | None = None
+        self,
+        targets: Sequence[PlannedTarget],
+        config: Config,
+        begun: dict[str, Any] | None = None,
     ) -> "Job":
         """Cuts targets into chunks, and chooses the processes that share them.
 
         Args:
             targets: All targets, layer by layer, those of one channel next to each other.
             config: Everything that is set.
-            begun: The folder in which they were begun, None if they were not. They stay in the
+            begun: What was saved where they were begun, None if they were not. They stay in the
                 chunks that they were in.
 
         Raises:
-            InputError: Something asked for cannot be done, or the folder is of other pictures, or
-                of such as were begun with other settings or weights.
+            InputError: Something asked for cannot be done.
         """
         accelerator = self.accelerator
         devices = self.cores() if accelerator == "cpu" else self.trainer["devices"]
         reduced: list[str] = []
         if begun is not None:
-            saved = self.begun(begun, config)
-            sizes = saved["sizes"]
+            sizes = begun["sizes"]
             if self.memory is not None:
-                devices = saved.get("devices", devices)
+                devices = begun.get("devices", devices)
         else:
             sizes = self._sizes(targets, accelerator)
             if self.memory is not None:

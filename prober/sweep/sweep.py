@@ -68,11 +68,11 @@ class Sweep:
             OSError: The folder cannot be written.
         """
         begun = Path(self.resume) if self.resume else None
-        if begun:  # what differs is told before what is missing of a grid
-            self.engine.begun(begun, self.config)
+        # What differs is told before what is missing of a grid.
+        saved = self.engine.begun(begun, self.config) if begun else None
         targets = self.check()
         self.say_left_out()
-        job = self.engine.plan(targets, self.config, begun)
+        job = self.engine.plan(targets, self.config, saved)
         folder = job.processes.from_first(lambda: begun or self._new_folder(targets))
         try:
             made = make_pictures(job, folder)
