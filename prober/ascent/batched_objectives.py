@@ -45,7 +45,7 @@ class BatchedObjectives:
     """
 
     def __init__(self, objectives: Sequence[Objective]) -> None:
-        self.number = len(objectives)
+        self._number = len(objectives)
         groups: dict[tuple, _Group] = {}
         for i, objective in enumerate(objectives):
             for number, term in enumerate(objective.terms):
@@ -66,7 +66,7 @@ class BatchedObjectives:
         needed = sorted(set(channels)) if len(channels) == len(simples) else None
         self.channels = needed if len(self.layers) == 1 else None
         for group in self._groups:
-            group.every = group.images == list(range(self.number))
+            group.every = group.images == list(range(self._number))
             if group.objectives[0].compares and len(group.images) < 2:
                 raise InputError(
                     f"{type(group.objectives[0]).__name__} compares the images of several seeds: "
@@ -112,4 +112,4 @@ class BatchedObjectives:
         if group.every:
             return scores
         places = torch.tensor(group.images, device=scores.device)
-        return scores.new_zeros(self.number).index_add(0, places, scores)
+        return scores.new_zeros(self._number).index_add(0, places, scores)

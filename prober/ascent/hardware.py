@@ -19,22 +19,26 @@ def accelerator_for(asked: str, shape: Shape, precision: Any) -> str:
     the same picture on every machine.
 
     Args:
-        asked: What the Trainer was given: `auto`, `cpu`, `gpu`, `cuda`, `mps`, ….
+        asked: What the Trainer was given: `auto`, `cpu`, `gpu`, `cuda` or `mps`.
         shape: Channels, height and width of the images.
         precision: The precision, as the Trainer takes it.
 
     Returns:
-        `cpu`, `cuda`, `mps`, or whatever else was asked for.
+        `cpu`, `cuda` or `mps`.
 
     Raises:
-        InputError: There is no such GPU, or it cannot compute in this precision.
+        InputError: There is no such GPU, or it cannot compute in this precision, or something else
+            was asked for.
     """
     nvidia, apple = torch.cuda.is_available(), torch.backends.mps.is_available()
     if asked == "auto":
         return "cuda" if is_large(shape) and nvidia else "cpu"
     if asked == "gpu":
         asked = "cuda" if nvidia else "mps" if apple else "gpu"
-    if not {"gpu": False, "cuda": nvidia, "mps": apple}.get(asked, True):
+    here = {"cpu": True, "gpu": False, "cuda": nvidia, "mps": apple}
+    if asked not in here:
+        raise InputError(f"trainer.accelerator is {asked}; choose one of auto, {', '.join(here)}.")
+    if not here[asked]:
         kind = {"cuda": "GPU of NVIDIA's", "mps": "GPU of Apple's"}.get(asked, "GPU")
         raise InputError(f"There is no {kind} here; leave trainer.accelerator out.")
     if asked == "mps" and str(precision) not in ("32", "32-true"):

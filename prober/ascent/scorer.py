@@ -157,8 +157,9 @@ class Scorer:
                 rest.difference_update(own)
         alike: dict[tuple, dict[Crop | None, list[int]]] = {}
         for i in sorted(rest):
-            crop = crop_for(self._subject, self._objectives[i])
             key: tuple = self._normalizations[i]
+            # A crop gives none of these.
+            crop = None if key else crop_for(self._subject, self._objectives[i])
             if crop:
                 key = (self._objectives[i].layer, crop.size, crop.neuron, crop.padded)
             alike.setdefault(key, {}).setdefault(crop, []).append(i)

@@ -53,7 +53,8 @@ class CutCNN:
         self.crop_of_images = None
         if window.neuron is not None and not whole:
             channels = range(subject.layers[layer].shape[0])
-            self.crop_of_images = crop_of(self._subject, layer, window.neuron, channels)
+            # Of the subject, of which it is remembered, not of the copy.
+            self.crop_of_images = crop_of(subject, layer, window.neuron, channels)
         size = subject.input_shape[1:]
         if self.crop_of_images is not None:
             size, self._neuron = self.crop_of_images.size, self.crop_of_images.neuron

@@ -66,7 +66,7 @@ class Folding(nn.Module):
         self.pairs: list[Pair] = []
         if not any(type(module) is nn.BatchNorm2d for module in modules.values()):
             return
-        with torch.no_grad(), exact_float32():
+        with exact_float32(), torch.no_grad():
             neighbors = _neighbors(unhooked, run, image)
             pairs = [self._pair(i, names, modules) for i, names in enumerate(neighbors)]
             folded = {pair.convolution for pair in pairs}

@@ -52,7 +52,7 @@ class ChannelMeans:
         weights: list[Tensor] = []
         offsets: list[Tensor] = []
         places = [needed.index(channel) for channel in self._channels]
-        with exact_float32(), torch.enable_grad():
+        with exact_float32():
             for first in range(0, len(needed), AT_ONCE):
                 own = needed[first : first + AT_ONCE]
                 zeros = torch.zeros(

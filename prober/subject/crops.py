@@ -109,6 +109,7 @@ def crop_of(subject: Subject, layer: str, neuron: Neuron, channels: Sequence[int
     """
     if (
         len(subject.layers[layer].shape) != 3
+        or subject.listing.mixes  # it may go by the mean of whatever it is given
         or input_kind(subject.input_shape) is not InputKind.IMAGE
     ):
         return None

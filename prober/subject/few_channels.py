@@ -43,6 +43,7 @@ def takes_few_channels(module: nn.Module) -> bool:
         and module.groups == 1
         and module.dilation == (1, 1)
         and module.padding_mode == "zeros"
+        and not module.weight.is_complex()  # whose gradient is its conjugate's
         and not isinstance(module.padding, str)
         and module.stride[0] == module.stride[1] <= LONGEST
         and max(module.kernel_size) > 1

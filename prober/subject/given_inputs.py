@@ -60,6 +60,14 @@ class GivenInputs:
                     f"{suggestion(str(key), names)} Its inputs are {', '.join(names) or 'none'}."
                 )
             self._values[name] = _read(str(key), value)
+        last = max((name for name in self._values if isinstance(name, int)), default=0)
+        named_places = {place for place, each in enumerate(named) if each.name in self._values}
+        unknown = sorted({*range(last)} - self._values.keys() - named_places)
+        if len(unknown) > 1:  # one is the image's
+            raise InputError(
+                f"given: an input at place {last} is given, but none at {unknown[1]}: give all but "
+                "the one that is optimized, places counted from 0."
+            )
         free = [
             each
             for place, each in enumerate(named)

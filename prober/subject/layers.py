@@ -14,6 +14,7 @@ from prober.common.errors import named_kind
 from prober.subject.channel_layout import CONVOLUTIONS, DEFAULT, Layout, layouts_of
 from prober.subject.cuts import Place, find_cuts
 from prober.subject.expected_bytes import ExpectedBytes
+from prober.subject.mixing import images_mix
 from prober.subject.nested_outputs import Path, joined, pick, tensors
 from prober.subject.passes import straight_checkpoints, watched
 from prober.subject.state_between_calls import StateBetweenCalls
@@ -75,13 +76,15 @@ class Listing:
         unprobed: For each module that cannot be probed, and each tensor in its output, why not, as
             the end of a sentence.
         unreached: The modules that are never called.
-        batch: How many images the CNN takes at a time, None for any number.
+        batch: How many images the CNN is given at a time, None for any number.
         numbers: What it gives that is one whole number for each image, of a class it may be; None
             if it gives no such tensor, or several.
         sources: For what the whole CNN gives, by name, the layer whose output it is, if there is
             one.
         divides_by_255: Whether the CNN divides its input by 255, as if it were bytes.
         makes_bytes: Whether it makes bytes of its input.
+        mixes: Whether what it gives for an image depends on those beside it, so that each is given
+            to it alone.
     """
 
     measured: dict[str, Layer]
@@ -92,6 +95,7 @@ class Listing:
     sources: dict[str, str]
     divides_by_255: bool = False
     makes_bytes: bool = False
+    mixes: bool = False
 
     @property
     def layers(self) -> dict[str, Layer]:
@@ -175,7 +179,7 @@ def list_layers(
 
     The first pass, of one image, tells the shapes. The second, of two, tells for certain which
     dimension counts the images: the one that has grown from 1 to 2. Further ones tell from which
-    layers a gradient leads back (`cuts.find_cuts`).
+    layers a gradient leads back (`cuts.find_cuts`), and whether images mix (`images_mix`).
 
     Args:
         cnn: The CNN.
@@ -207,6 +211,8 @@ def list_layers(
     listing = _Lister(cnn, images, first, doubled).listing()
     listing.divides_by_255, listing.makes_bytes = bytes_.divides, bytes_.rounds
     del first
+    if listing.batch is None and images_mix(cnn, run_anew, images):
+        listing.batch, listing.mixes = 1, True
     places = {layer.place for layer in listing.measured.values()}
     cuts = find_cuts(cnn, run_anew, images, places)
     for name, layer in listing.measured.items():

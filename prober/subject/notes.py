@@ -52,6 +52,11 @@ def notes_on(
     if precision is not None:
         kind = str(precision).removeprefix("torch.")
         notes.append(f"{name} computes in {kind} wherever it runs; so it does here.")
+    if listing.mixes and not chances.for_one_alone:
+        notes.append(
+            f"What {name} gives for an image depends on those beside it, as with batch "
+            "normalization that has no running statistics: so images go through it one at a time."
+        )
     if chances.drawn:
         alone = ", for images that go through one at a time" * chances.for_one_alone
         notes.append(

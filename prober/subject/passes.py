@@ -83,7 +83,7 @@ def without_padding(cnn: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def exact_float32() -> Iterator[None]:
-    """Whatever the passes that it is needed for run in: it is in float32, and a graph may follow.
+    """Whatever the passes that it is needed for run in: it is in float32, and a graph follows.
 
     For what is found out of a CNN by comparing its outputs, and for what Python asks for.
     """

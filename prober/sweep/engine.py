@@ -27,7 +27,7 @@ from prober.subject import Subject
 from prober.sweep.allocator import settle_memory
 from prober.sweep.chunks import by_kind, cut, needed_layers, sizes_for
 from prober.sweep.memory import bytes_of_image, fit_to
-from prober.sweep.optimize import KeptSnapshots, Settings, optimize
+from prober.sweep.optimize import ChunkResult, KeptSnapshots, Settings, optimize
 from prober.sweep.planned import PlannedTarget
 from prober.sweep.processes import Outcome, Processes, processes_for
 from prober.sweep.resume import Config, check_unchanged, no_folder_of
@@ -114,16 +114,18 @@ class Engine:
                 self._rehearse(alike)
 
     def _rehearse(self, targets: Sequence[Target]) -> None:
-        """Makes the loss of a first step, for which all parts of a person's own are called."""
+        """Makes the gradient of a first step, for which all parts of a person's own are called."""
         try:
-            ActivationMaximization(self.subject, targets, self.method).loss_of_step()
+            ActivationMaximization(self.subject, targets, self.method).loss_of_step().backward()
         except ScoreNotFinite:  # others may do better
             pass
         except InputError:
             raise
         except (Exception, SystemExit) as error:  # whatever a person's own part does
             said = f"{type(error).__name__}: {error}"
-            raise InputError(f"{targets[0].objective} fails at the first step: {said}") from error
+            raise InputError(
+                f"{targets[0].objective} fails at the first step: {said.rstrip('.')}."
+            ) from error
 
     def begun(self, folder: Path, config: Config) -> dict[str, Any]:
         """Returns what a sweep that was begun in a folder has saved, if it is to be gone on with.
@@ -327,9 +329,8 @@ def make_chunks(
                     return Outcome(interrupted=True)
                 if store.claim(index):
                     try:
-                        store.write(
-                            index, optimize(subject, store.chunks[index], settings, device, bar)
-                        )
+                        chunk = store.chunks[index]
+                        store.write(index, _optimized(subject, chunk, settings, device, bar))
                     finally:
                         store.release(index)
                 bar.refresh()
@@ -340,9 +341,23 @@ def make_chunks(
         return Outcome(interrupted=True)
     except OSError as error:
         return Outcome(problem=str(Stopped.by(error)))
+    except Stopped as stopped:
+        return Outcome(problem=str(stopped))
+    return Outcome()
+
+
+def _optimized(
+    subject: Subject,
+    chunk: Sequence[PlannedTarget],
+    settings: Settings,
+    device: torch.device,
+    bar: ProgressBar,
+) -> ChunkResult:
+    """Optimizes a chunk; raises Stopped if a person's own part raises anything."""
+    try:
+        return optimize(subject, chunk, settings, device, bar)
     except InputError:
         raise
-    except Exception as error:  # whatever a person's own part does
-        said = f"{type(error).__name__}: {error}"
-        return Outcome(problem=f"A picture failed: {said}. What is finished is kept; go on")
-    return Outcome()
+    except Exception as error:  # an OSError, too, which here is none of writing
+        said = f"{type(error).__name__}: {error}".rstrip(".")
+        raise Stopped(f"A picture failed: {said}. What is finished is kept; go on") from error

@@ -293,6 +293,8 @@ class Grid:
                 written = "[h, w]" if len(sides) == 2 else "[d, h, w]"
                 raise InputError(f"grid.positions: {wrong[0]} is not a position {written}.")
             return [tuple(position) for position in given]
+        if given < 1:
+            raise InputError(f"grid.positions is {given}: give 1 or more.")
         return spread_positions(min(given, math.prod(sides)), *sides)
 
 

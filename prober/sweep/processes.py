@@ -110,16 +110,20 @@ class Processes:
                 )
         except Exception as error:  # whatever a person's own CNN, or a system, has against it
             raise CannotStart(f"{type(error).__name__}: {error}") from error
+        found: list[Outcome] = []
         try:
             with interrupts(lambda *_: stop.set()):
-                while not started.join():
-                    pass
+                # A process that says more than a pipe holds ends only once somebody has read it.
+                while not started.join(timeout=0.1):
+                    while not outcomes.empty():
+                        found.append(outcomes.get())
         except (ProcessExitedException, ProcessRaisedException) as error:
             last = str(error).strip().splitlines()[-1]
             return Outcome(
                 problem=f"a process of the sweep has died ({last}). What is finished is kept; go on"
             )
-        found = [outcomes.get() for _ in range(self.number) if not outcomes.empty()]
+        while not outcomes.empty():
+            found.append(outcomes.get())
         if len(found) < self.number:  # Ctrl-C came before one had begun
             found.append(Outcome(interrupted=True))
         return max(found, key=lambda each: (each.problem is not None, each.interrupted))
@@ -144,8 +148,13 @@ def processes_for(accelerator: str, devices: Any, nodes: int, chunks: int) -> Pr
         chunks: How many pieces the work has.
 
     Raises:
-        InputError: There are no such devices.
+        InputError: There are no such devices, or nothing tells where the other machines are.
     """
+    if nodes > 1 and not {"SLURM_NTASKS", "MASTER_ADDR"} & os.environ.keys():
+        raise InputError(
+            f"trainer.num_nodes is {nodes}, and nothing tells where the other machines are: start "
+            "the command on each of them with torchrun or SLURM."
+        )
     try:
         if "TORCHELASTIC_RUN_ID" in os.environ:
             devices = int(os.environ["LOCAL_WORLD_SIZE"])

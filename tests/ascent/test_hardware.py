@@ -23,7 +23,6 @@ CHOICES = [
     ("cuda mps", "gpu", SMALL, "64-true", "cuda"),
     ("mps", "gpu", SMALL, "32-true", "mps"),
     ("mps", "mps", SMALL, 32, "mps"),
-    ("", "tpu", SMALL, "32-true", "tpu"),
 ]
 REFUSED = [
     ("", "gpu", "32-true", "no GPU here"),
@@ -31,6 +30,7 @@ REFUSED = [
     ("mps", "cuda", "32-true", "no GPU of NVIDIA's here"),
     ("cuda", "mps", "32-true", "no GPU of Apple's here"),
     ("mps", "mps", "64-true", "float32 only, and trainer.precision is 64-true"),
+    ("", "tpu", "32-true", "is tpu; choose one of auto, cpu, gpu, cuda, mps"),
     ("mps", "gpu", "16-mixed", "float32 only, and trainer.precision is 16-mixed"),
 ]
 
