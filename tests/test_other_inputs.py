@@ -337,6 +337,20 @@ def test_an_input_that_has_a_place_only_is_held_there(cnn, key, place, tmp_path)
     torch.testing.assert_close(subject(images, ["logits"])["logits"], cnn()(*inputs))
 
 
+class OfMany(nn.Module):
+    def forward(self, one, scale=1.0, *others):
+        return scale * one.mean((2, 3)) + sum(others)
+
+
+def test_the_image_goes_in_once():
+    images = torch.rand(2, 3, 8, 8)
+    subject = Subject(OfMany(), input_shape=(3, 8, 8), given={"scale": 3.0})
+    torch.testing.assert_close(subject(images, ["logits"])["logits"], 3 * images.mean((2, 3)))
+    for cnn, given in ((OthersByPlace, {"2": 7.0}), (OfMany, {"2": 7.0}), (OfPlaces, {"3": 1.0})):
+        with pytest.raises(InputError, match=r"at place \d is given, but none at 1: give all but"):
+            Subject(cnn(), input_shape=(3, 8, 8), given=given)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from prober.ascent.objectives import Neuron
 from prober.common.drawing import GAP, SMALLEST, font, paste_framed, thumb, wrapped
 from prober.common.drawn_inputs import drawn_one
 from prober.common.files import read_npy, write_whole
@@ -62,7 +63,7 @@ def sheet_writers(store: Store, targets: Sequence[PlannedTarget]) -> list[Callab
         below = min(ROWS, max(LEAST_ROWS, -(-len(rows) // beside)))
         parts = [rows[i : i + below] for i in range(0, len(rows), below)]
         pages = [parts[i : i + beside] for i in range(0, len(parts), beside)]
-        title = _title(layer, targets, records)
+        title = _title(layer, targets, records, wide=_is_wide(of_layer))
         for number, page in enumerate(pages, 1):
             name = of_layer[0].layer_folder
             if len(pages) > 1:
@@ -115,14 +116,28 @@ def _thumb(store: Store, planned: PlannedTarget) -> np.ndarray:
     return thumb(drawn_one(read_npy(store.target_files(planned.path)[1], "a picture")))
 
 
-def _title(layer: str, targets: Sequence[PlannedTarget], records: Records) -> str:
-    """Says what a sheet shows, in which style, and what its sets of regularizers are."""
+def _title(layer: str, targets: Sequence[PlannedTarget], records: Records, wide: bool) -> str:
+    """Says what a sheet shows, in which style, and what its sets of regularizers are.
+
+    Args:
+        layer: The sheet's.
+        targets: Those of all layers.
+        records: What came of them.
+        wide: Whether each variant has a row of its own.
+    """
     what = "the classes" if layer == LOGITS else f"the channels of {layer}"
-    lines = [
-        f"What {what} want to see: a row for each, a column for each seed, below each picture its "
-        "score"
-    ]
     own = [each for each in targets if each.layer == layer]
+    several = len({each.variant for each in own}) > 1
+    down = "each and each variant" if several and wide else "each"
+    across = "each variant and seed" if several and not wide else "each seed"
+    lines = [
+        f"What {what} want to see: a row for {down}, a column for {across}, below each picture "
+        "its score"
+    ]
+    looks = (each.target.objective for each in own)
+    if neuron := next((each for each in looks if isinstance(each, Neuron)), None):
+        place = f"row {neuron.h} and column {neuron.w}"
+        lines.append(f"{neuron.variant}: the neuron in {place} of its map, counted from 0")
     made = [records[each.path] for each in own if _status(each, records) == "finished"]
     # Records from before there were others do not say.
     styles = {each.get("style", "plain") for each in made}
@@ -136,11 +151,16 @@ def _title(layer: str, targets: Sequence[PlannedTarget], records: Records) -> st
     return "\n".join(lines)
 
 
-def _rows(targets: list[PlannedTarget]) -> list[list[PlannedTarget]]:
-    """Lays the targets of a layer out in rows: one a channel, or one a channel and variant."""
+def _is_wide(targets: Sequence[PlannedTarget]) -> bool:
+    """Tells whether the variants and seeds of a layer are too many to go across."""
     variants = {each.variant for each in targets}
     seeds = {each.target.seed for each in targets}
-    wide = len(variants) * len(seeds) > COLUMNS
+    return len(variants) * len(seeds) > COLUMNS
+
+
+def _rows(targets: list[PlannedTarget]) -> list[list[PlannedTarget]]:
+    """Lays the targets of a layer out in rows: one a channel, or one a channel and variant."""
+    wide = _is_wide(targets)
 
     def row(each: PlannedTarget) -> tuple[str, str]:
         return each.folder, each.variant if wide else ""

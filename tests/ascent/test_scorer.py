@@ -1,11 +1,13 @@
 import pytest
 import torch
+from torch import nn
 
 from prober.ascent.batched_objectives import BatchedObjectives
 from prober.ascent.layer_objectives import DeepDream
 from prober.ascent.objectives import ChannelMean, Neuron, TopKMean
 from prober.ascent.scorer import Scorer, share_seen
 from prober.subject import Subject
+from prober.subject.crops import crop_of
 
 SUBJECT = Subject()
 
@@ -54,6 +56,21 @@ def test_what_was_scored_without_gradients_is_scored_with_them_alike(without, dt
         assert torch.equal(before, scores)
         found.append((scores.detach(), *torch.autograd.grad(scores.sum(), x)))
     assert all(map(torch.equal, *found))
+
+
+def test_a_crop_gives_no_statistics_that_a_picture_is_held_to():
+    cnn = nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 16, 7))
+    nn.init.normal_(cnn[1].running_mean)
+    subject = Subject(cnn.eval(), input_shape=(3, 30, 30))  # two lines of it count nowhere
+    assert crop_of(subject, "3", (0, 0), [0]).size == (28, 28)
+    images = torch.rand(2, 3, 30, 30)
+    found = []
+    for objective in (Neuron("3", 0, 0, 0), ChannelMean("3", 0)):  # the same, of a map of a pixel
+        scorer = Scorer(subject, [objective.resolved(subject)] * 2, [("1",)] * 2)
+        found.append(scorer.with_strangeness(images))
+    for of_neuron, of_mean in zip(*found, strict=True):
+        torch.testing.assert_close(of_neuron, of_mean)
+    assert (found[0][1] > 0).all()
 
 
 def test_of_an_image_only_what_its_neuron_sees_goes_through_the_cnn():

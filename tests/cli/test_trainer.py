@@ -157,6 +157,17 @@ def test_a_regularizer_that_fails_later_is_told(prober, tmp_path):
     assert len(list(tmp_path.glob("lightning_logs/*/version_0/record.json"))) == 1
 
 
+def test_a_picture_that_fails_later_is_no_file_that_cannot_be_written(prober, tmp_path):
+    later = LATER.replace('RuntimeError("no more")', 'ConnectionError("the server is away.")')
+    (tmp_path / "later.py").write_text(later, encoding="utf-8")
+    options = ["--grid.regularizers", "[[later.Later]]", "--trainer.max_steps", 9]
+    ended = prober(*SWEEP, *QUICK, *options)
+    refused(
+        ended, "A picture failed: ConnectionError: the server is away. What is finished is kept"
+    )
+    assert "written" not in ended.err
+
+
 @pytest.mark.parametrize(
     ("callback", "words"),
     [
@@ -188,6 +199,7 @@ from dataclasses import dataclass
 from prober.ascent.objectives import ChannelMean
 from prober.ascent.regularizers import Regularizer
 from prober.ascent.transforms import Noise
+from torch import nn
 
 
 @dataclass(frozen=True)
@@ -201,6 +213,15 @@ class Ends(Regularizer):
 class Nothing(Noise):
     def apply(self, pictures, plans):
         pass
+
+
+class InPlace(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.conv1 = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)
+
+    def forward(self, x):
+        return self.conv1(self.conv(x).sigmoid().mul_(2)).mean((2, 3))  # sigmoid needs its output
 
 
 class Nameless(ChannelMean):
@@ -223,6 +244,7 @@ class Numbered(ChannelMean):
         ([*SWEEP, "--grid.regularizers", "[[own.Ends]]"], "SystemExit: enough"),
         ([*FIT, "--model.transforms", "[own.Nothing]"], "None"),
         ([*SWEEP, "--model.transforms", "[own.Nothing]"], "None"),
+        ([*SWEEP, "--model.subject.cnn", "own.InPlace"], "modified by an inplace operation"),
     ],
 )
 def test_own_parts_that_fail_at_the_first_step_leave_nothing(prober, tmp_path, command, word):

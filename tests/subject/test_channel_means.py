@@ -77,7 +77,20 @@ class Square(nn.Conv2d):
         return super().forward(x) ** 2
 
 
+class Rescaled(nn.Module):
+    """Whose convolution has another weight than its own while it runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 9, 3)
+
+    def forward(self, x):
+        other = {"weight": 0.5 * self.second.weight}
+        return torch.func.functional_call(self.second, other, (torch.relu(self.first(x)),))
+
+
 ODD = {
+    "of another weight": (Rescaled(), "second"),
     "called by keyword": (ByKeyword(), "second"),
     "in groups": (cnn_of(nn.Conv2d(6, 9, 3, groups=3)), "2"),
     "no plain convolution": (cnn_of(Square(6, 9, 3)), "2"),

@@ -72,10 +72,31 @@ def test_a_subject_computes_in_blocks_and_gives_what_the_cnn_gives():
         nn.Conv2d(3, 4, 1),
         nn.ConvTranspose2d(3, 4, 3),
         nn.Linear(3, 4),
+        nn.Conv2d(3, 4, 3, dtype=torch.complex64),
     ],
 )
 def test_other_modules_are_left_alone(module):
     assert not takes_few_channels(module)
+
+
+def test_the_gradient_of_a_complex_convolution_is_its_own():
+    torch.manual_seed(0)
+    convolution = nn.Conv2d(3, 8, 3, padding=1, dtype=torch.complex64)
+
+    class Spectrum(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.head = convolution, nn.Conv2d(8, 4, 3)
+
+        def forward(self, x):
+            return self.head(self.conv(torch.fft.fft2(x)).abs())
+
+    cnn = Spectrum().eval()
+    subject = Subject(cnn, input_shape=(3, 28, 28))
+    images = torch.rand(16, 3, 28, 28).requires_grad_()
+    (found,) = torch.autograd.grad(subject(images, ["head"])["head"].sum(), images)
+    (wanted,) = torch.autograd.grad(cnn(images).sum(), images)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4 * wanted.abs().max().item())
 
 
 def test_a_network_in_bfloat16_gets_a_gradient_of_the_images_precision():

@@ -136,6 +136,8 @@ def test_layers_that_are_cut_are_set_apart_with_the_channels_that_they_have(cut)
         ({"layers": "conv9"}, "no layer 'conv9'"),
         ({"layers": "conv3", "objectives": ["Neuron"], "positions": [[7, 0]]}, "h = 7 .*0 to 6"),
         ({"layers": "conv3", "objectives": ["Neuron"], "positions": [[7]]}, r"\[h, w\]"),
+        ({"layers": "conv3", "objectives": ["Neuron"], "positions": 0}, "positions is 0: give 1"),
+        ({"layers": "conv3", "objectives": ["Neuron"], "positions": -2}, "positions is -2: give 1"),
         ({"layers": "conv3", "objectives": ["TopKMean"], "k": 50}, "1 to 49"),
         ({"classes": [10]}, "0 to 9"),
         ({"layers": "conv1", "channels": f"0-{10**15}"}, f"channels: {10**15} is out of range"),

@@ -103,6 +103,10 @@ def fails(device, first, stop):
     raise ZeroDivisionError("nothing to divide by")
 
 
+def says_much(device, first, stop):
+    return Outcome(problem=f"{'much ' * 100_000}of {first}" if first else None)
+
+
 def is_interrupted(device, first, stop):
     return Outcome(interrupted=not first)
 
@@ -130,6 +134,11 @@ def test_a_process_that_fails_is_told(method):
     assert "a process of the sweep has died (ZeroDivisionError: nothing to" in outcome.problem
 
 
+def test_what_does_not_fit_into_a_pipe_is_heard(method):
+    outcome = processes_for("cpu", 2, 1, 2).run(says_much)
+    assert outcome.problem == "much " * 100_000 + "of True"
+
+
 def test_where_forks_fail_processes_are_spawned(monkeypatch):
     def fork():
         raise OSError("this system cannot fork")
@@ -153,6 +162,13 @@ def test_no_more_processes_than_chunks(devices, chunks, expected):
 def test_devices_that_are_not_there_are_told():
     with pytest.raises(InputError, match=r"trainer\.devices is 3"):
         processes_for("cuda", 3, 1, 9)
+
+
+def test_machines_that_nobody_can_find_are_told(monkeypatch):
+    for name in ("MASTER_ADDR", "SLURM_NTASKS"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(InputError, match=r"num_nodes is 2, .*with torchrun or SLURM"):
+        processes_for("cpu", 2, 2, 9)
 
 
 def test_a_cnn_that_cannot_be_handed_over_is_probed_by_one_process(tmp_path):

@@ -1,9 +1,10 @@
 """Contact sheets."""
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw
 
-from prober.common.drawing import font
+from prober.common.drawing import GAP, font
 from tests.sweep.sweeps import places_of
 
 
@@ -65,3 +66,40 @@ def test_a_sheet_of_several_overwrites_none_of_a_layer_of_its_name(prober, tmp_p
     (folder,) = tmp_path.glob("lightning_logs/*/version_0")
     names = sorted(file.name for file in (folder / "sheets").iterdir())
     assert names == ["conv_1.png", "conv_2.png", "conv__1.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], "a row for each, a column for each seed"),
+        (
+            ["--grid.objectives", "[ChannelMean, Neuron]", "--grid.positions", "[[3, 20]]"],
+            "a row for each, a column for each variant and seed",
+        ),
+        (
+            [
+                *("--grid.objectives", "[Neuron]", "--grid.seeds", 7),
+                *("--grid.positions", "[[3, 20], [4, 20], [5, 20]]"),
+            ],
+            "a row for each and each variant, a column for each seed",
+        ),
+    ],
+)
+def test_the_contact_sheet_says_what_its_rows_and_columns_are(prober, tmp_path, options, words):
+    grid = ("--grid.layers", "conv1", "--grid.channels", "0-1", *options)
+    quick = ("--model.style", "plain", "--trainer.max_steps", 1, "--trainer.devices", 1)
+    assert prober("sweep", *grid, *quick).code == 0
+    [file] = tmp_path.glob("lightning_logs/*/version_0/sheets/conv1.png")
+    sheet = np.asarray(Image.open(file))
+    neuron = "h03_w20: the neuron in row 3 and column 20 of its map, counted from 0\n"
+    said = Image.new("RGB", (sheet.shape[1], 100), "white")
+    ImageDraw.Draw(said).text(
+        (GAP, GAP),
+        f"What the channels of conv1 want to see: {words}, below each picture its score\n"
+        f"{neuron if options else ''}Style: plain",
+        "black",
+        font(15),
+    )
+    wanted = np.asarray(said)
+    end = np.nonzero(wanted.min(2).min(1) < 255)[0][-1] + 1
+    assert (sheet[:end] == wanted[:end]).all()
