@@ -106,10 +106,11 @@ class Engine:
         if self.chunk_size is not None and self.chunk_size < 1:
             raise InputError(f"chunk_size is {self.chunk_size}; choose 1 or more.")
         asked = [each.target for each in targets]
-        for first in {type(target.objective): target for target in reversed(asked)}.values():
-            alike = [target for target in asked if target.objective == first.objective]
-            if not first.objective.compares:
-                self._rehearse([first])
+        # The last of each kind is of the deepest layer: what leads there leads to the others, too.
+        for last in {type(target.objective): target for target in asked}.values():
+            alike = [target for target in asked if target.objective == last.objective]
+            if not last.objective.compares:
+                self._rehearse([last])
             elif len(alike) > 1:  # one alone has nothing to be compared with, which is told later
                 self._rehearse(alike)
 

@@ -244,7 +244,10 @@ class Numbered(ChannelMean):
         ([*SWEEP, "--grid.regularizers", "[[own.Ends]]"], "SystemExit: enough"),
         ([*FIT, "--model.transforms", "[own.Nothing]"], "None"),
         ([*SWEEP, "--model.transforms", "[own.Nothing]"], "None"),
-        ([*SWEEP, "--model.subject.cnn", "own.InPlace"], "modified by an inplace operation"),
+        (
+            [*SWEEP, "--model.subject.cnn", "own.InPlace", "--grid.layers", "[conv, conv1]"],
+            "layer='conv1', channel=0) fails at the first step: RuntimeError: one of the variables",
+        ),
     ],
 )
 def test_own_parts_that_fail_at_the_first_step_leave_nothing(prober, tmp_path, command, word):
